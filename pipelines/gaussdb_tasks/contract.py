@@ -1,0 +1,64 @@
+"""The task center's API as far as it is written down: names, limits, statuses, error codes.
+
+Source: the service's API reference for "Querying Tasks"; what it leaves open is settled nowhere
+here but proved anew by every load.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gaussdb_tasks.instants import DAY, Micros
+
+PAGE_LIMIT: Final = 100
+"""The most records a page can hold."""
+
+HORIZON: Final[Micros] = 30 * DAY
+"""How far back tasks can be queried: "the last month", 30 days as the console counts it."""
+
+STATUS_RUNNING: Final = "Running"
+STATUS_COMPLETED: Final = "Completed"
+STATUS_FAILED: Final = "Failed"
+
+# Documented are the first two; sibling services of the same stack also end tasks as Canceled.
+_FINAL_STATUSES: Final = frozenset({"completed", "failed", "canceled", "cancelled"})
+
+TOKEN_HEADER: Final = "X-Auth-Token"  # noqa: S105 - a header's name, not a token
+LANGUAGE_HEADERS: Final = {"Accept": "application/json", "X-Language": "en-us"}
+
+TOKEN_EXPIRED_CODES: Final = frozenset({"DBS.280056"})
+"""Error codes that ask for a new token although the status is 403."""
+NOT_PERMITTED_CODES: Final = frozenset({"DBS.280015", "DBS.200010", "DBS.216003"})
+"""Error codes that mean "not permitted", whatever the status."""
+PASSING_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP statuses that are worth asking again after."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """A documented kind of task: its name in the API, what it means, and its family."""
+
+    name: str
+    label: str
+    category: str
+
+
+TASK_TYPES: Final = (
+    TaskType("CreateGaussDBV5Instance", "Create an instance", "create"),
+    TaskType("BackupSnapshotGaussDBV5InInstance", "Manual backup", "backup"),
+    TaskType("CloneGaussDBV5NewInstance", "Restore to a new instance", "restore"),
+    TaskType("RestoreGaussDBV5InInstance", "Restore to the original instance", "restore"),
+    TaskType(
+        "RestoreGaussDBV5InInstanceToExistedInst", "Restore to an existing instance", "restore"
+    ),
+    TaskType("DeleteGaussDBV5Instance", "Delete an instance", "delete"),
+    TaskType("EnlargeGaussDBV5Volume", "Scale up storage", "scale"),
+    TaskType("ResizeGaussDBV5Flavor", "Change specifications", "scale"),
+    TaskType("GaussDBV5ExpandClusterCN", "Add coordinator nodes", "scale"),
+    TaskType("GaussDBV5ExpandClusterDN", "Add shards", "scale"),
+)
+"""The ten names the API can filter on. The task center shows others too: names are open text."""
+
+
+def is_final(status: str | None) -> bool:
+    """Tell whether a task in this status has ended for good; the views in SQL say the same."""
+    return status is not None and status.strip(" ").lower() in _FINAL_STATUSES

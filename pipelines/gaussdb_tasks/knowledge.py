@@ -1,0 +1,62 @@
+"""What the archive knows of a project when a load begins: the input of plan and comparison."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.stretches import Stretch
+
+
+class ProjectKey(NamedTuple):
+    """What tells one project's rows from another's."""
+
+    region: str
+    project_id: str
+
+
+class Known(NamedTuple):
+    """The latest known state of a task, as far as a load needs it."""
+
+    created_at: Micros
+    version: int
+    version_hash: str
+    is_final: bool
+    first_seen_at: Micros
+    last_changed_at: Micros
+    vanished_at: Micros | None = None
+    """When a load found its record deleted; None while it is listed."""
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether the task may still change."""
+        return not self.is_final and self.vanished_at is None
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of one project.
+
+    Attributes:
+        known_from: every task of the archive created from then on is in ``tasks``.
+        tasks: the latest known states, by job_id.
+        covered: the stretches of time whose tasks were all read, merged and sorted.
+        rejected: the records kept as rejected, by hash, with their time where it can be read.
+        is_count_usable: whether the API's total_count could be counted on last time.
+        is_running_listed: whether a time window listed a task without an end last time.
+        last_full_read_at: when the whole horizon was last read.
+        last_observed_at: the clock of the last load.
+    """
+
+    known_from: Micros
+    tasks: Mapping[str, Known] = field(default_factory=dict)
+    covered: tuple[Stretch, ...] = ()
+    rejected: Mapping[str, Micros | None] = field(default_factory=dict)
+    is_count_usable: bool | None = None
+    is_running_listed: bool | None = None
+    last_full_read_at: Micros | None = None
+    last_observed_at: Micros | None = None
+
+    def listed(self) -> Iterable[Known]:
+        """Yield the tasks whose records were not found deleted."""
+        return (known for known in self.tasks.values() if known.vanished_at is None)

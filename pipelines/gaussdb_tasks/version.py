@@ -1,0 +1,6 @@
+"""The version of this package, as installed."""
+
+from importlib.metadata import version
+from typing import Final
+
+VERSION: Final = version("gaussdb-tasks")
