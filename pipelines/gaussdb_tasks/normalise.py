@@ -1,0 +1,168 @@
+"""From a record of the API to the columns of a task. Pure: nothing is read, nothing is kept.
+
+A record is a task if it has a job_id and a created_at that can be read. Everything else in it may
+be missing, null, empty or of another type than documented; the record itself is kept word for word
+beside the columns, so a value that fits no column is not lost.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from pendulum.parsing import parse_iso8601
+
+from gaussdb_tasks.contract import is_final
+from gaussdb_tasks.instants import EPOCH, ONE_MICRO, Micros
+from gaussdb_tasks.records import Record, content_hash, job_id_of, json_text
+
+
+class Task(NamedTuple):
+    """A task in one state, as normalised from one record."""
+
+    job_id: str
+    task_name: str | None
+    status: str | None
+    progress_percent: float | None
+    fail_reason: str | None
+    created_at: Micros
+    ended_at: Micros | None
+    instance_id: str | None
+    instance_name: str | None
+    instance_status: str | None
+    extra: str | None
+    raw: str
+    version_hash: str
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the task has ended for good."""
+        return is_final(self.status)
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Milliseconds from start to end of an ended task; None if it ended before it began."""
+        # Sibling services set ended_at while a task runs: it is an end only once the task is final.
+        if self.ended_at is None or self.ended_at < self.created_at or not self.is_final:
+            return None
+        return (self.ended_at - self.created_at) // 1000
+
+
+class Rejection(NamedTuple):
+    """A record that is no task, with the reason."""
+
+    reason: str
+    job_id: str | None
+    created_at: Micros | None
+    raw: str
+    record_hash: str
+
+
+_TASK_FIELDS: Final = frozenset(
+    {
+        "job_id",
+        "name",
+        "status",
+        "process",
+        "fail_reason",
+        "created_at",
+        "ended_at",
+        "instance_info",
+    }
+)
+_INSTANCE_FIELDS: Final = frozenset({"instance_id", "instance_name", "instance_status"})
+_PERCENT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
+
+# What both Python's datetime and every engine that reads the archive can hold.
+_FIRST: Final[Micros] = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MICRO
+_LAST: Final[Micros] = (datetime.max.replace(tzinfo=UTC) - EPOCH) // ONE_MICRO
+
+
+def normalise(record: Record) -> Task | Rejection:
+    """Turn a record into a task, or say why it is none."""
+    fields = record.fields
+    record_hash = content_hash(fields)
+    if not isinstance(fields, dict):
+        return Rejection("the record is no JSON object", None, None, record.raw, record_hash)
+    job_id = job_id_of(fields)
+    created_at = read_instant(fields.get("created_at"))
+    if job_id is None or created_at is None:
+        reason = _complaint("job_id" if job_id is None else "created_at", fields)
+        return Rejection(reason, job_id, created_at, record.raw, record_hash)
+    instance = fields.get("instance_info")
+    instance_fields = instance if isinstance(instance, dict) else {}
+    return Task(
+        job_id=job_id,
+        task_name=_text(fields.get("name")),
+        status=_text(fields.get("status")),
+        progress_percent=_percent(fields.get("process")),
+        fail_reason=_text(fields.get("fail_reason")),
+        created_at=created_at,
+        ended_at=read_instant(fields.get("ended_at")),
+        instance_id=_text(instance_fields.get("instance_id")),
+        instance_name=_text(instance_fields.get("instance_name")),
+        instance_status=_text(instance_fields.get("instance_status")),
+        extra=_extra(fields, instance),
+        raw=record.raw,
+        version_hash=record_hash,
+    )
+
+
+def created_at_of(record: Record) -> Micros | None:
+    """Return when a record says its task was started, without normalising the rest."""
+    return (
+        read_instant(record.fields.get("created_at")) if isinstance(record.fields, dict) else None
+    )
+
+
+def read_instant(value: Any) -> Micros | None:
+    """Read an ISO 8601 date and time of any offset; without one it is UTC. None if it is none.
+
+    A date alone is no instant: taking it for midnight would invent evidence.
+    """
+    parsed = _parse(value) if isinstance(value, str) and value else None
+    if not isinstance(parsed, datetime):
+        return None
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    instant = (parsed - EPOCH) // ONE_MICRO
+    return instant if _FIRST <= instant <= _LAST else None
+
+
+def _parse(text: str) -> object:
+    try:
+        return parse_iso8601(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return parse_iso8601(text.strip().upper())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _complaint(field: str, fields: dict[str, Any]) -> str:
+    value = fields.get(field)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return f"{field} is missing or empty"
+    return f"{field} is not usable: {json_text(value)[:200]}"
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json_text(value)
+
+
+def _percent(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    match = _PERCENT.fullmatch(value if isinstance(value, str) else json_text(value))
+    return float(match[1]) if match else None
+
+
+def _extra(fields: dict[str, Any], instance: Any) -> str | None:
+    extra = {key: fields[key] for key in fields.keys() - _TASK_FIELDS}
+    if isinstance(instance, dict):
+        instance = {key: instance[key] for key in instance.keys() - _INSTANCE_FIELDS}
+    if instance:
+        extra["instance_info"] = instance
+    return json_text(extra) if extra else None
