@@ -1,0 +1,193 @@
+"""One GET with everything that makes it dependable: token, budget, retries, bounds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, NoReturn, TypeVar
+from urllib.parse import urlencode
+
+import requests
+import tenacity
+
+from gaussdb_tasks import instants
+from gaussdb_tasks.api import faults
+from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks.api.identity import Identity
+from gaussdb_tasks.contract import LANGUAGE_HEADERS, TOKEN_HEADER
+from gaussdb_tasks.errors import (
+    AccessError,
+    ConfigurationError,
+    RequestRefusedError,
+    ServiceError,
+)
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.settings import Patience
+
+_T = TypeVar("_T")
+
+# A page of 100 records takes some 60 kB. What is a thousand times larger is no page.
+_LARGEST_BODY_BYTES: Final = 64 * 1024 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the calls go: one project at one endpoint."""
+
+    endpoint: str
+    project_id: str
+
+
+class Caller:
+    """Makes authenticated GET calls for one project, as patiently as it was told to be."""
+
+    def __init__(
+        self,
+        http: requests.Session,
+        identity: Identity,
+        place: Place,
+        *,
+        budget: CallBudget,
+        patience: Patience,
+    ) -> None:
+        self.place = place
+        self.server_date: Micros | None = None
+        """The ``Date`` of the latest answer; None where it has none."""
+        self._http = http
+        self._identity = identity
+        self._budget = budget
+        self._patience = patience
+        self._backoff = tenacity.wait_random_exponential(
+            multiplier=patience.first_wait_seconds, max=patience.longest_wait_seconds
+        )
+        self._throttled_backoff = tenacity.wait_exponential(
+            multiplier=4 * patience.first_wait_seconds, max=patience.longest_wait_seconds
+        )
+
+    def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
+        """GET a path below the endpoint and parse the body; a body that won't parse is a fault.
+
+        Raises:
+            AccessError: the service refuses, and would again.
+            ServiceError: it failed as often as patience allows.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(faults.PassingFaultError),
+            stop=tenacity.stop_after_attempt(self._patience.attempts),
+            wait=self._wait,
+            sleep=self._budget.sleep,
+            reraise=True,
+        )
+        try:
+            parsed: _T = retrying(self._attempt, path, params, parse)
+        except faults.PassingFaultError as error:
+            message = (
+                f"project {self.place.project_id}: {self.place.endpoint} failed "
+                f"{self._patience.attempts} times in a row, last with: {error}"
+            )
+            raise ServiceError(message) from error
+        return parsed
+
+    def _attempt(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
+        token = self._identity.token()
+        try:
+            return self._call(path, params, parse, token)
+        except faults.TokenRefusedError as refusal:
+            if not self._identity.renew(token):
+                raise self._token_is_dead(refusal) from refusal
+        try:
+            return self._call(path, params, parse, self._identity.token())
+        except faults.TokenRefusedError as refusal:
+            raise self._token_is_dead(refusal) from refusal
+
+    def _call(
+        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T], token: str
+    ) -> _T:
+        self._budget.acquire()
+        status, headers, body = self._send(path, params, token)
+        if status != HTTPStatus.OK:
+            self._refuse(status, headers, body, call=f"{path}?{urlencode(params)}")
+        try:
+            parsed = parse(body)
+        except ValueError as error:
+            message = f"200 with a body that is not the documented JSON: {error}"
+            raise faults.PassingFaultError(message) from error
+        self._budget.ease()
+        return parsed
+
+    def _send(
+        self, path: str, params: Mapping[str, str], token: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        try:
+            with self._http.get(
+                self.place.endpoint + path,
+                params=params,
+                headers={**LANGUAGE_HEADERS, TOKEN_HEADER: token},
+                timeout=(self._patience.connect_seconds, self._patience.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                self.server_date = faults.read_http_date(answer.headers.get("Date"))
+                return answer.status_code, answer.headers, _read_bounded(answer)
+        except requests.exceptions.SSLError as error:
+            message = (
+                f"{self.place.endpoint} shows a certificate that is not trusted ({error}); "
+                "name your CA bundle in OS_CACERT"
+            )
+            raise ConfigurationError(message) from error
+        except requests.RequestException as error:
+            message = f"no answer: {faults.plainly(error)}"
+            raise faults.PassingFaultError(message) from error
+
+    def _refuse(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, call: str
+    ) -> NoReturn:
+        # The service may say anything, our own token among it.
+        complaint = faults.read_complaint(status, body, self._identity.redact)
+        if faults.is_token_refusal(complaint):
+            raise faults.TokenRefusedError(str(complaint))
+        if faults.is_passing(complaint):
+            raise faults.PassingFaultError(
+                str(complaint),
+                rest=faults.read_rest(headers.get("Retry-After"), instants.now()),
+                is_throttled=status == HTTPStatus.TOO_MANY_REQUESTS,
+            )
+        sentence = faults.explain(
+            complaint, project_id=self.place.project_id, endpoint=self.place.endpoint, call=call
+        )
+        kind = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
+        raise kind(sentence)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Return the seconds this thread sleeps; a rest asked for is everybody's, in the budget."""
+        fault = state.outcome.exception() if state.outcome else None
+        if not isinstance(fault, faults.PassingFaultError):
+            return 0.0
+        if fault.rest is None and not fault.is_throttled:
+            return self._backoff(state)
+        rest = self._throttled_backoff(state) if fault.rest is None else fault.rest
+        if rest > self._patience.longest_rest_seconds:
+            message = (
+                f"{self.place.endpoint} asks for a rest of {rest:.0f} seconds ({fault}), "
+                "longer than a load waits; run it again later"
+            )
+            raise ServiceError(message)
+        self._budget.pause(rest)
+        return 0.0
+
+    def _token_is_dead(self, refusal: faults.TokenRefusedError) -> AccessError:
+        message = (
+            f"project {self.place.project_id}: the token is invalid or has expired ({refusal}); "
+            "get a new one, or sign in with clouds.yaml or OS_USERNAME and OS_PASSWORD"
+        )
+        return AccessError(message)
+
+
+def _read_bounded(answer: requests.Response) -> bytes:
+    body = bytearray()
+    for part in answer.iter_content(_CHUNK_BYTES):
+        body += part
+        if len(body) > _LARGEST_BODY_BYTES:
+            message = f"an answer of more than {_LARGEST_BODY_BYTES:,} bytes"
+            raise faults.PassingFaultError(message)
+    return bytes(body)

@@ -1,0 +1,62 @@
+"""The task center's one listing, page by page."""
+
+from dataclasses import dataclass
+
+from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks.api.caller import Caller, Place
+from gaussdb_tasks.api.signin import ProjectAccess
+from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.records import Listing, parse_listing
+from gaussdb_tasks.settings import Patience
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQuery:
+    """What to list: tasks between two instants, both of them asked for; optionally of a status."""
+
+    start: Micros | None = None
+    end: Micros | None = None
+    status: str | None = None
+
+    def params(self) -> dict[str, str]:
+        """Return the query parameters; instants widened to whole milliseconds."""
+        params = {}
+        if self.status is not None:
+            params["status"] = self.status
+        if self.start is not None:
+            params["start_time"] = str(self.start // 1000)
+        if self.end is not None:
+            params["end_time"] = str(-(-self.end // 1000))
+        return params
+
+
+class TaskCenterClient:
+    """Reads pages of one project's tasks."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._path = f"/v3/{caller.place.project_id}/tasks"
+
+    @classmethod
+    def for_project(
+        cls, access: ProjectAccess, budget: CallBudget, patience: Patience
+    ) -> "TaskCenterClient":
+        """Make a client for a project that one has access to."""
+        place = Place(access.endpoint, access.project_id)
+        return cls(Caller(access.http, access.identity, place, budget=budget, patience=patience))
+
+    @property
+    def server_date(self) -> Micros | None:
+        """The clock of whoever answered last, to the second; None where it did not say."""
+        return self._caller.server_date
+
+    def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+        """Fetch one page of a query's list.
+
+        Raises:
+            AccessError: the service refuses, and would again.
+            ServiceError: it failed as often as patience allows.
+        """
+        params = {**query.params(), "offset": str(offset), "limit": str(limit)}
+        return self._caller.get(self._path, params, parse_listing)

@@ -1,0 +1,277 @@
+"""Sign-in as users of this cloud configure it for every other tool."""
+
+import logging
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from emulator_client import NOW, OTHER_PROJECT, PROJECT, record
+from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
+from gaussdb_tasks.api.signin import ProjectAccess, sign_in
+from gaussdb_tasks.emulator import Account, Behaviour, Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
+from gaussdb_tasks.instants import DAY, HOUR
+from gaussdb_tasks.settings import AccessRequest, Patience
+
+ACCOUNT = Account(user="ada", password="open sesame", domain="OTC0815")
+NAMES = {PROJECT: "eu-de_shop", OTHER_PROJECT: "eu-de_finance"}
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """A clock that both the emulator and its tokens go by."""
+    return SettableClock(NOW)
+
+
+@pytest.fixture
+def emulator(clock: SettableClock) -> Iterator[Emulator]:
+    """A task center with two projects and an IAM beside it."""
+    world = FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: [record(2)]}, names=NAMES)
+    with Emulator(world, clock=clock, account=ACCOUNT) as served:
+        yield served
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own: no clouds.yaml or variable of the machine's is seen."""
+    for name in ("OS_CLOUD", "OS_AUTH_URL", "OS_TOKEN", "OS_PROJECT_ID", "OS_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    # openstacksdk looks for ./clouds.yaml in the folder where it was imported.
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(tmp_path / "secure.yaml"))
+    return tmp_path
+
+
+def write_clouds(folder: Path, emulator: Emulator, *, cacert: Path | None = None) -> None:
+    """Write a clouds.yaml with two clouds, and their passwords into a secure.yaml."""
+    verify = f"cacert: {cacert}" if cacert else ""
+    clouds = "".join(
+        f"""
+  {cloud}:
+    region_name: eu-de
+    gaussdb_endpoint_override: {emulator.endpoint}
+    {verify}
+    auth:
+      auth_url: {emulator.auth_url}
+      username: {ACCOUNT.user}
+      user_domain_name: {ACCOUNT.domain}
+      project_name: {project}
+      project_domain_name: {ACCOUNT.domain}
+"""
+        for cloud, project in (("shop", "eu-de_shop"), ("finance", "eu-de_finance"))
+    )
+    (folder / "clouds.yaml").write_text(f"clouds:{clouds}")
+    secrets = "".join(
+        f"\n  {cloud}:\n    auth:\n      password: {ACCOUNT.password}"
+        for cloud in ("shop", "finance")
+    )
+    (folder / "secure.yaml").write_text(f"clouds:{secrets}\n")
+
+
+def os_variables(emulator: Emulator) -> dict[str, str]:
+    """Return the OS_* variables of a user who signs in with a password."""
+    return {
+        "OS_AUTH_URL": emulator.auth_url,
+        "OS_USERNAME": ACCOUNT.user,
+        "OS_PASSWORD": ACCOUNT.password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
+        "OS_PROJECT_ID": PROJECT,
+        "OS_REGION_NAME": "eu-de",
+    }
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> dict[str, str]:
+    """Set variables for openstacksdk, and return them for us."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def count_tasks(access: ProjectAccess) -> int | None:
+    """Ask for the count of the month."""
+    client = TaskCenterClient.for_project(access, CallBudget(), Patience(attempts=2))
+    return client.fetch_page(TaskQuery(NOW - 30 * DAY, NOW), offset=0).total_count
+
+
+def test_named_clouds(home: Path, emulator: Emulator) -> None:
+    """Two clouds of clouds.yaml and secure.yaml: two projects, each with its own token."""
+    write_clouds(home, emulator)
+    accesses = sign_in(AccessRequest(os_clouds=("shop", "finance")), {})
+    assert [access.project_id for access in accesses] == [PROJECT, OTHER_PROJECT]
+    assert {access.region for access in accesses} == {"eu-de"}
+    assert [count_tasks(access) for access in accesses] == [1, 1]
+    assert len({access.identity.token() for access in accesses}) == 2
+
+
+def test_os_cloud_names_the_cloud(home: Path, emulator: Emulator) -> None:
+    """OS_CLOUD does what --os-cloud does."""
+    write_clouds(home, emulator)
+    (access,) = sign_in(AccessRequest(), {"OS_CLOUD": "finance"})
+    assert access.project_id == OTHER_PROJECT
+    assert count_tasks(access) == 1
+
+
+def test_a_project_id_replaces_the_clouds_own(home: Path, emulator: Emulator) -> None:
+    """--project-id signs in to that project, once for each."""
+    write_clouds(home, emulator)
+    request = AccessRequest(os_clouds=("shop",), project_ids=(OTHER_PROJECT, PROJECT))
+    accesses = sign_in(request, {})
+    assert [access.project_id for access in accesses] == [OTHER_PROJECT, PROJECT]
+    assert [count_tasks(access) for access in accesses] == [1, 1]
+
+
+def test_the_same_project_twice_is_read_once(home: Path, emulator: Emulator) -> None:
+    """Two clouds that lead to one project do not double it."""
+    write_clouds(home, emulator)
+    request = AccessRequest(os_clouds=("shop", "finance"), project_ids=(PROJECT,))
+    assert len(sign_in(request, {})) == 1
+
+
+def test_os_variables(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OS_AUTH_URL and its companions sign in with a password."""
+    environ = set_all(monkeypatch, os_variables(emulator))
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    assert (access.project_id, access.region) == (PROJECT, "eu-de")
+    assert count_tasks(access) == 1
+
+
+def test_a_ready_token(emulator: Emulator) -> None:
+    """OS_TOKEN with OS_PROJECT_ID and no OS_AUTH_URL is used as it is."""
+    environ = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    assert access.identity.token() == emulator.token
+    assert access.region == "local"
+    assert count_tasks(access) == 1
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(expired_token="service_403")])
+def test_a_token_that_expires_meanwhile_is_renewed(
+    home: Path, emulator: Emulator, behaviour: Behaviour
+) -> None:
+    """Revoked between two calls, as after a change of permissions: a new one, and on it goes."""
+    emulator.behaviour = behaviour
+    write_clouds(home, emulator)
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+    first = access.identity.token()
+    assert count_tasks(access) == 1
+    emulator.revoke(first)
+    assert count_tasks(access) == 1
+    assert access.identity.token() != first
+
+
+def test_threads_that_are_refused_together_get_one_new_token(
+    home: Path, emulator: Emulator
+) -> None:
+    """A token that another thread has replaced already is not replaced again."""
+    write_clouds(home, emulator)
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+    first = access.identity.token()
+    assert access.identity.renew(first)
+    second = access.identity.token()
+    assert access.identity.renew(first)
+    assert access.identity.token() == second != first
+
+
+def test_a_wrong_password_is_one_sentence(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IAM refuses: which IAM, and what to check; the password is not shown."""
+    variables = {**os_variables(emulator), "OS_PASSWORD": "knock knock"}
+    environ = set_all(monkeypatch, variables)
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    with pytest.raises(AccessError, match="check user, password and domain") as refusal:
+        count_tasks(access)
+    assert "knock knock" not in str(refusal.value)
+
+
+def test_an_iam_that_is_not_there_is_a_failure_of_the_service(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A closed port at OS_AUTH_URL may be open tomorrow."""
+    environ = set_all(
+        monkeypatch, {**os_variables(emulator), "OS_AUTH_URL": "http://127.0.0.1:9/v3"}
+    )
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    with pytest.raises((ServiceError, ConfigurationError), match=r"127\.0\.0\.1:9"):
+        access.identity.token()
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "no credentials.*--os-cloud.*OS_AUTH_URL.*OS_TOKEN"),
+        ({"OS_TOKEN": "t"}, "OS_PROJECT_ID"),
+        ({"OS_TOKEN": "t", "OS_PROJECT_ID": "../x"}, "is not a project id"),
+        ({"OS_CLOUD": "nowhere"}, "nowhere.*not in clouds.yaml"),
+        ({"OS_AUTH_URL": "http://iam.example.com/v3"}, "use https"),
+        ({"OS_AUTH_URL": "iam"}, "is not an address"),
+    ],
+)
+def test_incomplete_credentials_say_what_is_missing(
+    environ: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing, half of it, or an unknown cloud: the sentence says what to set."""
+    set_all(monkeypatch, environ)
+    with pytest.raises(ConfigurationError, match=words):
+        sign_in(AccessRequest(endpoint="https://gaussdb.eu-de.otc.t-systems.com"), environ)
+
+
+def test_a_region_leads_to_the_address(emulator: Emulator) -> None:
+    """Without --endpoint the usual address of the region is called."""
+    environ = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT, "OS_REGION_NAME": "eu-nl"}
+    (access,) = sign_in(AccessRequest(), environ)
+    assert access.endpoint == "https://gaussdb.eu-nl.otc.t-systems.com"
+    assert access.region == "eu-nl"
+
+
+def test_neither_address_nor_region_is_an_error() -> None:
+    """With nothing to go by, the sentence asks for either."""
+    environ = {"OS_TOKEN": "t", "OS_PROJECT_ID": PROJECT}
+    with pytest.raises(ConfigurationError, match="--endpoint, or --region"):
+        sign_in(AccessRequest(), environ)
+
+
+def test_a_strange_address_needs_a_region() -> None:
+    """Rows carry their region, so it is not guessed."""
+    environ = {"OS_TOKEN": "t", "OS_PROJECT_ID": PROJECT}
+    with pytest.raises(ConfigurationError, match="--region"):
+        sign_in(AccessRequest(endpoint="https://gaussdb.example.com"), environ)
+
+
+def test_an_own_ca_is_trusted_and_a_stranger_is_not(tmp_path: Path) -> None:
+    """OS_CACERT and cacert of clouds.yaml hold for IAM and for the service."""
+    ca = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    world = FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: []}, names=NAMES)
+    with Emulator(world, clock=SettableClock(NOW), account=ACCOUNT, tls=context) as served:
+        write_clouds(tmp_path, served, cacert=bundle)
+        (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+        assert count_tasks(access) == 1
+        token = {"OS_TOKEN": served.token, "OS_PROJECT_ID": PROJECT}
+        request = AccessRequest(endpoint=served.endpoint)
+        (trusting,) = sign_in(request, {**token, "OS_CACERT": str(bundle)})
+        assert count_tasks(trusting) == 1
+        (stranger,) = sign_in(request, token)
+        with pytest.raises(ConfigurationError, match="OS_CACERT"):
+            count_tasks(stranger)
+
+
+def test_nothing_secret_is_logged(
+    home: Path, emulator: Emulator, clock: SettableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With every logger at its loudest, neither password nor token is heard."""
+    caplog.set_level(logging.DEBUG)
+    write_clouds(home, emulator)
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+    count_tasks(access)
+    clock.advance(HOUR)
+    said = caplog.text
+    assert ACCOUNT.password not in said
+    assert access.identity.token() not in said
