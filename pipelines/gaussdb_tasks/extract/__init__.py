@@ -1,0 +1,1 @@
+"""Reading a project whole: pages, windows, and the proof that nothing is missing."""

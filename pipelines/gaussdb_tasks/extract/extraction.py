@@ -1,0 +1,102 @@
+"""Reading all projects of a load into the tables it fills.
+
+The versions come first and in batches, since they are what is large; everything else is known once
+the last of them has come. Asked for in another order, the versions wait in memory.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+
+from gaussdb_tasks import rows, tables
+from gaussdb_tasks.errors import ServiceError
+from gaussdb_tasks.extract.project import ProjectExtraction, ProjectSource, ProjectSummary, Run
+
+
+class Extraction:
+    """The tables of one load, read from all its projects.
+
+    Each method yields the rows of one table as Arrow tables, an empty one at least, so that the
+    table exists in the destination whether or not there is something in it.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        sources: Sequence[ProjectSource],
+        on_read: "Callable[[Extraction], None]" = lambda _extraction: None,
+    ) -> None:
+        self.summaries: list[ProjectSummary] = []
+        """What was found, project by project, once they are read."""
+        self.projects = [ProjectExtraction(source, run) for source in sources]
+        self._on_read = on_read
+        self._versions = self._read()
+        self._waiting: deque[pa.Table] = deque()
+
+    def task_versions(self) -> Iterator[pa.Table]:
+        """Yield the new states, batch by batch, while they are read.
+
+        Raises:
+            GaussdbTasksError: no project could be read.
+        """
+        yield tables.TASK_VERSIONS.schema.empty_table()
+        while True:
+            batch = self._waiting.popleft() if self._waiting else next(self._versions, None)
+            if batch is not None:
+                yield batch
+            elif not self._waiting:
+                return
+
+    def tasks(self) -> Iterator[pa.Table]:
+        """Yield the latest states of what is new, changed or in flight."""
+        yield tables.TASKS.schema.empty_table()
+        for project in self._read_projects():
+            yield project.latest_states()
+
+    def coverage(self) -> Iterator[pa.Table]:
+        """Yield the windows that were read, and what they prove."""
+        covered = [row for project in self._read_projects() for row in project.coverage_rows()]
+        yield tables.COVERAGE.arrow_from_rows(covered)
+
+    def load_runs(self) -> Iterator[pa.Table]:
+        """Yield one row a project on how the load went."""
+        runs = [project.run_row() for project in self._read_projects()]
+        yield tables.LOAD_RUNS.arrow_from_rows(runs)
+
+    def rejected_records(self) -> Iterator[pa.Table]:
+        """Yield the records that are no tasks, with the reasons."""
+        yield tables.REJECTED_RECORDS.schema.empty_table()
+        for project in self._read_projects():
+            yield project.rejected_records()
+
+    def vanished_tasks(self) -> Iterator[pa.Table]:
+        """Yield the tasks found deleted, and those that are listed again."""
+        yield tables.VANISHED_TASKS.schema.empty_table()
+        for project in self._read_projects():
+            yield project.vanished_tasks()
+
+    def task_types(self) -> Iterator[pa.Table]:
+        """Yield the documented kinds of task."""
+        yield rows.task_types()
+
+    def _read_projects(self) -> Sequence[ProjectExtraction]:
+        """Return the projects, read to the end; versions not asked for yet wait."""
+        self._waiting.extend(self._versions)
+        return self.projects
+
+    def _read(self) -> Iterator[pa.Table]:
+        for project in self.projects:
+            yield from project.read()
+            self.summaries.append(project.summary())
+        _raise_if_all_failed(self.summaries)
+        self._on_read(self)
+
+
+def _raise_if_all_failed(summaries: Sequence[ProjectSummary]) -> None:
+    errors = [summary.error for summary in summaries if summary.error is not None]
+    if not errors or len(errors) < len(summaries):
+        return
+    # Were it only a setting, running it again would not help; a service that failed may be back.
+    worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
+    raise type(worst)("; ".join(str(error) for error in errors)) from worst

@@ -1,0 +1,231 @@
+"""One project's load as rows of the tables it fills."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from gaussdb_tasks import rows, tables
+from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.extract.paging import FetchPage
+from gaussdb_tasks.extract.reading import ProjectReading
+from gaussdb_tasks.extract.sightings import Batch
+from gaussdb_tasks.history import Change, History
+from gaussdb_tasks.instants import Micros, to_datetime
+from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
+from gaussdb_tasks.normalise import Rejection
+from gaussdb_tasks.plan import Policy, Purpose
+from gaussdb_tasks.stretches import merge
+
+
+class Outcome(StrEnum):
+    """What became of a project in a load."""
+
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    """Read, but something could not be proved."""
+    FAILED = "failed"
+    """Not read to the end."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a load, and how it reads."""
+
+    run_id: str
+    tool_version: str
+    policy: Policy
+    connections: int = 8
+    on_progress: Callable[[ProjectKey, int, int], None] = field(
+        default=lambda _project, _seen, _announced: None
+    )
+
+
+@dataclass(frozen=True)
+class ProjectSource:
+    """One project to read: how to fetch its pages, and what is known of it.
+
+    Attributes:
+        calls_made: tells how many calls were made so far, of whatever project.
+        find: finds a task that is older than what the knowledge holds.
+    """
+
+    key: ProjectKey
+    fetch_page: FetchPage
+    calls_made: Callable[[], int]
+    knowledge: Knowledge
+    find: Callable[[str, Micros], Known | None]
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """What a load found in one project."""
+
+    key: ProjectKey
+    outcome: Outcome
+    doubts: tuple[str, ...]
+    error: GaussdbTasksError | None
+    seen_count: int
+    new_count: int
+    changed_count: int
+    rejected_count: int
+    vanished_count: int
+    call_count: int
+
+
+def new_run_id(clock: Micros) -> str:
+    """Make the name of a load: its clock, and something that no other load has."""
+    return f"{to_datetime(clock):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+
+
+class ProjectExtraction:
+    """Reads one project and keeps what goes into the tables once it is read."""
+
+    def __init__(self, source: ProjectSource, run: Run) -> None:
+        self.key = source.key
+        self._source = source
+        self._run = run
+        self._history = History(source.knowledge, run.policy.now, source.find)
+        self._reading = ProjectReading(
+            source.fetch_page,
+            run.policy,
+            source.knowledge,
+            self._history,
+            connections=run.connections,
+            on_progress=lambda seen, announced: run.on_progress(source.key, seen, announced),
+        )
+        self._latest: list[pa.Table] = []
+        self._rejections: list[Rejection] = []
+        self._error: GaussdbTasksError | None = None
+        self._call_count = 0
+
+    def read(self) -> Iterator[pa.Table]:
+        """Yield rows of ``task_versions`` while they come; an error of the API ends it."""
+        calls_before = self._source.calls_made()
+        try:
+            for batch in self._reading.batches():
+                yield from self._take(batch)
+        except GaussdbTasksError as error:
+            self._error = error
+        self._call_count = self._source.calls_made() - calls_before
+
+    def _take(self, batch: Batch) -> Iterator[pa.Table]:
+        self._rejections += batch.rejections
+        if batch.versions:
+            self._latest.append(rows.tasks(self.key, self._now, batch.versions))
+        states = [v for v in batch.versions if v.change is not Change.CONFIRMED]
+        if states:
+            yield rows.task_versions(self.key, self._now, states)
+
+    def latest_states(self) -> pa.Table:
+        """Return rows of ``tasks``: one a task that is new, changed or in flight."""
+        if not self._latest:
+            return tables.TASKS.schema.empty_table()
+        latest = pa.concat_tables(self._latest)
+        superseded = self._history.superseded
+        if not superseded:
+            return latest
+        versions = zip(
+            latest["job_id"].to_pylist(), latest["version_count"].to_pylist(), strict=True
+        )
+        return latest.filter(pa.array([version not in superseded for version in versions]))
+
+    def rejected_records(self) -> pa.Table:
+        """Return rows of ``rejected_records``."""
+        run_id = self._run.run_id
+        return rows.rejected_records(self.key, run_id, self._now, self._rejections)
+
+    def vanished_tasks(self) -> pa.Table:
+        """Return rows of ``vanished_tasks``."""
+        return rows.vanished_tasks(self.key, self._run.run_id, self._history.vanishings)
+
+    def coverage_rows(self) -> Iterator[Mapping[str, Any]]:
+        """Yield rows of ``coverage``: a window proves nothing beyond what was visible."""
+        for purpose, reading in self._reading.windows:
+            covered = reading.stretch.clip(self._run.policy.visible)
+            yield {
+                **self.key._asdict(),
+                "run_id": self._run.run_id,
+                "observed_at": self._now,
+                "purpose": purpose.value,
+                "window_from": reading.stretch.start,
+                "window_to": reading.stretch.end,
+                "covered_from": covered.start,
+                "covered_to": covered.end,
+                "is_complete": reading.is_complete,
+                "distinct_count": reading.distinct_count,
+                "total_count": reading.total_count,
+                "reason": reading.doubt,
+            }
+
+    def run_row(self) -> Mapping[str, Any]:
+        """Return the row of ``load_runs``."""
+        summary = self.summary()
+        doubts = "; ".join(summary.doubts)
+        return {
+            **self.key._asdict(),
+            "run_id": self._run.run_id,
+            "observed_at": self._now,
+            "outcome": summary.outcome.value,
+            "error": str(summary.error) if summary.error else doubts or None,
+            "seen_count": summary.seen_count,
+            "new_count": summary.new_count,
+            "changed_count": summary.changed_count,
+            "rejected_count": summary.rejected_count,
+            "vanished_count": summary.vanished_count,
+            "call_count": summary.call_count,
+            "horizon_ms": self._run.policy.horizon // 1000,
+            "expected_count": self._reading.expected_count,
+            "reported_count": self._reading.reported_count,
+            "is_count_usable": self._reading.is_count_usable,
+            "is_running_listed": self._reading.is_running_listed,
+            "tool_version": self._run.tool_version,
+        }
+
+    def summary(self) -> ProjectSummary:
+        """Return what the load found in the project."""
+        vanishings = self._history.vanishings
+        return ProjectSummary(
+            key=self.key,
+            outcome=self._outcome(),
+            doubts=tuple(self._reading.doubts),
+            error=self._error,
+            seen_count=self._history.seen_count,
+            new_count=self._history.new_count,
+            changed_count=self._history.changed_count,
+            rejected_count=len(self._rejections),
+            vanished_count=sum(1 for v in vanishings if v.reappeared_at is None),
+            call_count=self._call_count,
+        )
+
+    def knowledge_after(self) -> Knowledge:
+        """Return what is known of the project once this load is kept."""
+        before = self._source.knowledge
+        if self._error is not None and not self._reading.windows:
+            return before
+        complete = [w for w in self._reading.windows if w.reading.is_complete]
+        covered = [w.reading.stretch.clip(self._run.policy.visible) for w in complete]
+        full_reads = [w for w in self._reading.windows if w.purpose is Purpose.HORIZON]
+        full = bool(full_reads) and all(w.reading.is_complete for w in full_reads)
+        return Knowledge(
+            known_from=before.known_from,
+            tasks=self._history.known(),
+            covered=merge((*before.covered, *covered)),
+            rejected=self._history.rejected(),
+            is_count_usable=self._reading.is_count_usable,
+            is_running_listed=self._reading.is_running_listed,
+            last_full_read_at=self._now if full else before.last_full_read_at,
+            last_observed_at=self._now,
+        )
+
+    @property
+    def _now(self) -> Micros:
+        return self._run.policy.now
+
+    def _outcome(self) -> Outcome:
+        if self._error is not None:
+            return Outcome.FAILED
+        return Outcome.INCOMPLETE if self._reading.doubts else Outcome.COMPLETE

@@ -1,0 +1,198 @@
+"""Reading one project: the sweep, the planned windows, and the count that settles the rest."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.contract import STATUS_RUNNING
+from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.extract import reconciliation
+from gaussdb_tasks.extract.paging import FetchPage, Pager
+from gaussdb_tasks.extract.reconciliation import EDGE, FADING, Expectation, Proved
+from gaussdb_tasks.extract.sightings import Batch, Sightings
+from gaussdb_tasks.extract.windows import Reading, WindowReader
+from gaussdb_tasks.history import History
+from gaussdb_tasks.instants import Micros, iso
+from gaussdb_tasks.knowledge import Knowledge
+from gaussdb_tasks.plan import Policy, Purpose, plan_load
+from gaussdb_tasks.stretches import Stretch
+
+
+class WindowOutcome(NamedTuple):
+    """A window as it was read, and why it was read."""
+
+    purpose: Purpose
+    reading: Reading
+
+
+class ProjectReading:
+    """One project's load: iterate over ``batches`` to the end, then ask what it came to.
+
+    Attributes:
+        windows: every window, or part of one, that was read.
+        doubts: what could not be proved, in words.
+        expected_count: tasks of the horizon as known here; None where nothing was compared.
+        reported_count: tasks of the horizon as the API counts them; likewise.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a reading consists of
+        self,
+        fetch_page: FetchPage,
+        policy: Policy,
+        knowledge: Knowledge,
+        history: History,
+        *,
+        connections: int,
+        on_progress: Callable[[int, int], None] = lambda _seen, _announced: None,
+    ) -> None:
+        self.windows: list[WindowOutcome] = []
+        self.doubts: list[str] = []
+        self.expected_count: int | None = None
+        self.reported_count: int | None = None
+        self._policy = policy
+        self._knowledge = knowledge
+        self._sightings = Sightings(history)
+        self._executor = ThreadPoolExecutor(connections, thread_name_prefix="page")
+        self._pager = Pager(fetch_page, self._executor)
+        self._reader = WindowReader(self._pager, lambda: self.is_running_listed is True)
+        self._has_listed_running = False
+        self._on_progress = on_progress
+
+    @property
+    def is_count_usable(self) -> bool | None:
+        """Whether the API's total_count can be counted on; None if nothing has told yet."""
+        learnt = self._reader.is_count_usable
+        return self._knowledge.is_count_usable if learnt is None else learnt
+
+    @property
+    def is_running_listed(self) -> bool | None:
+        """Whether windows of time list tasks that have no end; None if nothing has told yet."""
+        if self._sightings.is_endless_listed:
+            return True
+        proved = self._proved()
+        swept = self._sightings.open_swept.items()
+        if any(proved.shows(at) and not self._is_listed(job_id) for job_id, at in swept):
+            return False
+        return self._knowledge.is_running_listed
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the project, yielding what is new as it comes.
+
+        Raises:
+            AccessError: the API refuses, and would again.
+            ServiceError: the API fails; what was yielded is true, but not all there is.
+        """
+        with self._executor:
+            yield from self._sweep()
+            if self._is_second_sweep_worthwhile():
+                yield from self._list_running(self._policy.horizon_window)
+            plan = plan_load(self._policy, self._knowledge, self._sightings.open_seen())
+            for window in plan.windows:
+                yield from self._read(window.stretch, window.purpose)
+            yield from self._look_for_hidden()
+            if plan.is_horizon_counted:
+                yield from self._reconcile()
+            self._note_missing()
+
+    def _sweep(self) -> Iterator[Batch]:
+        """Ask for running tasks without naming a time, since a filter on it may hide them."""
+        query = TaskQuery(status=STATUS_RUNNING)
+        try:
+            first = self._pager.fetch_page(query, offset=0)
+        except RequestRefusedError:  # this server wants both bounds, always
+            query = TaskQuery(*self._policy.horizon_window, STATUS_RUNNING)
+            first = self._pager.fetch_page(query, offset=0)
+        walk, doubt = self._reader.read_query(query, first)
+        if doubt is not None:
+            self.doubts.append(f"running tasks: {doubt}")
+        yield self._sightings.sort_out(walk.records(), is_sweep=True)
+
+    def _is_second_sweep_worthwhile(self) -> bool:
+        """Tell whether listing the horizon's running tasks spares more than it costs.
+
+        Without times the service looks back a few days only, so tasks that have been running for
+        longer would each need a window. A list of them within the horizon is one call, useful
+        where windows list running tasks at all.
+        """
+        if self.is_running_listed is False:
+            return False
+        seen = self._sightings.open_seen()
+        in_flight = [id_ for id_, known in self._knowledge.tasks.items() if known.is_in_flight]
+        planned = plan_load(self._policy, self._knowledge, seen)
+        least = plan_load(self._policy, self._knowledge, in_flight)
+        return planned.expected_calls - least.expected_calls > 1
+
+    def _read(self, stretch: Stretch, purpose: Purpose) -> Iterator[Batch]:
+        readings: list[Reading] = []
+        for records in self._reader.read(stretch, readings):
+            yield self._sightings.sort_out(records)
+            self._on_progress(self._sightings.history.seen_count, self._reader.announced_count)
+        for reading in readings:
+            self.windows.append(WindowOutcome(purpose, reading))
+            if reading.doubt is not None:
+                start, end = reading.stretch
+                self.doubts.append(f"window {iso(start)} to {iso(end)}: {reading.doubt}")
+
+    def _look_for_hidden(self) -> Iterator[Batch]:
+        """Read on from the oldest task in flight that nothing has shown yet.
+
+        A window around its start, as it was planned, hides a task that ended after the window, if
+        that is what the filter looks at.
+        """
+        if self._policy.stretch is not None or self.is_running_listed is True:
+            return
+        hidden = reconciliation.hidden_tasks(self._sightings, self._proved(), self._policy.visible)
+        oldest = min((known.created_at for known in hidden), default=None)
+        if oldest is not None:
+            stretch = Stretch(oldest - 2 * EDGE, self._policy.horizon_window.end)
+            yield from self._read(stretch, Purpose.IN_FLIGHT)
+
+    def _reconcile(self) -> Iterator[Batch]:
+        """Count the horizon; if it is not what is known, read all of it."""
+        query = TaskQuery(self._comparable_from(), self._policy.horizon_window.end)
+        page = self._pager.fetch_page(query, offset=0)
+        yield self._sightings.sort_out(page.records)
+        if not self._reader.can_count(query, page):
+            return
+        expectation = self._expect(query)
+        if expectation.running and self.is_running_listed is not True:
+            if not self._has_listed_running:
+                yield from self._list_running(self._policy.horizon_window)
+            expectation = self._expect(query)._replace(running=0)
+        self.expected_count = expectation.certain + expectation.running
+        self.reported_count = page.total_count
+        if not expectation.allows(page.total_count or 0):
+            yield from self._read(self._policy.horizon_window, Purpose.HORIZON)
+
+    def _list_running(self, stretch: Stretch) -> Iterator[Batch]:
+        """List the running tasks that a window shows."""
+        query = TaskQuery(*stretch, STATUS_RUNNING)
+        walk, _ = self._reader.read_query(query, self._pager.fetch_page(query, offset=0))
+        self._has_listed_running = True
+        yield self._sightings.sort_out(walk.records())
+
+    def _expect(self, query: TaskQuery) -> Expectation:
+        return reconciliation.expect(self._sightings, self._proved(), query.start or 0)
+
+    def _comparable_from(self) -> Micros:
+        """Return from when on the API and the archive must know the same tasks."""
+        created = sorted(known.created_at for _, known in self._sightings.history.tasks())
+        return reconciliation.quiet_start(created, self._policy.surely_visible_from + FADING)
+
+    def _proved(self) -> Proved:
+        complete = (w.reading.stretch for w in self.windows if w.reading.is_complete)
+        return Proved.from_complete(complete, self._policy.now)
+
+    def _is_listed(self, job_id: str) -> bool:
+        return job_id in self._sightings.open_listed or self._sightings.history.is_final(job_id)
+
+    def _note_missing(self) -> None:
+        missing = reconciliation.missing_tasks(
+            self._sightings,
+            self._proved(),
+            surely_visible_from=self._policy.surely_visible_from + FADING,
+            is_running_listed=self.is_running_listed is True,
+        )
+        for job_id in missing:
+            self._sightings.history.miss(job_id)

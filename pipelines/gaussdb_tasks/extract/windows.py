@@ -1,0 +1,295 @@
+"""Reading a window of time, with the proof that every task of it was read.
+
+A window is proved if its pages are without a gap and the distinct tasks on them are as many as the
+API counts, on every page alike. If not, it is read again; still not, it is split in time until the
+parts prove themselves, at the latest where a part fits a single answer. What cannot be proved is
+kept all the same and recorded as incomplete.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.extract.paging import Pager, Walk
+from gaussdb_tasks.instants import SECOND, Micros
+from gaussdb_tasks.normalise import created_at_of
+from gaussdb_tasks.records import Listing, Record
+from gaussdb_tasks.stretches import Stretch
+
+_MOST_REPAIRS: Final = 64
+"""How many times a window may be split because it was not proved."""
+
+_REPAIRS_OF_A_SOUND_LIST: Final = 2
+"""How many times if the list is without fault, and only the count says that there is more."""
+
+_QUIET: Final[Micros] = 2 * SECOND
+"""A window is cut where no task starts for so long, since the API may round its bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a window, or a part of one, came to.
+
+    Attributes:
+        total_count: tasks the API counted in it at last; None where it does not count.
+        doubt: why it is not proved; None if it is.
+    """
+
+    stretch: Stretch
+    distinct_count: int
+    total_count: int | None
+    doubt: str | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every task of the window was proved read."""
+        return self.doubt is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Unproved:
+    """A window that was read, but not proved."""
+
+    stretch: Stretch
+    records: Sequence[Record]
+    total_count: int | None
+    doubt: str
+
+    @property
+    def identities(self) -> set[str]:
+        return {record.identity for record in self.records}
+
+    def reading(self, identities: set[str], doubt: str) -> Reading:
+        return Reading(self.stretch, len(identities), self.total_count, doubt)
+
+
+class WindowReader:
+    """Reads windows of one project, and learns on the way what its counts and order are worth."""
+
+    def __init__(self, pager: Pager, looks_at_starts_only: Callable[[], bool]) -> None:
+        self.is_count_usable: bool | None = None
+        """Whether total_count is a count; None until an answer told."""
+        self.announced_count = 0
+        """Tasks that the API announced for the windows read so far."""
+        self._pager = pager
+        self._looks_at_starts_only = looks_at_starts_only
+        self._is_order_stable = True
+        self._is_count_behind = False
+        """Whether a list, twice the same, was longer than its count."""
+        self._repairs_left = _MOST_REPAIRS
+
+    def read(self, stretch: Stretch, readings: list[Reading]) -> Iterator[Iterator[Record]]:
+        """Yield the window's records, repeats among them; append what each part came to."""
+        self._repairs_left = _MOST_REPAIRS
+        first = self._first_page(stretch)
+        self.announced_count += first.total_count or 0
+        yield from self._read(stretch, first, readings)
+
+    def read_query(self, query: TaskQuery, first: Listing) -> tuple[Walk, str | None]:
+        """Walk through any query, twice if need be; return the last walk and what is in doubt."""
+        walk = self._pager.walk(query, first)
+        doubt = self._doubt(walk)
+        if doubt is None and walk.is_gapless is not None:
+            return walk, None
+        again = self._walk_again(query, walk)
+        return again, self._doubt_after(walk, again)
+
+    def can_count(self, query: TaskQuery, first: Listing) -> bool:
+        """Tell whether the total_count of a query's first page is a count of its tasks.
+
+        Of a page that is full it might as well be the length; a page of one record tells.
+        """
+        if first.total_count is None:
+            self.is_count_usable = False
+        elif first.total_count == len(first.records) == PAGE_LIMIT:
+            single = self._pager.fetch_page(query, offset=0, limit=1)
+            self.is_count_usable = single.total_count != 1
+        return self.is_count_usable is not False
+
+    def _read(
+        self, stretch: Stretch, first: Listing, readings: list[Reading]
+    ) -> Iterator[Iterator[Record]]:
+        halves = self._counted_halves(stretch, first)
+        for half, page in halves:
+            yield from self._read(half, page, readings)
+        if halves:
+            return
+        if not self._is_order_stable and len(first.records) >= PAGE_LIMIT:
+            yield iter(first.records)
+            doubt = "the order of the list changes from call to call"
+            yield from self._repair(
+                _Unproved(stretch, first.records, first.total_count, doubt), readings
+            )
+            return
+        yield from self._read_by_offset(stretch, first, readings)
+
+    def _read_by_offset(
+        self, stretch: Stretch, first: Listing, readings: list[Reading]
+    ) -> Iterator[Iterator[Record]]:
+        query = _query(stretch)
+        walk = self._pager.walk(query, first)
+        yield walk.records()
+        doubt = self._doubt(walk)
+        if doubt is None and walk.is_gapless is not None:
+            readings.append(_reading(stretch, walk, None))
+            return
+        again = self._walk_again(query, walk)
+        yield again.records()
+        doubt = self._doubt_after(walk, again)
+        if doubt is None or again.is_one_answer:
+            readings.append(_reading(stretch, again, doubt))
+            return
+        if _is_sound(walk, again):
+            self._repairs_left = min(self._repairs_left, _REPAIRS_OF_A_SOUND_LIST)
+        records = (*walk.records(), *again.records())
+        unproved = _Unproved(stretch, records, again.total_counts[-1], doubt)
+        yield from self._repair(unproved, readings)
+
+    def _walk_again(self, query: TaskQuery, walk: Walk) -> Walk:
+        if walk.is_gapless is False:
+            self._pager.forget_style()
+        again = self._pager.walk(query)
+        if walk.is_gapless is False and again.is_gapless is False:
+            self._is_order_stable = False
+        return again
+
+    def _doubt(self, walk: Walk) -> str | None:
+        """Say why one walk does not prove that it saw every task."""
+        if walk.counts_pages or None in walk.total_counts:
+            self.is_count_usable = False
+        elif self.is_count_usable is None and not walk.is_one_answer:
+            self.is_count_usable = True
+        if not walk.reached_end:
+            return "the pages of the list have no end"
+        if walk.is_gapless is False:
+            return "the list shifted while it was read"
+        if self.is_count_usable is False:
+            return "the API does not count" if walk.is_gapless is None else None
+        counts = set(walk.total_counts)
+        if counts == {len(walk.identities)}:
+            return None
+        return f"{len(walk.identities)} tasks were read, the API counts {_spoken(counts)}"
+
+    def _doubt_after(self, walk: Walk, again: Walk) -> str | None:
+        """Say why two walks do not prove it either."""
+        doubt = self._doubt(again)
+        if again.is_gapless is None:
+            # Pages that do not overlap hide a shift that the counts do not show; a second,
+            # identical walk does not.
+            agree = walk.identities == again.identities
+            return doubt or (None if agree else "two readings differ")
+        counted = max((count for count in again.total_counts if count is not None), default=0)
+        if doubt is not None and _is_sound(walk, again) and len(again.identities) > counted:
+            self._is_count_behind = True
+            return None
+        return doubt
+
+    def _repair(self, unproved: "_Unproved", readings: list[Reading]) -> Iterator[Iterator[Record]]:
+        """Split a window that could not be proved, and read the parts."""
+        start, end = unproved.stretch
+        cut = _quiet_instant(unproved.records, unproved.stretch)
+        if cut is None or not self._repairs_left:
+            readings.append(unproved.reading(unproved.identities, unproved.doubt))
+            return
+        self._repairs_left -= 1
+        parts: list[Reading] = []
+        listed: set[str] = set()
+        for half in (Stretch(start, cut), Stretch(cut, end)):
+            for batch in self._read(half, self._first_page(half), parts):
+                records = list(batch)
+                listed.update(record.identity for record in records)
+                yield iter(records)
+        doubt = self._doubt_of_parts(unproved, listed)
+        if doubt is not None and all(part.is_complete for part in parts):
+            readings.append(unproved.reading(unproved.identities | listed, doubt))
+        else:
+            readings += parts
+
+    def _doubt_of_parts(self, unproved: "_Unproved", listed: set[str]) -> str | None:
+        """Say why parts, proved each for itself, do not prove the whole.
+
+        A filter that looks at the end of tasks hides those that end after the cut.
+        """
+        hidden = len(unproved.identities - listed)
+        if hidden:
+            return f"{hidden} tasks of the whole window are in none of its parts"
+        is_counted = self.is_count_usable is not False and unproved.total_count is not None
+        if is_counted and not self._is_count_behind:
+            lacking = (unproved.total_count or 0) - len(listed)
+            return (
+                f"{lacking} tasks fewer than the API counts are in its parts"
+                if lacking > 0
+                else None
+            )
+        if self._looks_at_starts_only():
+            return None
+        return "the API does not count, and what its time filter hides is not known"
+
+    def _counted_halves(
+        self, stretch: Stretch, first: Listing
+    ) -> tuple[tuple[Stretch, Listing], ...]:
+        """Cut a window too large to read at once in two whose counts add up to the whole's.
+
+        Nothing if it is not too large, or if the counts do not add up.
+        """
+        query = _query(stretch)
+        total = first.total_count or 0
+        if self.is_count_usable is False or total <= self._pager.most_records(query, first):
+            return ()
+        cut = _quiet_instant(self._pager.fetch_middle(query, first).records, stretch)
+        if cut is None:
+            return ()
+        halves = (Stretch(stretch.start, cut), Stretch(cut, stretch.end))
+        pages = [self._first_page(half) for half in halves]
+        counts = [page.total_count or 0 for page in pages]
+        if max(counts) >= total:
+            return ()
+        if sum(counts) != total:
+            # Tasks may have come or gone meanwhile: the sum must lie between before and after.
+            recount = self._first_page(stretch).total_count or 0
+            if not min(total, recount) <= sum(counts) <= max(total, recount):
+                return ()
+        return tuple(zip(halves, pages, strict=True))
+
+    def _first_page(self, stretch: Stretch) -> Listing:
+        return self._pager.fetch_page(_query(stretch), offset=0)
+
+
+def _query(stretch: Stretch) -> TaskQuery:
+    return TaskQuery(start=stretch.start, end=stretch.end)
+
+
+def _reading(stretch: Stretch, walk: Walk, doubt: str | None) -> Reading:
+    return Reading(stretch, len(walk.identities), walk.total_counts[-1], doubt)
+
+
+def _is_sound(walk: Walk, again: Walk) -> bool:
+    """Tell whether a list was the same twice, without a gap, to its end."""
+    walks_are_whole = all(each.is_gapless and each.reached_end for each in (walk, again))
+    return walks_are_whole and walk.identities == again.identities
+
+
+def _spoken(counts: set[int | None]) -> str:
+    return " or ".join(str(count) for count in sorted(count or 0 for count in counts))
+
+
+def _quiet_instant(records: Sequence[Record], stretch: Stretch) -> Micros | None:
+    """Return an instant near the median start of tasks at which none of them starts.
+
+    None if there is none strictly inside the stretch.
+    """
+    instants = sorted(
+        {
+            at
+            for at in map(created_at_of, records)
+            if at is not None and stretch.start <= at <= stretch.end
+        }
+    )
+    gaps = [(before, after) for before, after in pairwise(instants) if after - before >= _QUIET]
+    if not gaps:
+        return None
+    before, after = gaps[len(gaps) // 2]
+    return (before + after) // 2
