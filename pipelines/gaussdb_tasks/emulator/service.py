@@ -1,0 +1,159 @@
+"""The tasks API itself: a request in, a response out, each parameter checked as documented."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from gaussdb_tasks.contract import (
+    PAGE_LIMIT,
+    STATUS_COMPLETED,
+    STATUS_FAILED,
+    STATUS_RUNNING,
+    TASK_TYPES,
+)
+from gaussdb_tasks.emulator.access import Gate
+from gaussdb_tasks.emulator.behaviour import Behaviour
+from gaussdb_tasks.emulator.clock import Clock
+from gaussdb_tasks.emulator.listing import Lister, Page, Query
+from gaussdb_tasks.emulator.messages import (
+    RefusedError,
+    Request,
+    Response,
+    compact_json,
+    service_error,
+)
+from gaussdb_tasks.emulator.world import World
+from gaussdb_tasks.instants import Micros
+
+_PATH: Final = re.compile(r"/v3/(?P<project_id>[^/]+)/tasks/?")
+_PARAMETERS: Final = frozenset({"status", "name", "start_time", "end_time", "offset", "limit"})
+_STATUSES: Final = frozenset({STATUS_RUNNING, STATUS_COMPLETED, STATUS_FAILED})
+_NAMES: Final = frozenset(task_type.name for task_type in TASK_TYPES)
+_MICROS_PER_MILLI: Final = 1_000
+_LONGEST_NUMBER: Final = 16
+
+BeforePage = Callable[[Query], object]
+"""Called with each valid request for a page, just before it is answered."""
+
+
+def is_tasks_call(request: Request) -> bool:
+    """Tell whether a request is meant for the tasks API."""
+    return request.method == "GET" and _PATH.fullmatch(request.path) is not None
+
+
+@dataclass(slots=True)
+class TaskService:
+    """Answers the tasks API for a world, to those whom the gate admits."""
+
+    world: World
+    gate: Gate
+    clock: Clock
+    before_page: BeforePage
+    forbidden_projects: Collection[str] = ()
+    _lister: Lister = field(default_factory=Lister, init=False)
+
+    def answer(self, request: Request, behaviour: Behaviour) -> Response:
+        """Answer a call to the tasks API."""
+        try:
+            return _page_response(self._page(request, behaviour))
+        except RefusedError as refusal:
+            return refusal.response
+
+    def _page(self, request: Request, behaviour: Behaviour) -> Page:
+        admitted = self.gate.admit(request, self.clock.now(), behaviour.expired_token)
+        project_id = self._entered_project(request, admitted)
+        query = read_query(project_id, request.query, behaviour)
+        self.before_page(query)
+        now = self.clock.now()
+        snapshot = self.world.snapshot(project_id, since=now - behaviour.horizon, now=now)
+        return self._lister.page(snapshot, query, behaviour, now)
+
+    def _entered_project(self, request: Request, admitted: Collection[str]) -> str:
+        project_id = request.path.split("/")[2]
+        if project_id not in self.gate.project_ids:
+            # The description names no error code for this; the status is what counts.
+            _refuse(404, "DBS.280404", f"The project {project_id} does not exist.")
+        if project_id not in admitted or project_id in self.forbidden_projects:
+            _refuse(403, "DBS.280015", "You do not have the permission to perform this operation.")
+        return project_id
+
+
+def read_query(
+    project_id: str, parameters: tuple[tuple[str, str], ...], behaviour: Behaviour
+) -> Query:
+    """Read a request's parameters.
+
+    Raises:
+        RefusedError: with 400 and the service's code for the parameter at fault.
+    """
+    given = dict(parameters)
+    if len(given) < len(parameters) or not given.keys() <= _PARAMETERS:
+        _refuse_parameter("unknown or repeated parameter")
+    query = Query(
+        project_id=project_id,
+        status=_one_of(_STATUSES, given.get("status"), "status"),
+        name=_one_of(_NAMES, given.get("name"), "name"),
+        start=_instant(given.get("start_time"), "start_time"),
+        end=_instant(given.get("end_time"), "end_time"),
+        offset=_offset(given.get("offset", "0")),
+        limit=_limit(given.get("limit", str(PAGE_LIMIT))),
+    )
+    _check_bounds(query, behaviour)
+    return query
+
+
+def _check_bounds(query: Query, behaviour: Behaviour) -> None:
+    given = (query.start is not None) + (query.end is not None)
+    required = {"none": (0, 1, 2), "together": (0, 2), "always": (2,)}
+    if given not in required[behaviour.required_bounds]:
+        _refuse_parameter("start_time and end_time are mandatory")
+    if query.start is not None and query.end is not None and query.start > query.end:
+        _refuse_parameter("start_time is later than end_time")
+
+
+def _one_of(allowed: Collection[str], value: str | None, parameter: str) -> str | None:
+    if value is not None and value not in allowed:
+        _refuse_parameter(parameter)
+    return value
+
+
+def _instant(value: str | None, parameter: str) -> Micros | None:
+    if value is None:
+        return None
+    if not _is_number(value):
+        _refuse_parameter(parameter)
+    return int(value) * _MICROS_PER_MILLI
+
+
+def _offset(value: str) -> int:
+    if not _is_number(value):
+        _refuse(400, "DBS.280440", "The offset must be a number and not negative.")
+    return int(value)
+
+
+def _limit(value: str) -> int:
+    if not _is_number(value) or not 1 <= int(value) <= PAGE_LIMIT:
+        _refuse(400, "DBS.280439", f"The limit must be a number from 1 to {PAGE_LIMIT}.")
+    return int(value)
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER
+
+
+def _refuse_parameter(detail: str) -> NoReturn:
+    _refuse(400, "DBS.280001", f"Parameter error: {detail}.")
+
+
+def _refuse(status: int, code: str, message: str) -> NoReturn:
+    raise RefusedError(service_error(status, code, message))
+
+
+def _page_response(page: Page) -> Response:
+    # Put together by hand: the records are JSON already and must stay word for word.
+    count = b""
+    if page.has_total_count:
+        count = b',"total_count":' + compact_json(page.total_count)
+    body = b'{"tasks":[' + b",".join(page.bodies) + b"]" + count + b"}"
+    return Response(200, body, (("Content-Type", "application/json;charset=UTF-8"),))
