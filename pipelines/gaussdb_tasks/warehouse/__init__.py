@@ -1,0 +1,1 @@
+"""The database on this side: the SQL that makes its views and checks its data."""

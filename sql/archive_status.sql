@@ -1,0 +1,157 @@
+-- one row per project that a load tried
+create or replace view main.archive_status as
+with
+
+-- Drills with an invented clock: set variable gaussdb_tasks_now = timestamp '...', in UTC.
+clock as (
+    select
+        coalesce(
+            cast(getvariable('gaussdb_tasks_now') as timestamp), make_timestamp(epoch_us(now()))
+        ) as read_at
+),
+
+projects as (
+    select
+        region,
+        project_id,
+        max(observed_at) as last_run_at,
+        arg_max(outcome, (observed_at, run_id)) as last_outcome,
+        max(observed_at) filter (where outcome = 'complete') as last_success_at
+    from task_center.load_runs
+    group by region, project_id
+),
+
+complete_coverage as (
+    select
+        region,
+        project_id,
+        min(covered_from) as covered_from,
+        max(covered_to) as covered_to
+    from task_center.coverage
+    where is_complete and covered_from < covered_to
+    group by region, project_id
+),
+
+gaps as (
+    select
+        region,
+        project_id,
+        count(*) as gap_count,
+        count(*) filter (where is_lost) as lost_gap_count,
+        min(gap_from) filter (where not is_lost) as first_open_gap_from
+    from main.coverage_gaps
+    group by region, project_id
+),
+
+task_counts as (
+    select
+        region,
+        project_id,
+        count(*) as task_count,
+        count(*) filter (
+            where not is_finished and vanished_at is null and not is_lost_from_sight
+        ) as open_task_count,
+        count(vanished_at) as vanished_count
+    from main.tasks
+    group by region, project_id
+),
+
+rejected_counts as (
+    select
+        region,
+        project_id,
+        count(*) as rejected_count
+    from task_center.rejected_records
+    group by region, project_id
+),
+
+statuses as (
+    select
+        projects.*,
+        complete_coverage.covered_from,
+        complete_coverage.covered_to,
+        coalesce(gaps.first_open_gap_from, complete_coverage.covered_to)
+        + to_milliseconds(last_loads.horizon_ms) as loss_begins_at,
+        coalesce(gaps.gap_count, 0) as gap_count,
+        coalesce(gaps.lost_gap_count, 0) as lost_gap_count,
+        coalesce(task_counts.task_count, 0) as task_count,
+        coalesce(task_counts.open_task_count, 0) as open_task_count,
+        coalesce(task_counts.vanished_count, 0) as vanished_count,
+        coalesce(rejected_counts.rejected_count, 0) as rejected_count
+    from projects
+    left join main.last_loads
+        on
+            projects.region = last_loads.region
+            and projects.project_id = last_loads.project_id
+    left join complete_coverage
+        on
+            projects.region = complete_coverage.region
+            and projects.project_id = complete_coverage.project_id
+    left join gaps
+        on
+            projects.region = gaps.region
+            and projects.project_id = gaps.project_id
+    left join task_counts
+        on
+            projects.region = task_counts.region
+            and projects.project_id = task_counts.project_id
+    left join rejected_counts
+        on
+            projects.region = rejected_counts.region
+            and projects.project_id = rejected_counts.project_id
+)
+
+select
+    statuses.region,
+    statuses.project_id,
+    statuses.last_run_at,
+    statuses.last_outcome,
+    statuses.last_success_at,
+    statuses.covered_from,
+    statuses.covered_to,
+    statuses.gap_count,
+    statuses.lost_gap_count,
+    statuses.loss_begins_at,
+    case
+        when statuses.loss_begins_at <= clock.read_at then 0
+        else date_sub('day', clock.read_at, statuses.loss_begins_at)
+    end as nights_left,
+    statuses.task_count,
+    statuses.open_task_count,
+    statuses.vanished_count,
+    statuses.rejected_count,
+    cast(null as varchar) as head_digest
+from statuses
+cross join clock;
+
+comment on view main.archive_status is
+'One row per project: how fresh and how whole its record is, and when time begins to be lost.';
+comment on column main.archive_status.region is 'Region of the cloud, such as eu-de.';
+comment on column main.archive_status.project_id is 'Project that is archived.';
+comment on column main.archive_status.last_run_at is
+'Clock of the last load that tried the project, UTC, whatever came of it.';
+comment on column main.archive_status.last_outcome is
+'What came of that load: complete, incomplete or failed.';
+comment on column main.archive_status.last_success_at is
+'Clock of the last complete load, UTC; null before the first.';
+comment on column main.archive_status.covered_from is
+'Start of the first stretch proved read, UTC.';
+comment on column main.archive_status.covered_to is
+'End of the last stretch proved read, UTC.';
+comment on column main.archive_status.gap_count is
+'Stretches in between that are not proved read, lost or not.';
+comment on column main.archive_status.lost_gap_count is
+'Those of them that the API has forgotten.';
+comment on column main.archive_status.loss_begins_at is
+'When the earliest time not yet read leaves the API''s memory, UTC: load before it.';
+comment on column main.archive_status.nights_left is
+'Whole days from the present to loss_begins_at; 0 from the last day on.';
+comment on column main.archive_status.task_count is 'Tasks in the archive.';
+comment on column main.archive_status.open_task_count is
+'Tasks neither finished nor vanished that the API still remembers.';
+comment on column main.archive_status.vanished_count is
+'Tasks that are gone from the task center, deleted there.';
+comment on column main.archive_status.rejected_count is
+'Records kept as they came because they could not be read as tasks.';
+comment on column main.archive_status.head_digest is
+'Digest of the newest archive segment; null while the archive has none.';

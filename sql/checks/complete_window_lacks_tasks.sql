@@ -1,0 +1,21 @@
+-- severity: fail
+-- A window counts as covered though the API counted more tasks in it than were read.
+select
+    coverage.region,
+    coverage.project_id,
+    coverage.run_id,
+    coverage.window_from,
+    coverage.window_to,
+    coverage.distinct_count,
+    coverage.total_count
+from task_center.coverage
+left join task_center.load_runs
+    on
+        coverage.region = load_runs.region
+        and coverage.project_id = load_runs.project_id
+        and coverage.run_id = load_runs.run_id
+where
+    coverage.observed_at = (select max(runs.observed_at) from task_center.load_runs as runs)
+    and coverage.is_complete
+    and coverage.total_count > coverage.distinct_count
+    and coalesce(load_runs.is_count_usable, true);

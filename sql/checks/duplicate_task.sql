@@ -1,0 +1,20 @@
+-- severity: fail
+-- A task is there more than once, so every count, rate and duration counts it more than once.
+with
+
+last_load as (
+    select min(created_at) as created_from
+    from task_center.tasks
+    where last_seen_at = (select max(load_runs.observed_at) from task_center.load_runs)
+)
+
+select
+    region,
+    project_id,
+    job_id,
+    created_at,
+    count(*) as row_count
+from task_center.tasks
+where created_at >= (select last_load.created_from from last_load)
+group by region, project_id, job_id, created_at
+having count(*) > 1;

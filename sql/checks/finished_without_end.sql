@@ -1,0 +1,13 @@
+-- severity: warn
+-- A finished task has no end, says the API; it has no duration here.
+select
+    region,
+    project_id,
+    job_id,
+    created_at,
+    status
+from main.tasks
+where
+    last_changed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+    and is_finished
+    and ended_at is null;

@@ -1,0 +1,21 @@
+-- severity: fail
+-- A version of a task is missing between others, so the one before it seems to be the latest.
+with
+
+last_load as (
+    select min(created_at) as created_from
+    from task_center.task_versions
+    where observed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+)
+
+select
+    region,
+    project_id,
+    job_id,
+    created_at,
+    count(distinct version) as version_count,
+    max(version) as newest_version
+from task_center.task_versions
+where created_at >= (select last_load.created_from from last_load)
+group by region, project_id, job_id, created_at
+having count(distinct version) < max(version);

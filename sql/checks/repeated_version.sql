@@ -1,0 +1,35 @@
+-- severity: fail
+-- A version says the same as the one before it, so a change is recorded that never happened.
+with
+
+last_load as (
+    select min(created_at) as created_from
+    from task_center.task_versions
+    where observed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+),
+
+versions as (
+    select
+        region,
+        project_id,
+        job_id,
+        created_at,
+        version,
+        version_hash,
+        lag(version_hash) over (
+            partition by region, project_id, job_id, created_at
+            order by version
+        ) as previous_hash
+    from task_center.task_versions
+    where created_at >= (select last_load.created_from from last_load)
+)
+
+select
+    region,
+    project_id,
+    job_id,
+    created_at,
+    version,
+    version_hash
+from versions
+where version_hash = previous_hash;

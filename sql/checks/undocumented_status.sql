@@ -1,0 +1,12 @@
+-- severity: warn
+-- A status is not in the API's documentation; unless it says canceled, the task counts as running.
+select
+    region,
+    project_id,
+    job_id,
+    created_at,
+    status
+from main.tasks
+where
+    last_changed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+    and coalesce(lower(trim(status)) not in ('running', 'completed', 'failed'), true);

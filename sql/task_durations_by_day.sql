@@ -1,0 +1,50 @@
+-- one row per day and task name with a finished task that has a duration
+create or replace view main.task_durations_by_day as
+with
+
+finished_tasks as (
+    select
+        created_date,
+        task_name,
+        task_label,
+        duration_ms
+    from main.tasks
+    where is_finished and duration_ms is not null
+)
+
+select
+    created_date,
+    task_name,
+    task_label,
+    count(*) as finished_count,
+    min(duration_ms) / 1000.0 as min_seconds,
+    avg(duration_ms) / 1000.0 as avg_seconds,
+    percentile_cont(0.5) within group (order by duration_ms) / 1000.0 as p50_seconds,
+    percentile_cont(0.9) within group (order by duration_ms) / 1000.0 as p90_seconds,
+    percentile_cont(0.95) within group (order by duration_ms) / 1000.0 as p95_seconds,
+    percentile_cont(0.99) within group (order by duration_ms) / 1000.0 as p99_seconds,
+    max(duration_ms) / 1000.0 as max_seconds
+from finished_tasks
+group by created_date, task_name, task_label;
+
+comment on view main.task_durations_by_day is
+'How long finished tasks took: one row per day of start and task name, over all projects.';
+comment on column main.task_durations_by_day.created_date is
+'Day on which the tasks were started, UTC.';
+comment on column main.task_durations_by_day.task_name is
+'Kind of the task as the API names it; null is a group of its own.';
+comment on column main.task_durations_by_day.task_label is
+'The kind in words; the task_name where the kind is not documented.';
+comment on column main.task_durations_by_day.finished_count is
+'Finished tasks that have a duration; only they are measured here.';
+comment on column main.task_durations_by_day.min_seconds is 'Shortest duration, in seconds.';
+comment on column main.task_durations_by_day.avg_seconds is 'Mean duration, in seconds.';
+comment on column main.task_durations_by_day.p50_seconds is
+'Median duration, in seconds; exact, between two neighbours interpolated.';
+comment on column main.task_durations_by_day.p90_seconds is
+'90th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_day.p95_seconds is
+'95th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_day.p99_seconds is
+'99th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_day.max_seconds is 'Longest duration, in seconds.';

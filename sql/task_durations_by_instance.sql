@@ -1,0 +1,55 @@
+-- one row per instance with a finished task that has a duration
+create or replace view main.task_durations_by_instance as
+with
+
+-- Tasks in flight stay, without a duration: one of them may bear the latest name.
+measured_tasks as (
+    select
+        region,
+        project_id,
+        instance_id,
+        instance_name,
+        created_at,
+        job_id,
+        case when is_finished then duration_ms end as finished_duration_ms
+    from main.tasks
+)
+
+select
+    region,
+    project_id,
+    instance_id,
+    arg_max(instance_name, (created_at, job_id)) as instance_name,
+    count(finished_duration_ms) as finished_count,
+    min(finished_duration_ms) / 1000.0 as min_seconds,
+    avg(finished_duration_ms) / 1000.0 as avg_seconds,
+    percentile_cont(0.5) within group (order by finished_duration_ms) / 1000.0 as p50_seconds,
+    percentile_cont(0.9) within group (order by finished_duration_ms) / 1000.0 as p90_seconds,
+    percentile_cont(0.95) within group (order by finished_duration_ms) / 1000.0 as p95_seconds,
+    percentile_cont(0.99) within group (order by finished_duration_ms) / 1000.0 as p99_seconds,
+    max(finished_duration_ms) / 1000.0 as max_seconds
+from measured_tasks
+group by region, project_id, instance_id
+having count(finished_duration_ms) > 0;
+
+comment on view main.task_durations_by_instance is
+'How long finished tasks took: one row per instance.';
+comment on column main.task_durations_by_instance.region is 'Region of the cloud, such as eu-de.';
+comment on column main.task_durations_by_instance.project_id is 'Project in which the tasks ran.';
+comment on column main.task_durations_by_instance.instance_id is
+'Instance the tasks worked on; null is a group of its own.';
+comment on column main.task_durations_by_instance.instance_name is
+'The instance''s name in its latest task that has one, finished or not.';
+comment on column main.task_durations_by_instance.finished_count is
+'Finished tasks that have a duration; only they are measured here.';
+comment on column main.task_durations_by_instance.min_seconds is 'Shortest duration, in seconds.';
+comment on column main.task_durations_by_instance.avg_seconds is 'Mean duration, in seconds.';
+comment on column main.task_durations_by_instance.p50_seconds is
+'Median duration, in seconds; exact, between two neighbours interpolated.';
+comment on column main.task_durations_by_instance.p90_seconds is
+'90th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_instance.p95_seconds is
+'95th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_instance.p99_seconds is
+'99th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_instance.max_seconds is 'Longest duration, in seconds.';

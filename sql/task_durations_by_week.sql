@@ -1,0 +1,50 @@
+-- one row per ISO week and task name with a finished task that has a duration
+create or replace view main.task_durations_by_week as
+with
+
+finished_tasks as (
+    select
+        cast(date_trunc('week', created_date) as date) as created_week,
+        task_name,
+        task_label,
+        duration_ms
+    from main.tasks
+    where is_finished and duration_ms is not null
+)
+
+select
+    created_week,
+    task_name,
+    task_label,
+    count(*) as finished_count,
+    min(duration_ms) / 1000.0 as min_seconds,
+    avg(duration_ms) / 1000.0 as avg_seconds,
+    percentile_cont(0.5) within group (order by duration_ms) / 1000.0 as p50_seconds,
+    percentile_cont(0.9) within group (order by duration_ms) / 1000.0 as p90_seconds,
+    percentile_cont(0.95) within group (order by duration_ms) / 1000.0 as p95_seconds,
+    percentile_cont(0.99) within group (order by duration_ms) / 1000.0 as p99_seconds,
+    max(duration_ms) / 1000.0 as max_seconds
+from finished_tasks
+group by created_week, task_name, task_label;
+
+comment on view main.task_durations_by_week is
+'How long finished tasks took: one row per ISO week of start and task name, over all projects.';
+comment on column main.task_durations_by_week.created_week is
+'ISO week in which the tasks were started, as its Monday, UTC.';
+comment on column main.task_durations_by_week.task_name is
+'Kind of the task as the API names it; null is a group of its own.';
+comment on column main.task_durations_by_week.task_label is
+'The kind in words; the task_name where the kind is not documented.';
+comment on column main.task_durations_by_week.finished_count is
+'Finished tasks that have a duration; only they are measured here.';
+comment on column main.task_durations_by_week.min_seconds is 'Shortest duration, in seconds.';
+comment on column main.task_durations_by_week.avg_seconds is 'Mean duration, in seconds.';
+comment on column main.task_durations_by_week.p50_seconds is
+'Median duration, in seconds; exact, between two neighbours interpolated.';
+comment on column main.task_durations_by_week.p90_seconds is
+'90th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_week.p95_seconds is
+'95th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_week.p99_seconds is
+'99th percentile of the duration, in seconds; exact, interpolated.';
+comment on column main.task_durations_by_week.max_seconds is 'Longest duration, in seconds.';

@@ -1,0 +1,118 @@
+-- one row per version of a task
+create or replace view main.task_history as
+with
+
+versions as (
+    select
+        *,
+        coalesce(
+            lower(trim(status)) in ('completed', 'failed', 'canceled', 'cancelled'), false
+        ) as is_finished,
+        coalesce(lower(trim(status)) = 'failed', false) as is_failed
+    from task_center.task_versions
+)
+
+-- Versions have no gaps, so the next one can be joined; unlike a window over all versions, that
+-- lets a filter on any column reach the scan.
+select
+    versions.region,
+    versions.project_id,
+    versions.job_id,
+    versions.task_name,
+    coalesce(task_types.task_label, versions.task_name) as task_label,
+    task_types.category,
+    versions.status,
+    versions.is_finished,
+    versions.is_failed,
+    versions.progress_percent,
+    versions.fail_reason,
+    versions.created_at,
+    versions.created_date,
+    versions.ended_at,
+    versions.duration_ms,
+    versions.duration_ms / 1000.0 as duration_seconds,
+    versions.instance_id,
+    versions.instance_name,
+    versions.instance_status,
+    latest_states.first_seen_at,
+    latest_states.last_changed_at,
+    latest_states.last_seen_at,
+    latest_states.version_count,
+    latest_states.vanished_at,
+    coalesce(latest_states.is_lost_from_sight, false) as is_lost_from_sight,
+    versions.extra,
+    versions.version,
+    versions.observed_at as valid_from,
+    next_versions.observed_at as valid_to,
+    versions.version_hash,
+    versions.raw
+from versions
+left join task_center.task_versions as next_versions
+    on
+        versions.region = next_versions.region
+        and versions.project_id = next_versions.project_id
+        and versions.job_id = next_versions.job_id
+        and versions.created_at = next_versions.created_at
+        and versions.version + 1 = next_versions.version
+left join task_center.task_types as task_types
+    on versions.task_name = task_types.task_name
+left join main.tasks as latest_states
+    on
+        versions.region = latest_states.region
+        and versions.project_id = latest_states.project_id
+        and versions.job_id = latest_states.job_id
+        and versions.created_at = latest_states.created_at;
+
+comment on view main.task_history is
+'One row per distinct state in which a task was seen. All times are UTC.';
+comment on column main.task_history.region is 'Region of the cloud, such as eu-de.';
+comment on column main.task_history.project_id is 'Project in which the task ran.';
+comment on column main.task_history.job_id is 'Identity of the task inside its project.';
+comment on column main.task_history.task_name is 'Kind of the task as the API named it.';
+comment on column main.task_history.task_label is
+'The kind in words; the task_name where the kind is not documented.';
+comment on column main.task_history.category is
+'Family of the kind: create, backup, restore, delete or scale; null where not documented.';
+comment on column main.task_history.status is
+'Status as the API gave it: Running, Completed, Failed or another.';
+comment on column main.task_history.is_finished is
+'Whether the task had ended for good: completed, failed or canceled. Never null.';
+comment on column main.task_history.is_failed is 'Whether the task had failed. Never null.';
+comment on column main.task_history.progress_percent is
+'Progress in per cent, where the API gave a number.';
+comment on column main.task_history.fail_reason is
+'Why the task failed, in the service''s words.';
+comment on column main.task_history.created_at is 'When the task was started, UTC.';
+comment on column main.task_history.created_date is 'Day on which the task was started, UTC.';
+comment on column main.task_history.ended_at is
+'When the task ended, UTC; no more than a plan while it was not finished.';
+comment on column main.task_history.duration_ms is
+'Milliseconds from start to end; null unless finished with an end that is not before the start.';
+comment on column main.task_history.duration_seconds is 'duration_ms in seconds.';
+comment on column main.task_history.instance_id is 'Instance the task worked on.';
+comment on column main.task_history.instance_name is
+'The instance''s name when the state was seen.';
+comment on column main.task_history.instance_status is
+'The instance''s status when the state was seen.';
+comment on column main.task_history.first_seen_at is
+'Clock of the load that first saw the task, UTC; of the task, not of the version.';
+comment on column main.task_history.last_changed_at is
+'Clock of the load that first saw the latest version, UTC; of the task, not of the version.';
+comment on column main.task_history.last_seen_at is
+'Clock of the load that last confirmed the latest version, UTC; of the task, not of the version.';
+comment on column main.task_history.version_count is
+'How many distinct states of the task have been seen.';
+comment on column main.task_history.vanished_at is
+'When a load found the task deleted from the task center, UTC; null while it is listed there.';
+comment on column main.task_history.is_lost_from_sight is
+'Whether the task left the API''s memory before it was seen to finish or vanish. Never null.';
+comment on column main.task_history.extra is
+'Fields of the record that have no column, as JSON.';
+comment on column main.task_history.version is '1 for the first state seen, then 2, and so on.';
+comment on column main.task_history.valid_from is
+'Clock of the load that first saw this version, UTC.';
+comment on column main.task_history.valid_to is
+'Clock of the load that saw the next version, UTC; null for the latest.';
+comment on column main.task_history.version_hash is
+'SHA-256 of the record as JSON with sorted keys and no white space, in hex.';
+comment on column main.task_history.raw is 'The record, word for word as it was received.';
