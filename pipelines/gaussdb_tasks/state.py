@@ -1,0 +1,54 @@
+"""Knowledge as plain JSON, for where it is kept in dlt's state instead of in DuckDB."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gaussdb_tasks.instants import DAY, Micros
+from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
+from gaussdb_tasks.stretches import Stretch
+
+_SLACK: Micros = DAY
+"""How much older than the horizon remembered tasks may be: clocks and months differ."""
+
+
+def to_json(knowledge: Knowledge, since: Micros) -> dict[str, Any]:
+    """Write down what the next load needs: tasks that can still be listed, and what is covered."""
+    oldest = since - _SLACK
+    return {
+        "tasks": {
+            job_id: list(known)
+            for job_id, known in knowledge.tasks.items()
+            if known.created_at >= oldest
+        },
+        "covered": [list(stretch) for stretch in knowledge.covered],
+        "rejected": {
+            record_hash: at
+            for record_hash, at in knowledge.rejected.items()
+            if at is None or at >= oldest
+        },
+        "is_count_usable": knowledge.is_count_usable,
+        "is_running_listed": knowledge.is_running_listed,
+        "last_full_read_at": knowledge.last_full_read_at,
+        "last_observed_at": knowledge.last_observed_at,
+    }
+
+
+def from_json(remembered: Mapping[str, Any] | None, since: Micros) -> Knowledge:
+    """Read what ``to_json`` wrote; None is the knowledge of a first load."""
+    if remembered is None:
+        return Knowledge(known_from=since)
+    return Knowledge(
+        known_from=since - _SLACK,
+        tasks={job_id: Known(*values) for job_id, values in remembered["tasks"].items()},
+        covered=tuple(Stretch(*bounds) for bounds in remembered["covered"]),
+        rejected=remembered["rejected"],
+        is_count_usable=remembered["is_count_usable"],
+        is_running_listed=remembered["is_running_listed"],
+        last_full_read_at=remembered["last_full_read_at"],
+        last_observed_at=remembered["last_observed_at"],
+    )
+
+
+def state_key(project: ProjectKey) -> str:
+    """Return the key under which a project is remembered."""
+    return f"{project.region}/{project.project_id}"
