@@ -1,0 +1,190 @@
+"""A load from end to end: lock, clone, plan, extract, load, check, publish.
+
+Whatever fails before the rename leaves the published database as it was, and whatever was done lies
+in a scratch folder that goes with the load.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks.api.client import TaskCenterClient
+from gaussdb_tasks.api.signin import ProjectAccess
+from gaussdb_tasks.errors import CheckFailedError, DatabaseError, ExitCode
+from gaussdb_tasks.extract.extraction import Extraction
+from gaussdb_tasks.extract.project import (
+    Outcome,
+    ProjectSource,
+    ProjectSummary,
+    Run,
+    new_run_id,
+)
+from gaussdb_tasks.knowledge import Knowledge, ProjectKey
+from gaussdb_tasks.plan import Plan, Policy, plan_load
+from gaussdb_tasks.settings import Patience
+from gaussdb_tasks.stretches import Stretch
+from gaussdb_tasks.version import VERSION
+from gaussdb_tasks.warehouse import database, files
+from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.warehouse.gaps import newly_lost
+from gaussdb_tasks.warehouse.loading import load_into
+from gaussdb_tasks.warehouse.objects import Finding, Severity, apply_views, run_checks
+from gaussdb_tasks.warehouse.recall import finder, recall
+
+
+@dataclass(frozen=True)
+class LoadJob:
+    """What to load, and how."""
+
+    data_dir: DataDir
+    accesses: Sequence[ProjectAccess]
+    policy: Policy
+    patience: Patience = field(default_factory=Patience)
+    connections: int = 8
+    on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a published load brought.
+
+    Attributes:
+        warnings: what the data checks found worth knowing.
+        lost: stretches of time per project that left the horizon unread since the last load.
+        seconds_waited: time that calls were held back for the gateway's sake, over all threads.
+    """
+
+    run_id: str
+    database: Path
+    projects: tuple[ProjectSummary, ...]
+    warnings: tuple[Finding, ...]
+    lost: tuple[tuple[ProjectKey, Stretch], ...]
+    seconds: float
+    seconds_waited: float
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Whether somebody must look."""
+        needs_attention = self.lost or any(
+            project.outcome is not Outcome.COMPLETE or project.rejected_count
+            for project in self.projects
+        )
+        return ExitCode.NEEDS_ATTENTION if needs_attention else ExitCode.DONE
+
+    def total(self, count: str) -> int:
+        """Add up one of the counts over all projects, such as ``new_count``."""
+        return sum(getattr(project, count) for project in self.projects)
+
+
+def run_load(job: LoadJob) -> LoadReport:
+    """Load all projects of a job as one transaction.
+
+    Raises:
+        LockedError: another load works in the data directory.
+        GaussdbTasksError: nothing was published, for the reason it gives.
+    """
+    started = time.monotonic()
+    run_id = new_run_id(job.policy.now)
+    job.data_dir.prepare()
+    with job.data_dir.locked(), _disk_trouble_explained(), job.data_dir.scratch(run_id) as scratch:
+        return _load_in(scratch, job, run_id, started)
+
+
+def plan_projects(job: LoadJob) -> Iterator[tuple[ProjectKey, Plan]]:
+    """Plan each project's load from what the published database knows; nothing is called."""
+    for access in job.accesses:
+        key = ProjectKey(access.region, access.project_id)
+        since = job.policy.visible.start
+        if job.data_dir.database.exists():
+            with database.read_published(job.data_dir.database) as connection:
+                knowledge = recall(connection, key, since)
+        else:
+            knowledge = Knowledge(known_from=since)
+        yield key, plan_load(job.policy, knowledge)
+
+
+def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadReport:
+    budget = CallBudget()
+    clone = scratch / job.data_dir.database.name
+    with database.writable_clone(job.data_dir.database, clone) as connection:
+        sources = [_source(connection, access, job, budget) for access in job.accesses]
+        run = Run(run_id, VERSION, job.policy, job.connections, job.on_progress)
+        extraction = Extraction(run, sources)
+        try:
+            load_into(connection, extraction, scratch / "dlt")
+        finally:
+            budget.cancel()  # calls still under way when a load is stopped are for nobody
+        apply_views(connection)
+        findings = _checked(connection)
+        lost = tuple(_lost_stretches(connection, sources))
+    files.publish(clone, job.data_dir.database)
+    return LoadReport(
+        run_id=run_id,
+        database=job.data_dir.database,
+        projects=tuple(extraction.summaries),
+        warnings=findings,
+        lost=lost,
+        seconds=time.monotonic() - started,
+        seconds_waited=budget.seconds_waited,
+    )
+
+
+def _source(
+    connection: duckdb.DuckDBPyConnection, access: ProjectAccess, job: LoadJob, budget: CallBudget
+) -> ProjectSource:
+    key = ProjectKey(access.region, access.project_id)
+    return ProjectSource(
+        key=key,
+        fetch_page=TaskCenterClient.for_project(access, budget, job.patience).fetch_page,
+        calls_made=lambda: budget.calls_made,
+        knowledge=recall(connection, key, job.policy.visible.start),
+        find=finder(connection, key),
+    )
+
+
+def _checked(connection: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
+    """Run the data checks; return the warnings.
+
+    Raises:
+        CheckFailedError: a check found what must not be published.
+    """
+    findings = run_checks(connection)
+    failed = [finding for finding in findings if finding.severity is Severity.FAIL]
+    if failed:
+        told = "; ".join(
+            f"{finding.check_name}: {finding.meaning} ({finding.row_count} rows, such as "
+            f"{finding.first_rows[0]})"
+            for finding in failed
+        )
+        message = (
+            f"the data checks stopped the load, nothing was published: {told}; run it again, and "
+            "if it repeats, keep the message and report it"
+        )
+        raise CheckFailedError(message)
+    return findings
+
+
+def _lost_stretches(
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[ProjectSource]
+) -> Iterator[tuple[ProjectKey, Stretch]]:
+    for source in sources:
+        since = source.knowledge.last_observed_at
+        if since is not None:
+            for stretch in newly_lost(connection, source.key, since):
+                yield source.key, stretch
+
+
+@contextmanager
+def _disk_trouble_explained() -> Iterator[None]:
+    """Turn what files and DuckDB raise into one sentence: nothing has been published."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        what = str(error).partition("\n")[0]
+        message = f"the load could not be written ({what}); nothing was published, run it again"
+        raise DatabaseError(message) from error

@@ -1,0 +1,94 @@
+"""Opening the database: the published one to read, its clone to write."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from gaussdb_tasks.errors import ConfigurationError, DatabaseError
+from gaussdb_tasks.warehouse import files
+
+STAGING_SCHEMA: Final = "task_center_staging"
+
+# A file that DuckDB 2.0 writes with its own defaults opens in no 1.x.
+_STORAGE_VERSION: Final = "v1.4.0"
+
+
+@contextmanager
+def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published database read-only.
+
+    Raises:
+        ConfigurationError: the file is missing or no DuckDB database.
+        DatabaseError: another program has it open for writing.
+    """
+    if not path.exists():
+        message = f"there is no database {path} yet; make it with: gaussdb-tasks load"
+        raise ConfigurationError(message)
+    connection = _connect(path, read_only=True, config=config)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def writable_clone(published: Path, clone: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a clone of the published database for writing, or a new one where there is none.
+
+    The clone is checkpointed and closed when the block ends without an error.
+    """
+    if published.exists():
+        _refuse_unfinished_writes(published)
+        with read_published(published):  # as long as it is open, nobody else can write to it
+            files.clone(published, clone)
+    connection = _connect(
+        clone, read_only=False, config={"storage_compatibility_version": _STORAGE_VERSION}
+    )
+    try:
+        connection.execute("set time zone 'UTC'")
+        yield connection
+        connection.execute(f"drop schema if exists {STAGING_SCHEMA} cascade")
+        connection.execute("checkpoint")
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(path, read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            message = (
+                f"{path} is open for writing in another program; close it there and run it again "
+                f"({_first_line(error)})"
+            )
+            raise DatabaseError(message) from error
+        raise _not_a_database(path, error) from error
+    except duckdb.Error as error:
+        raise _not_a_database(path, error) from error
+
+
+def _refuse_unfinished_writes(published: Path) -> None:
+    journal = published.with_name(published.name + ".wal")
+    if journal.exists():
+        # This program publishes checkpointed files only: somebody else wrote, or is writing.
+        message = (
+            f"{journal} shows that another program writes to {published.name}; close it there, or "
+            f"finish its work with: duckdb {published} -c checkpoint"
+        )
+        raise DatabaseError(message)
+
+
+def _not_a_database(path: Path, error: duckdb.Error) -> ConfigurationError:
+    message = (
+        f"{path} is not a DuckDB database that can be opened ({_first_line(error)}); "
+        "move it away, or choose another --data-dir"
+    )
+    return ConfigurationError(message)
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,112 @@
+"""dlt at work: an extraction goes into the open clone.
+
+dlt's working directory is the load's own scratch folder. That is the point: killed between a job's
+commit and its note of it, dlt 1.31 doubles rows when it is run again in the same directory, and a
+package left behind there swallows the next run. Neither can happen in a folder that is thrown away
+together with the clone.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from gaussdb_tasks.errors import GaussdbTasksError, ServiceError
+from gaussdb_tasks.extract.extraction import Extraction
+
+DATASET: Final = "task_center"
+
+_SETTINGS: Final = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
+    # A load that is stopped throws the clone away: there is nothing for dlt to finish.
+    "RUNTIME__INTERCEPT_SIGNALS": "false",
+    "EXTRACT__NEXT_ITEM_MODE": "fifo",
+    "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
+}
+
+
+def load_into(
+    connection: duckdb.DuckDBPyConnection, extraction: Extraction, working_dir: Path
+) -> None:
+    """Run an extraction into the database of a connection, as one dlt load package.
+
+    Raises:
+        GaussdbTasksError: what the extraction raised, or that dlt could not load it.
+    """
+    working_dir.mkdir()
+    with _settings(), _confined(working_dir):
+        # Imported here: dlt takes half a second, and reads its settings when it starts.
+        import dlt  # noqa: PLC0415
+        from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415
+
+        from gaussdb_tasks.source import SOURCE_NAME, resources  # noqa: PLC0415
+
+        pipeline = dlt.pipeline(
+            "gaussdb_tasks",
+            pipelines_dir=str(working_dir),
+            destination=dlt.destinations.duckdb(connection),
+            dataset_name=DATASET,
+        )
+        source = dlt.source(
+            lambda: resources(lambda: extraction, merge="upsert"),
+            name=SOURCE_NAME,
+            max_table_nesting=0,
+        )
+        try:
+            info = pipeline.run(source())
+            info.raise_on_failed_jobs()
+        except PipelineStepFailed as error:
+            raise _our_error(error) from error
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Set what dlt reads from the environment, for as long as it works."""
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    os.environ.update(_SETTINGS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _confined(working_dir: Path) -> Iterator[None]:
+    """Keep dlt inside its working directory.
+
+    By itself it reads settings of other pipelines in ``./.dlt`` and ``~/.dlt``, and leaves a file
+    of its own in the latter.
+    """
+    from dlt.common.configuration.container import Container  # noqa: PLC0415
+    from dlt.common.configuration.specs.pluggable_run_context import (  # noqa: PLC0415
+        PluggableRunContext,
+    )
+    from dlt.common.runtime.run_context import RunContext  # noqa: PLC0415
+
+    context = RunContext(str(working_dir))
+    context._global_dir = str(working_dir)  # noqa: SLF001 - dlt offers it on the instance only
+    contexts = Container()[PluggableRunContext]
+    cookie = contexts.push_context()
+    contexts.reload(context)
+    try:
+        yield
+    finally:
+        contexts.pop_context(cookie)
+
+
+def _our_error(error: BaseException) -> GaussdbTasksError:
+    """Find our own error under dlt's wrapping, or wrap what is there in one of ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, GaussdbTasksError):
+            return cause
+        last, cause = cause, cause.__cause__ or cause.__context__
+    return ServiceError(f"dlt could not load the night: {type(last).__name__}: {last}")

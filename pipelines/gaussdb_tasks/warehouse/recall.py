@@ -1,0 +1,145 @@
+"""What the database knows of a project when a load begins."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import duckdb
+
+from gaussdb_tasks.contract import is_final
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.instants import DAY, Micros, to_datetime
+from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
+from gaussdb_tasks.stretches import Stretch, merge
+
+_SLACK: Final[Micros] = DAY
+"""How far behind the horizon tasks are recalled: clocks differ, and months do."""
+
+_KNOWN_TASKS: Final = """
+    select
+        tasks.job_id,
+        epoch_us(tasks.created_at),
+        tasks.version_count,
+        tasks.version_hash,
+        tasks.status,
+        epoch_us(tasks.first_seen_at),
+        epoch_us(tasks.last_changed_at),
+        epoch_us(vanished.vanished_at)
+    from task_center.tasks as tasks
+    left join (
+        select region, project_id, job_id, created_at, max(vanished_at) as vanished_at
+        from task_center.vanished_tasks
+        where reappeared_at is null
+        group by all
+    ) as vanished using (region, project_id, job_id, created_at)
+    where tasks.region = ? and tasks.project_id = ?
+"""
+
+_COVERED: Final = """
+    select epoch_us(covered_from), epoch_us(covered_to)
+    from task_center.coverage
+    where region = ? and project_id = ? and is_complete and covered_to > ?
+"""
+
+_LAST_FULL_READ: Final = """
+    select epoch_us(max(observed_at)) from (
+        select any_value(observed_at) as observed_at
+        from task_center.coverage
+        where region = ? and project_id = ? and purpose = 'horizon' and covered_to > ?
+        group by run_id
+        having bool_and(is_complete)
+    )
+"""
+
+_REJECTED: Final = """
+    select record_hash, epoch_us(created_at)
+    from task_center.rejected_records
+    where region = ? and project_id = ? and observed_at >= ?
+"""
+
+_LAST_RUN: Final = """
+    select is_count_usable, is_running_listed, epoch_us(observed_at)
+    from task_center.load_runs
+    where region = ? and project_id = ? and outcome <> 'failed'
+    order by observed_at desc, run_id desc
+    limit 1
+"""
+
+
+def recall(
+    connection: duckdb.DuckDBPyConnection, project: ProjectKey, visible_from: Micros
+) -> Knowledge:
+    """Return what is known of a project: of its tasks, those that can still be listed.
+
+    Raises:
+        ConfigurationError: the database knows the project under another region.
+    """
+    since = visible_from - _SLACK
+    if not has_tables(connection):
+        return Knowledge(known_from=since)
+    _refuse_other_region(connection, project)
+
+    def ask(sql: str, *more: Any) -> list[tuple[Any, ...]]:
+        return connection.execute(sql, [*project, *more]).fetchall()
+
+    visible = _timestamp(visible_from)
+    last_run = ask(_LAST_RUN)
+    is_count_usable, is_running_listed, last_observed_at = last_run[0] if last_run else (None,) * 3
+    return Knowledge(
+        known_from=since,
+        tasks=dict(
+            _known(row)
+            for row in ask(_KNOWN_TASKS + "and tasks.created_at >= ?", _timestamp(since))
+        ),
+        covered=merge(Stretch(*bounds) for bounds in ask(_COVERED, visible)),
+        rejected=dict(ask(_REJECTED, _timestamp(since))),
+        is_count_usable=is_count_usable,
+        is_running_listed=is_running_listed,
+        last_full_read_at=ask(_LAST_FULL_READ, visible)[0][0],
+        last_observed_at=last_observed_at,
+    )
+
+
+def finder(
+    connection: duckdb.DuckDBPyConnection, project: ProjectKey
+) -> Callable[[str, Micros], Known | None]:
+    """Return a function that finds the latest state of a task older than what is recalled."""
+
+    def find(job_id: str, created_at: Micros) -> Known | None:
+        if not has_tables(connection):
+            return None
+        sql = _KNOWN_TASKS + "and tasks.job_id = ? and tasks.created_at = ?"
+        rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
+        return _known(rows[0])[1] if rows else None
+
+    return find
+
+
+def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether a load has ever filled this database."""
+    sql = "select count(*) from duckdb_tables() where schema_name = ? and table_name = ?"
+    row = connection.execute(sql, ["task_center", "load_runs"]).fetchone()
+    return row is not None and row[0] > 0
+
+
+def _known(row: tuple[Any, ...]) -> tuple[str, Known]:
+    job_id, created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
+    known = Known(
+        created_at, version, version_hash, is_final(status), first_seen_at, changed_at, vanished_at
+    )
+    return job_id, known
+
+
+def _refuse_other_region(connection: duckdb.DuckDBPyConnection, project: ProjectKey) -> None:
+    sql = "select any_value(region) from task_center.load_runs where project_id = ? and region <> ?"
+    row = connection.execute(sql, [project.project_id, project.region]).fetchone()
+    if row is not None and row[0] is not None:
+        message = (
+            f"the database knows project {project.project_id} under region {row[0]!r}, not "
+            f"{project.region!r}; say --region {row[0]}, or every task would be kept twice"
+        )
+        raise ConfigurationError(message)
+
+
+def _timestamp(instant: Micros) -> Any:
+    """Return an instant as DuckDB compares it with its UTC timestamps, which carry no zone."""
+    return to_datetime(instant).replace(tzinfo=None)

@@ -1,0 +1,56 @@
+"""Loading from an emulator without the command line, and looking at what was published."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from gaussdb_tasks.api.signin import token_access
+from gaussdb_tasks.emulator import Emulator
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.night import LoadJob, LoadReport, run_load
+from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.settings import Patience
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+QUICK = Patience(attempts=2, first_wait_seconds=0.001)
+
+
+def job_of(
+    emulator: Emulator, folder: Path, now: Micros, *, project_ids: Sequence[str] = (), **policy: Any
+) -> LoadJob:
+    """Describe a load of an emulator's projects into a folder."""
+    accesses = [
+        token_access(
+            endpoint=emulator.endpoint,
+            project_id=project_id,
+            token=emulator.token,
+            region="eu-de",
+            connections=4,
+        )
+        for project_id in project_ids or emulator.project_ids
+    ]
+    return LoadJob(DataDir(folder), accesses, Policy(now=now, **policy), QUICK, connections=4)
+
+
+def load(emulator: Emulator, folder: Path, now: Micros, **options: Any) -> LoadReport:
+    """Load an emulator's projects into a folder."""
+    return run_load(job_of(emulator, folder, now, **options))
+
+
+@contextmanager
+def published(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open what was published, as an analyst does."""
+    connection = duckdb.connect(DataDir(folder).database, read_only=True)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Ask the published database."""
+    with published(folder) as connection:
+        return connection.execute(sql).fetchall()

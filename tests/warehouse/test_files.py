@@ -1,0 +1,89 @@
+"""Files that are whole or not there, a directory with a lock, and a scratch that goes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gaussdb_tasks.errors import ConfigurationError, LockedError
+from gaussdb_tasks.warehouse import files
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+
+def test_a_clone_has_the_content_and_a_life_of_its_own(tmp_path: Path) -> None:
+    """The clone begins alike; writing to it leaves the original alone."""
+    original, clone = tmp_path / "original", tmp_path / "clone"
+    original.write_bytes(b"night one" * 10_000)
+    files.clone(original, clone)
+    assert clone.read_bytes() == original.read_bytes()
+    clone.write_bytes(b"night two")
+    assert original.read_bytes() == b"night one" * 10_000
+
+
+def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
+    """Publishing replaces the name; readers of the old file read on."""
+    old, new = tmp_path / "night", tmp_path / "next"
+    old.write_text("one")
+    new.write_text("two")
+    with old.open() as reader:
+        files.publish(new, old)
+        assert reader.read() == "one"
+    assert old.read_text() == "two"
+    assert not new.exists()
+
+
+def test_a_second_load_does_not_wait(tmp_path: Path) -> None:
+    """While one process holds the lock, another is told at once."""
+    data_dir = DataDir(tmp_path)
+    data_dir.prepare()
+    holder = (
+        "import sys\nfrom pathlib import Path\n"
+        "from gaussdb_tasks.warehouse.datadir import DataDir\n"
+        "with DataDir(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match="another load"), data_dir.locked():
+            pass
+        process.kill()
+    with data_dir.locked():  # the system frees the lock of a process that was killed
+        pass
+
+
+def test_scratch_of_a_killed_load_is_cleared(tmp_path: Path) -> None:
+    """What an earlier load left behind goes when the next begins, and its own when it ends."""
+    left_behind = tmp_path / ".scratch" / "killed" / "dlt" / "package"
+    left_behind.parent.mkdir(parents=True)
+    left_behind.write_text("half a night")
+    with DataDir(tmp_path).scratch("next") as scratch:
+        assert not left_behind.exists()
+        (scratch / "clone").write_text("...")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scratch_goes_when_a_load_fails(tmp_path: Path) -> None:
+    """An error leaves nothing behind."""
+    with pytest.raises(RuntimeError), DataDir(tmp_path).scratch("night"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    """A path below a file names the directory and the option."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"file/below cannot be written.*--data-dir"):
+        DataDir(tmp_path / "file" / "below").prepare()
+
+
+def test_a_quote_in_the_path_is_refused(tmp_path: Path) -> None:
+    """dlt cannot work in such a directory, so it is said before anything is done."""
+    with pytest.raises(ConfigurationError, match="quote"):
+        DataDir(tmp_path / "o'brien").prepare()
+    assert list(tmp_path.iterdir()) == []
