@@ -1,0 +1,71 @@
+# Two commands are enough: `make demo` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Where a second DuckDB is tried, beside the pinned one.
+OTHER_DUCKDB := $(abspath $(VENV))/duckdb-2.0.0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Load some invented nights and show the views; no account needed
+	@$(BIN)/gaussdb-tasks demo
+
+.PHONY: test
+test: $(VENV)/.installed-dev ## Run the tests
+	@$(BIN)/python -m pytest -n auto
+
+.PHONY: test-duckdb-2
+test-duckdb-2: $(VENV)/.installed-dev ## Run the tests with DuckDB 2.0.0 in place of the pinned one
+	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OTHER_DUCKDB) duckdb==2.0.0
+	@PYTHONPATH=$(OTHER_DUCKDB) $(BIN)/python -m pytest -n auto
+
+.PHONY: test-thorough
+test-thorough: $(VENV)/.installed-dev ## Run the property tests with many more examples; takes long
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto
+
+.PHONY: check
+check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whether the docs are up to date
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > $(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
+	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
+	@$(BIN)/cog -P -I tests --check README.md
+
+.PHONY: format
+format: $(VENV)/.installed-dev ## Format Python and SQL
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/sqlfluff format --disable-progress-bar --nocolor sql
+
+.PHONY: docs
+docs: $(VENV)/.installed-dev ## Write the generated parts of the README again
+	@$(BIN)/cog -P -I tests -r README.md
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night
+	@$(BIN)/python tests/benchmarks/bench_load.py
+
+.PHONY: clean
+clean: ## Remove what was set up and what the demo made
+	rm -rf $(VENV) data/demo
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@echo "installing into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
+	@echo "installing into $(VENV), with what the tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed

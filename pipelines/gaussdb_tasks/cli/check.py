@@ -1,0 +1,50 @@
+"""``gaussdb-tasks check``: what would keep a load from working."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli.options import (
+    access_options,
+    access_request,
+    data_dir_option,
+    format_option,
+    now_option,
+)
+from gaussdb_tasks.inspection import inspect
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.instants import now as machine_clock
+from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+
+@click.command("check")
+@data_dir_option
+@access_options
+@now_option
+@format_option("table", "csv", "json", default="table")
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    data_dir: Path,
+    os_clouds: tuple[str, ...],
+    region: str | None,
+    project_ids: tuple[str, ...],
+    endpoint: str | None,
+    now: Micros | None,
+    output_format: str,
+) -> None:
+    """Find out what would keep a load from working.
+
+    Signs in, reads one page of each project, compares clocks, looks at the data directory, and says
+    what is wrong and how to mend it. Changes nothing. Exit code 0: a load can work.
+    """
+    request = access_request(os_clouds, region, project_ids, endpoint)
+    policy = Policy(now=machine_clock() if now is None else now)
+    found = list(inspect(DataDir(data_dir), request, os.environ, policy))
+    names = ["part", "state", "detail"]
+    rows = [(each.part, each.state.value, each.detail) for each in found]
+    output.write_rows(names, iter(rows), output_format)
+    sys.exit(max((each.exit_code for each in found), default=0))

@@ -1,0 +1,84 @@
+"""``gaussdb-tasks demo``: some invented nights, and what the views make of them."""
+
+import shlex
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli.options import data_dir_option_with_default, now_option, option
+from gaussdb_tasks.cli.summary import summary_line
+from gaussdb_tasks.demo import load_nights, nights_before
+from gaussdb_tasks.instants import Micros, iso
+from gaussdb_tasks.instants import now as machine_clock
+from gaussdb_tasks.warehouse.asking import ask, open_to_ask
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+_SHOWN: Final = {
+    "How long tasks take": """
+        select task_label, finished_count, p50_seconds, p95_seconds
+        from task_durations_by_name
+        order by finished_count desc, task_label
+    """,
+    "How often they fail, with 95 % bounds": """
+        select
+            task_label,
+            failed_count,
+            round(failure_rate, 3) as failure_rate,
+            round(failure_rate_low, 3) as low,
+            round(failure_rate_high, 3) as high
+        from failure_rates_by_name
+        order by failed_count desc, task_label
+    """,
+    "What is running, and whether it takes too long": """
+        select task_label, instance_name, age_seconds, is_overdue
+        from running_tasks
+        order by age_seconds desc, job_id
+    """,
+}
+
+_TRY_NEXT: Final = """
+Try next:
+  gaussdb-tasks status --data-dir {where}
+  gaussdb-tasks query failure_reasons --data-dir {where}
+  gaussdb-tasks query "from task_history where version > 1 limit 5" --data-dir {where}
+  gaussdb-tasks emulator --speed 600
+"""
+
+
+@click.command("demo")
+@data_dir_option_with_default(Path("data/demo"))
+@now_option
+@option(
+    "--nights",
+    type=click.IntRange(1, 30),
+    default=7,
+    show_default=True,
+    help="How many nights to load.",
+)
+@option("--seed", default=0, show_default=True, help="What the invented tasks follow from.")
+@option(
+    "--tasks-per-day",
+    type=click.IntRange(1, 10_000),
+    default=40,
+    show_default=True,
+    help="Tasks of each project and weekday, about.",
+)
+def command(
+    *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int
+) -> None:
+    """Load some invented nights and show the views; no account needed.
+
+    Starts the emulator on this machine, loads its last nights one by one as a scheduler would, and
+    shows durations and failure rates. Each run begins anew.
+    """
+    clocks = nights_before(machine_clock() if now is None else now, nights)
+    reports = load_nights(data_dir, clocks, seed=seed, tasks_per_day=tasks_per_day)
+    for clock, report in zip(clocks, reports, strict=True):
+        click.echo(f"night of {iso(clock)}: {summary_line(report)}", err=True)
+    with open_to_ask(DataDir(data_dir).database) as connection:
+        for title, question in _SHOWN.items():
+            click.echo(f"\n{title}\n")
+            output.write(ask(connection, question), "table")
+    click.echo(_TRY_NEXT.format(where=shlex.quote(str(data_dir))), nl=False)

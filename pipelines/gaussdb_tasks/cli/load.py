@@ -1,0 +1,161 @@
+"""``gaussdb-tasks load``: the nightly load."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from gaussdb_tasks.api.signin import sign_in
+from gaussdb_tasks.cli import talk
+from gaussdb_tasks.cli.options import (
+    access_options,
+    access_request,
+    data_dir_option,
+    format_option,
+    instant_option,
+    now_option,
+    option,
+)
+from gaussdb_tasks.cli.summary import as_dict, remarks, summary_line
+from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
+from gaussdb_tasks.instants import DAY, MINUTE, Micros, iso
+from gaussdb_tasks.instants import now as machine_clock
+from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
+from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.stretches import Stretch
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+
+@click.command("load")
+@data_dir_option
+@access_options
+@option("--full", is_flag=True, help="Read the whole horizon again.")
+@instant_option("--from", "stretch_from", "Read only tasks started from then on.")
+@instant_option("--to", "stretch_to", "Read only tasks started until then.")
+@option("--dry-run", is_flag=True, help="Print the plan and its calls; call nothing.")
+@now_option
+@option(
+    "--horizon-days",
+    type=click.IntRange(1, 366),
+    default=30,
+    show_default=True,
+    help="How far back the task center remembers.",
+)
+@option(
+    "--overlap-minutes",
+    type=click.IntRange(0, 7 * 24 * 60),
+    default=15,
+    show_default=True,
+    help="How much covered time to read again, for tasks that appear late.",
+)
+@option(
+    "--connections",
+    type=click.IntRange(1, 32),
+    default=8,
+    show_default=True,
+    help="How many calls may be under way at once.",
+)
+@format_option("text", "json", default="text")
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    data_dir: Path,
+    os_clouds: tuple[str, ...],
+    region: str | None,
+    project_ids: tuple[str, ...],
+    endpoint: str | None,
+    full: bool,
+    stretch_from: Micros | None,
+    stretch_to: Micros | None,
+    dry_run: bool,
+    now: Micros | None,
+    horizon_days: int,
+    overlap_minutes: int,
+    connections: int,
+    output_format: str,
+) -> None:
+    """Copy new and changed tasks into the database.
+
+    Reads what no load has covered yet, tasks that were in flight, and counts the rest; the first
+    load reads the whole month. Readers of the database are not disturbed: they keep last night's
+    until tonight's is whole and takes its place. Run it every night, and again whenever it failed.
+
+    \b
+    Examples:
+      gaussdb-tasks load --os-cloud otc-prod
+      gaussdb-tasks load --os-cloud otc-prod --os-cloud otc-test --data-dir /srv/gaussdb-tasks
+      gaussdb-tasks load --from 2026-03-01 --to 2026-03-08
+    """
+    clock = machine_clock() if now is None else now
+    policy = Policy(
+        now=clock,
+        horizon=horizon_days * DAY,
+        overlap=overlap_minutes * MINUTE,
+        full=full,
+        stretch=_stretch(stretch_from, stretch_to, clock, horizon_days * DAY),
+    )
+    if full and policy.stretch is not None:
+        message = "--full reads the whole horizon, --from and --to a part of it; give one of them"
+        raise ConfigurationError(message)
+    request = access_request(os_clouds, region, project_ids, endpoint, connections)
+    job = LoadJob(DataDir(data_dir), sign_in(request, os.environ), policy, connections=connections)
+    if dry_run:
+        _print_plan(job)
+        return
+    report = _run(job)
+    for line in remarks(report):
+        talk.say(line)
+    talk.say(summary_line(report))
+    if output_format == "json":
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(as_dict(report))) + b"\n")
+    sys.exit(report.exit_code)
+
+
+def _stretch(
+    start: Micros | None, end: Micros | None, clock: Micros, horizon: Micros
+) -> Stretch | None:
+    if start is None and end is None:
+        return None
+    stretch = Stretch(clock - horizon if start is None else start, clock if end is None else end)
+    if stretch.end <= clock - horizon:
+        message = f"--to {iso(stretch.end)} is older than what the task center remembers"
+        raise ConfigurationError(message)
+    if stretch.is_empty:
+        message = f"--from {iso(stretch.start)} is not before --to {iso(stretch.end)}; swap them"
+        raise ConfigurationError(message)
+    return stretch
+
+
+def _run(job: LoadJob) -> LoadReport:
+    try:
+        with talk.progress() as on_progress:
+            return run_load(
+                LoadJob(
+                    job.data_dir,
+                    job.accesses,
+                    job.policy,
+                    connections=job.connections,
+                    on_progress=on_progress,
+                )
+            )
+    except LockedError:
+        raise
+    except GaussdbTasksError as error:
+        again = ", run the same load again" if error.exit_code is ExitCode.FAILED else ""
+        message = f"{error}; nothing was published, {job.data_dir.database} is as it was{again}"
+        raise type(error)(message) from error
+
+
+def _print_plan(job: LoadJob) -> None:
+    for key, plan in plan_projects(job):
+        click.echo(f"project {key.project_id} ({key.region}): {plan.expected_calls} calls expected")
+        click.echo("  running tasks, without times: 1 call")
+        for window in plan.windows:
+            start, end = window.stretch
+            click.echo(
+                f"  {window.purpose.value}: {iso(start)} to {iso(end)}: "
+                f"{window.expected_calls} calls"
+            )
+        if plan.is_horizon_counted:
+            click.echo("  count of the whole horizon: 1 call")

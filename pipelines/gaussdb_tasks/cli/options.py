@@ -1,0 +1,122 @@
+"""Options that several commands share. Each has a variable GAUSSDB_TASKS_<OPTION>."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from gaussdb_tasks.instants import Micros, parse_instant
+from gaussdb_tasks.settings import AccessRequest
+
+_PREFIX: Final = "GAUSSDB_TASKS_"
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Option(click.Option):
+    """An option that its variable, and the group before the command, can set as well."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        long_name = max(self.opts, key=len).removeprefix("--")
+        self.envvar = _PREFIX + long_name.replace("-", "_").upper()
+        self.show_envvar = True
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Take the value given here, else the one given before the command, else click's."""
+        value, source = super().consume_value(ctx, opts)
+        before = ctx.parent
+        if (
+            source is not ParameterSource.COMMANDLINE
+            and before is not None
+            and self.name is not None
+            and before.get_parameter_source(self.name) is ParameterSource.COMMANDLINE
+        ):
+            return before.params[self.name], ParameterSource.COMMANDLINE
+        return value, source
+
+
+def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
+    """Declare an option as ``click.option`` does, with its variable."""
+    return click.option(*names, cls=Option, **attributes)
+
+
+def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
+    """Declare the option that says where the database is."""
+    return option(
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=True,
+        help="Directory of the database.",
+    )
+
+
+data_dir_option = data_dir_option_with_default(Path("data"))
+
+
+def access_options(function: _F) -> _F:
+    """Add the options that say what to read."""
+    for decorate in (
+        option(
+            "--os-cloud",
+            "os_clouds",
+            multiple=True,
+            metavar="NAME",
+            help="Cloud of clouds.yaml to sign in with; repeatable.  [env var: OS_CLOUD]",
+        ),
+        option("--region", help="Region, such as eu-de."),
+        option(
+            "--project-id",
+            "project_ids",
+            multiple=True,
+            metavar="ID",
+            help="Project to read; repeatable. Default: the project of the sign-in.",
+        ),
+        option(
+            "--endpoint",
+            metavar="URL",
+            help="Address of the service. Default: the usual one of the region.",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+def instant_option(name: str, variable: str, description: str) -> Callable[[_F], _F]:
+    """Declare an option whose value is a date and time."""
+    return option(name, variable, metavar="ISO", callback=_read_instant, help=description)
+
+
+def _read_instant(_ctx: click.Context, param: click.Parameter, value: str | None) -> Micros | None:
+    return None if value is None else parse_instant(value, option=param.opts[0])
+
+
+now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")
+
+
+def format_option(*formats: str, default: str) -> Callable[[_F], _F]:
+    """Declare the option that says how to write the data on stdout."""
+    return option(
+        "--format",
+        "output_format",
+        type=click.Choice(formats),
+        default=default,
+        show_default=True,
+        help="How to write the data.",
+    )
+
+
+def access_request(
+    os_clouds: tuple[str, ...],
+    region: str | None,
+    project_ids: tuple[str, ...],
+    endpoint: str | None,
+    connections: int = 8,
+) -> AccessRequest:
+    """Gather what the access options say."""
+    return AccessRequest(os_clouds, project_ids, endpoint, region, connections)

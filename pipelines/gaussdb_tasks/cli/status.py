@@ -1,0 +1,39 @@
+"""``gaussdb-tasks status``: freshness, coverage, gaps, nights left before loss."""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.warehouse.asking import ask, open_to_ask
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+_STATUS: Final = "select * from main.archive_status order by region, project_id"
+_GAPS: Final = """
+    select region, project_id, gap_from, gap_to, is_lost
+    from main.coverage_gaps
+    order by region, project_id, gap_from
+"""
+
+
+@click.command("status")
+@data_dir_option
+@now_option
+@format_option("table", "csv", "json", default="table")
+def command(*, data_dir: Path, now: Micros | None, output_format: str) -> None:
+    """Show what the archive covers, and how long until something is lost.
+
+    One row a project: the last load, the time covered, the nights left until time that was not read
+    fades from the task center, tasks in flight, rejected records. Gaps follow, if there are any.
+    """
+    database = DataDir(data_dir).database
+    with open_to_ask(database, now) as connection:
+        output.write(ask(connection, _STATUS), output_format)
+        if output_format == "table":
+            gaps = ask(connection, _GAPS).fetchall()
+            if gaps:
+                click.echo("\nnot covered:")
+                output.write_table(["region", "project_id", "from", "to", "is_lost"], iter(gaps))

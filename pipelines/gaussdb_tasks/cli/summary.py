@@ -1,0 +1,90 @@
+"""What a load brought, in words and as plain values."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gaussdb_tasks.extract.project import ProjectSummary
+from gaussdb_tasks.instants import iso
+from gaussdb_tasks.night import LoadReport
+
+
+def summary_line(report: LoadReport) -> str:
+    """Say in one line what a load brought."""
+    return (
+        f"{report.total('seen_count'):,} tasks seen, {report.total('new_count'):,} new, "
+        f"{report.total('changed_count'):,} changed, "
+        f"{report.total('rejected_count'):,} rejected; "
+        f"{report.total('call_count'):,} calls in {report.seconds:.1f} s; {report.database}"
+    )
+
+
+def as_dict(report: LoadReport) -> dict[str, Any]:
+    """Return a report as plain values, for machines to read."""
+    return {
+        "run_id": report.run_id,
+        "exit_code": int(report.exit_code),
+        "database": str(report.database),
+        "seconds": round(report.seconds, 3),
+        "seconds_waited": round(report.seconds_waited, 3),
+        "projects": [
+            {
+                "region": project.key.region,
+                "project_id": project.key.project_id,
+                "outcome": project.outcome.value,
+                "error": str(project.error) if project.error else None,
+                "doubts": list(project.doubts),
+                "seen": project.seen_count,
+                "new": project.new_count,
+                "changed": project.changed_count,
+                "rejected": project.rejected_count,
+                "vanished": project.vanished_count,
+                "calls": project.call_count,
+            }
+            for project in report.projects
+        ],
+        "lost": [
+            {"region": key.region, "project_id": key.project_id, "from": iso(start), "to": iso(end)}
+            for key, (start, end) in report.lost
+        ],
+        "warnings": [
+            {"check": finding.check_name, "meaning": finding.meaning, "rows": finding.row_count}
+            for finding in report.warnings
+        ],
+    }
+
+
+def remarks(report: LoadReport) -> Iterator[str]:
+    """Say what somebody may want to look at, a line each."""
+    for project in report.projects:
+        if len(report.projects) > 1 or project.vanished_count:
+            yield _project_line(project)
+        if project.error is not None:
+            yield f"failed: {project.error}; the other projects were loaded, run it again"
+        for doubt in project.doubts:
+            yield (
+                f"incomplete: project {project.key.project_id}: {doubt}; what was read is kept, "
+                "the next load reads it again"
+            )
+        if project.rejected_count:
+            yield (
+                f"rejected: project {project.key.project_id}: {project.rejected_count:,} records "
+                "are no tasks; they are kept with the reason in task_center.rejected_records"
+            )
+    for key, (start, end) in report.lost:
+        yield (
+            f"lost: project {key.project_id}: {iso(start)} to {iso(end)} left the task center "
+            "before a load covered it; see coverage_gaps"
+        )
+    for finding in report.warnings:
+        yield (
+            f"note: {finding.check_name}: {finding.meaning} "
+            f"({finding.row_count:,} rows, such as {finding.first_rows[0]})"
+        )
+
+
+def _project_line(project: ProjectSummary) -> str:
+    return (
+        f"project {project.key.project_id} ({project.key.region}): {project.seen_count:,} seen, "
+        f"{project.new_count:,} new, {project.changed_count:,} changed, "
+        f"{project.vanished_count:,} vanished, {project.call_count:,} calls"
+    )

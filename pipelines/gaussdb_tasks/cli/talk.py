@@ -1,0 +1,80 @@
+"""What a command says while it works: on stderr, for a person or for a log."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+import click
+
+from gaussdb_tasks.knowledge import ProjectKey
+
+_LINE_EVERY_SECONDS: Final = 30.0
+
+
+class Progress(Protocol):
+    """Takes note of how far a load has come."""
+
+    def __call__(self, project: ProjectKey, seen: int, announced: int) -> None:
+        """Note the tasks seen so far, and how many the API has announced (0: it has not)."""
+
+
+def say(message: str) -> None:
+    """Say something: as it is to a person, with the time to a log."""
+    if sys.stderr.isatty():
+        click.echo(message, err=True)
+    else:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        click.echo(f"{stamp} {message}", err=True)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show a bar to a person, and write a line now and then into a log."""
+    if sys.stderr.isatty():
+        with _bars() as bars:
+            yield bars
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """Writes a line about a project that takes long."""
+
+    def __init__(self) -> None:
+        self._last_line_at = time.monotonic()
+
+    def __call__(self, project: ProjectKey, seen: int, announced: int) -> None:
+        if time.monotonic() - self._last_line_at >= _LINE_EVERY_SECONDS:
+            self._last_line_at = time.monotonic()
+            of = f" of {announced:,}" if announced else ""
+            say(f"project {project.project_id}: {seen:,}{of} tasks read so far")
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console  # noqa: PLC0415 - only a person at a terminal waits for it
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
+        rows = {}
+
+        def show(project: ProjectKey, seen: int, announced: int) -> None:
+            if project not in rows:
+                rows[project] = bars.add_task(f"project {project.project_id}", total=None)
+            bars.update(rows[project], completed=seen, total=max(seen, announced) or None)
+
+        yield show

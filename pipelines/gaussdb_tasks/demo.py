@@ -1,0 +1,64 @@
+"""The demo: some nights of an invented task center, loaded one after the other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from gaussdb_tasks.api.signin import token_access
+from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.instants import DAY, HOUR, Micros
+from gaussdb_tasks.night import LoadJob, LoadReport, run_load
+from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+_MARK: Final = ".demo"
+_HOUR_OF_NIGHT: Final[Micros] = 2 * HOUR
+
+
+def nights_before(now: Micros, count: int) -> Sequence[Micros]:
+    """Return the last nights at 02:00 UTC up to an instant, oldest first."""
+    last = (now - _HOUR_OF_NIGHT) // DAY * DAY + _HOUR_OF_NIGHT
+    return [last - ago * DAY for ago in reversed(range(count))]
+
+
+def load_nights(
+    path: Path, nights: Sequence[Micros], *, seed: int, tasks_per_day: int
+) -> Iterator[LoadReport]:
+    """Load each night from an emulator on loopback, into a database begun anew.
+
+    Raises:
+        ConfigurationError: the directory holds a database that no demo made.
+    """
+    data_dir = _begin(path)
+    clock = SettableClock(nights[0])
+    with Emulator(InventedWorld(seed, tasks_per_day=tasks_per_day), clock=clock) as emulator:
+        accesses = [
+            token_access(
+                endpoint=emulator.endpoint,
+                project_id=project_id,
+                token=emulator.token,
+                region="eu-de",
+                connections=8,
+            )
+            for project_id in emulator.project_ids
+        ]
+        job = LoadJob(data_dir, accesses, Policy(now=nights[0]))
+        for night in nights:
+            clock.set(night)
+            yield run_load(replace(job, policy=Policy(now=night)))
+
+
+def _begin(path: Path) -> DataDir:
+    """Make room for a demo; nothing but an earlier demo is ever removed."""
+    data_dir = DataDir(path)
+    data_dir.prepare()
+    mark = path / _MARK
+    if data_dir.database.exists() and not mark.exists():
+        message = f"{data_dir.database} was not made by a demo; name another --data-dir"
+        raise ConfigurationError(message)
+    with data_dir.locked():
+        mark.touch()
+        data_dir.database.unlink(missing_ok=True)
+    return data_dir

@@ -1,0 +1,138 @@
+"""Finding out what would keep a load from working, before the night does."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
+from gaussdb_tasks.api.signin import ProjectAccess, sign_in
+from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError
+from gaussdb_tasks.instants import MINUTE, SECOND, Micros, iso, now
+from gaussdb_tasks.knowledge import ProjectKey
+from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.settings import AccessRequest, Patience
+from gaussdb_tasks.warehouse.database import read_published
+from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.warehouse.recall import recall
+
+_TOLERATED_SKEW: Final[Micros] = 5 * MINUTE
+_CLONES_TO_FIT: Final = 3
+"""The clone, what the load adds to it, and dlt's files."""
+
+
+class State(StrEnum):
+    """How a part of the set-up is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One part of the set-up: how it is, and how to mend it where it is wrong."""
+
+    part: str
+    state: State
+    detail: str
+    exit_code: ExitCode = ExitCode.DONE
+
+
+def inspect(
+    data_dir: DataDir, request: AccessRequest, environ: Mapping[str, str], policy: Policy
+) -> Iterator[Inspected]:
+    """Look at the data directory, the sign-in, and a page of each project; change nothing."""
+    yield from _inspect_data_dir(data_dir)
+    try:
+        accesses = sign_in(request, environ)
+    except GaussdbTasksError as error:
+        yield _wrong("sign-in", error)
+        return
+    yield Inspected("sign-in", State.OK, f"{len(accesses)} project(s) to read")
+    for access in accesses:
+        yield from _inspect_project(access, data_dir, policy)
+
+
+def _inspect_data_dir(data_dir: DataDir) -> Iterator[Inspected]:
+    part = "data directory"
+    existing = _nearest_existing(data_dir.path.absolute())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        detail = f"{existing} cannot be written; choose another --data-dir, or mend owner and mode"
+        yield Inspected(part, State.WRONG, detail, ExitCode.USAGE)
+        return
+    yield Inspected(part, State.OK, f"{data_dir.path} can be written")
+    yield from _inspect_database(data_dir)
+    yield _inspect_space(data_dir, existing)
+
+
+def _inspect_database(data_dir: DataDir) -> Iterator[Inspected]:
+    part = "database"
+    if not data_dir.database.exists():
+        yield Inspected(part, State.OK, f"{data_dir.database} will be made by the first load")
+        return
+    try:
+        with read_published(data_dir.database):
+            yield Inspected(part, State.OK, f"{data_dir.database} opens")
+        with data_dir.locked():
+            yield Inspected("lock", State.OK, "no load is working")
+    except LockedError:
+        yield Inspected("lock", State.WARNING, "a load is working at this moment")
+    except GaussdbTasksError as error:
+        yield _wrong(part, error)
+
+
+def _inspect_space(data_dir: DataDir, existing: Path) -> Inspected:
+    free = shutil.disk_usage(existing).free
+    size = data_dir.database.stat().st_size if data_dir.database.exists() else 0
+    detail = f"{free / 2**30:,.1f} GiB free, the database takes {size / 2**30:,.1f} GiB"
+    if free < _CLONES_TO_FIT * size:
+        mend = f"; a load may need {_CLONES_TO_FIT} times the database: make room"
+        return Inspected("disk space", State.WARNING, detail + mend)
+    return Inspected("disk space", State.OK, detail)
+
+
+def _inspect_project(
+    access: ProjectAccess, data_dir: DataDir, policy: Policy
+) -> Iterator[Inspected]:
+    part = f"project {access.project_id}"
+    client = TaskCenterClient.for_project(access, CallBudget(), Patience(attempts=2))
+    window = policy.horizon_window
+    try:
+        page = client.fetch_page(TaskQuery(window.start, window.end), offset=0)
+        if data_dir.database.exists():
+            with read_published(data_dir.database) as connection:
+                recall(connection, ProjectKey(access.region, access.project_id), policy.now)
+    except GaussdbTasksError as error:
+        yield _wrong(part, error)
+        return
+    count = "an unknown number of" if page.total_count is None else f"{page.total_count:,}"
+    since = iso(window.start)
+    yield Inspected(part, State.OK, f"{access.endpoint} lists {count} tasks since {since}")
+    yield _inspect_clock(client.server_date)
+
+
+def _inspect_clock(server_date: Micros | None) -> Inspected:
+    part = "clock"
+    if server_date is None:
+        return Inspected(part, State.OK, "the service does not tell its time")
+    seconds = (server_date - now()) / SECOND
+    detail = f"the service's clock differs by {seconds:+.0f} s"
+    if abs(seconds) * SECOND > _TOLERATED_SKEW:
+        mend = "; set this machine's clock (NTP), or tasks are taken for covered that are not"
+        return Inspected(part, State.WARNING, detail + mend)
+    return Inspected(part, State.OK, detail)
+
+
+def _wrong(part: str, error: GaussdbTasksError) -> Inspected:
+    return Inspected(part, State.WRONG, str(error), error.exit_code)
+
+
+def _nearest_existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,124 @@
+"""The parts of the README that a program writes: real output, run anew by ``make docs``.
+
+Each function prints Markdown; ``make check`` fails where the README holds something else.
+"""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.warehouse.datadir import DATABASE_NAME
+
+_CLOCK = "2026-03-18T12:00:00Z"
+_WIDTH = "100"
+
+_EXIT_CODES = {
+    ExitCode.DONE: ("Done.", "Nothing."),
+    ExitCode.FAILED: (
+        "Failed: the service, the disk or a data check. Nothing was published.",
+        "Run the same command again; the message says what stood in the way.",
+    ),
+    ExitCode.USAGE: (
+        "An option, a setting, a credential or a permission is wrong.",
+        "Mend what the message names; `gaussdb-tasks check` looks at everything at once.",
+    ),
+    ExitCode.NEEDS_ATTENTION: (
+        "Published, but something is rejected, unproved, lost, or a project failed.",
+        "Read the lines before the last one; the next load reads again what was not proved.",
+    ),
+    ExitCode.LOCKED: ("Another load holds the lock.", "Nothing; do not schedule loads to overlap."),
+}
+
+
+@cache
+def _demo() -> tuple[str, str, str]:
+    """Run the demo once; return its folder and what it wrote to stderr and stdout."""
+    folder = tempfile.mkdtemp(prefix="gaussdb-tasks-readme-")
+    run = _run(folder, "demo", "--now", _CLOCK)
+    return folder, run.stderr, run.stdout
+
+
+def demo() -> None:
+    """Show what ``make demo`` prints, at a clock that makes it the same each time."""
+    _, stderr, stdout = _demo()
+    seconds_vary = re.sub(r"in \d+\.\d s", "in n.n s", stderr)
+    _code_block("console", "$ make demo\n" + seconds_vary + stdout.rstrip("\n"))
+
+
+def answer(*arguments: str) -> None:
+    """Show a command on the demo's data and what it prints."""
+    folder, _, _ = _demo()
+    run = _run(folder, *arguments, "--data-dir", "data/demo")
+    shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
+    clock_hidden = shown.replace(f" --now {_CLOCK}", "")
+    _code_block("console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{run.stdout}")
+
+
+def status() -> None:
+    """Show the status of the demo's archive at the demo's clock."""
+    answer("status", "--now", _CLOCK)
+
+
+def views() -> None:
+    """List the views with their own comments."""
+    folder, _, _ = _demo()
+    database = Path(folder, "data", "demo", DATABASE_NAME)
+    with duckdb.connect(database, read_only=True) as connection:
+        sql = "select view_name, comment from duckdb_views() where schema_name = 'main'"
+        rows = sorted(connection.execute(f"{sql} and not internal").fetchall())
+    print("| view | what it holds |\n|---|---|")
+    for name, comment in rows:
+        print(f"| `{name}` | {comment} |")
+
+
+def exit_codes() -> None:
+    """List the exit codes, and what to do about each."""
+    print("| code | it means | what to do |\n|---|---|---|")
+    for code in ExitCode:
+        meaning, mend = _EXIT_CODES[code]
+        print(f"| {code.value} | {meaning} | {mend} |")
+
+
+def help_of(command: str) -> None:
+    """Show a command's help."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = _run(folder, command, "-h")
+    _code_block("console", f"$ gaussdb-tasks {command} -h\n{run.stdout}")
+
+
+def own_pipeline() -> None:
+    """Show the example of a pipeline of one's own, which a test runs."""
+    _, _, code = (Path(__file__).parent / "data/own_pipeline.py").read_text().partition('"""\n\n')
+    _code_block("python", code)
+
+
+def _run(folder: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "gaussdb_tasks", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": _WIDTH},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def _code_block(language: str, text: str) -> None:
+    print(f"```{language}\n{text.rstrip()}\n```")
+
+
+def written(block: str) -> str:
+    """Return what a block prints, for tests."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        globals()[block]()
+    return out.getvalue()
