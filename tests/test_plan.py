@@ -143,6 +143,8 @@ def test_a_stretch_is_read_alone() -> None:
     plan = plan_load(Policy(now=NOW, stretch=stretch), knowledge())
     assert stretches(plan) == [stretch]
     assert not plan.is_horizon_counted
+    longer = Policy(now=NOW, stretch=Stretch(0, NOW - 2 * DAY))
+    assert stretches(plan_load(longer, knowledge())) == [Stretch(HORIZON_START, NOW - 2 * DAY)]
 
 
 def test_without_counts_the_horizon_is_read_once_a_week() -> None:

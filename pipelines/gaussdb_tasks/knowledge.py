@@ -44,6 +44,7 @@ class Knowledge:
         rejected: the records kept as rejected, by hash, with their time where it can be read.
         is_count_usable: whether the API's total_count could be counted on last time.
         is_running_listed: whether a time window listed a task without an end last time.
+        is_sweep_whole: False if a running task was once listed that the sweep had left out.
         last_full_read_at: when the whole horizon was last read.
         last_observed_at: the clock of the last load.
     """
@@ -54,6 +55,7 @@ class Knowledge:
     rejected: Mapping[str, Micros | None] = field(default_factory=dict)
     is_count_usable: bool | None = None
     is_running_listed: bool | None = None
+    is_sweep_whole: bool | None = None
     last_full_read_at: Micros | None = None
     last_observed_at: Micros | None = None
 

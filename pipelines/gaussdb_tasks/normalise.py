@@ -114,6 +114,11 @@ def created_at_of(record: Record) -> Micros | None:
     )
 
 
+def status_of(record: Record) -> str | None:
+    """Return the status of a record, without normalising the rest."""
+    return _text(record.fields.get("status")) if isinstance(record.fields, dict) else None
+
+
 def read_instant(value: Any) -> Micros | None:
     """Read an ISO 8601 date and time of any offset; without one it is UTC. None if it is none.
 

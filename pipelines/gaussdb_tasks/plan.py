@@ -107,7 +107,9 @@ def plan_load(policy: Policy, knowledge: Knowledge, sighted: Iterable[str] = ())
     """
     demand = _Demand(policy, knowledge)
     if policy.stretch is not None:
-        return Plan((demand.window(policy.stretch, Purpose.STRETCH),), is_horizon_counted=False)
+        # Time from before the horizon is not even asked for: nothing is remembered of it.
+        stretch = policy.stretch.clip(policy.horizon_window)
+        return Plan((demand.window(stretch, Purpose.STRETCH),), is_horizon_counted=False)
     whole = demand.window(policy.horizon_window, Purpose.HORIZON)
     if policy.full or not knowledge.covered or _is_full_read_due(policy, knowledge):
         return Plan((whole,), is_horizon_counted=False)

@@ -28,6 +28,7 @@ def to_json(knowledge: Knowledge, since: Micros) -> dict[str, Any]:
         },
         "is_count_usable": knowledge.is_count_usable,
         "is_running_listed": knowledge.is_running_listed,
+        "is_sweep_whole": knowledge.is_sweep_whole,
         "last_full_read_at": knowledge.last_full_read_at,
         "last_observed_at": knowledge.last_observed_at,
     }
@@ -44,6 +45,7 @@ def from_json(remembered: Mapping[str, Any] | None, since: Micros) -> Knowledge:
         rejected=remembered["rejected"],
         is_count_usable=remembered["is_count_usable"],
         is_running_listed=remembered["is_running_listed"],
+        is_sweep_whole=remembered["is_sweep_whole"],
         last_full_read_at=remembered["last_full_read_at"],
         last_observed_at=remembered["last_observed_at"],
     )

@@ -204,6 +204,7 @@ LOAD_RUNS: Final = Table(
         Column("reported_count", "bigint", "Tasks of the horizon that the API counted."),
         Column("is_count_usable", "bool", "Whether the API's total_count can be counted on."),
         Column("is_running_listed", "bool", "Whether time windows list tasks without an end."),
+        Column("is_sweep_whole", "bool", "False if the sweep leaves running tasks out."),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
     ),
     ("region", "project_id", "run_id"),

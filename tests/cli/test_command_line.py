@@ -149,13 +149,15 @@ def test_the_emulator_can_be_loaded_from(tmp_path: Path, command: Command) -> No
     assert rows(tmp_path / "data", "select count(*) > 10 from tasks") == [(True,)]
 
 
-def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
-    """SIGTERM while the service keeps a load waiting: exit 143 at once, and no scratch."""
+@pytest.mark.parametrize("first_call_to_wait", [1, 4])
+def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path, first_call_to_wait: int) -> None:
+    """SIGTERM while one call or many are kept waiting: exit 143, soon, and no scratch."""
     script = (
         "import os, signal, sys, threading\n"
         "from gaussdb_tasks.emulator import *\n"
-        "world = InventedWorld(tasks_per_day=3)\n"
-        "wait = Script(dict.fromkeys(range(1, 99), too_many_requests(retry_after=600)))\n"
+        "world = InventedWorld(tasks_per_day=40)\n"
+        "first = int(sys.argv[1])\n"
+        "wait = Script(dict.fromkeys(range(first, 99), too_many_requests(retry_after=600)))\n"
         "with Emulator(world, faults=[wait]) as emulator:\n"
         "    os.environ.update(OS_TOKEN=emulator.token, OS_PROJECT_ID=emulator.project_ids[0])\n"
         "    kill = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -165,7 +167,7 @@ def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
         "    main()\n"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, str(first_call_to_wait)],
         cwd=tmp_path,
         capture_output=True,
         text=True,

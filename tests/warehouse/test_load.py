@@ -19,7 +19,10 @@ from gaussdb_tasks.emulator import (
     Emulator,
     FixedWorld,
     InventedWorld,
+    Script,
     SettableClock,
+    answers,
+    service_error,
 )
 from gaussdb_tasks.errors import (
     AccessError,
@@ -304,6 +307,24 @@ def test_one_projects_trouble_does_not_cost_the_others_night(
         (PROJECT, "complete", False),
         (OTHER_PROJECT, "failed", True),
     ]
+
+
+def test_a_project_that_fails_halfway_keeps_what_was_seen(tmp_path: Path) -> None:
+    """Refused in the middle: what was seen is true and kept, but its time is not covered."""
+    refusal = answers(service_error(403, "DBS.280015", "You do not have the permission."))
+    clock = SettableClock(NOW)
+    with Emulator(InventedWorld(), clock=clock, faults=[Script({6: refusal})]) as emulator:
+        first, second = emulator.project_ids
+        report = load(emulator, tmp_path, NOW)
+        assert [project.outcome for project in report.projects] == [
+            Outcome.FAILED,
+            Outcome.COMPLETE,
+        ]
+        complete = "select project_id, bool_and(is_complete) from task_center.coverage group by 1"
+        assert rows(tmp_path, complete) == [(second, True)]
+        again = load(emulator, tmp_path, NOW + HOUR, project_ids=[first])
+    assert again.projects[0].outcome is Outcome.COMPLETE
+    assert rows(tmp_path, f"select * from coverage_gaps where project_id = '{first}'") == []
 
 
 def test_if_no_project_can_be_read_nothing_is_published(tmp_path: Path) -> None:

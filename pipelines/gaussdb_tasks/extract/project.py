@@ -182,6 +182,7 @@ class ProjectExtraction:
             "reported_count": self._reading.reported_count,
             "is_count_usable": self._reading.is_count_usable,
             "is_running_listed": self._reading.is_running_listed,
+            "is_sweep_whole": self._reading.is_sweep_whole,
             "tool_version": self._run.tool_version,
         }
 
@@ -217,6 +218,7 @@ class ProjectExtraction:
             rejected=self._history.rejected(),
             is_count_usable=self._reading.is_count_usable,
             is_running_listed=self._reading.is_running_listed,
+            is_sweep_whole=self._reading.is_sweep_whole,
             last_full_read_at=self._now if full else before.last_full_read_at,
             last_observed_at=self._now,
         )

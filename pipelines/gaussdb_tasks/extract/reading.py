@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from gaussdb_tasks.api.client import TaskQuery
-from gaussdb_tasks.contract import STATUS_RUNNING
+from gaussdb_tasks.contract import STATUS_RUNNING, is_final
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract import reconciliation
 from gaussdb_tasks.extract.paging import FetchPage, Pager
@@ -13,8 +13,9 @@ from gaussdb_tasks.extract.reconciliation import EDGE, FADING, Expectation, Prov
 from gaussdb_tasks.extract.sightings import Batch, Sightings
 from gaussdb_tasks.extract.windows import Reading, WindowReader
 from gaussdb_tasks.history import History
-from gaussdb_tasks.instants import Micros, iso
+from gaussdb_tasks.instants import HOUR, Micros, iso
 from gaussdb_tasks.knowledge import Knowledge
+from gaussdb_tasks.normalise import status_of
 from gaussdb_tasks.plan import Policy, Purpose, plan_load
 from gaussdb_tasks.stretches import Stretch
 
@@ -76,6 +77,15 @@ class ProjectReading:
             return False
         return self._knowledge.is_running_listed
 
+    @property
+    def is_sweep_whole(self) -> bool | None:
+        """False if the sweep is known to leave running tasks out; None if nothing has told yet."""
+        unswept = self._sightings.unswept_running
+        # A task that was started between the sweep and the window tells nothing.
+        if unswept is not None and unswept < self._policy.now - HOUR:
+            return False
+        return self._knowledge.is_sweep_whole
+
     def batches(self) -> Iterator[Batch]:
         """Read the project, yielding what is new as it comes.
 
@@ -83,7 +93,7 @@ class ProjectReading:
             AccessError: the API refuses, and would again.
             ServiceError: the API fails; what was yielded is true, but not all there is.
         """
-        with self._executor:
+        try:
             yield from self._sweep()
             if self._is_second_sweep_worthwhile():
                 yield from self._list_running(self._policy.horizon_window)
@@ -94,6 +104,9 @@ class ProjectReading:
             if plan.is_horizon_counted:
                 yield from self._reconcile()
             self._note_missing()
+        finally:
+            # Who stops a load must not wait for calls that may be resting for minutes.
+            self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _sweep(self) -> Iterator[Batch]:
         """Ask for running tasks without naming a time, since a filter on it may hide them."""
@@ -103,19 +116,23 @@ class ProjectReading:
         except RequestRefusedError:  # this server wants both bounds, always
             query = TaskQuery(*self._policy.horizon_window, STATUS_RUNNING)
             first = self._pager.fetch_page(query, offset=0)
+        if any(is_final(status_of(record)) for record in first.records):
+            # This server does not heed the status. What it lists the windows list as well.
+            yield self._sightings.sort_out(first.records, note=lambda _task: None)
+            return
         walk, doubt = self._reader.read_query(query, first)
         if doubt is not None:
             self.doubts.append(f"running tasks: {doubt}")
-        yield self._sightings.sort_out(walk.records(), is_sweep=True)
+        yield self._sightings.sort_out(walk.records(), self._sightings.note_swept)
 
     def _is_second_sweep_worthwhile(self) -> bool:
         """Tell whether listing the horizon's running tasks spares more than it costs.
 
-        Without times the service looks back a few days only, so tasks that have been running for
-        longer would each need a window. A list of them within the horizon is one call, useful
+        Without times the service may look back a few days only, so tasks that have been running
+        for longer would each need a window. A list of them within the horizon is one call, useful
         where windows list running tasks at all.
         """
-        if self.is_running_listed is False:
+        if self._knowledge.is_sweep_whole is not False or self.is_running_listed is False:
             return False
         seen = self._sightings.open_seen()
         in_flight = [id_ for id_, known in self._knowledge.tasks.items() if known.is_in_flight]

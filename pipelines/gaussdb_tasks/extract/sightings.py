@@ -1,8 +1,9 @@
 """Sorting out what was received: new states, rejected records, and what the windows show."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from gaussdb_tasks.contract import STATUS_RUNNING
 from gaussdb_tasks.history import History, Version
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.normalise import Rejection, Task, normalise
@@ -23,6 +24,8 @@ class Sightings:
         open_swept: tasks in flight that the sweep for running tasks showed, and their start.
         open_listed: tasks in flight that a window of time listed.
         is_endless_listed: whether a window listed a task without any end.
+        unswept_running: when the oldest task was started that a window listed as running although
+            the sweep had left it out.
         oldest_listed: the earliest start that a window listed.
     """
 
@@ -31,14 +34,23 @@ class Sightings:
         self.open_swept: dict[str, Micros] = {}
         self.open_listed: set[str] = set()
         self.is_endless_listed = False
+        self.unswept_running: Micros | None = None
         self.oldest_listed: Micros | None = None
 
     def open_seen(self) -> set[str]:
         """Return the tasks in flight that were seen, so that nobody need look for them."""
         return self.open_swept.keys() | self.open_listed
 
-    def sort_out(self, records: Iterable[Record], *, is_sweep: bool = False) -> Batch:
-        """Normalise records and keep what the archive does not know yet."""
+    def sort_out(
+        self, records: Iterable[Record], note: Callable[[Task], None] | None = None
+    ) -> Batch:
+        """Normalise records and keep what the archive does not know yet.
+
+        Args:
+            records: as received, repeats among them.
+            note: what to note of each task: by default that a window of time listed it.
+        """
+        note = note or self.note_listed
         batch = Batch([], [])
         for record in records:
             outcome = normalise(record)
@@ -49,19 +61,23 @@ class Sightings:
             version = self.history.see(outcome)
             if version is not None:
                 batch.versions.append(version)
-            if is_sweep:
-                self._note_swept(outcome)
-            else:
-                self._note_listed(outcome)
+            note(outcome)
         return batch
 
-    def _note_swept(self, task: Task) -> None:
+    def note_swept(self, task: Task) -> None:
+        """Note a task that the sweep for running tasks showed."""
         if not task.is_final:
             self.open_swept[task.job_id] = task.created_at
 
-    def _note_listed(self, task: Task) -> None:
+    def note_listed(self, task: Task) -> None:
+        """Note a task that a window of time listed."""
         if self.oldest_listed is None or task.created_at < self.oldest_listed:
             self.oldest_listed = task.created_at
         if not task.is_final:
-            self.open_listed.add(task.job_id)
-            self.is_endless_listed = self.is_endless_listed or task.ended_at is None
+            self._note_open(task)
+
+    def _note_open(self, task: Task) -> None:
+        self.open_listed.add(task.job_id)
+        self.is_endless_listed = self.is_endless_listed or task.ended_at is None
+        if task.status == STATUS_RUNNING and task.job_id not in self.open_swept:
+            self.unswept_running = min(self.unswept_running or task.created_at, task.created_at)

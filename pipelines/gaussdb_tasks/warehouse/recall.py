@@ -57,7 +57,7 @@ _REJECTED: Final = """
 """
 
 _LAST_RUN: Final = """
-    select is_count_usable, is_running_listed, epoch_us(observed_at)
+    select is_count_usable, is_running_listed, is_sweep_whole, epoch_us(observed_at)
     from task_center.load_runs
     where region = ? and project_id = ? and outcome <> 'failed'
     order by observed_at desc, run_id desc
@@ -83,7 +83,7 @@ def recall(
 
     visible = _timestamp(visible_from)
     last_run = ask(_LAST_RUN)
-    is_count_usable, is_running_listed, last_observed_at = last_run[0] if last_run else (None,) * 3
+    count, running, sweep, last_observed_at = last_run[0] if last_run else (None,) * 4
     return Knowledge(
         known_from=since,
         tasks=dict(
@@ -92,8 +92,9 @@ def recall(
         ),
         covered=merge(Stretch(*bounds) for bounds in ask(_COVERED, visible)),
         rejected=dict(ask(_REJECTED, _timestamp(since))),
-        is_count_usable=is_count_usable,
-        is_running_listed=is_running_listed,
+        is_count_usable=count,
+        is_running_listed=running,
+        is_sweep_whole=sweep,
         last_full_read_at=ask(_LAST_FULL_READ, visible)[0][0],
         last_observed_at=last_observed_at,
     )
