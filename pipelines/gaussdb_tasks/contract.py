@@ -5,6 +5,7 @@ here but proved anew by every load.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from gaussdb_tasks.instants import DAY, Micros
@@ -59,6 +60,7 @@ TASK_TYPES: Final = (
 """The ten names the API can filter on. The task center shows others too: names are open text."""
 
 
+@lru_cache(maxsize=64)
 def is_final(status: str | None) -> bool:
     """Tell whether a task in this status has ended for good; the views in SQL say the same."""
     return status is not None and status.strip(" ").lower() in _FINAL_STATUSES

@@ -110,7 +110,8 @@ class History:
             self.new_count += 1
             return self._remember(task, 1, Change.NEW, first_seen_at=self._observed_at)
         # What tells a task from others stays as it was first seen; raw keeps what came.
-        task = task._replace(created_at=known.created_at)
+        if task.created_at != known.created_at:
+            task = task.started_at(known.created_at)
         if known.version_hash != task.version_hash:
             if not is_first_sight:
                 self.superseded.add((task.job_id, known.version))

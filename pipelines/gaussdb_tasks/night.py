@@ -4,6 +4,7 @@ Whatever fails before the rename leaves the published database as it was, and wh
 in a scratch folder that goes with the load.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,8 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         run = Run(run_id, VERSION, job.policy, job.connections, job.on_progress)
         extraction = Extraction(run, sources)
         try:
-            load_into(connection, extraction, scratch / "dlt")
+            with _collector_at_rest():
+                load_into(connection, extraction, scratch / "dlt")
         finally:
             budget.cancel()  # calls still under way when a load is stopped are for nobody
         apply_views(connection)
@@ -177,6 +179,22 @@ def _lost_stretches(
         if since is not None:
             for stretch in newly_lost(connection, source.key, since):
                 yield source.key, stretch
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep Python's collector of cycles from walking through every task again and again.
+
+    A load makes small tuples by the million and no cycles to speak of; without this a quarter of
+    the time of a large one goes into looking for them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from pendulum.parsing import parse_iso8601
 
 from gaussdb_tasks.contract import is_final
-from gaussdb_tasks.instants import EPOCH, ONE_MICRO, Micros
+from gaussdb_tasks.instants import DAY, EPOCH, ONE_MICRO, SECOND, Micros
 from gaussdb_tasks.records import Record, content_hash, job_id_of, json_text
 
 
@@ -32,19 +32,15 @@ class Task(NamedTuple):
     extra: str | None
     raw: str
     version_hash: str
+    is_final: bool
+    """Whether the task has ended for good."""
+    duration_ms: int | None
+    """From start to end; None unless it has ended, and not before it began."""
 
-    @property
-    def is_final(self) -> bool:
-        """Whether the task has ended for good."""
-        return is_final(self.status)
-
-    @property
-    def duration_ms(self) -> int | None:
-        """Milliseconds from start to end of an ended task; None if it ended before it began."""
-        # Sibling services set ended_at while a task runs: it is an end only once the task is final.
-        if self.ended_at is None or self.ended_at < self.created_at or not self.is_final:
-            return None
-        return (self.ended_at - self.created_at) // 1000
+    def started_at(self, created_at: Micros) -> "Task":
+        """Return the task with another start, and the duration that follows from it."""
+        duration_ms = _duration_ms(created_at, self.ended_at, is_final=self.is_final)
+        return self._replace(created_at=created_at, duration_ms=duration_ms)
 
 
 class Rejection(NamedTuple):
@@ -90,20 +86,25 @@ def normalise(record: Record) -> Task | Rejection:
         return Rejection(reason, job_id, created_at, record.raw, record_hash)
     instance = fields.get("instance_info")
     instance_fields = instance if isinstance(instance, dict) else {}
+    status = _text(fields.get("status"))
+    ended_at = read_instant(fields.get("ended_at"))
+    is_ended = is_final(status)
     return Task(
         job_id=job_id,
         task_name=_text(fields.get("name")),
-        status=_text(fields.get("status")),
+        status=status,
         progress_percent=_percent(fields.get("process")),
         fail_reason=_text(fields.get("fail_reason")),
         created_at=created_at,
-        ended_at=read_instant(fields.get("ended_at")),
+        ended_at=ended_at,
         instance_id=_text(instance_fields.get("instance_id")),
         instance_name=_text(instance_fields.get("instance_name")),
         instance_status=_text(instance_fields.get("instance_status")),
         extra=_extra(fields, instance),
         raw=record.raw,
         version_hash=record_hash,
+        is_final=is_ended,
+        duration_ms=_duration_ms(created_at, ended_at, is_final=is_ended),
     )
 
 
@@ -129,7 +130,8 @@ def read_instant(value: Any) -> Micros | None:
         return None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
-    instant = (parsed - EPOCH) // ONE_MICRO
+    passed = parsed - EPOCH
+    instant = passed.days * DAY + passed.seconds * SECOND + passed.microseconds
     return instant if _FIRST <= instant <= _LAST else None
 
 
@@ -142,6 +144,13 @@ def _parse(text: str) -> object:
         return parse_iso8601(text.strip().upper())
     except (ValueError, OverflowError):
         return None
+
+
+def _duration_ms(created_at: Micros, ended_at: Micros | None, *, is_final: bool) -> int | None:
+    # Sibling services set ended_at while a task runs: it is an end only once the task is final.
+    if ended_at is None or ended_at < created_at or not is_final:
+        return None
+    return (ended_at - created_at) // 1000
 
 
 def _complaint(field: str, fields: dict[str, Any]) -> str:
@@ -165,9 +174,13 @@ def _percent(value: Any) -> float | None:
 
 
 def _extra(fields: dict[str, Any], instance: Any) -> str | None:
-    extra = {key: fields[key] for key in fields.keys() - _TASK_FIELDS}
+    if _TASK_FIELDS.issuperset(fields) and (
+        instance is None or (isinstance(instance, dict) and _INSTANCE_FIELDS.issuperset(instance))
+    ):
+        return None
+    extra = {key: value for key, value in fields.items() if key not in _TASK_FIELDS}
     if isinstance(instance, dict):
-        instance = {key: instance[key] for key in instance.keys() - _INSTANCE_FIELDS}
+        instance = {key: instance[key] for key in instance if key not in _INSTANCE_FIELDS}
     if instance:
         extra["instance_info"] = instance
     return json_text(extra) if extra else None

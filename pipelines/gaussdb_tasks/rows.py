@@ -1,45 +1,47 @@
 """From what was seen to Arrow tables: the columns of each table, filled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from gaussdb_tasks import tables
 from gaussdb_tasks.contract import TASK_TYPES
-from gaussdb_tasks.history import Vanishing, Version
+from gaussdb_tasks.history import Change, Vanishing, Version
 from gaussdb_tasks.instants import DAY, Micros
 from gaussdb_tasks.knowledge import ProjectKey
 from gaussdb_tasks.normalise import Rejection, Task
 
 
-def task_versions(
+def states(
     project: ProjectKey, observed_at: Micros, versions: Sequence[Version]
-) -> pa.Table:
-    """Build the rows that new states add to ``task_versions``."""
-    states = [version.task for version in versions]
-    return tables.TASK_VERSIONS.arrow(
-        {
-            **_project_columns(project, len(versions)),
-            **_state_columns(states),
-            "version": [version.version for version in versions],
-            "observed_at": [observed_at] * len(versions),
-            "raw": [task.raw for task in states],
-        }
-    )
+) -> tuple[pa.Table, pa.Table]:
+    """Build the rows of ``tasks`` and ``task_versions`` that the states seen by a load add.
 
-
-def tasks(project: ProjectKey, observed_at: Micros, versions: Sequence[Version]) -> pa.Table:
-    """Build the rows that the states seen by a load write into ``tasks``."""
-    return tables.TASKS.arrow(
-        {
-            **_project_columns(project, len(versions)),
-            **_state_columns([version.task for version in versions]),
-            "version_count": [version.version for version in versions],
-            "first_seen_at": [version.first_seen_at for version in versions],
-            "last_changed_at": [version.last_changed_at for version in versions],
-            "last_seen_at": [observed_at] * len(versions),
-        }
+    A state that was only confirmed has a row in ``tasks``, and none in ``task_versions``.
+    """
+    seen = [version.task for version in versions]
+    columns: dict[str, Any] = {
+        name: tables.TASK_VERSIONS.array(name, [task[at] for task in seen])
+        for at, name in enumerate(Task._fields)
+        if name != "is_final"
+    }
+    number = pa.array([version.version for version in versions], pa.int64())
+    columns |= {
+        **{name: pa.repeat(value, len(seen)) for name, value in project._asdict().items()},
+        "created_date": [task.created_at // DAY for task in seen],
+        "version": number,
+        "version_count": number,
+        "first_seen_at": [version.first_seen_at for version in versions],
+        "last_changed_at": [version.last_changed_at for version in versions],
+        "last_seen_at": [observed_at] * len(seen),
+        "observed_at": [observed_at] * len(seen),
+    }
+    is_new = [version.change is not Change.CONFIRMED for version in versions]
+    new_states = tables.TASK_VERSIONS.arrow(columns)
+    return (
+        tables.TASKS.arrow(columns),
+        new_states if all(is_new) else new_states.filter(pa.array(is_new)),
     )
 
 
@@ -75,16 +77,3 @@ def task_types() -> pa.Table:
             for kind in TASK_TYPES
         ]
     )
-
-
-def _project_columns(project: ProjectKey, length: int) -> Mapping[str, Sequence[Any]]:
-    return {"region": [project.region] * length, "project_id": [project.project_id] * length}
-
-
-def _state_columns(states: Sequence[Task]) -> Mapping[str, Sequence[Any]]:
-    columns: dict[str, Sequence[Any]] = {
-        name: [task[at] for task in states] for at, name in enumerate(Task._fields) if name != "raw"
-    }
-    columns["created_date"] = [task.created_at // DAY for task in states]
-    columns["duration_ms"] = [task.duration_ms for task in states]
-    return columns

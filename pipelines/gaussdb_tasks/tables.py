@@ -69,11 +69,15 @@ class Table:
         """Return the hints that declare every column to dlt."""
         return [column.dlt_hints() for column in self.columns]
 
-    def arrow(self, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-        """Build an Arrow table from the values of each column, by name.
+    def array(self, name: str, values: Sequence[Any]) -> "pa.Array[Any]":
+        """Build one column from its values.
 
         Timestamps are microseconds since 1970-01-01 UTC, dates are days since then.
         """
+        return _array(values, self.schema.field(name).type)
+
+    def arrow(self, columns: Mapping[str, "Sequence[Any] | pa.Array[Any]"]) -> pa.Table:
+        """Build an Arrow table from its columns, by name: arrays, or values as for ``array``."""
         arrays = [_array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
@@ -84,7 +88,9 @@ class Table:
         )
 
 
-def _array(values: Sequence[Any], arrow_type: pa.DataType) -> "pa.Array[Any]":
+def _array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: pa.DataType) -> "pa.Array[Any]":
+    if isinstance(values, pa.Array):
+        return values
     if pa.types.is_timestamp(arrow_type):
         return pa.array(values, type=pa.int64()).cast(arrow_type)
     if pa.types.is_date(arrow_type):

@@ -34,7 +34,7 @@ from gaussdb_tasks.errors import (
     ServiceError,
 )
 from gaussdb_tasks.extract.project import Outcome, ProjectExtraction
-from gaussdb_tasks.instants import DAY, HOUR, MINUTE, SECOND, Micros
+from gaussdb_tasks.instants import DAY, HOUR, MINUTE, SECOND, Micros, iso
 from gaussdb_tasks.knowledge import ProjectKey
 from gaussdb_tasks.warehouse.datadir import DataDir
 from gaussdb_tasks.warehouse.objects import apply_views
@@ -442,17 +442,25 @@ def test_the_database_knows_what_the_load_knew(
             assert knows.covered[-1].end == knew.covered[-1].end == now
 
 
-def test_a_load_stays_in_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
     """Nothing is written beside the data directory, and dlt's settings of others do not count."""
     home = tmp_path / "home"
     (home / ".dlt").mkdir(parents=True)
     (home / ".dlt" / "config.toml").write_text('[destination.duckdb]\ncreate_indexes = "maybe"\n')
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(home)
     written_by_root = Path("/var/dlt")
     before = written_by_root.exists()
     with emulator_of(days_ago(1, 3)) as emulator:
-        load(emulator, tmp_path / "data", NOW)
+        variables = {"HOME": str(home), "OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+        options = ["--endpoint", emulator.endpoint, "--data-dir", str(tmp_path / "data")]
+        run = subprocess.run(
+            [sys.executable, "-m", "gaussdb_tasks", "load", *options, "--now", iso(NOW)],
+            cwd=home,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
     assert written_by_root.exists() == before
     assert [path.name for path in home.rglob("*")] == [".dlt", "config.toml"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "home"]

@@ -13,7 +13,7 @@ from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.reading import ProjectReading
 from gaussdb_tasks.extract.sightings import Batch
-from gaussdb_tasks.history import Change, History
+from gaussdb_tasks.history import History
 from gaussdb_tasks.instants import Micros, to_datetime
 from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
 from gaussdb_tasks.normalise import Rejection
@@ -115,10 +115,10 @@ class ProjectExtraction:
     def _take(self, batch: Batch) -> Iterator[pa.Table]:
         self._rejections += batch.rejections
         if batch.versions:
-            self._latest.append(rows.tasks(self.key, self._now, batch.versions))
-        states = [v for v in batch.versions if v.change is not Change.CONFIRMED]
-        if states:
-            yield rows.task_versions(self.key, self._now, states)
+            latest, new_states = rows.states(self.key, self._now, batch.versions)
+            self._latest.append(latest)
+            if new_states.num_rows:
+                yield new_states
 
     def latest_states(self) -> pa.Table:
         """Return rows of ``tasks``: one a task that is new, changed or in flight."""

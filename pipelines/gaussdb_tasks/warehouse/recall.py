@@ -1,6 +1,7 @@
 """What the database knows of a project when a load begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 import duckdb
@@ -13,6 +14,8 @@ from gaussdb_tasks.stretches import Stretch, merge
 
 _SLACK: Final[Micros] = DAY
 """How far behind the horizon tasks are recalled: clocks differ, and months do."""
+
+_FETCH_SIZE: Final = 10_000
 
 _KNOWN_TASKS: Final = """
     select
@@ -78,12 +81,12 @@ def recall(
         return Knowledge(known_from=since)
     _refuse_other_region(connection, project)
 
-    def ask(sql: str, *more: Any) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, [*project, *more]).fetchall()
+    def ask(sql: str, *more: Any) -> Iterator[tuple[Any, ...]]:
+        answer = connection.cursor().execute(sql, [*project, *more])
+        return chain.from_iterable(iter(lambda: answer.fetchmany(_FETCH_SIZE), []))
 
     visible = _timestamp(visible_from)
-    last_run = ask(_LAST_RUN)
-    count, running, sweep, last_observed_at = last_run[0] if last_run else (None,) * 4
+    count, running, sweep, last_observed_at = next(ask(_LAST_RUN), (None,) * 4)
     return Knowledge(
         known_from=since,
         tasks=dict(
@@ -95,7 +98,7 @@ def recall(
         is_count_usable=count,
         is_running_listed=running,
         is_sweep_whole=sweep,
-        last_full_read_at=ask(_LAST_FULL_READ, visible)[0][0],
+        last_full_read_at=next(ask(_LAST_FULL_READ, visible))[0],
         last_observed_at=last_observed_at,
     )
 
