@@ -1,7 +1,9 @@
 """Sign-in as users of this cloud configure it for every other tool."""
 
 import logging
+import socketserver
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -261,6 +263,54 @@ def test_an_own_ca_is_trusted_and_a_stranger_is_not(tmp_path: Path) -> None:
         (stranger,) = sign_in(request, token)
         with pytest.raises(ConfigurationError, match="OS_CACERT"):
             count_tasks(stranger)
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that notes what it is asked for and refuses; its address, and its notes."""
+    noted: list[bytes] = []
+
+    class Refuse(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            noted.extend(iter(self.rfile.readline, b"\r\n"))
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Refuse) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", noted
+        server.shutdown()
+        thread.join()
+
+
+def test_a_proxy_is_asked_to_connect(
+    proxy: tuple[str, list[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTPS_PROXY is used for the service, as a tunnel: it does not see the token."""
+    url, noted = proxy
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    environ = {"OS_TOKEN": "a-token-to-hide", "OS_PROJECT_ID": PROJECT, "OS_REGION_NAME": "eu-de"}
+    (access,) = sign_in(AccessRequest(), environ)
+    with pytest.raises(ServiceError, match="no answer"):
+        count_tasks(access)
+    assert noted[0].startswith(b"CONNECT gaussdb.eu-de.otc.t-systems.com:443 ")
+    assert all(b"a-token-to-hide" not in line for line in noted)
+
+
+def test_what_stays_on_this_machine_goes_through_no_proxy(
+    home: Path,
+    emulator: Emulator,
+    proxy: tuple[str, list[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A token for a loopback address is not carried out of the machine by HTTP_PROXY."""
+    url, noted = proxy
+    monkeypatch.setenv("HTTP_PROXY", url)
+    monkeypatch.setenv("ALL_PROXY", url)
+    write_clouds(home, emulator)
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+    assert count_tasks(access) == 1
+    assert noted == []
 
 
 def test_nothing_secret_is_logged(

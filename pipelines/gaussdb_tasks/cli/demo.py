@@ -7,7 +7,12 @@ from typing import Final
 import click
 
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.options import data_dir_option_with_default, now_option, option
+from gaussdb_tasks.cli.options import (
+    data_dir_option_with_default,
+    invention_options,
+    now_option,
+    option,
+)
 from gaussdb_tasks.cli.summary import summary_line
 from gaussdb_tasks.demo import load_nights, nights_before
 from gaussdb_tasks.instants import Micros, iso
@@ -57,14 +62,7 @@ Try next:
     show_default=True,
     help="How many nights to load.",
 )
-@option("--seed", default=0, show_default=True, help="What the invented tasks follow from.")
-@option(
-    "--tasks-per-day",
-    type=click.IntRange(1, 10_000),
-    default=40,
-    show_default=True,
-    help="Tasks of each project and weekday, about.",
-)
+@invention_options
 def command(
     *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int
 ) -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from gaussdb_tasks.cli import talk
-from gaussdb_tasks.cli.options import instant_option, option
+from gaussdb_tasks.cli.options import instant_option, invention_options, option
 from gaussdb_tasks.emulator import (
     Behaviour,
     Emulator,
@@ -30,14 +30,7 @@ from gaussdb_tasks.instants import now as machine_clock
     show_default=True,
     help="Port on 127.0.0.1; 0 takes a free one.",
 )
-@option("--seed", default=0, show_default=True, help="What the invented tasks follow from.")
-@option(
-    "--tasks-per-day",
-    type=click.IntRange(1, 10_000),
-    default=40,
-    show_default=True,
-    help="Tasks of each project and weekday, about.",
-)
+@invention_options
 @instant_option("--clock", "clock", "Where its clock starts. Default: the machine's clock.")
 @option(
     "--speed",

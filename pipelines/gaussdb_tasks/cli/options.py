@@ -111,6 +111,19 @@ def format_option(*formats: str, default: str) -> Callable[[_F], _F]:
     )
 
 
+def invention_options(function: _F) -> _F:
+    """Add the options that say what the emulator invents."""
+    seed = option("--seed", default=0, show_default=True, help="What the tasks follow from.")
+    tasks_per_day = option(
+        "--tasks-per-day",
+        type=click.IntRange(1, 10_000),
+        default=40,
+        show_default=True,
+        help="Tasks of each project and weekday, about.",
+    )
+    return seed(tasks_per_day(function))
+
+
 def access_request(
     os_clouds: tuple[str, ...],
     region: str | None,
