@@ -29,6 +29,10 @@ test-duckdb-2: $(VENV)/.installed-dev ## Run the tests with DuckDB 2.0.0 in plac
 test-thorough: $(VENV)/.installed-dev ## Run the property tests with many more examples; takes long
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto
 
+.PHONY: crash-matrix
+crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and look; takes a quarter of an hour or more
+	@PYTHONPATH=tests:tests/emulator $(BIN)/python tests/survival/crash_matrix.py
+
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whether the docs are up to date
 	@$(BIN)/ruff format --check --quiet

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import duckdb
 
@@ -18,26 +18,55 @@ from gaussdb_tasks.warehouse.datadir import DataDir
 QUICK = Patience(attempts=2, first_wait_seconds=0.001)
 
 
+class Center(Protocol):
+    """A task center that can be loaded: a task center, or where one is served."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is."""
+
+    @property
+    def token(self) -> str:
+        """What opens it."""
+
+    @property
+    def project_ids(self) -> Sequence[str]:
+        """Its projects."""
+
+
+class Address(NamedTuple):
+    """Where an emulator is served, for other processes."""
+
+    endpoint: str
+    token: str
+    project_ids: tuple[str, ...]
+
+
+def address_of(center: Emulator) -> Address:
+    """Say where an emulator is served."""
+    return Address(center.endpoint, center.token, tuple(center.project_ids))
+
+
 def job_of(
-    emulator: Emulator, folder: Path, now: Micros, *, project_ids: Sequence[str] = (), **policy: Any
+    center: Center, folder: Path, now: Micros, *, project_ids: Sequence[str] = (), **policy: Any
 ) -> LoadJob:
-    """Describe a load of an emulator's projects into a folder."""
+    """Describe a load of a task center's projects into a folder."""
     accesses = [
         token_access(
-            endpoint=emulator.endpoint,
+            endpoint=center.endpoint,
             project_id=project_id,
-            token=emulator.token,
+            token=center.token,
             region="eu-de",
             connections=4,
         )
-        for project_id in project_ids or emulator.project_ids
+        for project_id in project_ids or center.project_ids
     ]
     return LoadJob(DataDir(folder), accesses, Policy(now=now, **policy), QUICK, connections=4)
 
 
-def load(emulator: Emulator, folder: Path, now: Micros, **options: Any) -> LoadReport:
-    """Load an emulator's projects into a folder."""
-    return run_load(job_of(emulator, folder, now, **options))
+def load(center: Center, folder: Path, now: Micros, **options: Any) -> LoadReport:
+    """Load a task center's projects into a folder."""
+    return run_load(job_of(center, folder, now, **options))
 
 
 @contextmanager

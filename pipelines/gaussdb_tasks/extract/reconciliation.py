@@ -29,7 +29,8 @@ class Expectation(NamedTuple):
     Attributes:
         certain: tasks that it must list.
         running: tasks whose status is open and that no window could have shown or hidden.
-        unplaced: rejected records without a time, which may or may not lie in the window.
+        unplaced: rejected records without a time that no window has listed: they may or may not be
+            counted.
     """
 
     certain: int
@@ -95,9 +96,11 @@ def expect(sightings: Sightings, proved: Proved, start: Micros) -> Expectation:
         elif not proved.shows(known.created_at):
             running += 1
     placed = unplaced = 0
-    for at in sightings.history.rejected().values():
-        unplaced += at is None
-        placed += at is not None and at >= start
+    for record_hash, at in sightings.history.rejected().items():
+        if at is None and record_hash not in sightings.listed_rejects:
+            unplaced += 1
+        else:
+            placed += at is None or at >= start
     return Expectation(certain + placed, running, unplaced)
 
 

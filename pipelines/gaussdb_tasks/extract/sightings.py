@@ -27,6 +27,7 @@ class Sightings:
         unswept_running: when the oldest task was started that a window listed as running although
             the sweep had left it out.
         oldest_listed: the earliest start that a window listed.
+        listed_rejects: rejected records that a window listed, by hash.
     """
 
     def __init__(self, history: History) -> None:
@@ -36,6 +37,7 @@ class Sightings:
         self.is_endless_listed = False
         self.unswept_running: Micros | None = None
         self.oldest_listed: Micros | None = None
+        self.listed_rejects: set[str] = set()
 
     def open_seen(self) -> set[str]:
         """Return the tasks in flight that were seen, so that nobody need look for them."""
@@ -50,18 +52,19 @@ class Sightings:
             records: as received, repeats among them.
             note: what to note of each task: by default that a window of time listed it.
         """
-        note = note or self.note_listed
         batch = Batch([], [])
         for record in records:
             outcome = normalise(record)
             if isinstance(outcome, Rejection):
                 if self.history.reject(outcome):
                     batch.rejections.append(outcome)
+                if note is None:
+                    self.listed_rejects.add(outcome.record_hash)
                 continue
             version = self.history.see(outcome)
             if version is not None:
                 batch.versions.append(version)
-            note(outcome)
+            (note or self.note_listed)(outcome)
         return batch
 
     def note_swept(self, task: Task) -> None:
