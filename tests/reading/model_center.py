@@ -7,7 +7,7 @@ so-and-so many calls a task appears or a finished one is deleted.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.contract import PAGE_LIMIT
@@ -28,6 +28,29 @@ Total = Literal["exact", "missing", "page length", "behind", "ahead"]
 Filter = Literal["created", "created and ended"]
 
 
+class Listed(Protocol):
+    """A task as the model lists it."""
+
+    @property
+    def job_id(self) -> str:
+        """Its identity."""
+
+    @property
+    def status(self) -> str:
+        """What can be filtered on."""
+
+    @property
+    def created_at(self) -> Micros:
+        """When it was started."""
+
+    @property
+    def ended_at(self) -> Micros | None:
+        """When it ended, if it has."""
+
+    def record(self) -> Record:
+        """Show it as the API would."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A task of the model."""
@@ -41,11 +64,16 @@ class Job:
         """Its identity."""
         return f"job-{self.number:06d}"
 
+    @property
+    def status(self) -> str:
+        """Running as long as it has no end."""
+        return "Running" if self.ended_at is None else "Completed"
+
     def record(self) -> Record:
         """Show it as the API would."""
         fields = {
             "job_id": self.job_id,
-            "status": "Running" if self.ended_at is None else "Completed",
+            "status": self.status,
             "created_at": written(self.created_at),
             "ended_at": None if self.ended_at is None else written(self.ended_at),
         }
@@ -65,7 +93,7 @@ class Event:
 class ModelCenter:
     """Lists jobs by the switches; usable as a ``FetchPage``."""
 
-    jobs: list[Job]
+    jobs: list[Listed]
     order: Order = "newest"
     unit: Unit = "records"
     total: Total = "exact"
@@ -96,9 +124,9 @@ class ModelCenter:
 
     def _happen(self, event: Event) -> None:
         if event.kind == "appear":
-            job = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
-            self.jobs.append(job)
-            self.came.add(job.job_id)
+            newcomer = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
+            self.jobs.append(newcomer)
+            self.came.add(newcomer.job_id)
             return
         finished = [job for job in self.jobs if job.ended_at is not None]
         if finished:
@@ -106,13 +134,13 @@ class ModelCenter:
             self.jobs.remove(job)
             self.gone.add(job.job_id)
 
-    def _matches(self, query: TaskQuery) -> Callable[[Job], bool]:
+    def _matches(self, query: TaskQuery) -> Callable[[Listed], bool]:
         edge = 0 if self.is_inclusive else 1
         start = -(10**18) if query.start is None else query.start + edge
         end = 10**18 if query.end is None else query.end - edge
 
-        def matches(job: Job) -> bool:
-            if query.status is not None and (query.status == "Running") != (job.ended_at is None):
+        def matches(job: Listed) -> bool:
+            if query.status is not None and job.status != query.status:
                 return False
             if query.end is None or self.time_filter == "created":
                 return start <= job.created_at <= end
@@ -120,14 +148,14 @@ class ModelCenter:
 
         return matches
 
-    def _rank(self) -> Callable[[Job], float]:
+    def _rank(self) -> Callable[[Listed], float]:
         match self.order:
             case "newest":
                 return lambda job: -job.created_at
             case "oldest":
                 return lambda job: job.created_at
             case "arbitrary":
-                return lambda job: random.Random(job.number).random()  # noqa: S311 - a stable order
+                return lambda job: random.Random(job.job_id).random()  # noqa: S311 - a stable order
             case "shuffled":
                 dice = random.Random(self.calls)  # noqa: S311 - another order each call
                 return lambda _job: dice.random()
@@ -178,7 +206,7 @@ def read(center: FetchPage, knowledge: Knowledge | None = None) -> Night:
     return Night(center, knowledge or Knowledge(known_from=NOW - 31 * DAY))
 
 
-def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Job]:
+def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
     """Invent jobs, spread over the horizon; some of the latest still run."""
     dice = random.Random(seed)  # noqa: S311 - invented data
     starts = sorted(NOW - dice.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))

@@ -18,6 +18,7 @@ from model_center import (
     NOW,
     Event,
     Filter,
+    Job,
     ModelCenter,
     Order,
     Total,
@@ -186,11 +187,11 @@ def test_a_task_that_was_hidden_is_found_by_counting() -> None:
 def test_a_task_that_ends_where_windows_hide_running_ones_is_found() -> None:
     """Known as running, no longer swept, hidden by a filter on ends: the next window shows it."""
     jobs = jobs_through_the_month(600)
-    jobs[50] = type(jobs[50])(50, jobs[50].created_at, None)
+    jobs[50] = Job(50, jobs[50].created_at, None)
     center = ModelCenter(jobs, time_filter="created and ended")
     knowledge = knowledge_of(center)
     assert knowledge.is_running_listed is False
-    center.jobs = [*jobs[:50], type(jobs[50])(50, jobs[50].created_at, NOW), *jobs[51:]]
+    center.jobs = [*jobs[:50], Job(50, jobs[50].created_at, NOW), *jobs[51:]]
     night = read(center, knowledge)
     assert [v.change for v in night.versions if v.task.job_id == jobs[50].job_id] == [
         Change.CHANGED
