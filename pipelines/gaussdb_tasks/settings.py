@@ -24,6 +24,9 @@ class Patience:
     """How long to go on asking."""
 
     attempts: int = 6
+    """How often a call may fail."""
+    throttled_attempts: int = 20
+    """How often a call may be sent away by a gateway that rations them, five minutes at a time."""
     connect_seconds: float = 10.0
     read_seconds: float = 60.0
     first_wait_seconds: float = 1.0

@@ -1,5 +1,7 @@
 """One call over real HTTP: what passes is asked again, what lasts is one clear sentence."""
 
+import socketserver
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,7 @@ from gaussdb_tasks.emulator import (
     Fault,
     FixedWorld,
     RateLimit,
+    Response,
     Script,
     SettableClock,
     answers,
@@ -27,12 +30,12 @@ from gaussdb_tasks.emulator import (
     service_error,
     too_many_requests,
 )
-from gaussdb_tasks.errors import AccessError, RequestRefusedError, ServiceError
+from gaussdb_tasks.errors import AccessError, ConfigurationError, RequestRefusedError, ServiceError
 from gaussdb_tasks.instants import DAY, SECOND
 from gaussdb_tasks.settings import Patience
 
 MONTH = TaskQuery(NOW - 30 * DAY, NOW)
-PATIENCE = Patience(attempts=4, first_wait_seconds=0.001)
+PATIENCE = Patience(attempts=4, throttled_attempts=4, first_wait_seconds=0.001)
 
 
 def emulator_with(*faults: Script | DiesAfter | RateLimit, **options: Any) -> Emulator:
@@ -225,6 +228,78 @@ def test_a_secret_in_a_refusal_is_blotted_out() -> None:
             client.fetch_page(MONTH, offset=0)
         assert emulator.token not in str(refusal.value)
         assert "what is *** to me" in str(refusal.value)
+
+
+@pytest.mark.parametrize("length", [64, 405, 3_000])
+def test_a_long_secret_is_blotted_out_before_the_message_is_cut(length: int) -> None:
+    """Of a token that is longer than what is shown not even the beginning is shown."""
+    token = "".join(f"{number:x}" for number in range(length))[:length]
+    refusals = [
+        service_error(409, "DBS.1", f"{'no ' * 20}{token} {token}"),
+        Response(409, f"<html>{'no ' * 20}{token}</html>".encode()),
+    ]
+    for refusal in refusals:
+        with emulator_with(Script({1: answers(refusal)})) as emulator:
+            identity = TokenIdentity(token)
+            with (
+                client_for(emulator, identity=identity) as client,
+                pytest.raises(AccessError) as raised,
+            ):
+                client.fetch_page(MONTH, offset=0)
+        assert token[:20] not in str(raised.value)
+
+
+@pytest.mark.parametrize("token", ["", " \n", "two\nlines", "with space", "quoted\u201dtoken"])
+def test_what_can_be_no_token_is_refused_without_showing_it(token: str) -> None:
+    """A token that no header can carry is a setting to mend, and stays unsaid."""
+    with pytest.raises(ConfigurationError, match="OS_TOKEN") as refusal:
+        TokenIdentity(token)
+    assert not token.strip() or token not in str(refusal.value)
+
+
+def test_white_space_around_a_token_is_left_out() -> None:
+    """Secrets kept in files end in a line break."""
+    assert TokenIdentity(" secret-token\r\n").token() == "secret-token"
+
+
+def test_a_handshake_that_breaks_off_is_asked_again() -> None:
+    """A TLS connection that is closed while it is made says nothing against the certificate."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _HangUp) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with requests.Session() as http:
+                place = Place(f"https://127.0.0.1:{server.server_address[1]}", PROJECT)
+                identity = TokenIdentity("a-token")
+                caller = Caller(http, identity, place, budget=CallBudget(), patience=PATIENCE)
+                with pytest.raises(ServiceError, match="failed 4 times"):
+                    TaskCenterClient(caller).fetch_page(MONTH, offset=0)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _HangUp(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(16)
+
+
+def test_a_gateway_that_does_not_say_how_long_is_waited_for() -> None:
+    """200 calls in five minutes and a bare 429: 700 calls come through, they just take longer."""
+    clock = SettableClock(NOW)
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        clock.advance(int(seconds * SECOND))
+
+    budget = CallBudget(monotonic=lambda: now[0], sleep=sleep)
+    emulator = emulator_with(RateLimit(200, 300 * SECOND, says_when=False))
+    emulator.clock = clock
+    with emulator, client_for(emulator, budget=budget, patience=Patience()) as client:
+        for _ in range(700):
+            client.fetch_page(MONTH, offset=0)
+        assert emulator.calls.count(status=200) == 700
 
 
 def test_a_service_that_is_not_there_is_one_sentence() -> None:

@@ -222,6 +222,49 @@ def test_incomplete_credentials_say_what_is_missing(
         sign_in(AccessRequest(endpoint="https://gaussdb.eu-de.otc.t-systems.com"), environ)
 
 
+def test_a_bundle_that_is_not_there_is_named(home: Path) -> None:
+    """OS_CACERT that names no file is a setting to mend."""
+    environ = {"OS_TOKEN": "t", "OS_PROJECT_ID": PROJECT, "OS_CACERT": str(home / "no.pem")}
+    with pytest.raises(ConfigurationError, match=r"no\.pem.*OS_CACERT"):
+        sign_in(AccessRequest(region="eu-de"), environ)
+
+
+def test_a_password_that_is_missing_is_named(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the password: the sentence says where it belongs."""
+    monkeypatch.delenv("OS_PASSWORD", raising=False)
+    variables = os_variables(emulator)
+    for empty in ({}, {"OS_PASSWORD": ""}):
+        set_all(monkeypatch, {**variables, **empty} if empty else _without_password(variables))
+        with pytest.raises(ConfigurationError, match=r"no password.*OS_PASSWORD"):
+            sign_in(AccessRequest(endpoint=emulator.endpoint), {**variables, **empty})
+
+
+def _without_password(variables: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name != "OS_PASSWORD"}
+
+
+def test_a_token_beside_a_password_is_a_contradiction(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OS_TOKEN with OS_AUTH_URL and a password: which one is meant must be said."""
+    variables = set_all(monkeypatch, {**os_variables(emulator), "OS_TOKEN": "some-token"})
+    with pytest.raises(ConfigurationError, match="OS_TOKEN"):
+        sign_in(AccessRequest(endpoint=emulator.endpoint), variables)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("clouds: [", "clouds.yaml cannot be read"), ("clouds:\n  shop:\n    auth: x\n", "shop")],
+)
+def test_a_clouds_yaml_that_is_none_is_named(home: Path, text: str, words: str) -> None:
+    """Broken YAML, or a cloud that is none, is told apart from a file that is missing."""
+    (home / "clouds.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=words):
+        sign_in(AccessRequest(os_clouds=("shop",)), {})
+
+
 def test_a_region_leads_to_the_address(emulator: Emulator) -> None:
     """Without --endpoint the usual address of the region is called."""
     environ = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT, "OS_REGION_NAME": "eu-nl"}
@@ -244,8 +287,15 @@ def test_a_strange_address_needs_a_region() -> None:
         sign_in(AccessRequest(endpoint="https://gaussdb.example.com"), environ)
 
 
-def test_an_own_ca_is_trusted_and_a_stranger_is_not(tmp_path: Path) -> None:
-    """OS_CACERT and cacert of clouds.yaml hold for IAM and for the service."""
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # it is what OS_INSECURE asks for
+def test_an_own_ca_is_trusted_and_a_stranger_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OS_CACERT and cacert of clouds.yaml hold for IAM and service, whatever else is around."""
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    monkeypatch.setenv("NO_PROXY", "*")
     ca = trustme.CA()
     bundle = tmp_path / "ca.pem"
     ca.cert_pem.write_to_path(str(bundle))
@@ -258,8 +308,10 @@ def test_an_own_ca_is_trusted_and_a_stranger_is_not(tmp_path: Path) -> None:
         assert count_tasks(access) == 1
         token = {"OS_TOKEN": served.token, "OS_PROJECT_ID": PROJECT}
         request = AccessRequest(endpoint=served.endpoint)
-        (trusting,) = sign_in(request, {**token, "OS_CACERT": str(bundle)})
-        assert count_tasks(trusting) == 1
+        for configured in ({"OS_CACERT": str(bundle)}, {"OS_INSECURE": "true"}):
+            (trusting,) = sign_in(request, {**token, **configured})
+            trusting.http.trust_env = True  # as for a service that is not on this machine
+            assert count_tasks(trusting) == 1
         (stranger,) = sign_in(request, token)
         with pytest.raises(ConfigurationError, match="OS_CACERT"):
             count_tasks(stranger)

@@ -73,7 +73,7 @@ class Caller:
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(faults.PassingFaultError),
-            stop=tenacity.stop_after_attempt(self._patience.attempts),
+            stop=_Exhaustion(self._patience),
             wait=self._wait,
             sleep=self._budget.sleep,
             reraise=True,
@@ -83,7 +83,7 @@ class Caller:
         except faults.PassingFaultError as error:
             message = (
                 f"project {self.place.project_id}: {self.place.endpoint} failed "
-                f"{self._patience.attempts} times in a row, last with: {error}"
+                f"{retrying.statistics['attempt_number']} times in a row, last with: {error}"
             )
             raise ServiceError(message) from error
         return parsed
@@ -123,20 +123,24 @@ class Caller:
                 self.place.endpoint + path,
                 params=params,
                 headers={**LANGUAGE_HEADERS, TOKEN_HEADER: token},
+                # Said with each call: else REQUESTS_CA_BUNDLE would override what was configured.
+                verify=self._http.verify,
+                cert=self._http.cert,
                 timeout=(self._patience.connect_seconds, self._patience.read_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
                 self.server_date = faults.read_http_date(answer.headers.get("Date"))
                 return answer.status_code, answer.headers, _read_bounded(answer)
-        except requests.exceptions.SSLError as error:
-            message = (
-                f"{self.place.endpoint} shows a certificate that is not trusted ({error}); "
-                "name your CA bundle in OS_CACERT"
-            )
-            raise ConfigurationError(message) from error
         except requests.RequestException as error:
-            message = f"no answer: {faults.plainly(error)}"
+            why = self._identity.redact(faults.plainly(error))
+            if faults.is_certificate_refused(error):
+                message = (
+                    f"{self.place.endpoint} shows a certificate that is not trusted ({why}); "
+                    "name your CA bundle in OS_CACERT"
+                )
+                raise ConfigurationError(message) from error
+            message = f"no answer: {why}"
             raise faults.PassingFaultError(message) from error
 
     def _refuse(
@@ -181,6 +185,19 @@ class Caller:
             "get a new one, or sign in with clouds.yaml or OS_USERNAME and OS_PASSWORD"
         )
         return AccessError(message)
+
+
+class _Exhaustion(tenacity.stop.stop_base):
+    """Ends one call's retries; being rationed is no failure, and is borne longer."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._left = {True: patience.throttled_attempts, False: patience.attempts}
+
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        fault = state.outcome.exception() if state.outcome else None
+        kind = isinstance(fault, faults.PassingFaultError) and fault.is_throttled
+        self._left[kind] -= 1
+        return self._left[kind] <= 0
 
 
 def _read_bounded(answer: requests.Response) -> bytes:

@@ -31,6 +31,10 @@ def checked_url(url: str, *, source: str) -> SplitResult:
     Raises:
         ConfigurationError: as for ``clean_endpoint``.
     """
+    if "@" in url:
+        # Looked for first, since every other complaint shows the address.
+        message = f"{source}: an address must not carry credentials; remove the part before the @"
+        raise ConfigurationError(message)
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
@@ -42,9 +46,6 @@ def checked_url(url: str, *, source: str) -> SplitResult:
             f"{source}: {url!r} is not an address; "
             "write it like https://gaussdb.eu-de.otc.t-systems.com"
         )
-        raise ConfigurationError(message)
-    if parts.username is not None or parts.password is not None:
-        message = f"{source}: an address must not carry credentials; remove the part before the @"
         raise ConfigurationError(message)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         message = (

@@ -4,7 +4,8 @@ Three parties speak here, each in its own JSON: the service, the gateway before 
 proxy in between speaks HTML.
 """
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -69,23 +70,35 @@ def read_complaint(
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        return Complaint(status, None, redact(_first_words(body)))
+        return Complaint(status, None, _first_words(redact(body.decode("utf-8", "replace"))))
     inner = fields.get("error")
     if isinstance(inner, dict):
         code, message = inner.get("title"), inner.get("message")
     else:
         code, message = fields.get("error_code"), fields.get("error_msg")
-    return Complaint(status, redact(_word(code)) or None, redact(_word(message)))
+    # Blotted out before it is cut: half a token would be no token to look for.
+    return Complaint(status, _word(code, redact) or None, _word(message, redact))
 
 
 def plainly(error: BaseException) -> str:
     """Say why a connection failed, without the libraries' wrapping."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        last, cause = cause, cause.__cause__ or cause.__context__
-    return str(last) or type(last).__name__
+    return str(cause) or type(cause).__name__
+
+
+def is_certificate_refused(error: BaseException) -> bool:
+    """Tell whether TLS failed for a certificate; a handshake that breaks off may be passing."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what is behind it, down to what it began with."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def read_rest(header: str | None, now: Micros) -> float | None:
@@ -141,10 +154,10 @@ def explain(complaint: Complaint, *, project_id: str, endpoint: str, call: str) 
     return f"project {project_id}: {endpoint} refuses {call} ({complaint}); check --endpoint"
 
 
-def _word(value: Any) -> str:
-    return "" if value is None else str(value)[:_SHOWN_CHARACTERS]
+def _word(value: Any, redact: Callable[[str], str]) -> str:
+    return "" if value is None else redact(str(value))[:_SHOWN_CHARACTERS]
 
 
-def _first_words(body: bytes) -> str:
-    text = " ".join(body[:_SHOWN_CHARACTERS].decode("utf-8", "replace").split())
+def _first_words(body: str) -> str:
+    text = " ".join(body[:_SHOWN_CHARACTERS].split())
     return f"not JSON: {text!r}" if text else "an empty answer"

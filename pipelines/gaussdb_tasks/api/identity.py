@@ -1,5 +1,6 @@
 """Who asks: a token that is always at hand, and a new one when the old is refused."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ from gaussdb_tasks.api import faults
 from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
 
 _HIDDEN: Final = "***"
+_SENDABLE: Final = re.compile(r"[!-~]+")
 _SHORTEST_SECRET: Final = 8
 
 _T = TypeVar("_T")
 
 _PASSING: Final = (
     keystone.ConnectFailure,
+    keystone.SSLError,
     keystone.ConnectTimeout,
     keystone.UnknownConnectionError,
     keystone.HttpServerError,
@@ -44,7 +47,18 @@ class TokenIdentity:
     """A ready token, used as it is."""
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        """Take a token, white space around it left out: files often end in a line break.
+
+        Raises:
+            ConfigurationError: it cannot be a token; the message does not show it.
+        """
+        self._token = token.strip()
+        if not _SENDABLE.fullmatch(self._token):
+            message = (
+                "the token (OS_TOKEN) is empty or has characters that no token has, such as a "
+                "line break or a quote; get a new one"
+            )
+            raise ConfigurationError(message)
 
     def token(self) -> str:
         """Return the token."""
@@ -134,10 +148,17 @@ def _explained(iam_url: str) -> Iterator[None]:
     except keystone.Unauthorized as error:
         message = f"{iam_url} refuses the sign-in ({error}); check user, password and domain"
         raise AccessError(message) from error
-    except (keystone.SSLError, keystone.DiscoveryFailure, keystone.NotFound) as error:
+    except (keystone.DiscoveryFailure, keystone.NotFound) as error:
         message = (
             f"{iam_url} is not an IAM that can be used ({error}); check OS_AUTH_URL, OS_CACERT"
         )
+        raise ConfigurationError(message) from error
+    except keystone.SSLError as error:
+        why = faults.plainly(error)
+        if not faults.is_certificate_refused(error):
+            message = f"sign-in failed: the connection to {iam_url} broke ({why}); run it again"
+            raise ServiceError(message) from error
+        message = f"{iam_url} shows a certificate that is not trusted ({why}); see OS_CACERT"
         raise ConfigurationError(message) from error
     except _PASSING as error:
         why = faults.plainly(error)

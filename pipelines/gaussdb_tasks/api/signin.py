@@ -5,14 +5,18 @@ the ``OS_*`` variables with ``OS_AUTH_URL``, a ready token in ``OS_TOKEN`` with 
 openstacksdk reads them, keystoneauth1 signs in.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+import yaml
 from requests.adapters import HTTPAdapter
 
 from gaussdb_tasks.api import endpoints
@@ -78,6 +82,9 @@ def _from_token(request: AccessRequest, environ: Mapping[str, str]) -> Iterator[
     verify: bool | str = environ.get("OS_CACERT") or True
     if environ.get("OS_INSECURE", "").lower() in {"1", "true", "yes", "on"}:
         verify = False
+    elif isinstance(verify, str) and not Path(verify).exists():
+        message = f"{verify} is not there; OS_CACERT must name a bundle of CA certificates"
+        raise ConfigurationError(message)
     cert = environ.get("OS_CERT")
     pair = (cert, environ["OS_KEY"]) if cert and "OS_KEY" in environ else cert
     for project_id in project_ids:
@@ -89,11 +96,13 @@ def _from_token(request: AccessRequest, environ: Mapping[str, str]) -> Iterator[
 def _from_cloud(cloud: str | None, request: AccessRequest) -> Iterator[ProjectAccess]:
     """Yield the projects of one named cloud, or of the ``OS_*`` variables."""
     for project_id in request.project_ids or (None,):
-        config = _read_cloud(cloud, project_id)
-        iam_url = str(config.get_auth_args().get("auth_url") or "")
-        name = f"cloud {cloud!r}" if cloud else "OS_AUTH_URL"
-        endpoints.checked_url(iam_url, source=f"{name}: auth_url")
-        session = config.get_session()
+        name = f"cloud {cloud!r}" if cloud else "the OS_* variables"
+        with _misuse_explained(name):
+            config = _read_cloud(cloud, project_id)
+            iam_url = str(config.get_auth_args().get("auth_url") or "")
+            endpoints.checked_url(iam_url, source=f"{name}: auth_url")
+            _refuse_missing_password(config, name)
+            session = config.get_session()
         session.redirect = False  # a sign-in carries the password; it goes where it was told to
         if endpoints.is_loopback(urlsplit(iam_url).hostname or ""):
             session.session.trust_env = False
@@ -112,23 +121,60 @@ def _from_cloud(cloud: str | None, request: AccessRequest) -> Iterator[ProjectAc
 def _read_cloud(cloud: str | None, project_id: str | None) -> Any:
     # Imported here: openstacksdk takes 0.4 s, and a ready token does not need it. Untyped: its
     # CloudRegion promises attributes through __getattr__.
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
     from openstack.config import OpenStackConfig  # noqa: PLC0415
-    from openstack.exceptions import ConfigException  # noqa: PLC0415
+    from openstack.config.loader import CONFIG_FILES, SECURE_FILES  # noqa: PLC0415
 
     overrides: dict[str, Any] = {"auth": {"project_id": project_id}} if project_id else {}
-    try:
-        config = OpenStackConfig(app_name="gaussdb-tasks")
-        if cloud is not None and cloud not in config.get_cloud_names():
+    named = filter(None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")))
+    for file in (*named, *CONFIG_FILES, *SECURE_FILES):
+        _refuse_broken_yaml(Path(file))
+    config = OpenStackConfig(app_name="gaussdb-tasks")
+    if cloud is not None and cloud not in config.get_cloud_names():
+        if config.config_filename is None:
+            message = f"cloud {cloud!r} is not in clouds.yaml: no such file was found"
+        else:
             known = ", ".join(sorted(config.get_cloud_names())) or "none"
-            where = config.config_filename or "no clouds.yaml was found"
-            message = f"cloud {cloud!r} is not in clouds.yaml ({where}); there are: {known}"
-            raise ConfigurationError(message)
-        return config.get_one(cloud=cloud, **overrides)
-    except (ConfigException, ClientException) as error:
-        name = f"cloud {cloud!r}" if cloud else "the OS_* variables"
+            message = f"cloud {cloud!r} is not in {config.config_filename}; there are: {known}"
+        raise ConfigurationError(message)
+    return config.get_one(cloud=cloud, **overrides)
+
+
+@contextmanager
+def _misuse_explained(name: str) -> Iterator[None]:
+    """Turn what openstacksdk raises into one sentence; of odd input it raises almost anything."""
+    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
+    from openstack.exceptions import ConfigException  # noqa: PLC0415
+
+    try:
+        yield
+    except TypeError as error:
+        # What belongs to another way of signing in, such as OS_TOKEN beside a password.
+        message = (
+            f"{name}: the credentials contradict each other ({error}); "
+            "unset OS_TOKEN to sign in with a password, or OS_AUTH_URL to use the token as it is"
+        )
+        raise ConfigurationError(message) from error
+    except (ConfigException, ClientException, ValueError, AttributeError) as error:
         message = f"{name}: the credentials cannot be used: {error}"
         raise ConfigurationError(message) from error
+
+
+def _refuse_broken_yaml(path: Path) -> None:
+    """Refuse a file that openstacksdk would pass over as if it were not there."""
+    try:
+        if path.is_file():
+            yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        # Not the parser's words: they show the line, and this may be secure.yaml.
+        message = f"{path} cannot be read ({type(error).__name__}); mend it"
+        raise ConfigurationError(message) from error
+
+
+def _refuse_missing_password(config: Any, name: str) -> None:
+    is_password = str(config.config.get("auth_type") or "password") in {"password", "v3password"}
+    if is_password and not config.get_auth_args().get("password"):
+        message = f"{name}: there is no password; set OS_PASSWORD, or password in secure.yaml"
+        raise ConfigurationError(message)
 
 
 def _project_of(config: Any, identity: KeystoneIdentity, name: str) -> str:

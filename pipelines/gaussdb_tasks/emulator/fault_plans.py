@@ -69,13 +69,14 @@ class DiesAfter:
 
 @dataclass(slots=True)
 class RateLimit:
-    """So many calls in a period, then 429 with the seconds to its end in Retry-After.
+    """So many calls in a period, then 429, by default with the seconds to its end in Retry-After.
 
     The period begins with a call and is measured by the emulator's clock.
     """
 
     calls: int
     period: Micros
+    says_when: bool = True
     _begun_at: Micros | None = field(default=None, init=False)
     _used: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -89,4 +90,4 @@ class RateLimit:
             if self._used <= self.calls:
                 return None
             seconds_left = math.ceil((self._begun_at + self.period - now) / SECOND)
-            return too_many_requests(retry_after=seconds_left)
+            return too_many_requests(retry_after=seconds_left if self.says_when else None)
