@@ -62,7 +62,7 @@ def test_a_report_for_machines(command: Command, emulator: Emulator) -> None:
     report = json.loads(run.stdout)
     assert report["exit_code"] == 0
     (project,) = report["projects"]
-    assert (project["project_id"], project["new"], project["calls"]) == (PROJECT, 2, 2)
+    assert (project["project_id"], project["new"], project["calls"]) == (PROJECT, 2, 3)
 
 
 def test_options_before_the_command_hold_too(command: Command, emulator: Emulator) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from math import ceil
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.history import Change
 from gaussdb_tasks.instants import DAY
 from gaussdb_tasks.knowledge import Knowledge
@@ -75,7 +77,7 @@ def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can
         total,
         time_filter,
         is_inclusive,
-        page_cap=page_cap if total == "exact" else 100,
+        page_cap=page_cap,
         events=happening,
     )
     there = {job.job_id for job in center.jobs}
@@ -114,12 +116,31 @@ def test_a_quiet_list_is_never_in_doubt(  # noqa: PLR0913, PLR0917 - what an API
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 199, 1000, 1429, 5000, 5001, 12_000])
-@pytest.mark.parametrize("order", ["newest", "oldest", "arbitrary"])
-def test_a_first_load_is_frugal(count: int, order: Order) -> None:
-    """The first load of N tasks takes at most 1.15 x ceil(N/100) + 6 calls."""
-    center = ModelCenter(jobs_through_the_month(count), order)
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        {},
+        {"order": "oldest"},
+        {"order": "arbitrary"},
+        {"unit": "pages"},
+        {"unit": "pages from one", "order": "arbitrary"},
+        {"unit": "pages", "total": "missing"},
+        {"unit": "pages from one", "total": "page length"},
+        {"time_filter": "created and ended", "unit": "pages"},
+        {"total": "missing"},
+        {"total": "page length"},
+        {"total": "behind"},
+        {"needs_bounds": True},
+    ],
+    ids=str,
+)
+def test_a_first_load_is_frugal(count: int, meaning: dict[str, Any]) -> None:
+    """The first load of N tasks takes at most 1.15 x ceil(N/100) + 6 calls, whatever it means."""
+    center = ModelCenter(jobs_through_the_month(count, running=min(count, 3)), **meaning)
     night = read(center)
     assert night.history.seen_count == count
+    # Without any task nothing tells whether windows would show running ones.
+    assert night.reading.doubts == [] or (count == 0 and "needs_bounds" in meaning)
     assert center.calls <= 1.15 * ceil(count / 100) + 6
 
 
@@ -199,12 +220,57 @@ def test_a_task_that_ends_where_windows_hide_running_ones_is_found() -> None:
     assert night.history.vanishings == []
 
 
-def test_both_bounds_can_be_mandatory() -> None:
+@pytest.mark.parametrize("running", [0, 2])
+def test_both_bounds_can_be_mandatory(running: int) -> None:
     """A service that refuses the sweep without times is swept with them."""
-    center = ModelCenter(jobs_through_the_month(150, running=2), needs_bounds=True)
+    center = ModelCenter(jobs_through_the_month(150, running=running), needs_bounds=True)
     night = read(center)
     assert night.reading.doubts == []
     assert night.history.seen_count == 150
+
+
+@pytest.mark.parametrize("total", ["exact", "missing", "page length"])
+def test_where_nothing_can_show_running_tasks_the_load_says_so(total: Total) -> None:
+    """Times are mandatory and hide what has no end: nothing is covered, and all is read again."""
+    jobs = jobs_through_the_month(250, running=6)
+    center = ModelCenter(
+        list(jobs), total=total, needs_bounds=True, time_filter="created and ended"
+    )
+    night = read(center)
+    assert "hides them" in " ".join(night.reading.doubts)
+    assert not any(window.reading.is_complete for window in night.reading.windows)
+    assert night.history.seen_count == 244
+    center.jobs = [Job(number, job.created_at, NOW) for number, job in enumerate(jobs)]
+    again = read(center, Knowledge(known_from=NOW - 31 * DAY, tasks=night.history.known()))
+    assert again.history.new_count == 6
+
+
+def test_a_service_that_knows_no_future() -> None:
+    """Windows reach a little beyond now; a service that refuses that is asked up to now."""
+    center = ModelCenter(jobs_through_the_month(250, running=2))
+
+    def strict(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+        if query.end is not None and query.end > NOW:
+            message = "400 DBS.280001: end_time must not be in the future"
+            raise RequestRefusedError(message)
+        return center(query, offset=offset, limit=limit)
+
+    night = read(strict)
+    assert night.reading.doubts == []
+    assert night.history.seen_count == 250
+
+
+def test_a_count_that_does_not_heed_the_filter_is_none() -> None:
+    """Every answer counts the whole project: the count is not used, and nothing is in doubt."""
+    center = ModelCenter(jobs_through_the_month(250, running=4))
+
+    def counting_all(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+        return center(query, offset=offset, limit=limit)._replace(total_count=250)
+
+    night = read(counting_all)
+    assert night.history.seen_count == 250
+    assert night.reading.doubts == []
+    assert night.reading.is_count_usable is False
 
 
 def test_an_offset_without_effect_does_not_loop() -> None:

@@ -50,7 +50,8 @@ class Life:
     def is_listed(self, now: Micros) -> bool:
         """Tell whether the task center shows it."""
         appeared = self.created_at + self.lag * MINUTE <= now
-        return appeared and self.created_at >= now - HORIZON and not self._is_deleted(now)
+        # Not one at the very edge: a window whose bounds are exclusive could not show it.
+        return appeared and self.created_at > now - HORIZON and not self._is_deleted(now)
 
     def at(self, now: Micros) -> "Appearance":
         """Show it as it is at an instant."""

@@ -66,7 +66,7 @@ def test_a_first_load_fills_every_table(tmp_path: Path) -> None:
     ((raw,),) = rows(tmp_path, f"select raw from task_history where job_id = '{job_id(1)}'")
     assert json.loads(raw) == days_ago(1, 3)
     counts = "select seen_count, new_count, call_count, outcome from task_center.load_runs"
-    assert rows(tmp_path, counts) == [(2, 2, 2, "complete")]
+    assert rows(tmp_path, counts) == [(2, 2, 3, "complete")]
     assert rows(tmp_path, "select count(*) from task_center.task_types") == [(10,)]
     assert rows(tmp_path, "select is_complete, distinct_count from task_center.coverage") == [
         (True, 2)
@@ -276,7 +276,7 @@ def test_two_loads_at_once(tmp_path: Path) -> None:
             refusals.append(str(refusal.value))
 
         load(emulator, tmp_path, NOW)
-    assert len(refusals) == 2
+    assert len(refusals) == 3
     assert rows(tmp_path, "select count(*) from tasks") == [(1,)]
 
 

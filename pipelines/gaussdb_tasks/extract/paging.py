@@ -7,28 +7,22 @@ the one before, nothing slipped through between them. That costs one call in a h
 
 The overlap also tells what the offset counts. Records from 0 is the contract; should a server count
 pages, ``offset=99`` lands far behind the end or amid strangers, while ``offset=1`` with a page of
-99 begins with the very record that the first page ended with. Pages can overlap there too: with a
-limit of 100 - k, page k begins k records before the end of page k - 1.
+99 begins with the very record that the first page ended with. Pages can overlap there too, if each
+has a limit of its own: page k of a length n begins with record k * n, so a length is chosen for
+which that falls just short of where the page before ended. That costs one call in eight.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from itertools import islice, pairwise
-from typing import Final, Protocol
+from itertools import count, pairwise
+from typing import NamedTuple, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.records import Listing, Record
-
-# With a smaller limit at each page, page 15 still brings 70 new records of its 85, page 50 none.
-_MOST_OVERLAPPING_PAGES: Final = 16
-
-# Large enough that splitting a window costs next to nothing, small enough that reading a part again
-# does not either, and that an offset of 99 lies behind its end should the offset count pages.
-_MOST_RECORDS_AT_ONCE: Final = 5_000
 
 
 class FetchPage(Protocol):
@@ -54,13 +48,12 @@ class Walk:
     Attributes:
         pages: as fetched, in the order of the list.
         reached_end: whether the last page was short, so that nothing can follow it.
-        is_gapless: whether each page held the last record of the one before; None where pages
-            could not be made to overlap.
+        is_gapless: whether each page held the last record of the one before.
     """
 
     pages: tuple[Listing, ...]
     reached_end: bool
-    is_gapless: bool | None
+    is_gapless: bool
 
     def records(self) -> Iterator[Record]:
         """Yield every record of every page, repeats included."""
@@ -92,47 +85,78 @@ class Walk:
 
 
 class Pager:
-    """Walks through the pages of one project's queries, and remembers how it pages."""
+    """Walks through the pages of one project's queries, and remembers how it pages.
 
-    def __init__(self, fetch_page: FetchPage, executor: Executor) -> None:
+    Attributes:
+        is_count_seen: whether a total_count was seen that is not just the length of its page.
+    """
+
+    def __init__(
+        self, fetch_page: FetchPage, executor: Executor, is_count_trusted: Callable[[], bool]
+    ) -> None:
         self.fetch_page = fetch_page
         self.style = OffsetStyle.UNKNOWN
+        self.is_count_seen = False
+        self._is_count_trusted = is_count_trusted
         self._executor = executor
+        self._uncapped_length = 0
 
     def walk(self, query: TaskQuery, first: Listing | None = None) -> Walk:
         """Walk through all pages of a query; the first may be at hand already."""
         first = self.fetch_page(query, offset=0) if first is None else first
-        size = _page_size(first)
-        if not _may_continue(first):
+        size = self._page_size(query, first)
+        if size is None:
             return Walk((first,), reached_end=True, is_gapless=True)
         second: Listing | None = None
         if self.style is OffsetStyle.UNKNOWN:
             second = self.fetch_page(query, offset=max(size - 1, 1))
             self.style = self._recognise(query, first, second)
-        if self.style in {OffsetStyle.UNKNOWN, OffsetStyle.RECORDS}:
-            return self._walk_records(query, first, second, size)
-        return self._walk_pages(query, first, size)
-
-    def most_records(self, query: TaskQuery, first: Listing) -> int:
-        """Return how long a list can be and still be walked through dependably."""
-        total = first.total_count or 0
-        if self.style is OffsetStyle.UNKNOWN and total > _overlapping_reach(PAGE_LIMIT):
-            second = self.fetch_page(query, offset=_page_size(first) - 1)
-            self.style = self._recognise(query, first, second)
-        if self.style in {OffsetStyle.PAGES_FROM_ZERO, OffsetStyle.PAGES_FROM_ONE}:
-            return _overlapping_reach(PAGE_LIMIT)
-        return _MOST_RECORDS_AT_ONCE
+        if self._counts_pages:
+            return self._walk_pages(query, first, size)
+        return self._walk_records(query, first, second, size)
 
     def fetch_middle(self, query: TaskQuery, first: Listing) -> Listing:
         """Fetch a page from the middle of a list."""
         middle = (first.total_count or 0) // 2
-        if self.style in {OffsetStyle.PAGES_FROM_ZERO, OffsetStyle.PAGES_FROM_ONE}:
+        if self._counts_pages:
             middle //= PAGE_LIMIT
         return self.fetch_page(query, offset=middle)
 
     def forget_style(self) -> None:
         """Doubt what the offset counts: a walk with it had gaps."""
         self.style = OffsetStyle.UNKNOWN
+
+    @property
+    def _counts_pages(self) -> bool:
+        return self.style in {OffsetStyle.PAGES_FROM_ZERO, OffsetStyle.PAGES_FROM_ONE}
+
+    def _page_size(self, query: TaskQuery, first: Listing) -> int | None:
+        """Return how many records a full page has; None if the first page is all there is."""
+        length = len(first.records)
+        if length >= PAGE_LIMIT:
+            return PAGE_LIMIT
+        if first.total_count is not None and length < first.total_count:
+            return length or None
+        if length > self._uncapped_length and not self._is_count_trusted():
+            # A short page may be the end, or this server's own idea of a full one.
+            if self._goes_on(query, first):
+                return length
+            self._uncapped_length = length
+        return None
+
+    def _goes_on(self, query: TaskQuery, first: Listing) -> bool:
+        """Tell whether there are records behind the first page, whatever an offset counts."""
+        known = {record.identity for record in first.records}
+        beginning = first.records[0].identity
+        for offset in (1, 2):
+            page = self.fetch_page(query, offset=offset)
+            if first.total_count == page.total_count != len(page.records):
+                self.is_count_seen = page.total_count is not None
+            if any(record.identity not in known for record in page.records):
+                return True
+            if not page.records or page.records[0].identity != beginning:
+                break  # only where pages are counted from one is offset 1 the first page again
+        return False
 
     def _recognise(self, query: TaskQuery, first: Listing, second: Listing) -> OffsetStyle:
         """Find out what the offset counts, from the pages at offset 0 and one before the end."""
@@ -152,55 +176,69 @@ class Pager:
     ) -> Walk:
         step = max(size - 1, 1)
         pages = [first] if second is None else [first, second]
-        planned = iter(range(len(pages) * step, (first.total_count or 0) - 1, step))
-        # Ever more pages at a time, lest a count that is far off cost as many calls as it promises.
-        while _is_full(pages[-1], size) and (offsets := list(islice(planned, 8 * len(pages)))):
-            pages += self._executor.map(partial(self._fetch_at, query), offsets)
-        # The count may lag behind the list: only a page that is short ends it.
-        while _is_full(pages[-1], size) and _brings_news(pages):
-            pages.append(self.fetch_page(query, offset=len(pages) * step))
-        return _walk_of(pages, size, reached_end=not _is_full(pages[-1], size))
+        places = (_Place(at, PAGE_LIMIT, at, size) for at in count(len(pages) * step, step))
+        return self._walk(query, pages, [size] * len(pages), places)
 
     def _walk_pages(self, query: TaskQuery, first: Listing, size: int) -> Walk:
         from_one = int(self.style is OffsetStyle.PAGES_FROM_ONE)
-        overlap = (first.total_count or 0) <= _overlapping_reach(size)
-        pages = [first]
-        while _is_full(pages[-1], size - (len(pages) - 1) * overlap):
-            number = len(pages)
-            limit = size - number * overlap
-            if limit < size - _MOST_OVERLAPPING_PAGES or not _brings_news(pages):
-                return Walk(tuple(pages), reached_end=False, is_gapless=False)
-            pages.append(self.fetch_page(query, offset=number + from_one, limit=limit))
-        if not overlap:
-            return Walk(tuple(pages), reached_end=True, is_gapless=None)
-        return _walk_of(pages, size, reached_end=True)
+        places = (
+            _Place(number + from_one, length, number * length, length)
+            for number, length in _overlapping_pages(size)
+        )
+        return self._walk(query, [first], [size], places)
 
-    def _fetch_at(self, query: TaskQuery, offset: int) -> Listing:
-        return self.fetch_page(query, offset=offset)
+    def _walk(
+        self, query: TaskQuery, pages: list[Listing], lengths: list[int], places: "Iterator[_Place]"
+    ) -> Walk:
+        """Fetch page after page until one is short, as many at once as the count promises."""
+        total = pages[0].total_count or 0
+        upcoming = next(places)
+        while _is_full(pages[-1], lengths[-1]):
+            batch: list[_Place] = []
+            # Ever more at a time, lest a count that is far off cost as many calls as it promises.
+            while upcoming.begin < total - 1 and len(batch) < 8 * len(pages):
+                batch.append(upcoming)
+                upcoming = next(places)
+            if not batch:  # the count may lag behind the list: only a page that is short ends it
+                if not _brings_news(pages):
+                    break
+                batch.append(upcoming)
+                upcoming = next(places)
+            pages += self._executor.map(partial(self._fetch_at, query), batch)
+            lengths += [place.length for place in batch]
+        return _walk_of(pages, lengths)
 
-
-def _page_size(first: Listing) -> int:
-    """Return the size of a full page: the limit, or less where the server caps it."""
-    return len(first.records) if _is_capped(first) else PAGE_LIMIT
-
-
-def _is_capped(first: Listing) -> bool:
-    length = len(first.records)
-    return 0 < length < PAGE_LIMIT and first.total_count is not None and first.total_count > length
-
-
-def _may_continue(first: Listing) -> bool:
-    return len(first.records) >= PAGE_LIMIT or _is_capped(first)
-
-
-def _is_full(page: Listing, size: int) -> bool:
-    return len(page.records) >= size
+    def _fetch_at(self, query: TaskQuery, place: "_Place") -> Listing:
+        return self.fetch_page(query, offset=place.offset, limit=place.limit)
 
 
-def _overlapping_reach(size: int) -> int:
-    """Return how many records pages of shrinking size can reach while they overlap."""
-    last = min(_MOST_OVERLAPPING_PAGES, size - 1)
-    return (last + 1) * (size - last)
+class _Place(NamedTuple):
+    """Where to fetch a page: what to ask for, where it begins, and how long it is if it is full."""
+
+    offset: int
+    limit: int
+    begin: int
+    length: int
+
+
+def _overlapping_pages(size: int) -> Iterator[tuple[int, int]]:
+    """Yield number and length of pages that each begin before the one before has ended.
+
+    Page k of length n holds the records from k * n on. Of all lengths the one is taken that reaches
+    farthest; where the size is so small that none overlaps, pages follow each other.
+    """
+    end = size
+    while True:
+        choices = [((end - 1) // length, length) for length in range(1, size + 1)]
+        number, length = max(choices, key=lambda choice: (choice[0] + 1) * choice[1])
+        if (number + 1) * length <= end:
+            number, length = -(-end // size), size
+        end = (number + 1) * length
+        yield number, length
+
+
+def _is_full(page: Listing, length: int) -> bool:
+    return len(page.records) >= length
 
 
 def _brings_news(pages: Sequence[Listing]) -> bool:
@@ -214,12 +252,13 @@ def _brings_news(pages: Sequence[Listing]) -> bool:
     return any(record.identity not in before for record in pages[-1].records)
 
 
-def _walk_of(pages: Sequence[Listing], size: int, *, reached_end: bool) -> Walk:
+def _walk_of(pages: Sequence[Listing], lengths: Sequence[int]) -> Walk:
     """Judge pages that were made to overlap; empty ones behind the end of the list are dropped."""
     kept = list(pages)
-    while len(kept) > 1 and not kept[-1].records and not _is_full(kept[-2], size):
+    while len(kept) > 1 and not kept[-1].records and not _is_full(kept[-2], lengths[len(kept) - 2]):
         kept.pop()
     is_gapless = all(_touches(before, after) for before, after in pairwise(kept))
+    reached_end = not _is_full(pages[-1], lengths[len(pages) - 1])
     return Walk(tuple(kept), reached_end=reached_end, is_gapless=is_gapless)
 
 

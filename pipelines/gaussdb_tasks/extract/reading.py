@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from gaussdb_tasks.api.client import TaskQuery
-from gaussdb_tasks.contract import STATUS_RUNNING, is_final
+from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING, is_final
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract import reconciliation
 from gaussdb_tasks.extract.paging import FetchPage, Pager
@@ -15,9 +16,15 @@ from gaussdb_tasks.extract.windows import Reading, WindowReader
 from gaussdb_tasks.history import History
 from gaussdb_tasks.instants import HOUR, Micros, iso
 from gaussdb_tasks.knowledge import Knowledge
-from gaussdb_tasks.normalise import status_of
+from gaussdb_tasks.normalise import Task, status_of
 from gaussdb_tasks.plan import Policy, Purpose, plan_load
+from gaussdb_tasks.records import Listing
 from gaussdb_tasks.stretches import Stretch
+
+_BLIND_SPOT: Final = (
+    "the service lists running tasks only within a window of time, and such a window hides them "
+    "or was not seen to show one"
+)
 
 
 class WindowOutcome(NamedTuple):
@@ -55,9 +62,19 @@ class ProjectReading:
         self._knowledge = knowledge
         self._sightings = Sightings(history)
         self._executor = ThreadPoolExecutor(connections, thread_name_prefix="page")
-        self._pager = Pager(fetch_page, self._executor)
-        self._reader = WindowReader(self._pager, lambda: self.is_running_listed is True)
+        self._fetch_page = fetch_page
+        self._latest_end: Micros | None = None
+        self._pager = Pager(self._fetch, self._executor, lambda: self.is_count_usable is True)
+        self._reader = WindowReader(
+            self._pager,
+            lambda: self.is_running_listed is True,
+            # What was no count the last time is none; a count that was one has to prove it again.
+            is_count_usable=False if knowledge.is_count_usable is False else None,
+        )
         self._has_listed_running = False
+        self._is_start_filter_refuted = False
+        self._is_sweep_refused = False
+        self._sweep_doubt: tuple[str, int | None] | None = None
         self._on_progress = on_progress
 
     @property
@@ -69,8 +86,10 @@ class ProjectReading:
     @property
     def is_running_listed(self) -> bool | None:
         """Whether windows of time list tasks that have no end; None if nothing has told yet."""
-        if self._sightings.is_endless_listed:
+        if self._sightings.looks_at_starts:
             return True
+        if self._is_start_filter_refuted:
+            return False
         proved = self._proved()
         swept = self._sightings.open_swept.items()
         if any(proved.shows(at) and not self._is_listed(job_id) for job_id, at in swept):
@@ -104,6 +123,8 @@ class ProjectReading:
             if plan.is_horizon_counted:
                 yield from self._reconcile()
             self._note_missing()
+            yield from self._look_for_blind_spot()
+            self._settle_doubts()
         finally:
             # Who stops a load must not wait for calls that may be resting for minutes.
             self._executor.shutdown(wait=False, cancel_futures=True)
@@ -114,6 +135,7 @@ class ProjectReading:
         try:
             first = self._pager.fetch_page(query, offset=0)
         except RequestRefusedError:  # this server wants both bounds, always
+            self._is_sweep_refused = True
             query = TaskQuery(*self._policy.horizon_window, STATUS_RUNNING)
             first = self._pager.fetch_page(query, offset=0)
         if any(is_final(status_of(record)) for record in first.records):
@@ -122,8 +144,13 @@ class ProjectReading:
             return
         walk, doubt = self._reader.read_query(query, first)
         if doubt is not None:
-            self.doubts.append(f"running tasks: {doubt}")
-        yield self._sightings.sort_out(walk.records(), self._sightings.note_swept)
+            self._sweep_doubt = (f"running tasks: {doubt}", walk.total_counts[-1])
+        yield self._sightings.sort_out(walk.records(), self._note_swept)
+
+    def _note_swept(self, task: Task) -> None:
+        self._sightings.note_swept(task)
+        if self._is_sweep_refused:  # then it was a window like any other
+            self._sightings.note_listed(task)
 
     def _is_second_sweep_worthwhile(self) -> bool:
         """Tell whether listing the horizon's running tasks spares more than it costs.
@@ -141,15 +168,13 @@ class ProjectReading:
         return planned.expected_calls - least.expected_calls > 1
 
     def _read(self, stretch: Stretch, purpose: Purpose) -> Iterator[Batch]:
+        if purpose is Purpose.HORIZON:
+            self._reader.is_count_usable = None  # it is all read: a chance to learn it anew
         readings: list[Reading] = []
         for records in self._reader.read(stretch, readings):
             yield self._sightings.sort_out(records)
             self._on_progress(self._sightings.history.seen_count, self._reader.announced_count)
-        for reading in readings:
-            self.windows.append(WindowOutcome(purpose, reading))
-            if reading.doubt is not None:
-                start, end = reading.stretch
-                self.doubts.append(f"window {iso(start)} to {iso(end)}: {reading.doubt}")
+        self.windows += (WindowOutcome(purpose, reading) for reading in readings)
 
     def _look_for_hidden(self) -> Iterator[Batch]:
         """Read on from the oldest task in flight that nothing has shown yet.
@@ -181,6 +206,60 @@ class ProjectReading:
         self.reported_count = page.total_count
         if not expectation.allows(page.total_count or 0):
             yield from self._read(self._policy.horizon_window, Purpose.HORIZON)
+
+    def _look_for_blind_spot(self) -> Iterator[Batch]:
+        """Find out whether tasks in flight could have been seen at all.
+
+        If running tasks cannot be swept without times, only a window can show them. Whether it
+        would, a finished task tells: it is listed by a window that closes before its end, or not.
+        """
+        if not self._is_sweep_refused or self.is_running_listed is not None:
+            return
+        ended = self._sightings.ended
+        if ended is None or ended.ended_at is None:
+            return
+        query = TaskQuery(ended.created_at - EDGE, ended.ended_at - EDGE)
+        page = self._pager.fetch_page(query, offset=0)
+        self._sightings.looks_at_starts = any(r.identity == ended.job_id for r in page.records)
+        self._is_start_filter_refuted = not self._sightings.looks_at_starts
+        yield self._sightings.sort_out(page.records)
+
+    def _settle_doubts(self) -> None:
+        """Say what is not proved, now that everything is known that this load will know."""
+        if self._sweep_doubt is not None:
+            doubt, total_count = self._sweep_doubt
+            complete = (w.reading for w in self.windows if w.reading.is_complete)
+            if any(reading.total_count == total_count for reading in complete):
+                # The count of everything, given for the running tasks too, is no count of these.
+                self._reader.is_count_usable = False
+            else:
+                self.doubts.append(doubt)
+        if self._is_sweep_refused and self.is_running_listed is not True:
+            self.windows = [
+                WindowOutcome(purpose, reading.doubted(_BLIND_SPOT))
+                for purpose, reading in self.windows
+            ]
+        for _, reading in self.windows:
+            if reading.doubt is not None:
+                start, end = reading.stretch
+                self.doubts.append(f"window {iso(start)} to {iso(end)}: {reading.doubt}")
+
+    def _fetch(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+        """Fetch a page, of a window that ends now if the service knows no future."""
+        now = self._policy.now
+        try:
+            return self._fetch_page(self._cut(query), offset=offset, limit=limit)
+        except RequestRefusedError:
+            if self._latest_end is not None or query.end is None or query.end <= now:
+                raise
+        page = self._fetch_page(replace(query, end=now), offset=offset, limit=limit)
+        self._latest_end = now
+        return page
+
+    def _cut(self, query: TaskQuery) -> TaskQuery:
+        if self._latest_end is None or query.end is None:
+            return query
+        return replace(query, end=min(query.end, self._latest_end))
 
     def _list_running(self, stretch: Stretch) -> Iterator[Batch]:
         """List the running tasks that a window shows."""

@@ -1,13 +1,15 @@
 """Sorting out what was received: new states, rejected records, and what the windows show."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gaussdb_tasks.contract import STATUS_RUNNING
 from gaussdb_tasks.history import History, Version
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.normalise import Rejection, Task, normalise
 from gaussdb_tasks.records import Record
+
+_SOME_SECONDS_MS: Final = 5_000
 
 
 class Batch(NamedTuple):
@@ -28,13 +30,16 @@ class Sightings:
             the sweep had left it out.
         oldest_listed: the earliest start that a window listed.
         listed_rejects: rejected records that a window listed, by hash.
+        looks_at_starts: whether windows were seen to list tasks whatever their ends are.
+        ended: a task that was listed and had run for some seconds; None before the first.
     """
 
     def __init__(self, history: History) -> None:
         self.history = history
         self.open_swept: dict[str, Micros] = {}
         self.open_listed: set[str] = set()
-        self.is_endless_listed = False
+        self.looks_at_starts = False
+        self.ended: Task | None = None
         self.unswept_running: Micros | None = None
         self.oldest_listed: Micros | None = None
         self.listed_rejects: set[str] = set()
@@ -78,9 +83,11 @@ class Sightings:
             self.oldest_listed = task.created_at
         if not task.is_final:
             self._note_open(task)
+        elif self.ended is None and (task.duration_ms or 0) >= _SOME_SECONDS_MS:
+            self.ended = task
 
     def _note_open(self, task: Task) -> None:
         self.open_listed.add(task.job_id)
-        self.is_endless_listed = self.is_endless_listed or task.ended_at is None
+        self.looks_at_starts = self.looks_at_starts or task.ended_at is None
         if task.status == STATUS_RUNNING and task.job_id not in self.open_swept:
             self.unswept_running = min(self.unswept_running or task.created_at, task.created_at)

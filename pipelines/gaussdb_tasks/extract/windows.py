@@ -7,7 +7,7 @@ kept all the same and recorded as incomplete.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -24,6 +24,10 @@ _MOST_REPAIRS: Final = 64
 
 _REPAIRS_OF_A_SOUND_LIST: Final = 2
 """How many times if the list is without fault, and only the count says that there is more."""
+
+# Large enough that splitting a window costs next to nothing, small enough that reading a part again
+# does not either, and that an offset of 99 lies behind its end should the offset count pages.
+_MOST_RECORDS_AT_ONCE: Final = 5_000
 
 _QUIET: Final[Micros] = 2 * SECOND
 """A window is cut where no task starts for so long, since the API may round its bounds."""
@@ -48,6 +52,10 @@ class Reading:
         """Whether every task of the window was proved read."""
         return self.doubt is None
 
+    def doubted(self, doubt: str) -> "Reading":
+        """Return the reading with a doubt, unless it has one already."""
+        return self if self.doubt is not None else replace(self, doubt=doubt)
+
 
 @dataclass(frozen=True, slots=True)
 class _Unproved:
@@ -69,8 +77,14 @@ class _Unproved:
 class WindowReader:
     """Reads windows of one project, and learns on the way what its counts and order are worth."""
 
-    def __init__(self, pager: Pager, looks_at_starts_only: Callable[[], bool]) -> None:
-        self.is_count_usable: bool | None = None
+    def __init__(
+        self,
+        pager: Pager,
+        looks_at_starts_only: Callable[[], bool],
+        *,
+        is_count_usable: bool | None,
+    ) -> None:
+        self.is_count_usable = is_count_usable
         """Whether total_count is a count; None until an answer told."""
         self.announced_count = 0
         """Tasks that the API announced for the windows read so far."""
@@ -92,7 +106,7 @@ class WindowReader:
         """Walk through any query, twice if need be; return the last walk and what is in doubt."""
         walk = self._pager.walk(query, first)
         doubt = self._doubt(walk)
-        if doubt is None and walk.is_gapless is not None:
+        if doubt is None:
             return walk, None
         again = self._walk_again(query, walk)
         return again, self._doubt_after(walk, again)
@@ -133,7 +147,7 @@ class WindowReader:
         walk = self._pager.walk(query, first)
         yield walk.records()
         doubt = self._doubt(walk)
-        if doubt is None and walk.is_gapless is not None:
+        if doubt is None:
             readings.append(_reading(stretch, walk, None))
             return
         again = self._walk_again(query, walk)
@@ -149,10 +163,10 @@ class WindowReader:
         yield from self._repair(unproved, readings)
 
     def _walk_again(self, query: TaskQuery, walk: Walk) -> Walk:
-        if walk.is_gapless is False:
+        if not walk.is_gapless:
             self._pager.forget_style()
         again = self._pager.walk(query)
-        if walk.is_gapless is False and again.is_gapless is False:
+        if not walk.is_gapless and not again.is_gapless:
             self._is_order_stable = False
         return again
 
@@ -160,27 +174,27 @@ class WindowReader:
         """Say why one walk does not prove that it saw every task."""
         if walk.counts_pages or None in walk.total_counts:
             self.is_count_usable = False
-        elif self.is_count_usable is None and not walk.is_one_answer:
-            self.is_count_usable = True
+        elif self.is_count_usable is None:
+            self.is_count_usable = self._pager.is_count_seen or not walk.is_one_answer or None
         if not walk.reached_end:
             return "the pages of the list have no end"
-        if walk.is_gapless is False:
+        if not walk.is_gapless:
             return "the list shifted while it was read"
         if self.is_count_usable is False:
-            return "the API does not count" if walk.is_gapless is None else None
+            return None
         counts = set(walk.total_counts)
         if counts == {len(walk.identities)}:
+            return None
+        if len(walk.identities) > max(count or 0 for count in counts):
+            # A list without a gap proves itself; what counts fewer than there are is no count.
+            self._is_count_behind = True
+            self.is_count_usable = False
             return None
         return f"{len(walk.identities)} tasks were read, the API counts {_spoken(counts)}"
 
     def _doubt_after(self, walk: Walk, again: Walk) -> str | None:
         """Say why two walks do not prove it either."""
         doubt = self._doubt(again)
-        if again.is_gapless is None:
-            # Pages that do not overlap hide a shift that the counts do not show; a second,
-            # identical walk does not.
-            agree = walk.identities == again.identities
-            return doubt or (None if agree else "two readings differ")
         counted = max((count for count in again.total_counts if count is not None), default=0)
         if doubt is not None and _is_sound(walk, again) and len(again.identities) > counted:
             self._is_count_behind = True
@@ -237,7 +251,7 @@ class WindowReader:
         """
         query = _query(stretch)
         total = first.total_count or 0
-        if self.is_count_usable is False or total <= self._pager.most_records(query, first):
+        if self.is_count_usable is False or total <= _MOST_RECORDS_AT_ONCE:
             return ()
         cut = _quiet_instant(self._pager.fetch_middle(query, first).records, stretch)
         if cut is None:
