@@ -212,6 +212,16 @@ fields_of_any_type = st.fixed_dictionaries(
 )
 
 
+@given(
+    moment=st.datetimes().map(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S")) | st.text(max_size=20),
+    offset=st.from_regex(r"[+-][0-9]{2}:?[0-9]{2}", fullmatch=True) | st.text(max_size=4),
+)
+def test_any_text_for_a_time_is_read_or_not(moment: str, offset: str) -> None:
+    """No text, not even an offset that is none, raises."""
+    instant = read_instant(moment + offset)
+    assert instant is None or isinstance(instant, int)
+
+
 @given(fields=fields_of_any_type | anything)
 def test_no_record_is_lost_or_raises(fields: Any) -> None:
     """Any JSON is either a task or a rejection, and keeps its raw text."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gaussdb_tasks.normalise import Rejection, normalise
 from gaussdb_tasks.records import BrokenBodyError, content_hash, identity_of, parse_listing
 
 json_values = st.recursive(
@@ -71,6 +72,8 @@ def test_content_hash_ignores_the_order_of_keys() -> None:
         ("2.5", None),
         ('"two"', None),
         ('"²"', None),
+        ("9" * 5_000, None),
+        (f'"{"9" * 5_000}"', None),
         ("[2]", None),
     ],
 )
@@ -86,6 +89,7 @@ def test_total_count(count: str, expected: int | None) -> None:
         '{"job_id":"a","name":"\x01"}',
         '{"job_id":"a","process":NaN}',
         '{"job_id":"a","process":1e999}',
+        '{"job_id":"a","process":' + "9" * 5_000 + "}",
     ],
 )
 def test_one_odd_record_does_not_cost_the_others(odd: str) -> None:
@@ -109,13 +113,29 @@ def test_one_odd_record_does_not_cost_the_others(odd: str) -> None:
         b'{"tasks":[{"a":1} {"b":1}]}',
         b'{"tasks":[]} and more',
         b'{"tasks":[{"a":"\xff"}]}',
-        b'{"tasks":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"tasks":[' + b"0," * 10_001 + b"0]}",
     ],
 )
 def test_what_is_no_list_is_refused(body: bytes) -> None:
     """A body that is not the documented JSON is broken, not empty."""
     with pytest.raises(BrokenBodyError):
         parse_listing(body)
+
+
+@pytest.mark.parametrize("depth", [50, 500, 990, 1_500, 100_000])
+def test_a_record_that_is_nested_too_deeply_is_kept_as_text(depth: int) -> None:
+    """However deep it is, its neighbours are read, and it is a task or rejected, word for word."""
+    odd = '{"job_id":"a","created_at":"2022-08-05T08:15:07Z","x":' + "[" * depth + "]" * depth + "}"
+    body = f'{{"total_count":3,"tasks":[{{"job_id":"x"}},{odd},{{"job_id":"y]["}}]}}'.encode()
+    listing = parse_listing(body)
+    first, deep, last = listing.records
+    assert (first.identity, last.identity, listing.total_count) == ("x", "y][", 3)
+    assert deep.raw == odd
+    outcome = normalise(deep)
+    assert outcome.raw == odd
+    if isinstance(outcome, Rejection):
+        assert outcome.reason == "the record is nested too deeply"
+        assert depth > 50
 
 
 def test_null_is_an_empty_list() -> None:

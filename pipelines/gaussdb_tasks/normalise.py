@@ -13,7 +13,7 @@ from pendulum.parsing import parse_iso8601
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.instants import DAY, EPOCH, ONE_MICRO, SECOND, Micros
-from gaussdb_tasks.records import Record, content_hash, job_id_of, json_text
+from gaussdb_tasks.records import Record, Undecoded, content_hash, job_id_of, json_text
 
 
 class Task(NamedTuple):
@@ -75,8 +75,17 @@ _LAST: Final[Micros] = (datetime.max.replace(tzinfo=UTC) - EPOCH) // ONE_MICRO
 
 def normalise(record: Record) -> Task | Rejection:
     """Turn a record into a task, or say why it is none."""
+    try:
+        return _normalise(record)
+    except RecursionError:
+        return _too_deep(record)
+
+
+def _normalise(record: Record) -> Task | Rejection:
     fields = record.fields
     record_hash = content_hash(fields)
+    if isinstance(fields, Undecoded):
+        return _too_deep(record)
     if not isinstance(fields, dict):
         return Rejection("the record is no JSON object", None, None, record.raw, record_hash)
     job_id = job_id_of(fields)
@@ -108,6 +117,11 @@ def normalise(record: Record) -> Task | Rejection:
     )
 
 
+def _too_deep(record: Record) -> Rejection:
+    record_hash = content_hash(Undecoded(record.raw))
+    return Rejection("the record is nested too deeply", None, None, record.raw, record_hash)
+
+
 def created_at_of(record: Record) -> Micros | None:
     """Return when a record says its task was started, without normalising the rest."""
     return (
@@ -130,7 +144,10 @@ def read_instant(value: Any) -> Micros | None:
         return None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
-    passed = parsed - EPOCH
+    try:
+        passed = parsed - EPOCH
+    except ValueError:  # pendulum reads +2400, which is no offset
+        return None
     instant = passed.days * DAY + passed.seconds * SECOND + passed.microseconds
     return instant if _FIRST <= instant <= _LAST else None
 

@@ -3,14 +3,15 @@
 An archive that is to be evidence keeps the sender's words, not a re-encoding of them. msgspec cuts
 the array into its elements without touching them. It is strict, though, and one odd record must
 not cost the other ninety-nine: what it refuses (lone surrogates, control characters, NaN, numbers
-out of range) is read a second time, more slowly and more kindly, by the standard library.
+out of range) is read a second time, more slowly and more kindly, by the standard library. What even
+that cannot read, since it is nested too deeply, is kept as text.
 """
 
 import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -33,6 +34,12 @@ class Listing(NamedTuple):
     """None where the answer has no number that could be a count."""
 
 
+class Undecoded(str):
+    """The text of a record in place of its fields, which are nested too deeply to be read."""
+
+    __slots__ = ()
+
+
 class BrokenBodyError(ValueError):
     """The body of a successful answer is not the documented JSON."""
 
@@ -42,10 +49,20 @@ class _Envelope(msgspec.Struct):
     total_count: Any = None
 
 
+# A page has 100 records. What is a hundred times more is no page, and must not fill the memory.
+_MOST_RECORDS: Final = 10_000
+_MOST_DIGITS: Final = 4_000
+_LONG: Final = 18
+
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _DECODER: Final = msgspec.json.Decoder()
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
-_KIND: Final = json.JSONDecoder(strict=False)
+_KIND: Final = json.JSONDecoder(
+    strict=False,
+    # Python reads no integer of more digits than that; as text it is as good.
+    parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else digits,
+)
+_TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -57,12 +74,12 @@ def parse_listing(body: bytes) -> Listing:
     """
     try:
         envelope = _ENVELOPE.decode(body)
+        _refuse_flood(envelope.tasks or ())
         parts = [(str(raw, "utf-8"), _DECODER.decode(raw)) for raw in envelope.tasks or ()]
-        total_count = envelope.total_count
+        records = tuple(Record(raw, fields, identity_of(fields)) for raw, fields in parts)
+        return Listing(records, _count(envelope.total_count))
     except (ValueError, RecursionError):
-        parts, total_count = _parse_kindly(body)
-    records = tuple(Record(raw, fields, identity_of(fields)) for raw, fields in parts)
-    return Listing(records, _count(total_count))
+        return _parse_kindly(body)
 
 
 def identity_of(fields: Any) -> str:
@@ -93,49 +110,83 @@ def json_text(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONG:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_LONG:
         return value
     return None
 
 
-def _parse_kindly(body: bytes) -> tuple[list[tuple[str, Any]], Any]:
+def _refuse_flood(records: Sequence[object]) -> None:
+    if len(records) > _MOST_RECORDS:
+        message = f"it lists {len(records):,} records, where 100 were asked for"
+        raise BrokenBodyError(message)
+
+
+def _parse_kindly(body: bytes) -> Listing:
     try:
         text = body.decode("utf-8")
-        members = {key: (begin, value) for key, begin, value in _scan_object(text)}
-    except (ValueError, IndexError, RecursionError) as error:
-        message = "it is no JSON object"
+        members = dict(_scan_object(text))
+        begin = members.get("tasks", len(text))
+        records = () if text.startswith("null", begin) else tuple(_scan_array(text, begin))
+        total_count = _scan_value(text, members["total_count"]) if "total_count" in members else 0
+    except (ValueError, IndexError) as error:
+        message = "it is no JSON object with an array tasks"
         raise BrokenBodyError(message) from error
-    begin, tasks = members.get("tasks", (0, ""))
-    if tasks is not None and not isinstance(tasks, list):
-        message = "there is no array tasks in it"
-        raise BrokenBodyError(message)
-    parts = list(_scan_array(text, begin)) if tasks else []
-    return parts, members.get("total_count", (0, None))[1]
+    _refuse_flood(records)
+    return Listing(records, _count(total_count))
 
 
-def _scan_object(text: str) -> Iterator[tuple[str, int, Any]]:
-    """Yield key, start and value of each member of the object that the text is."""
+def _scan_object(text: str) -> Iterator[tuple[str, int]]:
+    """Yield each key of the object that the text is, and where its value begins."""
     at = _expect(text, _skip(text, 0), "{")
     while text[at] != "}":
         key, at = _KIND.raw_decode(text, at)
         begin = _expect(text, _skip(text, at), ":")
-        value, at = _KIND.raw_decode(text, begin)
-        yield key, begin, value
-        at = _next(text, at, "}")
+        yield key, begin
+        at = _next(text, _end_of_value(text, begin), "}")
     if _skip(text, at + 1) != len(text):
         message = "there is more behind the object"
         raise ValueError(message)
 
 
-def _scan_array(text: str, begin: int) -> Iterator[tuple[str, Any]]:
-    """Yield text and value of each element of the array that begins there."""
+def _scan_array(text: str, begin: int) -> Iterator[Record]:
+    """Yield each element of the array that begins there."""
     at = _expect(text, begin, "[")
     while text[at] != "]":
-        value, end = _KIND.raw_decode(text, at)
-        yield text[at:end], _storable(value)
+        end = _end_of_value(text, at)
+        raw = text[at:end]
+        yield _record(raw, _scan_value(text, at))
         at = _next(text, end, "]")
+
+
+def _record(raw: str, fields: Any) -> Record:
+    try:
+        return Record(raw, _storable(fields), identity_of(_storable(fields)))
+    except RecursionError:
+        return Record(raw, Undecoded(raw), identity_of(Undecoded(raw)))
+
+
+def _scan_value(text: str, begin: int) -> Any:
+    """Return the value that begins there; one that is nested too deeply as its text."""
+    try:
+        return _KIND.raw_decode(text, begin)[0]
+    except RecursionError:
+        return Undecoded(text[begin : _end_of_value(text, begin)])
+
+
+def _end_of_value(text: str, begin: int) -> int:
+    """Return where the value ends that begins there, however deeply it is nested."""
+    if text[begin] not in "[{":
+        return _KIND.raw_decode(text, begin)[1]
+    depth = 0
+    for match in _TEXT_OR_BRACKET.finditer(text, begin):
+        mark = match[0]
+        depth += (mark in "[{") - (mark in "]}")
+        if depth == 0:
+            return match.end()
+    message = f"what begins at {begin} has no end"
+    raise ValueError(message)
 
 
 def _next(text: str, at: int, closing: str) -> int:
@@ -158,6 +209,8 @@ def _skip(text: str, at: int) -> int:
 def _storable(value: Any) -> Any:
     """Replace what no database text or JSON column can hold; the raw text keeps it."""
     match value:
+        case Undecoded():
+            return value
         case str():
             return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         case float() if not math.isfinite(value):

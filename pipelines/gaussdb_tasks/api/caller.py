@@ -25,8 +25,8 @@ from gaussdb_tasks.settings import Patience
 
 _T = TypeVar("_T")
 
-# A page of 100 records takes some 60 kB. What is a thousand times larger is no page.
-_LARGEST_BODY_BYTES: Final = 64 * 1024 * 1024
+# A page of 100 records takes some 60 kB. What is five hundred times larger is no page.
+_LARGEST_BODY_BYTES: Final = 32 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
