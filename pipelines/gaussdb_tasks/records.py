@@ -101,7 +101,8 @@ def content_hash(fields: Any) -> str:
 
     Two records with the same content have the same hash, whatever the order of their keys.
     """
-    return hashlib.sha256(_CANONICAL.encode(fields)).hexdigest()
+    content = str(fields) if isinstance(fields, Undecoded) else fields
+    return hashlib.sha256(_CANONICAL.encode(content)).hexdigest()
 
 
 def json_text(value: Any) -> str:
