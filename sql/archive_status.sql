@@ -14,22 +14,29 @@ projects as (
     select
         region,
         project_id,
-        max(observed_at) as last_run_at,
-        arg_max(outcome, (observed_at, run_id)) as last_outcome,
-        max(observed_at) filter (where outcome = 'complete') as last_success_at
+        arg_max(observed_at, load_number) as last_run_at,
+        arg_max(outcome, load_number) as last_outcome,
+        arg_max(observed_at, load_number) filter (where outcome = 'complete') as last_success_at
     from task_center.load_runs
     group by region, project_id
 ),
 
+-- Nothing is covered beyond the clock of the last load: an earlier one may have run ahead.
 complete_coverage as (
     select
-        region,
-        project_id,
-        min(covered_from) as covered_from,
-        max(covered_to) as covered_to
+        coverage.region,
+        coverage.project_id,
+        min(coverage.covered_from) as covered_from,
+        max(least(coverage.covered_to, last_loads.observed_at)) as covered_to
     from task_center.coverage
-    where is_complete and covered_from < covered_to
-    group by region, project_id
+    inner join main.last_loads
+        on
+            coverage.region = last_loads.region
+            and coverage.project_id = last_loads.project_id
+    where
+        coverage.is_complete
+        and coverage.covered_from < least(coverage.covered_to, last_loads.observed_at)
+    group by coverage.region, coverage.project_id
 ),
 
 gaps as (

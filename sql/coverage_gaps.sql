@@ -2,14 +2,29 @@
 create or replace view main.coverage_gaps as
 with
 
+-- Nothing is known of the time after the last load: an earlier one's clock may have run ahead.
+windows as (
+    select
+        coverage.region,
+        coverage.project_id,
+        coverage.covered_from,
+        least(coverage.covered_to, last_loads.observed_at) as covered_to,
+        coverage.is_complete
+    from task_center.coverage
+    left join main.last_loads
+        on
+            coverage.region = last_loads.region
+            and coverage.project_id = last_loads.project_id
+    where coverage.covered_from < least(coverage.covered_to, last_loads.observed_at)
+),
+
 spans as (
     select
         region,
         project_id,
         min(covered_from) as span_from,
         max(covered_to) as span_to
-    from task_center.coverage
-    where covered_from < covered_to
+    from windows
     group by region, project_id
 ),
 
@@ -20,8 +35,8 @@ stretches as (
         project_id,
         covered_from,
         covered_to
-    from task_center.coverage
-    where is_complete and covered_from < covered_to
+    from windows
+    where is_complete
     union all
     select
         region,

@@ -10,9 +10,10 @@ ranked_loads as (
         observed_at,
         outcome,
         horizon_ms,
+        load_number,
         row_number() over (
             partition by region, project_id
-            order by observed_at desc, run_id desc
+            order by load_number desc
         ) as recency
     from task_center.load_runs
     where outcome <> 'failed'
@@ -22,6 +23,7 @@ select
     region,
     project_id,
     run_id,
+    load_number,
     observed_at,
     outcome,
     horizon_ms,
@@ -34,6 +36,8 @@ comment on view main.last_loads is
 comment on column main.last_loads.region is 'Region of the cloud, such as eu-de.';
 comment on column main.last_loads.project_id is 'Project that was loaded.';
 comment on column main.last_loads.run_id is 'The load.';
+comment on column main.last_loads.load_number is
+'Place of the load among all loads; tells their order whatever their clocks said.';
 comment on column main.last_loads.observed_at is 'Clock of the load, UTC.';
 comment on column main.last_loads.outcome is 'What came of it: complete or incomplete.';
 comment on column main.last_loads.horizon_ms is

@@ -45,7 +45,7 @@ def command(
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    terminate = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Run:
         capsys.readouterr()
@@ -57,8 +57,12 @@ def command(
         captured = capsys.readouterr()
         return Run(exit_code, captured.out, captured.err)
 
+    umask = os.umask(0o022)
+    os.umask(umask)
     yield run
-    signal.signal(signal.SIGTERM, terminate)
+    os.umask(umask)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def token_env(emulator: Emulator, *project_ids: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.instants import DAY, HOUR, Micros
 from gaussdb_tasks.night import LoadJob, LoadReport, run_load
 from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.warehouse.database import read_published
 from gaussdb_tasks.warehouse.datadir import DataDir
 
 _MARK: Final = ".demo"
@@ -31,9 +32,10 @@ def load_nights(
     Raises:
         ConfigurationError: the directory holds a database that no demo made.
     """
-    data_dir = _begin(path)
+    world = InventedWorld(seed, tasks_per_day=tasks_per_day)
     clock = SettableClock(nights[0])
-    with Emulator(InventedWorld(seed, tasks_per_day=tasks_per_day), clock=clock) as emulator:
+    with Emulator(world, clock=clock) as emulator:
+        data_dir = _begin(path, emulator.project_ids)
         accesses = [
             token_access(
                 endpoint=emulator.endpoint,
@@ -50,15 +52,23 @@ def load_nights(
             yield run_load(replace(job, policy=Policy(now=night)))
 
 
-def _begin(path: Path) -> DataDir:
+def _begin(path: Path, project_ids: Sequence[str]) -> DataDir:
     """Make room for a demo; nothing but an earlier demo is ever removed."""
     data_dir = DataDir(path)
     data_dir.prepare()
     mark = path / _MARK
-    if data_dir.database.exists() and not mark.exists():
-        message = f"{data_dir.database} was not made by a demo; name another --data-dir"
-        raise ConfigurationError(message)
     with data_dir.locked():
-        mark.touch()
-        data_dir.database.unlink(missing_ok=True)
+        if data_dir.database.exists():
+            if not mark.exists() or not _holds_only(data_dir.database, mark.read_text().split()):
+                message = f"{data_dir.database} was not made by a demo; name another --data-dir"
+                raise ConfigurationError(message)
+            data_dir.database.unlink()
+        mark.write_text("\n".join(project_ids))
     return data_dir
+
+
+def _holds_only(path: Path, project_ids: Sequence[str]) -> bool:
+    with read_published(path) as connection:
+        sql = "select count(*) from task_center.load_runs where not list_contains(?, project_id)"
+        row = connection.execute(sql, [list(project_ids)]).fetchone()
+    return row == (0,)

@@ -47,6 +47,7 @@ class Knowledge:
         is_sweep_whole: False if a running task was once listed that the sweep had left out.
         last_full_read_at: when the whole horizon was last read.
         last_observed_at: the clock of the last load.
+        last_load_number: how many loads there were so far, of whatever project.
     """
 
     known_from: Micros
@@ -58,6 +59,7 @@ class Knowledge:
     is_sweep_whole: bool | None = None
     last_full_read_at: Micros | None = None
     last_observed_at: Micros | None = None
+    last_load_number: int = 0
 
     def listed(self) -> Iterable[Known]:
         """Yield the tasks whose records were not found deleted."""

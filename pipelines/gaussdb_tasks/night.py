@@ -5,6 +5,7 @@ in a scratch folder that goes with the load.
 """
 
 import gc
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from gaussdb_tasks.extract.project import (
     ProjectSummary,
     Run,
     new_run_id,
+    next_load_number,
 )
 from gaussdb_tasks.knowledge import Knowledge, ProjectKey
 from gaussdb_tasks.plan import Plan, Policy, plan_load
@@ -47,6 +49,8 @@ class LoadJob:
     policy: Policy
     patience: Patience = field(default_factory=Patience)
     connections: int = 8
+    is_clock_real: bool = False
+    """Whether the policy's clock is this machine's, to be compared with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
 
 
@@ -92,7 +96,11 @@ def run_load(job: LoadJob) -> LoadReport:
     started = time.monotonic()
     run_id = new_run_id(job.policy.now)
     job.data_dir.prepare()
-    with job.data_dir.locked(), _disk_trouble_explained(), job.data_dir.scratch(run_id) as scratch:
+    with (
+        job.data_dir.locked(),
+        _disk_trouble_explained(job.data_dir),
+        job.data_dir.scratch(run_id) as scratch,
+    ):
         return _load_in(scratch, job, run_id, started)
 
 
@@ -114,7 +122,8 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
     clone = scratch / job.data_dir.database.name
     with database.writable_clone(job.data_dir.database, clone) as connection:
         sources = [_source(connection, access, job, budget) for access in job.accesses]
-        run = Run(run_id, VERSION, job.policy, job.connections, job.on_progress)
+        load_number = next_load_number(sources)
+        run = Run(run_id, load_number, VERSION, job.policy, job.connections, job.on_progress)
         extraction = Extraction(run, sources)
         try:
             with _collector_at_rest():
@@ -124,6 +133,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         apply_views(connection)
         findings = _checked(connection)
         lost = tuple(_lost_stretches(connection, sources))
+    database.refuse_unfinished_writes(job.data_dir.database)
     files.publish(clone, job.data_dir.database)
     return LoadReport(
         run_id=run_id,
@@ -140,12 +150,14 @@ def _source(
     connection: duckdb.DuckDBPyConnection, access: ProjectAccess, job: LoadJob, budget: CallBudget
 ) -> ProjectSource:
     key = ProjectKey(access.region, access.project_id)
+    client = TaskCenterClient.for_project(access, budget, job.patience)
     return ProjectSource(
         key=key,
-        fetch_page=TaskCenterClient.for_project(access, budget, job.patience).fetch_page,
+        fetch_page=client.fetch_page,
         calls_made=lambda: budget.calls_made,
         knowledge=recall(connection, key, job.policy.visible.start),
         find=finder(connection, key),
+        clock_ahead=lambda: client.clock_ahead if job.is_clock_real else None,
     )
 
 
@@ -164,8 +176,8 @@ def _checked(connection: duckdb.DuckDBPyConnection) -> tuple[Finding, ...]:
             for finding in failed
         )
         message = (
-            f"the data checks stopped the load, nothing was published: {told}; run it again, and "
-            "if it repeats, keep the message and report it"
+            f"the data checks stopped the load: {told}; if it repeats, keep this message and "
+            "report it"
         )
         raise CheckFailedError(message)
     return findings
@@ -198,11 +210,15 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 @contextmanager
-def _disk_trouble_explained() -> Iterator[None]:
-    """Turn what files and DuckDB raise into one sentence: nothing has been published."""
+def _disk_trouble_explained(data_dir: DataDir) -> Iterator[None]:
+    """Turn what files and DuckDB raise into one sentence."""
     try:
         yield
     except (OSError, duckdb.Error) as error:
         what = str(error).partition("\n")[0]
-        message = f"the load could not be written ({what}); nothing was published, run it again"
+        free = shutil.disk_usage(data_dir.path).free // 1024**2
+        message = (
+            f"the load could not be written to {data_dir.path} ({what}); see to its disk, which "
+            f"has {free:,} MB free"
+        )
         raise DatabaseError(message) from error

@@ -125,7 +125,8 @@ def _is_full_read_due(policy: Policy, knowledge: Knowledge) -> bool:
     if knowledge.is_count_usable is not False:
         return False
     last = knowledge.last_full_read_at
-    return last is None or policy.now - last >= _FULL_READ_EVERY
+    # A clock that was ahead may have left a date in the future.
+    return last is None or not 0 <= policy.now - last < _FULL_READ_EVERY
 
 
 @dataclass(frozen=True, slots=True, order=True)

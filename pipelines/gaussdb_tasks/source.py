@@ -28,7 +28,7 @@ from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.signin import ProjectAccess, sign_in, token_access
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.extract.extraction import Extraction
-from gaussdb_tasks.extract.project import ProjectSource, Run, new_run_id
+from gaussdb_tasks.extract.project import ProjectSource, Run, new_run_id, next_load_number
 from gaussdb_tasks.knowledge import ProjectKey
 from gaussdb_tasks.plan import Policy
 from gaussdb_tasks.settings import AccessRequest, Patience
@@ -71,10 +71,11 @@ def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
 
     def read() -> Extraction:
         clock = instants.now() if now is None else instants.from_datetime(now)
-        run = Run(new_run_id(clock), VERSION, Policy(now=clock, full=full))
+        policy = Policy(now=clock, full=full)
         accesses = _sign_in(project_id, endpoint, region, token, os_cloud)
         remembered = dlt.current.source_state().setdefault("projects", {})
-        sources = [_remembering(access, run, remembered) for access in accesses]
+        sources = [_remembering(access, policy, remembered) for access in accesses]
+        run = Run(new_run_id(clock), next_load_number(sources), VERSION, policy)
         return Extraction(run, sources, on_read=partial(_remember, run, remembered))
 
     return resources(read, merge="delete-insert")
@@ -165,10 +166,12 @@ def _sign_in(
     return sign_in(request, os.environ)
 
 
-def _remembering(access: ProjectAccess, run: Run, remembered: Mapping[str, Any]) -> ProjectSource:
+def _remembering(
+    access: ProjectAccess, policy: Policy, remembered: Mapping[str, Any]
+) -> ProjectSource:
     """Read a project with what dlt's state remembers of it."""
     key = ProjectKey(access.region, access.project_id)
-    since = run.policy.visible.start
+    since = policy.visible.start
     budget = CallBudget()
     return ProjectSource(
         key=key,

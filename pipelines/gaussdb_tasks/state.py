@@ -31,6 +31,7 @@ def to_json(knowledge: Knowledge, since: Micros) -> dict[str, Any]:
         "is_sweep_whole": knowledge.is_sweep_whole,
         "last_full_read_at": knowledge.last_full_read_at,
         "last_observed_at": knowledge.last_observed_at,
+        "last_load_number": knowledge.last_load_number,
     }
 
 
@@ -48,6 +49,7 @@ def from_json(remembered: Mapping[str, Any] | None, since: Micros) -> Knowledge:
         is_sweep_whole=remembered["is_sweep_whole"],
         last_full_read_at=remembered["last_full_read_at"],
         last_observed_at=remembered["last_observed_at"],
+        last_load_number=remembered.get("last_load_number", 0),
     )
 
 

@@ -194,6 +194,12 @@ LOAD_RUNS: Final = Table(
     (
         *_PROJECT,
         _RUN_ID,
+        Column(
+            "load_number",
+            "bigint",
+            "Place of the load among all loads, from 1 on; clocks may jump, this does not.",
+            nullable=False,
+        ),
         Column("observed_at", "timestamp", "Clock of the load, UTC.", nullable=False),
         Column("outcome", "text", "complete, incomplete or failed.", nullable=False),
         Column("error", "text", "Why the project failed or is incomplete."),

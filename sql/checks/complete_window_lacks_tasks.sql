@@ -15,7 +15,9 @@ left join task_center.load_runs
         and coverage.project_id = load_runs.project_id
         and coverage.run_id = load_runs.run_id
 where
-    coverage.observed_at = (select max(runs.observed_at) from task_center.load_runs as runs)
+    coverage.observed_at = (
+        select arg_max(runs.observed_at, runs.load_number) from task_center.load_runs as runs
+    )
     and coverage.is_complete
     and coverage.total_count > coverage.distinct_count
     and coalesce(load_runs.is_count_usable, true);

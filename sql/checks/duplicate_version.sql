@@ -5,7 +5,9 @@ with
 last_load as (
     select min(created_at) as created_from
     from task_center.task_versions
-    where observed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+    where observed_at = (
+        select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
+    )
 )
 
 select

@@ -10,5 +10,7 @@ select
     duration_ms
 from main.tasks
 where
-    last_changed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+    last_changed_at = (
+        select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
+    )
     and (duration_ms < 0 or (duration_ms is not null and not is_finished));

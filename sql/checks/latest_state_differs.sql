@@ -2,6 +2,14 @@
 -- The latest state of a task is not its newest version, so tasks and task_history contradict.
 with
 
+last_load as (
+    select min(created_at) as created_from
+    from task_center.task_versions
+    where observed_at = (
+        select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
+    )
+),
+
 newest_versions as (
     select
         region,
@@ -11,7 +19,7 @@ newest_versions as (
         max(version) as newest_version,
         arg_max(version_hash, version) as newest_hash
     from task_center.task_versions
-    where observed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+    where created_at >= (select last_load.created_from from last_load)
     group by region, project_id, job_id, created_at
 )
 

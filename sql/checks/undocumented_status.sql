@@ -8,5 +8,7 @@ select
     status
 from main.tasks
 where
-    last_changed_at = (select max(load_runs.observed_at) from task_center.load_runs)
+    last_changed_at = (
+        select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
+    )
     and coalesce(lower(trim(status)) not in ('running', 'completed', 'failed'), true);

@@ -2,6 +2,7 @@
 
 import json
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from command_runs import Command, token_env
 from emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, record
+from gaussdb_tasks import instants
+from gaussdb_tasks.cli import load
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.instants import DAY, HOUR, iso
+from gaussdb_tasks.instants import DAY, HOUR, iso, to_datetime
 from gaussdb_tasks.warehouse.datadir import DataDir
 from nights import rows
 
@@ -51,7 +54,7 @@ def test_the_last_line_says_what_happened(command: Command, emulator: Emulator) 
     assert run.stdout == ""
     assert re.fullmatch(
         r"\S+Z 2 tasks seen, 2 new, 0 changed, 0 rejected; "
-        r"2 calls in \d+\.\d s; data/gaussdb_tasks\.duckdb",
+        r"3 calls in \d+\.\d s; data/gaussdb_tasks\.duckdb",
         run.last_line,
     )
 
@@ -76,6 +79,43 @@ def test_options_before_the_command_hold_too(command: Command, emulator: Emulato
     )
     assert Path("inner/gaussdb_tasks.duckdb").exists()
     assert not Path("from-env").exists()
+
+
+def test_what_is_written_is_private_unless_told_otherwise(
+    command: Command, emulator: Emulator
+) -> None:
+    """Evidence is readable by its owner only; --umask opens it, and who may read it, may go on."""
+    env = token_env(emulator)
+    for data_dir, umask, modes in (("one", None, (0o700, 0o600)), ("two", "027", (0o750, 0o640))):
+        options = [] if umask is None else ["--umask", umask]
+        command("load", "--now", iso(NOW), "--data-dir", data_dir, *options, env=env)
+        found = [stat.S_IMODE(path.stat().st_mode) for path in (Path(data_dir), database(data_dir))]
+        assert tuple(found) == modes
+    database("one").chmod(0o644)
+    command("load", "--now", iso(NOW), "--data-dir", "one", env=env)
+    assert stat.S_IMODE(database("one").stat().st_mode) == 0o644
+    assert "--umask" in command("load", "--umask", "9", env=env).stderr
+
+
+def database(data_dir: str) -> Path:
+    """Return where a data directory has its database."""
+    return Path(data_dir) / "gaussdb_tasks.duckdb"
+
+
+def test_a_clock_that_is_wrong_is_said(
+    command: Command, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two days ahead of the service's Date: exit 3, and what has not come yet is not covered."""
+    monkeypatch.setattr(instants, "now", lambda: NOW + 2 * DAY)
+    monkeypatch.setattr(load, "machine_clock", lambda: NOW + 2 * DAY)
+    run = command("load", env=token_env(emulator))
+    assert run.exit_code == 3
+    assert "clock is 172,800 seconds ahead" in run.stderr
+    ((covered,),) = rows(Path("data"), "select max(covered_to) from task_center.coverage")
+    assert covered == to_datetime(NOW).replace(tzinfo=None)
+    monkeypatch.setattr(load, "machine_clock", lambda: NOW)
+    monkeypatch.setattr(instants, "now", lambda: NOW)
+    assert command("load", env=token_env(emulator)).exit_code == 0
 
 
 def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:

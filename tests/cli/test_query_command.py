@@ -127,6 +127,7 @@ def test_a_view_is_found_by_name(command: Command, loaded: Path) -> None:
         ("select * from read_text('/etc/hostname')", ["cannot answer"]),
         ("select * from 'http://127.0.0.1:9/x.csv'", ["cannot answer"]),
         ("select * from glob('/*')", ["cannot answer"]),
+        ("import database '/tmp'", ["cannot answer"]),
     ],
 )
 def test_a_question_can_only_read_the_database(
@@ -139,6 +140,15 @@ def test_a_question_can_only_read_the_database(
     assert run.stderr.count("\n") == 1
     assert all(word in run.stderr for word in words)
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_an_error_among_the_rows_is_one_sentence(command: Command, loaded: Path) -> None:
+    """An answer that breaks off after thousands of rows ends in a sentence, not in a traceback."""
+    question = "select case when i = 500000 then error('odd') else i end from range(1000000) t(i)"
+    run = command("query", question, "--data-dir", loaded, "--format", "csv")
+    assert run.exit_code == 2
+    assert "cannot answer" in run.last_line
+    assert "odd" in run.last_line
 
 
 def test_there_is_no_database_yet(command: Command) -> None:

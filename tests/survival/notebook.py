@@ -13,7 +13,7 @@ import pyarrow as pa
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.paging import FetchPage
-from gaussdb_tasks.extract.project import Outcome, ProjectSource, Run
+from gaussdb_tasks.extract.project import Outcome, ProjectSource, Run, next_load_number
 from gaussdb_tasks.instants import DAY, Micros, from_datetime
 from gaussdb_tasks.knowledge import Knowledge, ProjectKey
 from gaussdb_tasks.plan import Policy
@@ -36,7 +36,9 @@ class Notebook:
         """Load one night; a night that fails leaves no trace."""
         knowledge = self.knowledge or Knowledge(known_from=now - 31 * DAY)
         source = ProjectSource(PROJECT, center, lambda: 0, knowledge, lambda _id, _at: None)
-        run = Run(f"run at {now}", "test", Policy(now=now), connections=1)
+        run = Run(
+            f"run at {now}", next_load_number([source]), "test", Policy(now=now), connections=1
+        )
         extraction = Extraction(run, [source])
         try:
             versions = _rows(extraction.task_versions())

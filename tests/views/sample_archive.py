@@ -143,12 +143,14 @@ def version(**columns: object) -> Row:
 def load_run(**columns: object) -> Row:
     """Make a row of ``load_runs``."""
     counts = ("seen", "new", "changed", "rejected", "vanished", "call")
+    observed_at: Any = columns.get("observed_at", LOADED_AT)
     return _row(
         LOAD_RUNS,
         {
             "region": "eu-de",
             "project_id": "project-1",
             "run_id": "run-1",
+            "load_number": (observed_at - LOADED_AT) // timedelta(microseconds=1),
             "observed_at": LOADED_AT,
             "outcome": "complete",
             "horizon_ms": HORIZON // timedelta(milliseconds=1),

@@ -43,6 +43,7 @@ PROMISED_VIEWS = {
 }
 
 TYPE_BY_ENDING = {
+    "_number": "BIGINT",
     "_at": "TIMESTAMP",
     "_from": "TIMESTAMP",
     "_to": "TIMESTAMP",

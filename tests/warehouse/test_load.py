@@ -34,7 +34,7 @@ from gaussdb_tasks.errors import (
     ServiceError,
 )
 from gaussdb_tasks.extract.project import Outcome, ProjectExtraction
-from gaussdb_tasks.instants import DAY, HOUR, MINUTE, SECOND, Micros, iso
+from gaussdb_tasks.instants import DAY, HOUR, MINUTE, SECOND, Micros, iso, to_datetime
 from gaussdb_tasks.knowledge import ProjectKey
 from gaussdb_tasks.warehouse.datadir import DataDir
 from gaussdb_tasks.warehouse.objects import apply_views
@@ -387,6 +387,57 @@ def test_a_database_that_somebody_writes_to_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DatabaseError, match="another program writes"):
             load(emulator, tmp_path, NOW + HOUR)
     assert journal.read_bytes() == b"somebody's work"
+
+
+def test_a_database_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """A rename would replace the link, and readers of what it points to would never know."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path / "elsewhere", NOW)
+        (tmp_path / "data").mkdir()
+        DataDir(tmp_path / "data").database.symlink_to(DataDir(tmp_path / "elsewhere").database)
+        with pytest.raises(ConfigurationError, match="symbolic link"):
+            load(emulator, tmp_path / "data", NOW + HOUR)
+
+
+def test_damage_is_called_damage(tmp_path: Path) -> None:
+    """A database with a flipped byte is neither locked nor foreign, whatever its path is called."""
+    folder = tmp_path / "clock"
+    with emulator_of(*(days_ago(number, number / 9) for number in range(1, 200))) as emulator:
+        load(emulator, folder, NOW)
+        content = bytearray(DataDir(folder).database.read_bytes())
+        content[5_000] ^= 0xFF  # in the first header
+        content[9_000] ^= 0xFF  # and in the second
+        DataDir(folder).database.write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"is damaged.*restore it"):
+            load(emulator, folder, NOW + HOUR)
+    assert DataDir(folder).database.read_bytes() == content
+
+
+@pytest.mark.parametrize("total_count", ["exact", "missing"])
+def test_a_clock_that_runs_ahead_once_costs_nothing(tmp_path: Path, total_count: str) -> None:
+    """One load under a clock of next month: the nights after it read what came meanwhile."""
+    with emulator_of(*(days_ago(number, number / 5) for number in range(1, 150))) as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        emulator.behaviour = Behaviour(total_count=total_count)  # type: ignore[arg-type]
+        load(emulator, tmp_path, NOW)
+        load(emulator, tmp_path, NOW + 40 * DAY)
+        for night_number in range(1, 4):
+            now = NOW + night_number * DAY
+            world.add(PROJECT, *(_new_ones(1000 * night_number, now)))
+            if night_number == 2:
+                world.replace(PROJECT, record(1000, NOW + DAY - HOUR, NOW + DAY, status="Failed"))
+            load(emulator, tmp_path, now)
+            expected = 149 + 3 * night_number
+            assert rows(tmp_path, "select count(*) from tasks") == [(expected,)]
+    latest = "select covered_to, gap_count from archive_status"
+    assert rows(tmp_path, latest) == [(to_datetime(NOW + 3 * DAY).replace(tzinfo=None), 0)]
+
+
+def _new_ones(number: int, now: Micros) -> list[Record]:
+    """Make three tasks of the last hours: one runs, two have ended."""
+    running = record(number, now - HOUR, None)
+    return [running, *(record(number + n, now - n * HOUR, now - n * HOUR) for n in (2, 3))]
 
 
 def test_a_project_keeps_its_region(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ class Caller:
         self.place = place
         self.server_date: Micros | None = None
         """The ``Date`` of the latest answer; None where it has none."""
+        self.clock_ahead: Micros | None = None
+        """By how much this machine's clock was ahead of it then."""
         self._http = http
         self._identity = identity
         self._budget = budget
@@ -130,7 +132,7 @@ class Caller:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                self.server_date = faults.read_http_date(answer.headers.get("Date"))
+                self._note_clock(faults.read_http_date(answer.headers.get("Date")))
                 return answer.status_code, answer.headers, _read_bounded(answer)
         except requests.RequestException as error:
             why = self._identity.redact(faults.plainly(error))
@@ -142,6 +144,10 @@ class Caller:
                 raise ConfigurationError(message) from error
             message = f"no answer: {why}"
             raise faults.PassingFaultError(message) from error
+
+    def _note_clock(self, server_date: Micros | None) -> None:
+        self.server_date = server_date
+        self.clock_ahead = None if server_date is None else instants.now() - server_date
 
     def _refuse(
         self, status: int, headers: Mapping[str, str], body: bytes, *, call: str

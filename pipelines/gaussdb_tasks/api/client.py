@@ -51,6 +51,11 @@ class TaskCenterClient:
         """The clock of whoever answered last, to the second; None where it did not say."""
         return self._caller.server_date
 
+    @property
+    def clock_ahead(self) -> Micros | None:
+        """By how much this machine's clock is ahead of that one."""
+        return self._caller.clock_ahead
+
     def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
         """Fetch one page of a query's list.
 

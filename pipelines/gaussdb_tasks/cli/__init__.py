@@ -1,14 +1,14 @@
 """The command line: ``gaussdb-tasks``. Data goes to stdout, everything else to stderr."""
 
-import signal
+import os
 import sys
-from types import FrameType
 from typing import NoReturn
 
 import click
 
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
+from gaussdb_tasks.cli.stopping import StopSignals
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 
 _COMMANDS = (
@@ -44,27 +44,49 @@ def cli(**_common: object) -> None:
 
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one sentence on stderr, not a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    stop = StopSignals()
     try:
         cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
-    except GaussdbTasksError as error:
-        _leave(str(error), error.exit_code)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
-        _leave(f"{error.format_message()} Try: {command} -h", ExitCode.USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        _leave("stopped", 128 + signal.SIGINT)
-    except BrokenPipeError:
-        # Who reads our output has seen enough, as `head` does. Python would complain at exit.
-        sys.stdout = None
-        sys.exit(0)
+    except BaseException as error:
+        # Asked to stop, libraries raise what they like; what they were told counts.
+        if stop.received is not None:
+            _end_at_once(stop.received)
+        exit_code = _explain(error)
+        if exit_code is None:
+            raise
+        sys.exit(exit_code)
     sys.exit(0)
 
 
-def _terminate(signal_number: int, _frame: FrameType | None) -> NoReturn:
-    _leave("stopped", 128 + signal_number)
+def _explain(error: BaseException) -> int | None:
+    """Say what went wrong and return the exit code; None for what nobody has foreseen."""
+    match error:
+        case GaussdbTasksError():
+            _complain(str(error))
+            return error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return ExitCode.USAGE
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
+            _complain(f"{error.format_message()} Try: {command} -h")
+            return ExitCode.USAGE
+        case BrokenPipeError():
+            # Who reads our output has seen enough, as `head` does. Python would complain at exit.
+            sys.stdout = None
+            return 0
+    return None
 
 
-def _leave(message: str, exit_code: int) -> NoReturn:
+def _end_at_once(signal_number: int) -> NoReturn:
+    """End without waiting for threads whose calls may hang for a minute: they have nothing to do.
+
+    The command has cleaned up on its way here.
+    """
+    _complain("stopped; what was published is whole, run the same command again")
+    sys.stdout.flush()
+    os._exit(128 + signal_number)
+
+
+def _complain(message: str) -> None:
     click.echo(f"gaussdb-tasks: {message}", err=True)
-    sys.exit(exit_code)

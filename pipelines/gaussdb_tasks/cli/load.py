@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from gaussdb_tasks.cli.options import (
     instant_option,
     now_option,
     option,
+    umask_option,
 )
 from gaussdb_tasks.cli.summary import as_dict, remarks, summary_line
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
@@ -34,7 +36,7 @@ from gaussdb_tasks.warehouse.datadir import DataDir
 @option("--full", is_flag=True, help="Read the whole horizon again.")
 @instant_option("--from", "stretch_from", "Read only tasks started from then on.")
 @instant_option("--to", "stretch_to", "Read only tasks started until then.")
-@option("--dry-run", is_flag=True, help="Print the plan and its calls; call nothing.")
+@option("--dry-run", is_flag=True, help="Print the plan; do not call the task center.")
 @now_option
 @option(
     "--horizon-days",
@@ -57,6 +59,7 @@ from gaussdb_tasks.warehouse.datadir import DataDir
     show_default=True,
     help="How many calls may be under way at once.",
 )
+@umask_option
 @format_option("text", "json", default="text")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -73,6 +76,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     horizon_days: int,
     overlap_minutes: int,
     connections: int,
+    umask: int,
     output_format: str,
 ) -> None:
     """Copy new and changed tasks into the database.
@@ -99,10 +103,19 @@ def command(  # noqa: PLR0913 - one parameter an option
         message = "--full reads the whole horizon, --from and --to a part of it; give one of them"
         raise ConfigurationError(message)
     request = access_request(os_clouds, region, project_ids, endpoint, connections)
-    job = LoadJob(DataDir(data_dir), sign_in(request, os.environ), policy, connections=connections)
+    os.umask(umask)
+    job = LoadJob(
+        DataDir(data_dir),
+        sign_in(request, os.environ),
+        policy,
+        connections=connections,
+        is_clock_real=now is None,
+    )
     if dry_run:
         _print_plan(job)
         return
+    if stretch_from is not None and stretch_from < policy.visible.start:
+        talk.say(f"--from is older than the task center remembers: {iso(policy.visible.start)}")
     report = _run(job)
     for line in remarks(report):
         talk.say(line)
@@ -118,6 +131,9 @@ def _stretch(
     if start is None and end is None:
         return None
     stretch = Stretch(clock - horizon if start is None else start, clock if end is None else end)
+    if stretch.start > clock:
+        message = f"--from {iso(stretch.start)} is in the future; nothing has happened there yet"
+        raise ConfigurationError(message)
     if stretch.end <= clock - horizon:
         message = f"--to {iso(stretch.end)} is older than what the task center remembers"
         raise ConfigurationError(message)
@@ -130,20 +146,14 @@ def _stretch(
 def _run(job: LoadJob) -> LoadReport:
     try:
         with talk.progress() as on_progress:
-            return run_load(
-                LoadJob(
-                    job.data_dir,
-                    job.accesses,
-                    job.policy,
-                    connections=job.connections,
-                    on_progress=on_progress,
-                )
-            )
+            return run_load(replace(job, on_progress=on_progress))
     except LockedError:
         raise
     except GaussdbTasksError as error:
-        again = ", run the same load again" if error.exit_code is ExitCode.FAILED else ""
-        message = f"{error}; nothing was published, {job.data_dir.database} is as it was{again}"
+        again = "; run the same load again" if error.exit_code is ExitCode.FAILED else ""
+        database = job.data_dir.database
+        state = f"{database} is as it was" if database.exists() else f"there is no {database} yet"
+        message = f"{error}; nothing was published, {state}{again}"
         raise type(error)(message) from error
 
 

@@ -7,10 +7,12 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.instants import Micros, parse_instant
 from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
+_ALL_PERMISSIONS: Final = 0o777
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -95,6 +97,26 @@ def instant_option(name: str, variable: str, description: str) -> Callable[[_F],
 def _read_instant(_ctx: click.Context, param: click.Parameter, value: str | None) -> Micros | None:
     return None if value is None else parse_instant(value, option=param.opts[0])
 
+
+def _read_umask(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
+    try:
+        umask = int(value, base=8)
+    except ValueError:
+        umask = -1
+    if not 0 <= umask <= _ALL_PERMISSIONS:
+        message = f"--umask: {value!r} is not an octal mask; write it as 077 or 027"
+        raise ConfigurationError(message)
+    return umask
+
+
+umask_option = option(
+    "--umask",
+    default="077",
+    show_default=True,
+    metavar="OCTAL",
+    callback=_read_umask,
+    help="Permissions that new files do not give; 027 lets the group read.",
+)
 
 now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")
 

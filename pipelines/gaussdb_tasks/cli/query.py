@@ -1,5 +1,6 @@
 """``gaussdb-tasks query``: a view or a SELECT."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import click
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option
 from gaussdb_tasks.instants import Micros
-from gaussdb_tasks.warehouse.asking import ask, open_to_ask
+from gaussdb_tasks.warehouse.asking import ask, explained, open_to_ask
 from gaussdb_tasks.warehouse.datadir import DataDir
 
 
@@ -29,4 +30,15 @@ def command(*, question: str, data_dir: Path, now: Micros | None, output_format:
       gaussdb-tasks query task_durations_by_week --format csv > weeks.csv
     """
     with open_to_ask(DataDir(data_dir).database, now) as connection:
-        output.write(ask(connection, question), output_format)
+
+        def answer() -> None:
+            with explained(question):
+                output.write(ask(connection, question), output_format)
+
+        # In a thread: a signal reaches Python in the main thread only, and not inside DuckDB.
+        answering = ThreadPoolExecutor(1).submit(answer)
+        try:
+            answering.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise

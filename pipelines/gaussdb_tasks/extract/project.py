@@ -1,7 +1,7 @@
 """One project's load as rows of the tables it fills."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -14,11 +14,11 @@ from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.reading import ProjectReading
 from gaussdb_tasks.extract.sightings import Batch
 from gaussdb_tasks.history import History
-from gaussdb_tasks.instants import Micros, to_datetime
+from gaussdb_tasks.instants import SECOND, Micros, to_datetime
 from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
 from gaussdb_tasks.normalise import Rejection
 from gaussdb_tasks.plan import Policy, Purpose
-from gaussdb_tasks.stretches import merge
+from gaussdb_tasks.stretches import Stretch, merge
 
 
 class Outcome(StrEnum):
@@ -36,6 +36,7 @@ class Run:
     """What identifies a load, and how it reads."""
 
     run_id: str
+    load_number: int
     tool_version: str
     policy: Policy
     connections: int = 8
@@ -51,6 +52,8 @@ class ProjectSource:
     Attributes:
         calls_made: tells how many calls were made so far, of whatever project.
         find: finds a task that is older than what the knowledge holds.
+        clock_ahead: tells by how much the load's clock is ahead of the service's; None if that is
+            not known, or if the load goes by a clock that is invented.
     """
 
     key: ProjectKey
@@ -58,6 +61,7 @@ class ProjectSource:
     calls_made: Callable[[], int]
     knowledge: Knowledge
     find: Callable[[str, Micros], Known | None]
+    clock_ahead: Callable[[], Micros | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,11 @@ def new_run_id(clock: Micros) -> str:
     return f"{to_datetime(clock):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
 
 
+def next_load_number(sources: Iterable[ProjectSource]) -> int:
+    """Return the place of the next load among all loads."""
+    return 1 + max((source.knowledge.last_load_number for source in sources), default=0)
+
+
 class ProjectExtraction:
     """Reads one project and keeps what goes into the tables once it is read."""
 
@@ -101,6 +110,7 @@ class ProjectExtraction:
         self._rejections: list[Rejection] = []
         self._error: GaussdbTasksError | None = None
         self._call_count = 0
+        self._provable = run.policy.visible
 
     def read(self) -> Iterator[pa.Table]:
         """Yield rows of ``task_versions`` while they come; an error of the API ends it."""
@@ -111,6 +121,19 @@ class ProjectExtraction:
         except GaussdbTasksError as error:
             self._error = error
         self._call_count = self._source.calls_made() - calls_before
+        self._compare_clocks()
+
+    def _compare_clocks(self) -> None:
+        ahead = self._source.clock_ahead() or 0
+        if abs(ahead) > self._run.policy.margin:
+            which = "ahead of" if ahead > 0 else "behind"
+            self._reading.doubts.append(
+                f"this machine's clock is {abs(ahead) // SECOND:,} seconds {which} the service's: "
+                "set it (NTP)"
+            )
+        visible = self._run.policy.visible
+        # Time that has not come yet by the service's clock is not covered by having asked for it.
+        self._provable = visible.clip(Stretch(visible.start, visible.end - max(ahead, 0)))
 
     def _take(self, batch: Batch) -> Iterator[pa.Table]:
         self._rejections += batch.rejections
@@ -145,7 +168,7 @@ class ProjectExtraction:
     def coverage_rows(self) -> Iterator[Mapping[str, Any]]:
         """Yield rows of ``coverage``: a window proves nothing beyond what was visible."""
         for purpose, reading in self._reading.windows:
-            covered = reading.stretch.clip(self._run.policy.visible)
+            covered = reading.stretch.clip(self._provable)
             yield {
                 **self.key._asdict(),
                 "run_id": self._run.run_id,
@@ -168,6 +191,7 @@ class ProjectExtraction:
         return {
             **self.key._asdict(),
             "run_id": self._run.run_id,
+            "load_number": self._run.load_number,
             "observed_at": self._now,
             "outcome": summary.outcome.value,
             "error": str(summary.error) if summary.error else doubts or None,
@@ -208,19 +232,22 @@ class ProjectExtraction:
         if self._error is not None and not self._reading.windows:
             return before
         complete = [w for w in self._reading.windows if w.reading.is_complete]
-        covered = [w.reading.stretch.clip(self._run.policy.visible) for w in complete]
+        covered = [w.reading.stretch.clip(self._provable) for w in complete]
+        # What this clock has not reached yet cannot have been covered before it.
+        so_far = (Stretch(start, min(end, self._now)) for start, end in before.covered)
         full_reads = [w for w in self._reading.windows if w.purpose is Purpose.HORIZON]
         full = bool(full_reads) and all(w.reading.is_complete for w in full_reads)
         return Knowledge(
             known_from=before.known_from,
             tasks=self._history.known(),
-            covered=merge((*before.covered, *covered)),
+            covered=merge((*so_far, *covered)),
             rejected=self._history.rejected(),
             is_count_usable=self._reading.is_count_usable,
             is_running_listed=self._reading.is_running_listed,
             is_sweep_whole=self._reading.is_sweep_whole,
             last_full_read_at=self._now if full else before.last_full_read_at,
             last_observed_at=self._now,
+            last_load_number=self._run.load_number,
         )
 
     @property

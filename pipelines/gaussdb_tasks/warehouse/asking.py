@@ -42,12 +42,24 @@ def ask(connection: duckdb.DuckDBPyConnection, question: str) -> duckdb.DuckDBPy
         ConfigurationError: it is neither, or DuckDB cannot answer it.
     """
     sql = _sql(connection, question)
-    try:
-        statements = duckdb.extract_statements(sql)
+    with explained(question):
+        # By this connection, which may open no file: to parse IMPORT DATABASE is to read one.
+        statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
             message = f"{question!r} is not one SELECT; only reading is possible here"
             raise ConfigurationError(message)
         return connection.execute(sql)
+
+
+@contextmanager
+def explained(question: str) -> Iterator[None]:
+    """Turn what DuckDB raises, at once or while rows are fetched, into one sentence.
+
+    Raises:
+        ConfigurationError: DuckDB cannot answer the question.
+    """
+    try:
+        yield
     except duckdb.Error as error:
         message = f"DuckDB cannot answer {question!r}: {_in_one_line(error)}"
         raise ConfigurationError(message) from error

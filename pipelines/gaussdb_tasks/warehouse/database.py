@@ -1,5 +1,6 @@
 """Opening the database: the published one to read, its clone to write."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
-from gaussdb_tasks.errors import ConfigurationError, DatabaseError
+from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
 from gaussdb_tasks.warehouse import files
 
 STAGING_SCHEMA: Final = "task_center_staging"
@@ -41,7 +42,7 @@ def writable_clone(published: Path, clone: Path) -> Iterator[duckdb.DuckDBPyConn
     The clone is checkpointed and closed when the block ends without an error.
     """
     if published.exists():
-        _refuse_unfinished_writes(published)
+        refuse_unfinished_writes(published)
         with read_published(published):  # as long as it is open, nobody else can write to it
             files.clone(published, clone)
     connection = _connect(
@@ -59,22 +60,19 @@ def writable_clone(published: Path, clone: Path) -> Iterator[duckdb.DuckDBPyConn
 def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(path, read_only=read_only, config=config)
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            message = (
-                f"{path} is open for writing in another program; close it there and run it again "
-                f"({_first_line(error)})"
-            )
-            raise DatabaseError(message) from error
-        raise _not_a_database(path, error) from error
     except duckdb.Error as error:
-        raise _not_a_database(path, error) from error
+        raise _explained(path, error) from error
 
 
-def _refuse_unfinished_writes(published: Path) -> None:
+def refuse_unfinished_writes(published: Path) -> None:
+    """Refuse to replace a database that somebody else has written to, or is writing to.
+
+    Raises:
+        DatabaseError: there is a journal beside it.
+    """
     journal = published.with_name(published.name + ".wal")
     if journal.exists():
-        # This program publishes checkpointed files only: somebody else wrote, or is writing.
+        # This program publishes checkpointed files only.
         message = (
             f"{journal} shows that another program writes to {published.name}; close it there, or "
             f"finish its work with: duckdb {published} -c checkpoint"
@@ -82,13 +80,25 @@ def _refuse_unfinished_writes(published: Path) -> None:
         raise DatabaseError(message)
 
 
-def _not_a_database(path: Path, error: duckdb.Error) -> ConfigurationError:
-    message = (
-        f"{path} is not a DuckDB database that can be opened ({_first_line(error)}); "
-        "move it away, or choose another --data-dir"
+def _explained(path: Path, error: duckdb.Error) -> GaussdbTasksError:
+    """Tell a lock, a permission, a version and damage apart; never is a record to be moved away."""
+    said = str(error).partition("\n")[0]
+    if "Could not set lock on file" in said:
+        return DatabaseError(
+            f"{path} is open for writing in another program; close it there and run it again "
+            f"({said})"
+        )
+    if not os.access(path, os.R_OK):
+        return ConfigurationError(f"{path} cannot be read by this user; mend its owner and mode")
+    if "newer version" in said or "storage version" in said.lower() or "version number" in said:
+        return ConfigurationError(
+            f"{path} was written by another version of DuckDB; use a gaussdb-tasks that is as new "
+            f"as the one that wrote it ({said})"
+        )
+    if isinstance(error, duckdb.IOException) and "not a valid DuckDB" not in said:
+        return ConfigurationError(
+            f"{path} is damaged ({said}); keep it for inspection and restore it from a backup"
+        )
+    return ConfigurationError(
+        f"{path} is not a DuckDB database ({said}); name another directory with --data-dir"
     )
-    return ConfigurationError(message)
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).partition("\n")[0]

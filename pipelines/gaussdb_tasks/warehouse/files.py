@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +28,21 @@ def clone(source: Path, target: Path) -> None:
 def publish(source: Path, target: Path) -> None:
     """Put a file in the place of another, durably; who has the old one open keeps it.
 
-    The content is on disk before its name is, and the name is on disk before this returns.
+    The content is on disk before its name is, and the name is on disk before this returns. Who may
+    read the old one may read the new one.
     """
+    if target.exists():
+        _keep_access(target, source)
     _sync(source)
     source.replace(target)
     _sync(target.parent)
+
+
+def _keep_access(old: Path, new: Path) -> None:
+    status = old.stat()
+    with suppress(PermissionError):  # a file can be given away by root only, and within its groups
+        os.chown(new, status.st_uid, status.st_gid)
+    new.chmod(stat.S_IMODE(status.st_mode))
 
 
 def _sync(path: Path) -> None:

@@ -7,6 +7,7 @@ together with the clone.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.errors import GaussdbTasksError, ServiceError
+from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
 
 DATASET: Final = "task_center"
@@ -35,7 +36,9 @@ def load_into(
     """Run an extraction into the database of a connection, as one dlt load package.
 
     Raises:
-        GaussdbTasksError: what the extraction raised, or that dlt could not load it.
+        GaussdbTasksError: what the extraction raised.
+        OSError: the disk is full or fails.
+        duckdb.Error: likewise, as DuckDB sees it.
     """
     working_dir.mkdir()
     with _settings(), _confined(working_dir):
@@ -60,7 +63,8 @@ def load_into(
             info = pipeline.run(source())
             info.raise_on_failed_jobs()
         except PipelineStepFailed as error:
-            raise _our_error(error) from error
+            _raise_cause(error)
+            raise
 
 
 @contextmanager
@@ -96,17 +100,19 @@ def _confined(working_dir: Path) -> Iterator[None]:
     contexts = Container()[PluggableRunContext]
     cookie = contexts.push_context()
     contexts.reload(context)
+    # dlt writes SQL of its merges there, and moves it: it must be the same file system.
+    usual_temporary, tempfile.tempdir = tempfile.tempdir, str(working_dir)
     try:
         yield
     finally:
+        tempfile.tempdir = usual_temporary
         contexts.pop_context(cookie)
 
 
-def _our_error(error: BaseException) -> GaussdbTasksError:
-    """Find our own error under dlt's wrapping, or wrap what is there in one of ours."""
+def _raise_cause(error: BaseException) -> None:
+    """Raise what dlt has wrapped, if it is ours, the user's wish to stop, or the disk's trouble."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, GaussdbTasksError):
-            return cause
-        last, cause = cause, cause.__cause__ or cause.__context__
-    return ServiceError(f"dlt could not load the night: {type(last).__name__}: {last}")
+        if isinstance(cause, (GaussdbTasksError, KeyboardInterrupt, OSError, duckdb.Error)):
+            raise cause
+        cause = cause.__cause__ or cause.__context__

@@ -38,9 +38,24 @@ _KNOWN_TASKS: Final = """
 """
 
 _COVERED: Final = """
-    select epoch_us(covered_from), epoch_us(covered_to)
+    with loads as (
+        select
+            region,
+            project_id,
+            run_id,
+            min(observed_at) over (
+                order by load_number rows between 1 following and unbounded following
+            ) as next_clock
+        from task_center.load_runs
+        where region = ? and project_id = ?
+    )
+    -- What a load's clock had not reached yet cannot have been covered before it.
+    select
+        epoch_us(coverage.covered_from),
+        epoch_us(least(coverage.covered_to, loads.next_clock))
     from task_center.coverage
-    where region = ? and project_id = ? and is_complete and covered_to > ?
+    inner join loads using (region, project_id, run_id)
+    where coverage.is_complete and coverage.covered_to > ?
 """
 
 _LAST_FULL_READ: Final = """
@@ -63,9 +78,11 @@ _LAST_RUN: Final = """
     select is_count_usable, is_running_listed, is_sweep_whole, epoch_us(observed_at)
     from task_center.load_runs
     where region = ? and project_id = ? and outcome <> 'failed'
-    order by observed_at desc, run_id desc
+    order by load_number desc
     limit 1
 """
+
+_LAST_LOAD_NUMBER: Final = "select coalesce(max(load_number), 0) from task_center.load_runs"
 
 
 def recall(
@@ -100,6 +117,7 @@ def recall(
         is_sweep_whole=sweep,
         last_full_read_at=next(ask(_LAST_FULL_READ, visible))[0],
         last_observed_at=last_observed_at,
+        last_load_number=_number(connection.execute(_LAST_LOAD_NUMBER).fetchone()),
     )
 
 
@@ -125,6 +143,10 @@ def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
     return row is not None and row[0] > 0
 
 
+def _number(row: tuple[Any, ...] | None) -> int:
+    return 0 if row is None else int(row[0])
+
+
 def _known(row: tuple[Any, ...]) -> tuple[str, Known]:
     job_id, created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
     known = Known(
@@ -134,7 +156,10 @@ def _known(row: tuple[Any, ...]) -> tuple[str, Known]:
 
 
 def _refuse_other_region(connection: duckdb.DuckDBPyConnection, project: ProjectKey) -> None:
-    sql = "select any_value(region) from task_center.load_runs where project_id = ? and region <> ?"
+    sql = """
+        select any_value(region) from task_center.load_runs
+        where project_id = ? and region <> ? and outcome <> 'failed'
+    """
     row = connection.execute(sql, [project.project_id, project.region]).fetchone()
     if row is not None and row[0] is not None:
         message = (
