@@ -111,6 +111,16 @@ def test_resources_can_be_chosen(emulator: Emulator, tmp_path: Path, names: list
         assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
 
 
+def test_versions_that_were_not_taken_are_not_remembered(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """Who loads the tasks alone first has every version all the same once they are asked for."""
+    pipeline_into(tmp_path).run(source(emulator).with_resources("tasks"))
+    pipeline_into(tmp_path).run(source(emulator))
+    assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
+    assert ask(tmp_path, "select count(*) from gaussdb.tasks") == [(2,)]
+
+
 def test_it_loads_into_files_too(emulator: Emulator, tmp_path: Path) -> None:
     """A destination without a database gets Parquet or JSON lines."""
     pipeline = dlt.pipeline(

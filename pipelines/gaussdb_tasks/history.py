@@ -50,6 +50,7 @@ class History:
         superseded: (job_id, version) of what this load has seen and then seen changed again.
         vanishings: tasks found deleted by this load, and tasks once found deleted, now back.
         new_count: tasks seen for the first time.
+        gone_rejects: rejected records that are no longer listed, by hash.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class History:
         self.superseded: set[tuple[str, int]] = set()
         self.vanishings: list[Vanishing] = []
         self.new_count = 0
+        self.gone_rejects: set[str] = set(knowledge.gone_rejects)
         self._known_from = knowledge.known_from
         self._observed_at = observed_at
         self._find = find
@@ -129,6 +131,7 @@ class History:
         """Note a record that is no task; False if it is known already."""
         is_new = rejection.record_hash not in self._rejected
         self._rejected[rejection.record_hash] = rejection.created_at
+        self.gone_rejects.discard(rejection.record_hash)
         return is_new
 
     def miss(self, job_id: str) -> None:

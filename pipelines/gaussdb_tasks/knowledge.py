@@ -42,6 +42,7 @@ class Knowledge:
         tasks: the latest known states, by job_id.
         covered: the stretches of time whose tasks were all read, merged and sorted.
         rejected: the records kept as rejected, by hash, with their time where it can be read.
+        gone_rejects: those of them that are no longer listed.
         is_count_usable: whether the API's total_count could be counted on last time.
         is_running_listed: whether a time window listed a task without an end last time.
         is_sweep_whole: False if a running task was once listed that the sweep had left out.
@@ -54,6 +55,7 @@ class Knowledge:
     tasks: Mapping[str, Known] = field(default_factory=dict)
     covered: tuple[Stretch, ...] = ()
     rejected: Mapping[str, Micros | None] = field(default_factory=dict)
+    gone_rejects: frozenset[str] = frozenset()
     is_count_usable: bool | None = None
     is_running_listed: bool | None = None
     is_sweep_whole: bool | None = None

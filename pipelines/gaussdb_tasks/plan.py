@@ -24,7 +24,8 @@ _FULL_READ_EVERY: Final[Micros] = 7 * DAY
 _AROUND_A_TASK: Final[Micros] = 2 * SECOND
 """How far a window reaches to both sides of a task, since the API may round its bounds."""
 
-_MOST_NEEDS_WEIGHED: Final = 300
+_MANY_NEEDS: Final = 300
+_MOST_NEEDS_WEIGHED: Final = 1_000
 
 
 class Purpose(StrEnum):
@@ -174,24 +175,36 @@ class _Demand:
 
     def window(self, stretch: Stretch, purpose: Purpose) -> Window:
         """Price a window."""
-        return Window(stretch, purpose, calls_for(self._expected_count(stretch)))
+        return Window(stretch, purpose, self._price(stretch))
 
     def cheapest_windows(self, needs: Sequence[_Need]) -> tuple[Window, ...]:
         """Cut sorted needs into the windows that take the fewest calls together."""
         if self._knowledge.is_running_listed is False:
             # A window that ends in the past would hide what ended after it.
             return (self._window_over(needs),)
-        if len(needs) > _MOST_NEEDS_WEIGHED:
+        if len(needs) > _MANY_NEEDS:
             needs = self._joined_where_free(needs)
-        # best[i]: price and windows for the first i needs; the classic partition of a sequence.
+        if len(needs) > _MOST_NEEDS_WEIGHED:
+            return (self._window_over(needs),)
+        # best[i]: price of the first i needs, and where the last of their windows begins; the
+        # classic partition of a sequence.
         best: list[tuple[int, int]] = [(0, 0)]
         for end in range(1, len(needs) + 1):
-            prices = [
-                (best[start][0] + self._window_over(needs[start:end]).expected_calls, start)
-                for start in range(end)
-            ]
-            best.append(min(prices))
+            best.append(self._cheapest_last_window(needs[:end], best))
         return tuple(self._read_back(needs, best))
+
+    def _cheapest_last_window(
+        self, needs: Sequence[_Need], best: Sequence[tuple[int, int]]
+    ) -> tuple[int, int]:
+        cheapest = (best[-1][0] + self._window_over(needs[-1:]).expected_calls, len(needs) - 1)
+        window_end = needs[-1].stretch.end
+        for start in range(len(needs) - 2, -1, -1):
+            window_end = max(window_end, needs[start].stretch.end)
+            price = self._price(Stretch(needs[start].stretch.start, window_end))
+            if price > cheapest[0]:
+                break  # and a window that reaches back further costs no less
+            cheapest = min(cheapest, (best[start][0] + price, start))
+        return cheapest
 
     def _read_back(
         self, needs: Sequence[_Need], best: Sequence[tuple[int, int]]
@@ -220,6 +233,9 @@ class _Demand:
         stretch = Stretch(needs[0].stretch.start, max(need.stretch.end for need in needs))
         is_new = any(need.purpose is Purpose.NEW for need in needs)
         return self.window(stretch, Purpose.NEW if is_new else Purpose.IN_FLIGHT)
+
+    def _price(self, stretch: Stretch) -> int:
+        return calls_for(self._expected_count(stretch))
 
     def _expected_count(self, stretch: Stretch) -> float:
         unknown = subtract(stretch.clip(self._policy.visible), self._knowledge.covered)

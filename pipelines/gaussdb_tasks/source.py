@@ -76,7 +76,7 @@ def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
         remembered = dlt.current.source_state().setdefault("projects", {})
         sources = [_remembering(access, policy, remembered) for access in accesses]
         run = Run(new_run_id(clock), next_load_number(sources), VERSION, policy)
-        return Extraction(run, sources, on_read=partial(_remember, run, remembered))
+        return Extraction(run, sources, on_kept=partial(_remember, run, remembered))
 
     return resources(read, merge="delete-insert")
 

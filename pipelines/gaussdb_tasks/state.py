@@ -26,6 +26,7 @@ def to_json(knowledge: Knowledge, since: Micros) -> dict[str, Any]:
             for record_hash, at in knowledge.rejected.items()
             if at is None or at >= oldest
         },
+        "gone_rejects": sorted(knowledge.gone_rejects),
         "is_count_usable": knowledge.is_count_usable,
         "is_running_listed": knowledge.is_running_listed,
         "is_sweep_whole": knowledge.is_sweep_whole,
@@ -44,6 +45,7 @@ def from_json(remembered: Mapping[str, Any] | None, since: Micros) -> Knowledge:
         tasks={job_id: Known(*values) for job_id, values in remembered["tasks"].items()},
         covered=tuple(Stretch(*bounds) for bounds in remembered["covered"]),
         rejected=remembered["rejected"],
+        gone_rejects=frozenset(remembered.get("gone_rejects", ())),
         is_count_usable=remembered["is_count_usable"],
         is_running_listed=remembered["is_running_listed"],
         is_sweep_whole=remembered["is_sweep_whole"],

@@ -217,6 +217,11 @@ LOAD_RUNS: Final = Table(
         Column("is_count_usable", "bool", "Whether the API's total_count can be counted on."),
         Column("is_running_listed", "bool", "Whether time windows list tasks without an end."),
         Column("is_sweep_whole", "bool", "False if the sweep leaves running tasks out."),
+        Column(
+            "gone_rejects",
+            "text",
+            "Rejected records that are no longer listed: their record_hash, separated by spaces.",
+        ),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
     ),
     ("region", "project_id", "run_id"),

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from emulator_client import NOW, OTHER_PROJECT, PROJECT, Record, job_id, record
+from emulator_client import NOW, OTHER_PROJECT, PROJECT, Record, job_id, record, written
 from gaussdb_tasks import night
 from gaussdb_tasks.emulator import (
     Behaviour,
@@ -138,6 +138,23 @@ def test_what_is_no_task_is_kept_once(tmp_path: Path) -> None:
     assert job == "odd"
     assert json.loads(raw) == odd
     assert rows(tmp_path, "select count(*) from tasks") == [(1,)]
+
+
+def test_a_rejected_record_that_is_deleted_does_not_cost_calls_for_ever(tmp_path: Path) -> None:
+    """Its absence is found by counting, once; then the count is known to be without it."""
+    tasks = [days_ago(number, number / 50) for number in range(1, 1_200)]
+    odd: Record = {"name": "odd", "created_at": written(NOW - 2 * DAY)}
+    calls = []
+    with emulator_of(*tasks, odd) as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        for night_number in range(4):
+            if night_number == 1:
+                world.remove(PROJECT, "None")
+            calls.append(load(emulator, tmp_path, NOW + night_number * DAY).total("call_count"))
+    assert calls[1] > 12
+    assert max(calls[2:]) <= 4
+    assert rows(tmp_path, "select count(*) from task_center.rejected_records") == [(1,)]
 
 
 def test_a_deleted_record_is_marked_and_kept(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ class Extraction:
         self,
         run: Run,
         sources: Sequence[ProjectSource],
-        on_read: "Callable[[Extraction], None]" = lambda _extraction: None,
+        on_kept: "Callable[[Extraction], None]" = lambda _extraction: None,
     ) -> None:
         self.summaries: list[ProjectSummary] = []
         """What was found, project by project, once they are read."""
         self.projects = [ProjectExtraction(source, run) for source in sources]
-        self._on_read = on_read
+        self._on_kept = on_kept
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
 
@@ -46,7 +46,9 @@ class Extraction:
             if batch is not None:
                 yield batch
             elif not self._waiting:
-                return
+                break
+        # Who does not take the versions must not be remembered as having them.
+        self._on_kept(self)
 
     def tasks(self) -> Iterator[pa.Table]:
         """Yield the latest states of what is new, changed or in flight."""
@@ -90,7 +92,6 @@ class Extraction:
             yield from project.read()
             self.summaries.append(project.summary())
         _raise_if_all_failed(self.summaries)
-        self._on_read(self)
 
 
 def _raise_if_all_failed(summaries: Sequence[ProjectSummary]) -> None:

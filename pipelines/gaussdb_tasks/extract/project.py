@@ -207,6 +207,7 @@ class ProjectExtraction:
             "is_count_usable": self._reading.is_count_usable,
             "is_running_listed": self._reading.is_running_listed,
             "is_sweep_whole": self._reading.is_sweep_whole,
+            "gone_rejects": " ".join(sorted(self._history.gone_rejects)) or None,
             "tool_version": self._run.tool_version,
         }
 
@@ -242,6 +243,7 @@ class ProjectExtraction:
             tasks=self._history.known(),
             covered=merge((*so_far, *covered)),
             rejected=self._history.rejected(),
+            gone_rejects=frozenset(self._history.gone_rejects),
             is_count_usable=self._reading.is_count_usable,
             is_running_listed=self._reading.is_running_listed,
             is_sweep_whole=self._reading.is_sweep_whole,

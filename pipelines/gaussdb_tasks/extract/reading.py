@@ -292,3 +292,9 @@ class ProjectReading:
         )
         for job_id in missing:
             self._sightings.history.miss(job_id)
+        whole = [w.reading.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
+        self._sightings.history.gone_rejects |= set(
+            reconciliation.missing_rejects(
+                self._sightings, self._proved(), is_all_read=bool(whole) and all(whole)
+            )
+        )

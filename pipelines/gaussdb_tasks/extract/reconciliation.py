@@ -97,6 +97,8 @@ def expect(sightings: Sightings, proved: Proved, start: Micros) -> Expectation:
             running += 1
     placed = unplaced = 0
     for record_hash, at in sightings.history.rejected().items():
+        if record_hash in sightings.history.gone_rejects:
+            continue
         if at is None and record_hash not in sightings.listed_rejects:
             unplaced += 1
         else:
@@ -137,3 +139,12 @@ def missing_tasks(
             else known.is_final and proved.shows(known.created_at)
         )
     ]
+
+
+def missing_rejects(sightings: Sightings, proved: Proved, *, is_all_read: bool) -> Iterator[str]:
+    """Yield the rejected records that are no longer listed, by hash."""
+    for record_hash, at in sightings.history.rejected().items():
+        if record_hash not in sightings.listed_rejects and (
+            is_all_read if at is None else proved.covers(at)
+        ):
+            yield record_hash

@@ -75,7 +75,12 @@ _REJECTED: Final = """
 """
 
 _LAST_RUN: Final = """
-    select is_count_usable, is_running_listed, is_sweep_whole, epoch_us(observed_at)
+    select
+        is_count_usable,
+        is_running_listed,
+        is_sweep_whole,
+        epoch_us(observed_at),
+        coalesce(gone_rejects, '')
     from task_center.load_runs
     where region = ? and project_id = ? and outcome <> 'failed'
     order by load_number desc
@@ -103,7 +108,8 @@ def recall(
         return chain.from_iterable(iter(lambda: answer.fetchmany(_FETCH_SIZE), []))
 
     visible = _timestamp(visible_from)
-    count, running, sweep, last_observed_at = next(ask(_LAST_RUN), (None,) * 4)
+    count, running, sweep, last_observed_at, gone = next(ask(_LAST_RUN), (*(None,) * 4, ""))
+    rejected = dict(ask(_REJECTED, _timestamp(since)))
     return Knowledge(
         known_from=since,
         tasks=dict(
@@ -111,7 +117,8 @@ def recall(
             for row in ask(_KNOWN_TASKS + "and tasks.created_at >= ?", _timestamp(since))
         ),
         covered=merge(Stretch(*bounds) for bounds in ask(_COVERED, visible)),
-        rejected=dict(ask(_REJECTED, _timestamp(since))),
+        rejected=rejected,
+        gone_rejects=frozenset(gone.split()) & rejected.keys(),
         is_count_usable=count,
         is_running_listed=running,
         is_sweep_whole=sweep,
