@@ -9,7 +9,15 @@ failed_tasks as (
         job_id,
         created_at,
         coalesce(ended_at, created_at) as failed_at,
-        nullif(trim(regexp_replace(fail_reason, '\s+', ' ', 'g')), '') as reason,
+        -- The name of the instance itself is told by another column.
+        case
+            when length(instance_name) >= 3
+                then replace(fail_reason, instance_name, '<instance>')
+            else fail_reason
+        end as reason_of_any_instance,
+        nullif(
+            trim(regexp_replace(reason_of_any_instance, '\s+', ' ', 'g')), ''
+        ) as reason,
         fail_reason
     from main.tasks
     where is_failed

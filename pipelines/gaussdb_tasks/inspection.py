@@ -53,7 +53,7 @@ def inspect(
     except GaussdbTasksError as error:
         yield _wrong("sign-in", error)
         return
-    yield Inspected("sign-in", State.OK, f"{len(accesses)} project(s) to read")
+    yield Inspected("sign-in", State.OK, f"credentials found; projects: {len(accesses)}")
     for access in accesses:
         yield from _inspect_project(access, data_dir, policy)
 

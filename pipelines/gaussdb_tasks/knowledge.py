@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.instants import DAY, Micros
 from gaussdb_tasks.stretches import Stretch
+
+_SLACK: Final[Micros] = DAY
+"""How far behind the horizon tasks are remembered: clocks differ, and months do."""
+
+
+def remembered_since(visible_from: Micros) -> Micros:
+    """Return from when on every task is remembered between loads."""
+    return visible_from - _SLACK
 
 
 class ProjectKey(NamedTuple):

@@ -17,7 +17,7 @@ import duckdb
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.signin import ProjectAccess
-from gaussdb_tasks.errors import CheckFailedError, DatabaseError, ExitCode
+from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.project import (
     Outcome,
@@ -49,6 +49,8 @@ class LoadJob:
     policy: Policy
     patience: Patience = field(default_factory=Patience)
     connections: int = 8
+    on_pause: Callable[[float], None] = lambda _seconds: None
+    """Told when the gateway asks for rest, of how many seconds."""
     is_clock_real: bool = False
     """Whether the policy's clock is this machine's, to be compared with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
@@ -118,7 +120,7 @@ def plan_projects(job: LoadJob) -> Iterator[tuple[ProjectKey, Plan]]:
 
 
 def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadReport:
-    budget = CallBudget()
+    budget = CallBudget(on_pause=job.on_pause)
     clone = scratch / job.data_dir.database.name
     with database.writable_clone(job.data_dir.database, clone) as connection:
         sources = [_source(connection, access, job, budget) for access in job.accesses]
@@ -150,12 +152,16 @@ def _source(
     connection: duckdb.DuckDBPyConnection, access: ProjectAccess, job: LoadJob, budget: CallBudget
 ) -> ProjectSource:
     key = ProjectKey(access.region, access.project_id)
+    try:
+        knowledge = recall(connection, key, job.policy.visible.start)
+    except ConfigurationError as error:  # its region: the other projects are not to blame
+        return ProjectSource.unreadable(key, error)
     client = TaskCenterClient.for_project(access, budget, job.patience)
     return ProjectSource(
         key=key,
         fetch_page=client.fetch_page,
         calls_made=lambda: budget.calls_made,
-        knowledge=recall(connection, key, job.policy.visible.start),
+        knowledge=knowledge,
         find=finder(connection, key),
         clock_ahead=lambda: client.clock_ahead if job.is_clock_real else None,
     )

@@ -85,6 +85,8 @@ class Plan:
 
     windows: tuple[Window, ...]
     is_horizon_counted: bool
+    is_guess: bool = False
+    """Whether nothing is known yet that the calls could be told from."""
 
     @property
     def expected_calls(self) -> int:
@@ -113,7 +115,7 @@ def plan_load(policy: Policy, knowledge: Knowledge, sighted: Iterable[str] = ())
         return Plan((demand.window(stretch, Purpose.STRETCH),), is_horizon_counted=False)
     whole = demand.window(policy.horizon_window, Purpose.HORIZON)
     if policy.full or not knowledge.covered or _is_full_read_due(policy, knowledge):
-        return Plan((whole,), is_horizon_counted=False)
+        return Plan((whole,), is_horizon_counted=False, is_guess=not knowledge.covered)
     needs = sorted([*_new_time(policy, knowledge), *_in_flight(policy, knowledge, set(sighted))])
     windows = demand.cheapest_windows(needs)
     apart = Plan(windows, is_horizon_counted=knowledge.is_count_usable is not False)

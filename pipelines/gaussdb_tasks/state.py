@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gaussdb_tasks.instants import DAY, Micros
-from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
+from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey, remembered_since
 from gaussdb_tasks.stretches import Stretch
-
-_SLACK: Micros = DAY
-"""How much older than the horizon remembered tasks may be: clocks and months differ."""
 
 
 def to_json(knowledge: Knowledge, since: Micros) -> dict[str, Any]:
     """Write down what the next load needs: tasks that can still be listed, and what is covered."""
-    oldest = since - _SLACK
+    oldest = remembered_since(since)
     return {
         "tasks": {
             job_id: list(known)
@@ -39,9 +36,9 @@ def to_json(knowledge: Knowledge, since: Micros) -> dict[str, Any]:
 def from_json(remembered: Mapping[str, Any] | None, since: Micros) -> Knowledge:
     """Read what ``to_json`` wrote; None is the knowledge of a first load."""
     if remembered is None:
-        return Knowledge(known_from=since)
+        return Knowledge(known_from=remembered_since(since))
     return Knowledge(
-        known_from=since - _SLACK,
+        known_from=remembered_since(since),
         tasks={job_id: Known(*values) for job_id, values in remembered["tasks"].items()},
         covered=tuple(Stretch(*bounds) for bounds in remembered["covered"]),
         rejected=remembered["rejected"],

@@ -29,11 +29,13 @@ class CallBudget:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
+        on_pause: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self.calls_made = 0
         self.seconds_waited = 0.0
         self._monotonic = monotonic
         self._sleep = sleep
+        self._on_pause = on_pause
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._next_call_at = 0.0
@@ -71,6 +73,7 @@ class CallBudget:
 
     def pause(self, seconds: float) -> None:
         """Let nobody call for so long, and space out the calls after that."""
+        self._on_pause(seconds)
         with self._lock:
             now = self._monotonic()
             # Calls that were under way together are refused together: widen once, not eight times.

@@ -1,6 +1,8 @@
 """``gaussdb-tasks demo``: some invented nights, and what the views make of them."""
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -45,10 +47,10 @@ _SHOWN: Final = {
 
 _TRY_NEXT: Final = """
 Try next:
-  gaussdb-tasks status --data-dir {where}
-  gaussdb-tasks query failure_reasons --data-dir {where}
-  gaussdb-tasks query "from task_history where version > 1 limit 5" --data-dir {where}
-  gaussdb-tasks emulator --speed 600
+  {program} status --data-dir {where}
+  {program} query failure_reasons --data-dir {where}
+  {program} query "from task_history where version > 1 limit 5" --data-dir {where}
+  {program} emulator
 """
 
 
@@ -79,4 +81,12 @@ def command(
         for title, question in _SHOWN.items():
             click.echo(f"\n{title}\n")
             output.write(ask(connection, question), "table")
-    click.echo(_TRY_NEXT.format(where=shlex.quote(str(data_dir))), nl=False)
+    click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)
+
+
+def _program() -> str:
+    """Return how this program can be called from here."""
+    if shutil.which("gaussdb-tasks"):
+        return "gaussdb-tasks"
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "gaussdb-tasks" else "gaussdb-tasks"

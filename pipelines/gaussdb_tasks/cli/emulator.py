@@ -37,7 +37,8 @@ from gaussdb_tasks.instants import now as machine_clock
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="How fast its clock runs: with 60, an hour passes in a minute.",
+    help="How fast its clock runs: with 60, an hour passes in a minute. A load goes by its own "
+    "clock: tell it this one with --now.",
 )
 @option(
     "--time-filter",
@@ -109,7 +110,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     \b
     Example:
-      gaussdb-tasks emulator --speed 600
+      gaussdb-tasks emulator --tasks-per-day 200
     """
     faults: list[FaultPlan] = []
     if rate_limit is not None:
@@ -140,5 +141,9 @@ def _how_to_use(emulator: Emulator) -> str:
         f"export GAUSSDB_TASKS_ENDPOINT={emulator.endpoint}",
         f"export GAUSSDB_TASKS_PROJECT_ID='{' '.join(emulator.project_ids)}'",
         f"export OS_TOKEN={emulator.token}",
+        "# or, in place of the token and the projects, a sign-in:",
+        f"# export OS_AUTH_URL={emulator.auth_url} OS_USERNAME={emulator.user}",
+        f"# export OS_PASSWORD={emulator.password} OS_USER_DOMAIN_NAME={emulator.account.domain}",
+        f"# export OS_PROJECT_ID={emulator.project_ids[0]} OS_REGION_NAME=eu-de",
     ]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -25,9 +26,16 @@ from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.instants import DAY, MINUTE, Micros, iso
 from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
-from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.plan import Policy, Purpose
 from gaussdb_tasks.stretches import Stretch
 from gaussdb_tasks.warehouse.datadir import DataDir
+
+_PURPOSES: Final = {
+    Purpose.NEW: "new time",
+    Purpose.IN_FLIGHT: "tasks in flight",
+    Purpose.HORIZON: "the whole horizon",
+    Purpose.STRETCH: "the stretch asked for",
+}
 
 
 @click.command("load")
@@ -60,7 +68,7 @@ from gaussdb_tasks.warehouse.datadir import DataDir
     help="How many calls may be under way at once.",
 )
 @umask_option
-@format_option("text", "json", default="text")
+@format_option("text", "json", default="text", variable="LOAD_FORMAT")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     data_dir: Path,
@@ -146,7 +154,7 @@ def _stretch(
 def _run(job: LoadJob) -> LoadReport:
     try:
         with talk.progress() as on_progress:
-            return run_load(replace(job, on_progress=on_progress))
+            return run_load(replace(job, on_progress=on_progress, on_pause=talk.Pauses()))
     except LockedError:
         raise
     except GaussdbTasksError as error:
@@ -159,13 +167,21 @@ def _run(job: LoadJob) -> LoadReport:
 
 def _print_plan(job: LoadJob) -> None:
     for key, plan in plan_projects(job):
-        click.echo(f"project {key.project_id} ({key.region}): {plan.expected_calls} calls expected")
-        click.echo("  running tasks, without times: 1 call")
+        least = "at least " if plan.is_guess else ""
+        click.echo(
+            f"project {key.project_id} ({key.region}): "
+            f"{least}{_calls(plan.expected_calls)} expected"
+        )
+        click.echo(f"  running tasks, without times: {_calls(1)}")
         for window in plan.windows:
             start, end = window.stretch
             click.echo(
-                f"  {window.purpose.value}: {iso(start)} to {iso(end)}: "
-                f"{window.expected_calls} calls"
+                f"  {_PURPOSES[window.purpose]}: {iso(start)} to {iso(end)}: "
+                f"{_calls(window.expected_calls)}"
             )
         if plan.is_horizon_counted:
-            click.echo("  count of the whole horizon: 1 call")
+            click.echo(f"  count of the whole horizon: {_calls(1)}")
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count:,} calls"

@@ -8,11 +8,13 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.instants import Micros, parse_instant
+from gaussdb_tasks.instants import Micros, parse_instant, to_datetime
 from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
+# A clock beyond these is a slip of the pen; it would leave its mark in the archive.
+_YEARS: Final = range(2000, 2200)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -20,10 +22,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Option(click.Option):
     """An option that its variable, and the group before the command, can set as well."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, variable: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         long_name = max(self.opts, key=len).removeprefix("--")
-        self.envvar = _PREFIX + long_name.replace("-", "_").upper()
+        self.envvar = _PREFIX + (variable or long_name.replace("-", "_").upper())
         self.show_envvar = True
 
     def consume_value(
@@ -69,7 +71,7 @@ def access_options(function: _F) -> _F:
             "os_clouds",
             multiple=True,
             metavar="NAME",
-            help="Cloud of clouds.yaml to sign in with; repeatable.  [env var: OS_CLOUD]",
+            help="Cloud of clouds.yaml to sign in with; repeatable. Default: that of OS_CLOUD.",
         ),
         option("--region", help="Region, such as eu-de."),
         option(
@@ -95,7 +97,16 @@ def instant_option(name: str, variable: str, description: str) -> Callable[[_F],
 
 
 def _read_instant(_ctx: click.Context, param: click.Parameter, value: str | None) -> Micros | None:
-    return None if value is None else parse_instant(value, option=param.opts[0])
+    if value is None:
+        return None
+    option_name = param.opts[0]
+    instant = parse_instant(value, option=option_name)
+    if to_datetime(instant).year not in _YEARS:
+        message = (
+            f"{option_name}: {value!r} is not a time that a task center has seen; mind the year"
+        )
+        raise ConfigurationError(message)
+    return instant
 
 
 def _read_umask(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
@@ -121,11 +132,15 @@ umask_option = option(
 now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")
 
 
-def format_option(*formats: str, default: str) -> Callable[[_F], _F]:
-    """Declare the option that says how to write the data on stdout."""
+def format_option(*formats: str, default: str, variable: str = "FORMAT") -> Callable[[_F], _F]:
+    """Declare the option that says how to write the data on stdout.
+
+    Commands with formats of their own have a variable of their own.
+    """
     return option(
         "--format",
         "output_format",
+        variable=variable,
         type=click.Choice(formats),
         default=default,
         show_default=True,

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli import output, talk
 from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.warehouse.asking import ask, open_to_ask
@@ -16,6 +16,13 @@ _GAPS: Final = """
     select region, project_id, gap_from, gap_to, is_lost
     from main.coverage_gaps
     order by region, project_id, gap_from
+"""
+
+_LOSING: Final = """
+    select project_id, loss_begins_at
+    from main.archive_status
+    where nights_left = 0
+    order by region, project_id
 """
 
 
@@ -37,3 +44,8 @@ def command(*, data_dir: Path, now: Micros | None, output_format: str) -> None:
             if gaps:
                 click.echo("\nnot covered:")
                 output.write_table(["region", "project_id", "from", "to", "is_lost"], iter(gaps))
+        for project_id, loss_begins_at in ask(connection, _LOSING).fetchall():
+            talk.say(
+                f"project {project_id}: what was not read since fades from the task center since "
+                f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; load now"
+            )

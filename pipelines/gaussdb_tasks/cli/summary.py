@@ -13,6 +13,7 @@ def summary_line(report: LoadReport) -> str:
     return (
         f"{report.total('seen_count'):,} tasks seen, {report.total('new_count'):,} new, "
         f"{report.total('changed_count'):,} changed, "
+        f"{report.total('vanished_count'):,} vanished, "
         f"{report.total('rejected_count'):,} rejected; "
         f"{report.total('call_count'):,} calls in {report.seconds:.1f} s; {report.database}"
     )
@@ -56,7 +57,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
 def remarks(report: LoadReport) -> Iterator[str]:
     """Say what somebody may want to look at, a line each."""
     for project in report.projects:
-        if len(report.projects) > 1 or project.vanished_count:
+        if len(report.projects) > 1:
             yield _project_line(project)
         if project.error is not None:
             yield f"failed: {project.error}; the other projects were loaded, run it again"

@@ -11,6 +11,7 @@ import click
 from gaussdb_tasks.knowledge import ProjectKey
 
 _LINE_EVERY_SECONDS: Final = 30.0
+_SHORTEST_REST_SECONDS: Final = 2.0
 
 
 class Progress(Protocol):
@@ -37,6 +38,20 @@ def progress() -> Iterator[Progress]:
             yield bars
     else:
         yield _Lines()
+
+
+class Pauses:
+    """Says now and then that the gateway asks for rest."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        """Note a rest of so many seconds."""
+        now = time.monotonic()
+        if seconds >= _SHORTEST_REST_SECONDS and now >= self._quiet_until:
+            self._quiet_until = now + max(seconds, _LINE_EVERY_SECONDS)
+            say(f"the service rations calls: waiting for {seconds:.0f} s")
 
 
 class _Lines:

@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from gaussdb_tasks import rows, tables
+from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.reading import ProjectReading
@@ -18,6 +20,7 @@ from gaussdb_tasks.instants import SECOND, Micros, to_datetime
 from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
 from gaussdb_tasks.normalise import Rejection
 from gaussdb_tasks.plan import Policy, Purpose
+from gaussdb_tasks.records import Listing
 from gaussdb_tasks.stretches import Stretch, merge
 
 
@@ -62,6 +65,16 @@ class ProjectSource:
     knowledge: Knowledge
     find: Callable[[str, Micros], Known | None]
     clock_ahead: Callable[[], Micros | None] = lambda: None
+
+    @classmethod
+    def unreadable(cls, key: ProjectKey, error: GaussdbTasksError) -> "ProjectSource":
+        """Stand for a project that cannot be read, so that it is recorded as failed."""
+
+        def fetch_page(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:  # noqa: ARG001 - there is no page
+            raise error
+
+        nothing = Knowledge(known_from=0)
+        return cls(key, fetch_page, lambda: 0, nothing, lambda _job_id, _created_at: None)
 
 
 @dataclass(frozen=True)

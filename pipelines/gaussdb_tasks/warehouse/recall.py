@@ -8,12 +8,9 @@ import duckdb
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.instants import DAY, Micros, to_datetime
-from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
+from gaussdb_tasks.instants import Micros, to_datetime
+from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey, remembered_since
 from gaussdb_tasks.stretches import Stretch, merge
-
-_SLACK: Final[Micros] = DAY
-"""How far behind the horizon tasks are recalled: clocks differ, and months do."""
 
 _FETCH_SIZE: Final = 10_000
 
@@ -98,7 +95,7 @@ def recall(
     Raises:
         ConfigurationError: the database knows the project under another region.
     """
-    since = visible_from - _SLACK
+    since = remembered_since(visible_from)
     if not has_tables(connection):
         return Knowledge(known_from=since)
     _refuse_other_region(connection, project)
