@@ -1,7 +1,8 @@
 """Comparing what is seen with what is known: which records are new states, and which version.
 
 A record is a new version when its content differs from the last known version of its task, so a
-task that was Running, Failed and Running again has three. A task that is not seen changes nothing.
+task that was Running, Failed and Running again on three nights has three. A task that is not seen
+changes nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ class History:
         self._tasks: dict[str, Known] = dict(knowledge.tasks)
         self._rejected: dict[str, Micros | None] = dict(knowledge.rejected)
         self._seen: set[str] = set()
+        self._states: dict[str, set[str]] = {}
         self._changed: set[str] = set()
 
     @property
@@ -115,8 +117,8 @@ class History:
         if task.created_at != known.created_at:
             task = task.started_at(known.created_at)
         if known.version_hash != task.version_hash:
-            if not is_first_sight:
-                self.superseded.add((task.job_id, known.version))
+            if not is_first_sight and not self._is_new_in_load(task, known):
+                return None
             if task.job_id in self._before:
                 self._changed.add(task.job_id)
             return self._remember(
@@ -126,6 +128,18 @@ class History:
             return None
         first_seen_at, last_changed_at = known.first_seen_at, known.last_changed_at
         return Version(task, known.version, Change.CONFIRMED, first_seen_at, last_changed_at)
+
+    def _is_new_in_load(self, task: Task, known: Known) -> bool:
+        """Tell whether this load sees this state of a task for the first time.
+
+        A list that shows a task twice, in two states, is no flicker each time it is read again.
+        """
+        states = self._states.setdefault(task.job_id, {known.version_hash})
+        if task.version_hash in states:
+            return False
+        states.add(task.version_hash)
+        self.superseded.add((task.job_id, known.version))
+        return True
 
     def reject(self, rejection: Rejection) -> bool:
         """Note a record that is no task; False if it is known already."""
