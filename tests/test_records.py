@@ -114,6 +114,7 @@ def test_one_odd_record_does_not_cost_the_others(odd: str) -> None:
         b'{"tasks":[]} and more',
         b'{"tasks":[{"a":"\xff"}]}',
         b'{"tasks":[' + b"0," * 10_001 + b"0]}",
+        b'{"tasks":[{"x":[' + b"0," * 2_000_001 + b"0]}]}",
     ],
 )
 def test_what_is_no_list_is_refused(body: bytes) -> None:

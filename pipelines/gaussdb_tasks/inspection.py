@@ -18,6 +18,7 @@ from gaussdb_tasks.plan import Policy
 from gaussdb_tasks.settings import AccessRequest, Patience
 from gaussdb_tasks.warehouse.database import read_published
 from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
 from gaussdb_tasks.warehouse.recall import recall
 
 _TOLERATED_SKEW: Final[Micros] = 5 * MINUTE
@@ -65,7 +66,12 @@ def _inspect_data_dir(data_dir: DataDir) -> Iterator[Inspected]:
         detail = f"{existing} cannot be written; choose another --data-dir, or mend owner and mode"
         yield Inspected(part, State.WRONG, detail, ExitCode.USAGE)
         return
-    yield Inspected(part, State.OK, f"{data_dir.path} can be written")
+    network = network_file_system(existing)
+    if network is None:
+        yield Inspected(part, State.OK, f"{data_dir.path} can be written")
+    else:
+        detail = f"{data_dir.path} is on a network file system ({network}), {ON_A_DISK}"
+        yield Inspected(part, State.WARNING, detail)
     yield from _inspect_database(data_dir)
     yield _inspect_space(data_dir, existing)
 

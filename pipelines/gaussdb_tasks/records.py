@@ -49,7 +49,8 @@ class _Envelope(msgspec.Struct):
     total_count: Any = None
 
 
-# A page has 100 records. What is a hundred times more is no page, and must not fill the memory.
+# A page has 100 records of a dozen values. What is far more is none, and must not fill the memory.
+_MOST_VALUES: Final = 2_000_000
 _MOST_RECORDS: Final = 10_000
 _MOST_DIGITS: Final = 4_000
 _LONG: Final = 18
@@ -72,12 +73,17 @@ def parse_listing(body: bytes) -> Listing:
     Raises:
         BrokenBodyError: it is not a JSON object with an array ``tasks``; null counts as empty.
     """
+    if body.count(b",") > _MOST_VALUES:
+        message = f"it has more than {_MOST_VALUES:,} values"
+        raise BrokenBodyError(message)
     try:
         envelope = _ENVELOPE.decode(body)
         _refuse_flood(envelope.tasks or ())
         parts = [(str(raw, "utf-8"), _DECODER.decode(raw)) for raw in envelope.tasks or ()]
         records = tuple(Record(raw, fields, identity_of(fields)) for raw, fields in parts)
         return Listing(records, _count(envelope.total_count))
+    except BrokenBodyError:
+        raise
     except (ValueError, RecursionError):
         return _parse_kindly(body)
 

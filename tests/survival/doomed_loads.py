@@ -5,6 +5,7 @@ misses one that was deleted, and meets a record that is no task.
 """
 
 import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -21,12 +22,14 @@ from archive_contents import contents, evidence
 from crash_points import CrashPoint, is_worth_a_kill, killed_at, watching
 from emulator_client import NOW, PROJECT, job_id, record
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.instants import DAY, HOUR, MINUTE, Micros
 from nights import Address, address_of, load
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["dlt", "doomed_loads"])
+
+_NOBODY: Final = 65534
 
 FIRST_NIGHT: Final[Micros] = NOW - DAY
 SECOND_NIGHT: Final[Micros] = NOW
@@ -73,6 +76,7 @@ class Stage:
         """Watch an undisturbed second night for the points at which it can be killed."""
         receiver, sender = _CONTEXT.Pipe(duplex=False)
         process = self._start(self.fresh_copy(), _watched_load, sender)
+        sender.close()
         points: list[CrashPoint] = receiver.recv()
         process.join()
         return points
@@ -92,6 +96,15 @@ class Stage:
         process.kill()
         process.join()
         return self._look_at(folder, process.exitcode)
+
+    def load_as_somebody_else(self, folder: Path) -> str:
+        """Load as a user without any right to the folder; return what is raised."""
+        receiver, sender = _CONTEXT.Pipe(duplex=False)
+        process = self._start(folder, _load_as_nobody, sender)
+        sender.close()
+        said: str = receiver.recv()
+        process.join()
+        return said
 
     def _start(
         self, folder: Path, target: Callable[..., None], *more: Any
@@ -146,6 +159,17 @@ def _turn_to_second_night(world: FixedWorld) -> None:
 
 def _plain_load(center: Address, folder: Path) -> None:
     load(center, folder, SECOND_NIGHT)
+
+
+def _load_as_nobody(center: Address, folder: Path, sender: Connection) -> None:
+    if os.geteuid() == 0:  # to root nothing is forbidden
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    try:
+        load(center, folder, SECOND_NIGHT)
+    except GaussdbTasksError as error:
+        sender.send(f"{type(error).__name__}: {error}")
 
 
 def _doomed_load(center: Address, folder: Path, point: CrashPoint) -> None:

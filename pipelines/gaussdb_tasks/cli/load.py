@@ -29,6 +29,7 @@ from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
 from gaussdb_tasks.plan import Policy, Purpose
 from gaussdb_tasks.stretches import Stretch
 from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
 
 _PURPOSES: Final = {
     Purpose.NEW: "new time",
@@ -124,6 +125,9 @@ def command(  # noqa: PLR0913 - one parameter an option
         return
     if stretch_from is not None and stretch_from < policy.visible.start:
         talk.say(f"--from is older than the task center remembers: {iso(policy.visible.start)}")
+    network = network_file_system(data_dir)
+    if network is not None:
+        talk.say(f"{data_dir} is on a network file system ({network}), {ON_A_DISK}")
     report = _run(job)
     for line in remarks(report):
         talk.say(line)

@@ -37,13 +37,6 @@ class DataDir:
             # dlt 1.31 puts the path of its files between quotes into SQL, as it is.
             message = f"{self.path}: a data directory must not have a quote (') in its path"
             raise ConfigurationError(message)
-        if self.database.is_symlink():
-            # A rename would put a file in place of the link, and leave what it points to behind.
-            message = (
-                f"{self.database} is a symbolic link; put the database there itself, or make "
-                "--data-dir the link"
-            )
-            raise ConfigurationError(message)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / _LOCK_NAME).touch()
@@ -53,6 +46,13 @@ class DataDir:
                 "choose another with --data-dir, or mend its owner and mode"
             )
             raise ConfigurationError(message) from error
+        if self.database.is_symlink():
+            # A rename would put a file in place of the link, and leave what it points to behind.
+            message = (
+                f"{self.database} is a symbolic link; put the database there itself, or make "
+                "--data-dir the link"
+            )
+            raise ConfigurationError(message)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

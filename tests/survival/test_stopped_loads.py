@@ -1,0 +1,109 @@
+"""Asked to stop, out of space, not allowed to write: a load ends at once and leaves last night."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from archive_contents import contents
+from doomed_loads import SECOND_NIGHT, Stage, stage
+from emulator_client import PROJECT
+from gaussdb_tasks.instants import iso
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+# Ends a load by a signal to itself, when it comes to a function for the first time.
+_STOP_AT = """
+import os, sys, threading
+place, number = sys.argv.pop(1), int(sys.argv.pop(1))
+def trace(frame, event, _argument):
+    if frame.f_code.co_qualname == place:
+        sys.settrace(None)
+        threading.settrace(None)
+        os.kill(os.getpid(), number)
+sys.settrace(trace)
+threading.settrace(trace)
+from gaussdb_tasks.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def survival(tmp_path: Path) -> Iterator[Stage]:
+    """Two nights: the first is loaded, the second is to be survived."""
+    with stage(tmp_path) as prepared:
+        yield prepared
+
+
+def environment(survival: Stage) -> dict[str, str]:
+    """Return the environment of a load of the second night."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
+        "GAUSSDB_TASKS_ENDPOINT": survival.emulator.endpoint,
+        "GAUSSDB_TASKS_NOW": iso(SECOND_NIGHT),
+        "GAUSSDB_TASKS_REGION": "eu-de",
+        "OS_TOKEN": survival.emulator.token,
+        "OS_PROJECT_ID": PROJECT,
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "place",
+    ["DataDir.scratch", "Pager.walk", "Load.run", "DuckDbSqlClient.execute_query", "apply_views"],
+)
+def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) -> None:
+    """One sentence, 128 + the signal, nothing left behind, last night in place, lock free."""
+    folder = survival.fresh_copy()
+    run = subprocess.run(
+        [sys.executable, "-c", _STOP_AT, place, str(int(number)), "load", "--data-dir", folder],
+        env=environment(survival),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 128 + number, run.stderr
+    assert run.stderr.strip().startswith("gaussdb-tasks: stopped")
+    assert run.stderr.strip().count("\n") == 0
+    assert contents(folder) == survival.before
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "gaussdb_tasks.duckdb"]
+    with DataDir(folder).locked():
+        pass
+
+
+@pytest.mark.parametrize("megabytes", [0.1, 1, 2, 3])
+def test_out_of_space(survival: Stage, megabytes: float) -> None:
+    """No file may grow beyond a few MB, as on a full disk: exit 1, last night, no traceback."""
+    folder = survival.fresh_copy()
+    limit = int(megabytes * 1024**2)
+    before = DataDir(folder).database.read_bytes()
+    temporary = folder.parent / "tmp"
+    temporary.mkdir()
+    run = subprocess.run(
+        [sys.executable, "-m", "gaussdb_tasks", "load", "--data-dir", folder],
+        env={**environment(survival), "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert run.returncode == 1, run.stderr
+    assert "Traceback" not in run.stderr
+    assert "see to its disk" in run.stderr
+    assert DataDir(folder).database.read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "gaussdb_tasks.duckdb"]
+    assert list(temporary.iterdir()) == []
+
+
+def test_no_permission(survival: Stage, tmp_path: Path) -> None:
+    """A user who may not write into the directory is told so, and nothing is changed."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    refusal = survival.load_as_somebody_else(closed / "new")
+    assert refusal.startswith("ConfigurationError: the data directory")
+    assert "cannot be written (Permission denied)" in refusal
+    assert list(closed.iterdir()) == []
