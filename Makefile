@@ -33,6 +33,10 @@ test-thorough: $(VENV)/.installed-dev ## Run the property tests with many more e
 crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and look; takes a quarter of an hour or more
 	@PYTHONPATH=tests:tests/emulator $(BIN)/python tests/survival/crash_matrix.py
 
+.PHONY: simulate-years
+simulate-years: $(VENV)/.installed-dev ## Load years of invented nights and hold them against what was visible
+	@PYTHONPATH=tests:tests/emulator:tests/reading $(BIN)/python tests/survival/simulate_years.py
+
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whether the docs are up to date
 	@$(BIN)/ruff format --check --quiet

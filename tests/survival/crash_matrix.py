@@ -1,13 +1,13 @@
 """Kill a load at every step it takes, and at random moments; print what was found, as a table.
 
-A point that does not hold ends the run with the point's name and exit code 1.
+Exit code 1, with every point that does not hold, where a kill leaves anything wrong.
 """
 
 import random
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,12 @@ from typing import Final
 import click
 from rich.progress import track
 
-from crash_points import Step, step_of
-from doomed_loads import Aftermath, stage
+from crash_points import CrashPoint, Step, step_of
+from doomed_loads import Aftermath, Stage, stage
 
 _AT_ONCE: Final = 2
 _LONGEST_LOAD_SECONDS: Final = 2.0
+_ANY_MOMENT: Final = "any moment"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,33 +30,42 @@ _LONGEST_LOAD_SECONDS: Final = 2.0
 def main(every: int, moments: int, seed: int) -> None:
     """Kill a load at every step it takes, and see that nothing is lost and nothing doubled."""
     dice = random.Random(seed)  # noqa: S311 - moments, not secrets
+    tally: dict[str, list[Aftermath]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as survival:
-        trials: list[tuple[str, Callable[[], Aftermath]]] = [
-            (step_of(point), lambda point=point: survival.kill_at(point))  # type: ignore[misc]
-            for point in survival.points()[::every]
-        ]
-        for _ in range(moments):
-            seconds = dice.uniform(0, _LONGEST_LOAD_SECONDS)
-            trials.append(("any moment", lambda s=seconds: survival.kill_after(s)))  # type: ignore[misc]
+        dooms: list[CrashPoint | float] = [*survival.points()[::every]]
+        dooms += (dice.uniform(0, _LONGEST_LOAD_SECONDS) for _ in range(moments))
         with ThreadPoolExecutor(_AT_ONCE) as executor:
-            outcomes = executor.map(lambda trial: (trial[0], trial[1]()), trials)
-            tally: dict[str, list[Aftermath]] = defaultdict(list)
-            for name, outcome in track(outcomes, "killing loads", len(trials)):
-                tally[name].append(outcome)
+            outcomes = executor.map(lambda doom: _kill(survival, doom), dooms)
+            for doom, outcome in track(zip(dooms, outcomes, strict=True), "killing", len(dooms)):
+                tally[_name(doom)].append(outcome)
+                if outcome.fault is not None:
+                    click.echo(f"{doom}: {outcome.fault}", err=True)
+    everything = [outcome for outcomes in tally.values() for outcome in outcomes]
     click.echo("| killed while it would | kills | last night stands | tonight stands | wrong |")
     click.echo("|---|---:|---:|---:|---:|")
-    for name in (*Step, "any moment"):
-        if name in tally:
-            click.echo(_row(name, tally[name]))
-    click.echo(_row("**together**", [each for each_name in tally for each in tally[each_name]]))
+    for name in (*Step, _ANY_MOMENT):
+        click.echo(_row(name, tally[name]))
+    click.echo(_row("**together**", everything))
+    sys.exit(1 if any(outcome.fault for outcome in everything) else 0)
+
+
+def _kill(survival: Stage, doom: CrashPoint | float) -> Aftermath:
+    if isinstance(doom, CrashPoint):
+        return survival.kill_at(doom)
+    return survival.kill_after(doom)
+
+
+def _name(doom: CrashPoint | float) -> str:
+    return step_of(doom) if isinstance(doom, CrashPoint) else _ANY_MOMENT
 
 
 def _row(name: str, outcomes: Sequence[Aftermath]) -> str:
     killed = [each for each in outcomes if each.was_killed]
-    published = sum(each.is_published for each in killed)
-    # A trial that finds anything wrong raises: a table is only printed where there is nothing.
-    return f"| {name} | {len(killed):,} | {len(killed) - published:,} | {published:,} | 0 |"
+    before = sum(each.is_published is False for each in killed)
+    after = sum(each.is_published is True for each in killed)
+    wrong = sum(each.fault is not None for each in outcomes)
+    return f"| {name} | {len(killed):,} | {before:,} | {after:,} | {wrong:,} |"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

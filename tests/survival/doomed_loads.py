@@ -24,6 +24,7 @@ from emulator_client import NOW, PROJECT, job_id, record
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.instants import DAY, HOUR, MINUTE, Micros
+from gaussdb_tasks.warehouse.datadir import DATABASE_NAME
 from nights import Address, address_of, load
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
@@ -41,11 +42,13 @@ class Aftermath:
 
     Attributes:
         was_killed: False if the load was done before it came to its end.
-        is_published: whether analysts see the second night already.
+        is_published: whether analysts see the second night already; None if neither of the two.
+        fault: what is wrong, if anything is.
     """
 
     was_killed: bool
-    is_published: bool
+    is_published: bool | None
+    fault: str | None
 
 
 class Stage:
@@ -114,21 +117,28 @@ class Stage:
         return process
 
     def _look_at(self, folder: Path, exit_code: int | None) -> Aftermath:
-        assert exit_code in {0, -signal.SIGKILL}
+        was_killed = exit_code == -signal.SIGKILL
+        if not was_killed and exit_code != 0:
+            return Aftermath(was_killed, None, f"it ended with {exit_code}")
         found = contents(folder)
-        assert found in (self.before, self.after), "neither the one night nor the other"
+        if found not in (self.before, self.after):
+            return Aftermath(was_killed, None, "neither the one night nor the other is there")
         is_published = found == self.after
         next_load = self._start(folder, _plain_load)  # dlt works once at a time in a process
         next_load.join()
-        assert next_load.exitcode == 0
+        return Aftermath(was_killed, is_published, self._fault_after(folder, next_load.exitcode))
+
+    def _fault_after(self, folder: Path, exit_code: int | None) -> str | None:
+        """Say in what the next load's outcome differs from an undisturbed one's."""
+        if exit_code != 0:
+            return f"the next load ended with {exit_code}"
         again = contents(folder)
-        assert evidence(again) == evidence(self.after), "not what an undisturbed load leaves"
-        if not is_published:
-            assert again == self.after, "not what an undisturbed load leaves"
-        left = sorted(entry.name for entry in folder.iterdir())
-        assert left == [".lock", "gaussdb_tasks.duckdb"], "something of the killed load is left"
+        if evidence(again) != evidence(self.after):
+            return "the next load left something else than an undisturbed one"
+        if sorted(entry.name for entry in folder.iterdir()) != [".lock", DATABASE_NAME]:
+            return "something of the killed load is left"
         shutil.rmtree(folder)
-        return Aftermath(exit_code != 0, is_published)
+        return None
 
 
 @contextmanager

@@ -33,16 +33,17 @@ def test_killed_at_a_step(
 ) -> None:
     """What analysts see is one whole night, and the next load's outcome is an undisturbed one's."""
     for point in sample(points[step], 2, seed=len(points[step])):
-        assert survival.kill_at(point).was_killed, point
+        outcome = survival.kill_at(point)
+        assert outcome.fault is None, point
+        assert outcome.was_killed, point
 
 
 def test_killed_around_the_rename(survival: Stage, points: dict[Step, list[CrashPoint]]) -> None:
     """Before the rename it is last night, after it tonight, and nothing else in between."""
-    published = [
-        survival.kill_at(point).is_published
-        for point in points[Step.PUBLISH]
-        if point.room == "warehouse/files.py"
-    ]
+    around = [point for point in points[Step.PUBLISH] if point.room == "warehouse/files.py"]
+    outcomes = [survival.kill_at(point) for point in around]
+    assert [outcome.fault for outcome in outcomes] == [None] * len(around)
+    published = [outcome.is_published is True for outcome in outcomes]
     assert set(published) == {False, True}
     assert published == sorted(published)
 
@@ -50,4 +51,4 @@ def test_killed_around_the_rename(survival: Stage, points: dict[Step, list[Crash
 @pytest.mark.parametrize("tenths", [3, 6, 9, 12])
 def test_killed_at_some_moment(tenths: int, survival: Stage) -> None:
     """Whenever it is killed, also inside DuckDB or while it waits for an answer, it is the same."""
-    survival.kill_after(tenths / 10)
+    assert survival.kill_after(tenths / 10).fault is None

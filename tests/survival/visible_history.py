@@ -47,7 +47,8 @@ class VisibleHistory:
                 known.append((now, sight.content))
             self._latest[job_id] = sight
         for job_id, sight in self._latest.items():
-            if job_id not in visible and sight.created_at >= now - HORIZON:
+            # What was created later than now is not missed: the clock has jumped back.
+            if job_id not in visible and now - HORIZON <= sight.created_at <= now:
                 self.perhaps_deleted.add(job_id)
                 if sight.created_at >= now - _SURELY_REMEMBERED:
                     self.deleted.add(job_id)

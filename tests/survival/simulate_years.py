@@ -1,0 +1,49 @@
+"""Load years of invented nights and hold the archive against what was visible; print what it took.
+
+Exit code 1, with every fault, where the archive holds anything else.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.progress import track
+
+from gaussdb_tasks.emulator import InventedWorld
+from gaussdb_tasks.instants import DAY, parse_instant
+from gaussdb_tasks.warehouse.datadir import DataDir
+from invented_nights import Story, nights_of
+from nights import rows
+
+_BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--nights", default=400, show_default=True, help="How many nights are loaded.")
+@click.option("--seed", default=1, show_default=True, help="What tasks and nights follow from.")
+@click.option("--tasks-per-day", default=40, show_default=True, help="Tasks of each project.")
+def main(nights: int, seed: int, tasks_per_day: int) -> None:
+    """Load years of nights: missed ones, clocks that jump, projects that come and are forbidden."""
+    world = InventedWorld(seed, tasks_per_day=tasks_per_day)
+    series = nights_of(world, _BEGIN, nights, seed)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        story = Story(Path(name))
+        story.load(world, track(series, "loading nights"))
+        faults = story.faults()
+        versions = rows(Path(name), "select count(*) from task_history")[0][0]
+        size = DataDir(Path(name)).database.stat().st_size / 1024**2
+    click.echo(
+        f"{nights:,} nights over {(series[-1].now - series[0].now) / DAY / 365:.1f} years, "
+        f"{versions:,} versions, {size:.0f} MB, {time.monotonic() - started:.0f} s, "
+        f"{sum(r.total('call_count') for r in story.reports):,} calls: {len(faults):,} faults"
+    )
+    for fault in faults:
+        click.echo(fault, err=True)
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
