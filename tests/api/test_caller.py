@@ -62,6 +62,17 @@ def client_for(
         yield TaskCenterClient(Caller(http, identity, place, budget=budget, patience=patience))
 
 
+def budget_by(clock: SettableClock) -> CallBudget:
+    """Make a budget whose waits pass at once, on the emulator's clock as well."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        clock.advance(int(seconds * SECOND))
+
+    return CallBudget(monotonic=lambda: now[0], sleep=sleep)
+
+
 @pytest.fixture(params=range(len(PASSING_FAULTS)))
 def fault(request: pytest.FixtureRequest) -> Fault:
     """Each of the faults that pass."""
@@ -114,13 +125,7 @@ def test_a_rest_longer_than_patience_is_not_taken() -> None:
 def test_a_rationed_gateway_is_not_hammered() -> None:
     """With 5 calls a minute allowed, 20 calls come through with few refusals."""
     clock = SettableClock(NOW)
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-        clock.advance(int(seconds * SECOND))
-
-    budget = CallBudget(monotonic=lambda: now[0], sleep=sleep)
+    budget = budget_by(clock)
     emulator = emulator_with(RateLimit(5, 60 * SECOND))
     emulator.clock = clock
     with emulator, client_for(emulator, budget=budget) as client:
@@ -287,13 +292,7 @@ class _HangUp(socketserver.BaseRequestHandler):
 def test_a_gateway_that_does_not_say_how_long_is_waited_for() -> None:
     """200 calls in five minutes and a bare 429: 700 calls come through, they just take longer."""
     clock = SettableClock(NOW)
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-        clock.advance(int(seconds * SECOND))
-
-    budget = CallBudget(monotonic=lambda: now[0], sleep=sleep)
+    budget = budget_by(clock)
     emulator = emulator_with(RateLimit(200, 300 * SECOND, says_when=False))
     emulator.clock = clock
     with emulator, client_for(emulator, budget=budget, patience=Patience()) as client:

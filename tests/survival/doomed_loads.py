@@ -5,11 +5,13 @@ misses one that was deleted, and meets a record that is no task.
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import random
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ from nights import Address, address_of, load
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["dlt", "doomed_loads"])
 
+_PROCESSES: Final = threading.Lock()
 _NOBODY: Final = 65534
 
 FIRST_NIGHT: Final[Micros] = NOW - DAY
@@ -88,8 +91,7 @@ class Stage:
         """Kill the second night at a point, look, and run it again."""
         folder = self.fresh_copy()
         process = self._start(folder, _doomed_load, point)
-        process.join()
-        return self._look_at(folder, process.exitcode)
+        return self._look_at(folder, _exit_code_of(process))
 
     def kill_after(self, seconds: float) -> Aftermath:
         """Kill the second night at some moment, look, and run it again."""
@@ -97,8 +99,7 @@ class Stage:
         process = self._start(folder, _plain_load)
         time.sleep(seconds)
         process.kill()
-        process.join()
-        return self._look_at(folder, process.exitcode)
+        return self._look_at(folder, _exit_code_of(process))
 
     def load_as_somebody_else(self, folder: Path) -> str:
         """Load as a user without any right to the folder; return what is raised."""
@@ -113,7 +114,8 @@ class Stage:
         self, folder: Path, target: Callable[..., None], *more: Any
     ) -> multiprocessing.context.ForkServerProcess:
         process = _CONTEXT.Process(target=target, args=(address_of(self.emulator), folder, *more))
-        process.start()
+        with _PROCESSES:
+            process.start()
         return process
 
     def _look_at(self, folder: Path, exit_code: int | None) -> Aftermath:
@@ -125,8 +127,8 @@ class Stage:
             return Aftermath(was_killed, None, "neither the one night nor the other is there")
         is_published = found == self.after
         next_load = self._start(folder, _plain_load)  # dlt works once at a time in a process
-        next_load.join()
-        return Aftermath(was_killed, is_published, self._fault_after(folder, next_load.exitcode))
+        fault = self._fault_after(folder, _exit_code_of(next_load))
+        return Aftermath(was_killed, is_published, fault)
 
     def _fault_after(self, folder: Path, exit_code: int | None) -> str | None:
         """Say in what the next load's outcome differs from an undisturbed one's."""
@@ -139,6 +141,17 @@ class Stage:
             return "something of the killed load is left"
         shutil.rmtree(folder)
         return None
+
+
+def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | None:
+    """Wait for a process to end; several threads may do so at once, each for its own.
+
+    To start one asks all others whether they have ended, and their answer can be read only once.
+    """
+    multiprocessing.connection.wait([process.sentinel])
+    with _PROCESSES:
+        process.join()
+        return process.exitcode
 
 
 @contextmanager
