@@ -12,7 +12,15 @@ from command_runs import Command, token_env
 from emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, record
 from gaussdb_tasks import instants
 from gaussdb_tasks.cli import load
-from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.emulator import (
+    DiesAfter,
+    Emulator,
+    FixedWorld,
+    Script,
+    SettableClock,
+    answers,
+)
+from gaussdb_tasks.emulator.messages import identity_error
 from gaussdb_tasks.instants import DAY, HOUR, iso, to_datetime
 from gaussdb_tasks.warehouse.datadir import DataDir
 from nights import rows
@@ -273,3 +281,28 @@ def test_secrets_stay_secret(command: Command, emulator: Emulator) -> None:
     files = [path for path in Path.cwd().rglob("*") if path.is_file()]
     assert files
     assert all(emulator.token.encode() not in path.read_bytes() for path in files)
+
+
+def test_a_password_stays_secret(command: Command, emulator: Emulator) -> None:
+    """Neither it nor a token that it got is in any output or file, whatever becomes of the load."""
+    env = {
+        "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
+        "OS_AUTH_URL": emulator.auth_url,
+        "OS_USERNAME": emulator.user,
+        "OS_PASSWORD": emulator.password,
+        "OS_USER_DOMAIN_NAME": emulator.account.domain,
+        "OS_PROJECT_ID": PROJECT,
+        "OS_REGION_NAME": "eu-de",
+    }
+    runs = [command("load", "--now", iso(NOW), "--format", "json", env=env)]
+    tokens = [call.headers["x-auth-token"] for call in emulator.calls]
+    emulator.faults = [DiesAfter(0)]
+    echo = answers(identity_error(400, "Bad Request", f"why {emulator.password}?"))
+    emulator.identity_faults = [Script(dict.fromkeys(range(1, 20), echo))]
+    runs.append(command("check", "--now", iso(NOW), env=env))
+    assert [run.exit_code for run in runs] == [0, 2]
+    assert "why ***?" in runs[1].stdout
+    outputs = [text for run in runs for text in (run.stdout, run.stderr)]
+    outputs += [path.read_text("latin-1") for path in Path.cwd().rglob("*") if path.is_file()]
+    for secret in {emulator.password, *tokens}:
+        assert not any(secret in text for text in outputs)

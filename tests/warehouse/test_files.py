@@ -1,5 +1,8 @@
 """Files that are whole or not there, a directory with a lock, and a scratch that goes."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +34,59 @@ def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
         assert reader.read() == "one"
     assert old.read_text() == "two"
     assert not new.exists()
+
+
+def test_power_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content is synced before the name changes, and the folder after it: never the reverse."""
+    steps: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def noted_sync(descriptor: int) -> None:
+        steps.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def noted_replace(source: Path, target: Path) -> Path:
+        steps.append(f"rename {source.name} to {target.name}")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    (tmp_path / "clone").write_text("two")
+    files.publish(tmp_path / "clone", tmp_path / "night")
+    assert steps == ["sync clone", "rename clone to night", f"sync {tmp_path.name}"]
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, None])
+def test_a_file_is_copied_where_blocks_cannot_be_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    """Without reflinks the clone is a copy; with them the system is asked once for all of it."""
+    original, clone = tmp_path / "original", tmp_path / "clone"
+    original.write_bytes(b"night one" * 10_000)
+
+    def reflink(target: int, request: int, source: int) -> None:
+        assert request == 0x40049409
+        if code is not None:
+            raise OSError(code, "no")
+        os.sendfile(target, source, 0, original.stat().st_size)
+
+    monkeypatch.setattr(fcntl, "ioctl", reflink)
+    files.clone(original, clone)
+    assert clone.read_bytes() == original.read_bytes()
+
+
+def test_a_disk_that_fails_while_cloning_is_not_taken_for_one_without_reflinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An input or output error is told, not worked around."""
+    (tmp_path / "original").write_text("one")
+
+    def fail(*_arguments: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "ioctl", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.clone(tmp_path / "original", tmp_path / "clone")
 
 
 def test_a_second_load_does_not_wait(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 
 from gaussdb_tasks.api import faults
-from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
+from gaussdb_tasks.errors import AccessError, ConfigurationError, GaussdbTasksError, ServiceError
 
 _HIDDEN: Final = "***"
 _SENDABLE: Final = re.compile(r"[!-~]+")
@@ -80,12 +80,14 @@ class KeystoneIdentity:
     says 403 for an expired token, and eight threads that are refused at once need one new token.
     """
 
-    def __init__(self, plugin: BaseAuthPlugin, session: Session, *, iam_url: str) -> None:
+    def __init__(
+        self, plugin: BaseAuthPlugin, session: Session, *, iam_url: str, secret: str = ""
+    ) -> None:
         self._plugin = plugin
         self._session = session
         self._iam_url = iam_url
         self._lock = threading.Lock()
-        self._seen: set[str] = set()
+        self._secrets: set[str] = {secret}
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_PASSING),
             stop=tenacity.stop_after_attempt(4),
@@ -117,9 +119,9 @@ class KeystoneIdentity:
             return self._ask(lambda: self._plugin.get_project_id(self._session))
 
     def redact(self, text: str) -> str:
-        """Blot out every token that was used."""
-        for token in self._seen:
-            text = _blot_out(text, token)
+        """Blot out the password, and every token that was used."""
+        for secret in self._secrets:
+            text = _blot_out(text, secret)
         return text
 
     def _fetch_token(self) -> str:
@@ -127,12 +129,15 @@ class KeystoneIdentity:
         if token is None:
             message = f"sign-in at {self._iam_url} gave no token; check the credentials"
             raise AccessError(message)
-        self._seen.add(token)
+        self._secrets.add(token)
         return token
 
     def _ask(self, question: Callable[[], _T]) -> _T:
-        with _explained(self._iam_url):
-            return self._retrying(question)
+        try:
+            with _explained(self._iam_url):
+                return self._retrying(question)
+        except GaussdbTasksError as error:  # IAM may have repeated what it was told
+            raise type(error)(self.redact(str(error))) from error.__cause__
 
 
 def _blot_out(text: str, secret: str) -> str:

@@ -106,7 +106,8 @@ def _from_cloud(cloud: str | None, request: AccessRequest) -> Iterator[ProjectAc
         session.redirect = False  # a sign-in carries the password; it goes where it was told to
         if endpoints.is_loopback(urlsplit(iam_url).hostname or ""):
             session.session.trust_env = False
-        identity = KeystoneIdentity(session.auth, session, iam_url=iam_url)
+        password = str(config.get_auth_args().get("password") or "")
+        identity = KeystoneIdentity(session.auth, session, iam_url=iam_url, secret=password)
         verify, cert = config.get_requests_verify_args()
         yield _access(
             request,
