@@ -123,18 +123,27 @@ def command(  # noqa: PLR0913 - one parameter an option
     if dry_run:
         _print_plan(job)
         return
-    if stretch_from is not None and stretch_from < policy.visible.start:
-        talk.say(f"--from is older than the task center remembers: {iso(policy.visible.start)}")
-    network = network_file_system(data_dir)
-    if network is not None:
-        talk.say(f"{data_dir} is on a network file system ({network}), {ON_A_DISK}")
+    _warn_beforehand(job, stretch_from)
     report = _run(job)
+    _tell(report, output_format)
+    sys.exit(report.exit_code)
+
+
+def _warn_beforehand(job: LoadJob, stretch_from: Micros | None) -> None:
+    oldest = job.policy.visible.start
+    if stretch_from is not None and stretch_from < oldest:
+        talk.say(f"--from is older than the task center remembers: {iso(oldest)}")
+    network = network_file_system(job.data_dir.path)
+    if network is not None:
+        talk.say(f"{job.data_dir.path} is on a network file system ({network}), {ON_A_DISK}")
+
+
+def _tell(report: LoadReport, output_format: str) -> None:
     for line in remarks(report):
         talk.say(line)
     talk.say(summary_line(report))
     if output_format == "json":
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(as_dict(report))) + b"\n")
-    sys.exit(report.exit_code)
 
 
 def _stretch(

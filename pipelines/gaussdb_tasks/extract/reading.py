@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gaussdb_tasks.api.client import TaskQuery
-from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING, is_final
+from gaussdb_tasks.contract import STATUS_RUNNING, is_final
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract import reconciliation
+from gaussdb_tasks.extract.future import FutureTolerant
 from gaussdb_tasks.extract.paging import FetchPage, Pager
 from gaussdb_tasks.extract.reconciliation import EDGE, FADING, Expectation, Proved
 from gaussdb_tasks.extract.sightings import Batch, Sightings
@@ -18,7 +18,6 @@ from gaussdb_tasks.instants import HOUR, Micros, iso
 from gaussdb_tasks.knowledge import Knowledge
 from gaussdb_tasks.normalise import Task, status_of
 from gaussdb_tasks.plan import Policy, Purpose, plan_load
-from gaussdb_tasks.records import Listing
 from gaussdb_tasks.stretches import Stretch
 
 _BLIND_SPOT: Final = (
@@ -62,9 +61,11 @@ class ProjectReading:
         self._knowledge = knowledge
         self._sightings = Sightings(history)
         self._executor = ThreadPoolExecutor(connections, thread_name_prefix="page")
-        self._fetch_page = fetch_page
-        self._latest_end: Micros | None = None
-        self._pager = Pager(self._fetch, self._executor, lambda: self.is_count_usable is True)
+        self._pager = Pager(
+            FutureTolerant(fetch_page, policy.now),
+            self._executor,
+            lambda: self.is_count_usable is True,
+        )
         self._reader = WindowReader(
             self._pager,
             lambda: self.is_running_listed is True,
@@ -243,23 +244,6 @@ class ProjectReading:
             if reading.doubt is not None:
                 start, end = reading.stretch
                 self.doubts.append(f"window {iso(start)} to {iso(end)}: {reading.doubt}")
-
-    def _fetch(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
-        """Fetch a page, of a window that ends now if the service knows no future."""
-        now = self._policy.now
-        try:
-            return self._fetch_page(self._cut(query), offset=offset, limit=limit)
-        except RequestRefusedError:
-            if self._latest_end is not None or query.end is None or query.end <= now:
-                raise
-        page = self._fetch_page(replace(query, end=now), offset=offset, limit=limit)
-        self._latest_end = now
-        return page
-
-    def _cut(self, query: TaskQuery) -> TaskQuery:
-        if self._latest_end is None or query.end is None:
-            return query
-        return replace(query, end=min(query.end, self._latest_end))
 
     def _list_running(self, stretch: Stretch) -> Iterator[Batch]:
         """List the running tasks that a window shows."""
