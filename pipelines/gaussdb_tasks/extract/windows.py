@@ -109,7 +109,7 @@ class WindowReader:
         if doubt is None:
             return walk, None
         again = self._walk_again(query, walk)
-        return again, self._doubt_after(walk, again)
+        return again, self._doubt(again)
 
     def can_count(self, query: TaskQuery, first: Listing) -> bool:
         """Tell whether the total_count of a query's first page is a count of its tasks.
@@ -152,7 +152,7 @@ class WindowReader:
             return
         again = self._walk_again(query, walk)
         yield again.records()
-        doubt = self._doubt_after(walk, again)
+        doubt = self._doubt(again)
         if doubt is None or again.is_one_answer:
             readings.append(_reading(stretch, again, doubt))
             return
@@ -191,15 +191,6 @@ class WindowReader:
             self.is_count_usable = False
             return None
         return f"{len(walk.identities)} tasks were read, the API counts {_spoken(counts)}"
-
-    def _doubt_after(self, walk: Walk, again: Walk) -> str | None:
-        """Say why two walks do not prove it either."""
-        doubt = self._doubt(again)
-        counted = max((count for count in again.total_counts if count is not None), default=0)
-        if doubt is not None and _is_sound(walk, again) and len(again.identities) > counted:
-            self._is_count_behind = True
-            return None
-        return doubt
 
     def _repair(self, unproved: "_Unproved", readings: list[Reading]) -> Iterator[Iterator[Record]]:
         """Split a window that could not be proved, and read the parts."""
