@@ -36,6 +36,48 @@ def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
     assert not new.exists()
 
 
+def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    """Until the last byte is written the old file stands; a failure leaves it, and nothing else."""
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    with files.replacing(page) as out:
+        out.write(b"new")
+        assert page.read_text() == "old"
+    assert page.read_text() == "new"
+
+    def fail_halfway() -> None:
+        with files.replacing(page) as out:
+            out.write(b"half" * 10_000)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fail_halfway()
+    assert page.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_written_file_may_be_read_as_any_other(tmp_path: Path) -> None:
+    """A new file has the permissions of a new file, a replaced one keeps its own, a link stays."""
+    page, usual = tmp_path / "page.html", tmp_path / "usual"
+    usual.touch()
+    with files.replacing(page) as out:
+        out.write(b"one")
+    assert page.stat().st_mode == usual.stat().st_mode
+    page.chmod(0o640)
+    link = tmp_path / "link.html"
+    link.symlink_to(page.name)
+    with files.replacing(link) as out:
+        out.write(b"two")
+    assert link.is_symlink()
+    assert (page.read_text(), page.stat().st_mode & 0o777) == ("two", 0o640)
+
+
+def test_a_file_is_not_written_in_place_of_a_folder(tmp_path: Path) -> None:
+    """A folder of that name stays, and the error names it."""
+    with pytest.raises(IsADirectoryError, match=tmp_path.name), files.replacing(tmp_path):
+        pass
+
+
 def test_power_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The content is synced before the name changes, and the folder after it: never the reverse."""
     steps: list[str] = []

@@ -5,9 +5,11 @@ import fcntl
 import os
 import shutil
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO, Final
 
 # Linux: share the blocks of another file until one of the two is written (FICLONE of linux/fs.h).
 _FICLONE: Final = 0x40049409
@@ -36,6 +38,39 @@ def publish(source: Path, target: Path) -> None:
     _sync(source)
     source.replace(target)
     _sync(target.parent)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """Write a file whole, in the place of another or of none: half of it is never seen.
+
+    A block that fails leaves what was there. A link stays a link; what it leads to is replaced.
+
+    Raises:
+        OSError: the file cannot be written there.
+    """
+    target = target.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    with NamedTemporaryFile(
+        dir=target.parent, prefix=f".{target.name[:64]}.", delete=False
+    ) as half:
+        path = Path(half.name)
+        try:
+            yield half.file  # type: ignore[misc]  # typeshed knows it as some file, not as binary
+            half.flush()
+            path.chmod(0o666 & ~_umask())  # as open() would; temporary files are private
+            publish(path, target)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    # There is no other way to read it than to set it.
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _keep_access(old: Path, new: Path) -> None:
