@@ -1,0 +1,138 @@
+-- one row per task that its project's last load found new, changed, gone, or back again
+create or replace view main.nightly_changes as
+with
+
+-- A load leaves its clock in what it writes: on states, and on what it missed or found again.
+touched_tasks as (
+    select
+        last_loads.observed_at,
+        tasks.region,
+        tasks.project_id,
+        tasks.job_id,
+        tasks.created_at
+    from main.last_loads
+    inner join task_center.tasks
+        on
+            last_loads.region = tasks.region
+            and last_loads.project_id = tasks.project_id
+            and last_loads.observed_at = tasks.last_changed_at
+    union
+    select
+        last_loads.observed_at,
+        missed_tasks.region,
+        missed_tasks.project_id,
+        missed_tasks.job_id,
+        missed_tasks.created_at
+    from main.last_loads
+    inner join task_center.vanished_tasks as missed_tasks
+        on
+            last_loads.region = missed_tasks.region
+            and last_loads.project_id = missed_tasks.project_id
+            and last_loads.observed_at = missed_tasks.vanished_at
+    where missed_tasks.reappeared_at is null
+    union
+    select
+        last_loads.observed_at,
+        found_tasks.region,
+        found_tasks.project_id,
+        found_tasks.job_id,
+        found_tasks.created_at
+    from main.last_loads
+    inner join task_center.vanished_tasks as found_tasks
+        on
+            last_loads.region = found_tasks.region
+            and last_loads.project_id = found_tasks.project_id
+            and last_loads.observed_at = found_tasks.reappeared_at
+),
+
+changes as (
+    select
+        tasks.*,
+        touched_tasks.observed_at,
+        previous_versions.status as previous_status,
+        tasks.first_seen_at = touched_tasks.observed_at as is_new,
+        tasks.last_changed_at = touched_tasks.observed_at as has_new_state,
+        coalesce(tasks.vanished_at = touched_tasks.observed_at, false) as is_vanished,
+        coalesce(
+            lower(trim(previous_versions.status))
+            in ('completed', 'failed', 'canceled', 'cancelled'),
+            false
+        ) as was_finished,
+        coalesce(lower(trim(previous_versions.status)) = 'failed', false) as was_failed
+    from touched_tasks
+    inner join main.tasks
+        on
+            touched_tasks.region = tasks.region
+            and touched_tasks.project_id = tasks.project_id
+            and touched_tasks.job_id = tasks.job_id
+            and touched_tasks.created_at = tasks.created_at
+    left join task_center.task_versions as previous_versions
+        on
+            tasks.region = previous_versions.region
+            and tasks.project_id = previous_versions.project_id
+            and tasks.job_id = previous_versions.job_id
+            and tasks.created_at = previous_versions.created_at
+            and tasks.version_count = previous_versions.version + 1
+)
+
+select
+    region,
+    project_id,
+    observed_at,
+    job_id,
+    task_name,
+    task_label,
+    instance_id,
+    instance_name,
+    instance_status,
+    case when has_new_state then previous_status else status end as previous_status,
+    status,
+    is_new,
+    has_new_state and not is_new as is_changed,
+    has_new_state and is_finished and not was_finished as is_ended,
+    has_new_state and is_failed and not was_failed as is_failed,
+    is_vanished,
+    not has_new_state and not is_vanished as is_reappeared,
+    fail_reason,
+    created_at,
+    ended_at,
+    duration_seconds
+from changes;
+
+comment on view main.nightly_changes is
+'What the last load brought: one row per task that it found new, changed, gone, or back again.';
+comment on column main.nightly_changes.region is 'Region of the cloud, such as eu-de.';
+comment on column main.nightly_changes.project_id is 'Project in which the task ran.';
+comment on column main.nightly_changes.observed_at is
+'Clock of the project''s last load that did not fail, UTC; its changes are shown.';
+comment on column main.nightly_changes.job_id is 'Identity of the task inside its project.';
+comment on column main.nightly_changes.task_name is 'Kind of the task as the API names it.';
+comment on column main.nightly_changes.task_label is
+'The kind in words; the task_name where the kind is not documented.';
+comment on column main.nightly_changes.instance_id is 'Instance the task worked on.';
+comment on column main.nightly_changes.instance_name is
+'The instance''s name in its latest state.';
+comment on column main.nightly_changes.instance_status is
+'The instance''s status in its latest state.';
+comment on column main.nightly_changes.previous_status is
+'Status in the state before the latest; null for a task that had none.';
+comment on column main.nightly_changes.status is 'Status in its latest state.';
+comment on column main.nightly_changes.is_new is
+'Whether the load saw the task for the first time.';
+comment on column main.nightly_changes.is_changed is
+'Whether the load saw a known task in a new state.';
+comment on column main.nightly_changes.is_ended is
+'Whether the load was the first to see the task finished: completed, failed or canceled.';
+comment on column main.nightly_changes.is_failed is
+'Whether the load was the first to see the task failed.';
+comment on column main.nightly_changes.is_vanished is
+'Whether the load found the task deleted from the task center.';
+comment on column main.nightly_changes.is_reappeared is
+'Whether the load saw a task again, unchanged, that an earlier one had found deleted.';
+comment on column main.nightly_changes.fail_reason is
+'Why the task failed, in the service''s words.';
+comment on column main.nightly_changes.created_at is 'When the task was started, UTC.';
+comment on column main.nightly_changes.ended_at is
+'When the task ended, UTC; no more than a plan while it is not finished.';
+comment on column main.nightly_changes.duration_seconds is
+'Seconds from start to end; null unless finished with an end that is not before the start.';
