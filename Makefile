@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # Where a second DuckDB is tried, beside the pinned one.
 OTHER_DUCKDB := $(abspath $(VENV))/duckdb-2.0.0
 
+# Pages of which parts are written by the program they describe.
+GENERATED := README.md sql/README.md sql/examples/README.md
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -44,7 +47,7 @@ check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > $(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
 	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
-	@$(BIN)/cog -P -I tests --check README.md
+	@$(BIN)/cog -P -I tests --check $(GENERATED)
 
 .PHONY: format
 format: $(VENV)/.installed-dev ## Format Python and SQL
@@ -53,8 +56,8 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/sqlfluff format --disable-progress-bar --nocolor sql
 
 .PHONY: docs
-docs: $(VENV)/.installed-dev ## Write the generated parts of the README again
-	@$(BIN)/cog -P -I tests -r README.md
+docs: $(VENV)/.installed-dev ## Write the generated parts of the docs again
+	@$(BIN)/cog -P -I tests -r $(GENERATED)
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night

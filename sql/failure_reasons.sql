@@ -1,4 +1,5 @@
 -- one row per kind of reason for which tasks failed
+-- order by failed_count desc, reason_pattern
 create or replace view main.failure_reasons as
 with
 

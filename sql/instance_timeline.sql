@@ -1,4 +1,5 @@
 -- one row per task, numbered within its instance in the order of their starts
+-- order by region, project_id, instance_id, task_number
 create or replace view main.instance_timeline as
 select
     region,

@@ -1,4 +1,5 @@
 -- one row per finished task that took longer than 95 % of its name
+-- order by times_typical desc, region, project_id, job_id
 create or replace view main.slow_tasks as
 select
     tasks.region,

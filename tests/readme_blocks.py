@@ -18,7 +18,8 @@ import duckdb
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.warehouse.datadir import DATABASE_NAME
 
-_CLOCK = "2026-03-18T12:00:00Z"
+CLOCK = "2026-03-18T12:00:00Z"
+"""When the demo's data were made."""
 _WIDTH = "100"
 
 _EXIT_CODES = {
@@ -43,7 +44,7 @@ _EXIT_CODES = {
 def _demo() -> tuple[str, str, str]:
     """Run the demo once; return its folder and what it wrote to stderr and stdout."""
     folder = tempfile.mkdtemp(prefix="gaussdb-tasks-readme-")
-    run = _run(folder, "demo", "--now", _CLOCK)
+    run = _run(folder, "demo", "--now", CLOCK)
     return folder, run.stderr, run.stdout
 
 
@@ -54,18 +55,23 @@ def demo() -> None:
     _code_block("console", "$ make demo\n" + seconds_vary + stdout.rstrip("\n"))
 
 
+def run_on_demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command on the demo's data."""
+    folder, _, _ = _demo()
+    return _run(folder, *arguments, "--data-dir", "data/demo")
+
+
 def answer(*arguments: str) -> None:
     """Show a command on the demo's data and what it prints."""
-    folder, _, _ = _demo()
-    run = _run(folder, *arguments, "--data-dir", "data/demo")
+    run = run_on_demo(*arguments)
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
-    clock_hidden = shown.replace(f" --now {_CLOCK}", "")
+    clock_hidden = shown.replace(f" --now {CLOCK}", "")
     _code_block("console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{run.stdout}")
 
 
 def status() -> None:
     """Show the status of the demo's archive at the demo's clock."""
-    answer("status", "--now", _CLOCK)
+    answer("status", "--now", CLOCK)
 
 
 def views() -> None:

@@ -26,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_sql_is_inside(wheel: Path) -> None:
-    """Every view and check of the checkout is in the wheel, to the byte."""
+    """Every view, check and question, and their pages, are in the wheel, to the byte."""
     with zipfile.ZipFile(wheel) as archive:
         inside = {
             name.removeprefix("gaussdb_tasks/sql/"): archive.read(name)
@@ -35,7 +35,7 @@ def test_the_sql_is_inside(wheel: Path) -> None:
         }
     outside = {
         str(path.relative_to(ROOT / "sql")): path.read_bytes()
-        for path in (ROOT / "sql").rglob("*.sql")
+        for path in (ROOT / "sql").rglob("*.*")
     }
     assert inside == outside
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from pyarrow import parquet
 
@@ -83,6 +84,144 @@ def run_to_file(arguments: list[str], folder: Path) -> Path:
     return answer
 
 
+def test_csv_tells_an_empty_text_from_none(command: Command, loaded: Path) -> None:
+    """An empty text is a quoted field, null is nothing between the commas; so DuckDB reads them."""
+    sql = "select null as a, '' as b, 'a,b' as c, 0.1::double as d"
+    run = command("query", sql, "--data-dir", loaded, "--format", "csv")
+    assert run.stdout == 'a,b,c,d\n,"","a,b",0.1\n'
+    Path("answer.csv").write_text(run.stdout)
+    reading = "from read_csv('answer.csv', header = true, allow_quoted_nulls = false)"
+    assert duckdb.sql(reading).fetchall() == [(None, "", "a,b", 0.1)]
+
+
+def test_json_lines(command: Command, loaded: Path) -> None:
+    """One object a line, with the values that the JSON array has; no row, no line."""
+    lines = command("query", SQL, "--data-dir", loaded, "--format", "jsonl").stdout.splitlines()
+    array = command("query", SQL, "--data-dir", loaded, "--format", "json").stdout
+    assert [json.loads(line) for line in lines] == json.loads(array)
+    assert len(lines) == 3
+    none = command("query", "from tasks where false", "--data-dir", loaded, "--format", "jsonl")
+    assert none.stdout == ""
+
+
+def test_markdown(command: Command, loaded: Path) -> None:
+    """Numbers right, NULL visible; what would be HTML, a column or a line is text."""
+    sql = "select 1.5::double as n, '<b>|*x*' as t union all select null, e'a\\nb\\x1b' order by t"
+    run = command("query", sql, "--data-dir", loaded, "--format", "markdown")
+    assert run.stdout.splitlines() == [
+        "| n | t |",
+        "| ---: | --- |",
+        r"| 1.5 | &lt;b&gt;\|\*x\* |",
+        r"| NULL | a<br>b\\x1b |",
+    ]
+
+
+@pytest.mark.parametrize("output_format", ["json", "jsonl", "parquet"])
+def test_columns_of_one_name_are_refused_where_one_would_be_lost(
+    command: Command, loaded: Path, output_format: str
+) -> None:
+    """JSON and Parquet would drop a column; CSV, which need not, has both."""
+    sql = "select 1 as a, 2 as a"
+    run = command("query", sql, "--data-dir", loaded, "--format", output_format)
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert "more than one column a" in run.stderr
+    assert command("query", sql, "--data-dir", loaded, "--format", "csv").stdout == "a,a\n1,2\n"
+
+
+def test_a_table_hides_no_control_characters(command: Command, loaded: Path) -> None:
+    """What would colour the terminal or turn the writing around is spelt out."""
+    sql = "select e'\\x1b[31mred' as a, chr(8238) || 'abc' as b"
+    run = command("query", sql, "--data-dir", loaded)
+    assert r"\x1b[31mred" in run.stdout
+    assert r"\u202eabc" in run.stdout
+    assert "\x1b" not in run.stdout
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "md", "parquet", "txt"])
+def test_a_file_has_what_stdout_would_have(command: Command, loaded: Path, suffix: str) -> None:
+    """The suffix says the format; nothing goes to stdout, and what was there is replaced."""
+    output_format = {"md": "markdown", "txt": "table"}.get(suffix, suffix)
+    path = Path(f"answer.{suffix}")
+    path.write_text("older and longer" * 1000)
+    assert command("query", SQL, "--data-dir", loaded, "--output", path).stdout == ""
+    if suffix == "parquet":
+        assert parquet.read_table(path).num_rows == 3
+    else:
+        shown = command("query", SQL, "--data-dir", loaded, "--format", output_format).stdout
+        assert path.read_text() == shown
+    command("query", SQL, "--data-dir", loaded, "--output", path, "--format", "jsonl")
+    assert path.read_text().startswith("{")
+
+
+def test_a_file_is_written_whole_or_not(command: Command, loaded: Path) -> None:
+    """A question that breaks off among its rows leaves the old file, and nothing beside it."""
+    path = Path("answer.csv")
+    path.write_text("last night's")
+    question = "select case when i = 500000 then error('odd') else i end from range(1000000) t(i)"
+    assert command("query", question, "--data-dir", loaded, "--output", path).exit_code == 2
+    assert path.read_text() == "last night's"
+    assert list(Path.cwd().iterdir()) == [path.absolute()]
+
+
+def test_a_file_that_cannot_be_written(command: Command, loaded: Path) -> None:
+    """The sentence names the file and what is in the way."""
+    run = command("query", "tasks", "--data-dir", loaded, "--output", "no/such/folder.csv")
+    assert run.exit_code == 2
+    assert "no/such/folder.csv cannot be written (No such file or directory)" in run.stderr
+
+
+def test_the_list_names_views_and_saved_questions(command: Command, loaded: Path) -> None:
+    """One line each with what it answers; every name on it can be asked."""
+    run = command("query", "--list", "--data-dir", loaded, "--format", "jsonl")
+    meanings = {
+        line["name"]: line["what_it_answers"] for line in map(json.loads, run.stdout.splitlines())
+    }
+    assert meanings["tasks"].startswith("One row per task")
+    assert meanings["stuck_now"].endswith("?")
+    assert "--set month=" in meanings["is_month_complete"]
+    for name in meanings:
+        assert command("query", name, "--data-dir", loaded).exit_code == 0, name
+
+
+def test_what_a_question_leaves_open_can_be_set(command: Command, loaded: Path) -> None:
+    """--set reaches saved questions and SQL; what cannot be set there, or has no value, is said."""
+
+    def asked(*arguments: str) -> tuple[int, str]:
+        run = command("query", *arguments, "--data-dir", loaded, "--format", "csv")
+        return run.exit_code, run.stdout or run.stderr
+
+    assert asked("select getvariable('x') as x", "--set", "x=a=b'c") == (0, "x\na=b'c\n")
+    assert asked("instance_history", "--set", "instance=nobody")[1].count("\n") == 1
+    for arguments, words in (
+        (["stuck_now", "--set", "x=1"], "in stuck_now, nothing can be set"),
+        (["is_month_complete", "--set", "mnth=1"], "in is_month_complete, month can be set"),
+        (["select 1", "--set", "x"], "NAME=VALUE"),
+        (["select 1", "--set", "x y=1"], "letters, digits"),
+    ):
+        exit_code, said = asked(*arguments)
+        assert exit_code == 2
+        assert words in said
+
+
+def test_sql_comes_from_stdin_too(
+    command: Command, loaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dash reads the question from stdin; nothing at all is a mistake that says what to do."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("select 1 as one;\n"))
+    run = command("query", "-", "--data-dir", loaded, "--format", "csv")
+    assert run.stdout == "one\n1\n"
+    run = command("query", "--data-dir", loaded)
+    assert run.exit_code == 2
+    assert "--list" in run.stderr
+
+
+def test_views_come_in_the_order_they_are_read_in(command: Command, loaded: Path) -> None:
+    """Each view that says its order can be sorted so; tasks come with the newest first."""
+    run = command("query", "tasks", "--data-dir", loaded, "--format", "csv")
+    starts = [row["created_at"] for row in csv.DictReader(io.StringIO(run.stdout))]
+    assert starts == sorted(starts, reverse=True)
+
+
 def test_no_rows(command: Command, loaded: Path) -> None:
     """Nothing found is said on stderr; on stdout are the columns."""
     run = command("query", "select job_id from tasks where false", "--data-dir", loaded)
@@ -114,8 +253,8 @@ def test_a_view_is_found_by_name(command: Command, loaded: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "words"),
     [
-        ("task", ["no view 'task'", "tasks"]),
-        ("nothing_like_it", ["there are", "archive_status"]),
+        ("task", ["no view", "'task'", "tasks"]),
+        ("nothing_like_it", ["no saved question", "query --list"]),
         ("select nothing", ["cannot answer", "nothing"]),
         ("select 1; select 2", ["not one SELECT"]),
         ("", ["not one SELECT"]),

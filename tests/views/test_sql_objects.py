@@ -159,3 +159,18 @@ def test_a_check_that_does_not_run_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(objects, "check_files", lambda: [check])
     with pytest.raises(SqlFileError, match=r"^odd\.sql does not run: "):
         run_checks(given().connection)
+
+
+def test_tables_and_their_columns_carry_comments() -> None:
+    """The words of the tables are in the database, and are put right where they differ."""
+    archive = given()
+    sql = """
+        select comment from duckdb_tables() where schema_name = 'task_center'
+        union all
+        select comment from duckdb_columns() where schema_name = 'task_center'
+    """
+    before = archive.query(sql)
+    assert all(row["comment"] for row in before)
+    archive.connection.execute("comment on column task_center.tasks.job_id is 'wrong'")
+    apply_views(archive.connection)
+    assert archive.query(sql) == before

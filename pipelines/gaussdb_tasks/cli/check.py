@@ -25,7 +25,7 @@ from gaussdb_tasks.warehouse.datadir import DataDir
 @data_dir_option
 @access_options
 @now_option
-@format_option("table", "csv", "json", default="table")
+@format_option(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     data_dir: Path,
@@ -46,5 +46,5 @@ def command(  # noqa: PLR0913 - one parameter an option
     found = list(inspect(DataDir(data_dir), request, os.environ, policy))
     names = ["part", "state", "detail"]
     rows = [(each.part, each.state.value, each.detail) for each in found]
-    output.write_rows(names, iter(rows), output_format)
+    output.write_rows(names, iter(rows), output.Target(output_format))
     sys.exit(max((each.exit_code for each in found), default=0))

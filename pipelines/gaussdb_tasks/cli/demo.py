@@ -80,7 +80,7 @@ def command(
     with open_to_ask(DataDir(data_dir).database) as connection:
         for title, question in _SHOWN.items():
             click.echo(f"\n{title}\n")
-            output.write(ask(connection, question), "table")
+            output.write(ask(connection, question), output.Target("table"))
     click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)
 
 

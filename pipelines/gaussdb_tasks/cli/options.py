@@ -132,10 +132,13 @@ umask_option = option(
 now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")
 
 
-def format_option(*formats: str, default: str, variable: str = "FORMAT") -> Callable[[_F], _F]:
+def format_option(
+    *formats: str, default: str | None, variable: str = "FORMAT"
+) -> Callable[[_F], _F]:
     """Declare the option that says how to write the data on stdout.
 
-    Commands with formats of their own have a variable of their own.
+    Without a default the command chooses. Commands with formats of their own have a variable of
+    their own.
     """
     return option(
         "--format",

@@ -1,58 +1,94 @@
-"""Data on stdout: tables for people, CSV, JSON and Parquet for programs."""
+"""Data to stdout, or to a file that is whole or not there; all talk goes to stderr."""
 
-import csv
-import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, BinaryIO, Final
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import click
 import duckdb
-import msgspec
 
-FORMATS: Final = ("table", "csv", "json", "parquet")
+from gaussdb_tasks.cli import formats
+from gaussdb_tasks.cli.tables import table_lines
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.warehouse.files import replacing
+
+Rows: TypeAlias = Iterator[Sequence[Any]]
+
+_WRITERS: Final[Mapping[str, Callable[[Sequence[str], Rows], Iterator[str]]]] = MappingProxyType(
+    {
+        "csv": formats.csv_lines,
+        "json": formats.json_array,
+        "jsonl": formats.json_lines,
+        "markdown": formats.markdown_lines,
+    }
+)
+
+ROW_FORMATS: Final = ("table", *_WRITERS)
+"""Formats for a few rows."""
+FORMATS: Final = (*ROW_FORMATS, "parquet")
+"""Formats for the answer to a question."""
+
+_FORMATS_BY_SUFFIX: Final = MappingProxyType(
+    {f".{name}": name for name in FORMATS if name != "table"} | {".md": "markdown"}
+)
+_NEED_DISTINCT_NAMES: Final = frozenset({"json", "jsonl", "parquet"})
 
 _MOST_TABLE_ROWS: Final = 1_000
 _FETCH_SIZE: Final = 10_000
-_WIDE_CELL: Final = 24
-_PADDING: Final = 3
-_UNLIMITED_WIDTH: Final = 10_000
-_MISSING: Final = "NULL"
+_USUAL_WIDTH: Final = 120
 
 
-def write(cursor: duckdb.DuckDBPyConnection, output_format: str) -> None:
-    """Write an answer to stdout in one of the formats."""
-    if output_format == "parquet":
-        _write_parquet(cursor)
-        return
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where data goes, and how: to stdout, or to a file if one is named."""
+
+    output_format: str
+    path: Path | None = None
+
+    @classmethod
+    def of(cls, output_format: str | None, path: Path | None) -> "Target":
+        """Return a target whose file's suffix says the format where nothing else does."""
+        suffix = path.suffix.lower() if path else ""
+        return cls(output_format or _FORMATS_BY_SUFFIX.get(suffix, "table"), path)
+
+
+def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
+    """Write an answer.
+
+    Raises:
+        ConfigurationError: the format cannot hold the answer, or the file cannot be written.
+    """
     names = [column[0] for column in cursor.description or ()]
-    write_rows(names, _rows(cursor), output_format)
-
-
-def write_rows(names: Sequence[str], rows: Iterator[Sequence[Any]], output_format: str) -> None:
-    """Write rows to stdout as a table, CSV or JSON."""
-    match output_format:
-        case "csv":
-            _write_csv(names, rows)
-        case "json":
-            _write_json(names, rows)
-        case _:
-            write_table(names, rows)
-
-
-def write_table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    """Write rows as a table that fits the terminal; too many columns turn into a list a row."""
-    shown = list(islice(rows, _MOST_TABLE_ROWS))
-    cells = [[_cell(value) for value in row] for row in shown]
-    width = _terminal_width()
-    if _least_width(names, cells) <= width:
-        _write_grid(names, shown, cells, width)
+    if target.output_format in _NEED_DISTINCT_NAMES:
+        _refuse_twins(names, target.output_format)
+    if target.output_format == "parquet":
+        with _opened(target.path, is_text=False) as out:
+            formats.write_parquet(cursor, out)
     else:
-        _write_records(names, cells)
+        write_rows(names, _rows(cursor), target)
+
+
+def write_rows(names: Sequence[str], rows: Rows, target: Target) -> None:
+    """Write rows in one of the formats but Parquet.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    writer = _WRITERS.get(target.output_format, _write_table)
+    with _opened(target.path) as out:
+        out.writelines(f"{line}\n".encode() for line in writer(names, rows))
+
+
+def _write_table(names: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Write what a person may read of it, and say how much is left."""
+    shown = list(islice(rows, _MOST_TABLE_ROWS))
+    yield from table_lines(names, shown, _terminal_width())
     left = sum(1 for _ in rows)
     if left:
         click.echo(f"... and {left:,} more rows; --format csv or json writes all", err=True)
@@ -60,120 +96,39 @@ def write_table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
         click.echo("no rows", err=True)
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:
+@contextmanager
+def _opened(path: Path | None, *, is_text: bool = True) -> Iterator[BinaryIO]:
+    if path is not None:
+        try:
+            with replacing(path) as out:
+                yield out
+        except OSError as error:
+            message = f"--output: {path} cannot be written ({error.strerror})"
+            raise ConfigurationError(message) from error
+        return
+    if not is_text and sys.stdout.isatty():
+        message = "Parquet is not for a terminal: name a file, as in --output answer.parquet"
+        raise click.UsageError(message)
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection) -> Rows:
     return chain.from_iterable(iter(lambda: cursor.fetchmany(_FETCH_SIZE), []))
 
 
-def _write_grid(
-    names: Sequence[str], rows: Sequence[Sequence[Any]], cells: Sequence[Sequence[str]], width: int
-) -> None:
-    from rich import box  # noqa: PLC0415 - programs that read CSV need not wait for it
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for at, name in enumerate(names):
-        is_number = any(_is_number(row[at]) for row in rows)
-        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
-    for row in cells:
-        # Text, not markup: a task's name may well contain square brackets.
-        table.add_row(*(Text(cell, style="dim" if cell == _MISSING else "") for cell in row))
-    console = Console(width=width, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    for line in capture.get().splitlines():
-        click.echo(line.rstrip())
-
-
-def _write_records(names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
-    margin = max(map(len, names), default=0)
-    for number, row in enumerate(cells, start=1):
-        click.echo(f"--- row {number}")
-        for name, cell in zip(names, row, strict=True):
-            click.echo(f"{name:<{margin}}  {cell}")
-
-
-def _write_csv(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_csv_value(value) for value in row])
-
-
-def _write_json(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    out = sys.stdout
-    out.write("[")
-    separator = "\n"
-    for row in rows:
-        record = dict(zip(names, map(_json_value, row), strict=True))
-        out.write(separator + msgspec.json.encode(record, enc_hook=str).decode())
-        separator = ",\n"
-    out.write("\n]\n")
-
-
-def _write_parquet(cursor: duckdb.DuckDBPyConnection) -> None:
-    from pyarrow import parquet  # noqa: PLC0415 - only this format needs it
-
-    out: BinaryIO = sys.stdout.buffer
-    if out.isatty():
-        message = "Parquet is not for a terminal: redirect it, as in > answer.parquet"
-        raise click.UsageError(message)
-    reader = cursor.to_arrow_reader(_FETCH_SIZE)
-    with parquet.ParquetWriter(out, reader.schema, compression="zstd") as writer:
-        for batch in reader:
-            writer.write_batch(batch)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return _MISSING
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.isoformat(sep=" ")
-        case float():
-            return f"{value:.6g}" if abs(value) < 1 else f"{value:.3f}".rstrip("0").rstrip(".")
-        case _:
-            return str(value)
-
-
-def _csv_value(value: Any) -> Any:
-    match value:
-        case None:
-            return ""
-        case float():
-            return repr(value)
-        case _:
-            return _cell(value)
-
-
-def _json_value(value: Any) -> Any:
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case datetime() | date():
-            return value.isoformat()
-        case Decimal():
-            return float(value)
-        case timedelta():
-            return value.total_seconds()
-        case _:
-            return value
+def _refuse_twins(names: Sequence[str], output_format: str) -> None:
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        message = (
+            f"{output_format} needs names that differ, and there is more than one column "
+            f"{', '.join(twins)}; name them with: as"
+        )
+        raise ConfigurationError(message)
 
 
 def _terminal_width() -> int:
     if sys.stdout.isatty():
         return os.get_terminal_size(sys.stdout.fileno()).columns
-    return int(os.environ.get("COLUMNS") or _UNLIMITED_WIDTH)
-
-
-def _least_width(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
-    """Return the width that a table needs if long texts fold and nothing else does."""
-    columns = zip(names, *cells, strict=True) if cells else ((name,) for name in names)
-    return sum(min(max(map(len, column)), _WIDE_CELL) + _PADDING for column in columns)
+    return int(os.environ.get("COLUMNS") or _USUAL_WIDTH)

@@ -29,21 +29,22 @@ _LOSING: Final = """
 @click.command("status")
 @data_dir_option
 @now_option
-@format_option("table", "csv", "json", default="table")
+@format_option(*output.ROW_FORMATS, default="table")
 def command(*, data_dir: Path, now: Micros | None, output_format: str) -> None:
     """Show what the archive covers, and how long until something is lost.
 
     One row a project: the last load, the time covered, the nights left until time that was not read
     fades from the task center, tasks in flight, rejected records. Gaps follow, if there are any.
     """
-    database = DataDir(data_dir).database
+    database, target = DataDir(data_dir).database, output.Target(output_format)
     with open_to_ask(database, now) as connection:
-        output.write(ask(connection, _STATUS), output_format)
+        output.write(ask(connection, _STATUS), target)
         if output_format == "table":
             gaps = ask(connection, _GAPS).fetchall()
             if gaps:
                 click.echo("\nnot covered:")
-                output.write_table(["region", "project_id", "from", "to", "is_lost"], iter(gaps))
+                names = ["region", "project_id", "from", "to", "is_lost"]
+                output.write_rows(names, iter(gaps), target)
         for project_id, loss_begins_at in ask(connection, _LOSING).fetchall():
             talk.say(
                 f"project {project_id}: what was not read since fades from the task center since "

@@ -2,9 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
@@ -12,9 +14,23 @@ import duckdb
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.instants import Micros, to_datetime
 from gaussdb_tasks.warehouse.database import read_published
+from gaussdb_tasks.warehouse.questions import SavedQuestion, saved_questions
+from gaussdb_tasks.warehouse.sql_files import view_files
 
 _NAME: Final = re.compile(r"\s*(?:main\.)?(\w+)\s*")
+_VARIABLE: Final = re.compile(r"[A-Za-z_]\w*")
 _READING: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+_NOTHING_SET: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Askable:
+    """Something that can be asked by its name: a view or a saved question, and what it answers."""
+
+    name: str
+    kind: str
+    meaning: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -35,13 +51,24 @@ def open_to_ask(path: Path, now: Micros | None = None) -> Iterator[duckdb.DuckDB
         yield connection
 
 
-def ask(connection: duckdb.DuckDBPyConnection, question: str) -> duckdb.DuckDBPyConnection:
-    """Run a question, the name of a view or a SELECT; return the cursor with the answer.
+def ask(
+    connection: duckdb.DuckDBPyConnection,
+    question: str,
+    variables: Mapping[str, str] = _NOTHING_SET,
+) -> duckdb.DuckDBPyConnection:
+    """Run a question; return the cursor with the answer.
+
+    Args:
+        connection: as ``open_to_ask`` gives it.
+        question: the name of a view or of a saved question, or a SELECT.
+        variables: what ``getvariable`` gives in it; a saved question takes its parameters only.
 
     Raises:
-        ConfigurationError: it is neither, or DuckDB cannot answer it.
+        ConfigurationError: it is none of them, or DuckDB cannot answer it.
     """
-    sql = _sql(connection, question)
+    sql = _sql(connection, question, variables)
+    for name, value in variables.items():
+        _set(connection, name, value)
     with explained(question):
         # By this connection, which may open no file: to parse IMPORT DATABASE is to read one.
         statements = connection.extract_statements(sql)
@@ -65,25 +92,63 @@ def explained(question: str) -> Iterator[None]:
         raise ConfigurationError(message) from error
 
 
-def view_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the names of the views that analysts use, sorted."""
-    sql = "select view_name from duckdb_views() where schema_name = 'main' and not internal"
-    return sorted(name for (name,) in connection.execute(sql).fetchall())
+def askables(connection: duckdb.DuckDBPyConnection) -> list[Askable]:
+    """Return what can be asked by its name: the database's views, then the saved questions."""
+    sql = """
+        select view_name, comment from duckdb_views()
+        where schema_name = 'main' and not internal
+        order by view_name
+    """
+    views = connection.execute(sql).fetchall()
+    return [
+        *(Askable(name, "view", comment or "") for name, comment in views),
+        *(
+            Askable(question.name, "question", question.meaning, question.parameters)
+            for question in saved_questions()
+        ),
+    ]
 
 
-def _sql(connection: duckdb.DuckDBPyConnection, question: str) -> str:
+def _sql(connection: duckdb.DuckDBPyConnection, question: str, variables: Mapping[str, str]) -> str:
     match = _NAME.fullmatch(question)
     if match is None:
         return question
     name = match[1].lower()
-    views = view_names(connection)
-    if name not in views:
-        near = difflib.get_close_matches(name, views)
-        hint = f"did you mean {' or '.join(near)}" if near else f"there are: {', '.join(views)}"
-        message = f"there is no view {match[1]!r}; {hint}"
+    known = {askable.name: askable for askable in reversed(askables(connection))}
+    if name not in known:
+        near = difflib.get_close_matches(name, known)
+        hint = f"did you mean {' or '.join(near)}" if near else "gaussdb-tasks query --list"
+        message = f"there is no view and no saved question {match[1]!r}; {hint}"
         raise ConfigurationError(message)
-    return f'select * from main."{name}" order by all'  # noqa: S608 - it is a view's name
+    return _sql_of(known[name], variables)
+
+
+def _sql_of(askable: Askable, variables: Mapping[str, str]) -> str:
+    _refuse_unknown(askable, variables)
+    if askable.kind == "view":
+        orders = {file.name: file.order for file in view_files()}
+        order = orders.get(askable.name, "order by all")
+        return f'select * from main."{askable.name}" {order}'  # noqa: S608 - it is a view's name
+    questions: dict[str, SavedQuestion] = {saved.name: saved for saved in saved_questions()}
+    return questions[askable.name].sql
+
+
+def _refuse_unknown(askable: Askable, variables: Mapping[str, str]) -> None:
+    for name in variables:
+        if name not in askable.parameters:
+            known = ", ".join(askable.parameters) or "nothing"
+            message = f"--set {name}: in {askable.name}, {known} can be set"
+            raise ConfigurationError(message)
+
+
+def _set(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> None:
+    if _VARIABLE.fullmatch(name) is None:
+        message = f"--set {name}: a name is of letters, digits and _, as in --set month=2026-03"
+        raise ConfigurationError(message)
+    connection.execute(f"set variable {name} = ?", [value])
 
 
 def _in_one_line(error: duckdb.Error) -> str:
-    return " ".join(str(error).split())
+    # DuckDB repeats the question below, and points at a place in it; in one line that says nothing.
+    said, _, _ = str(error).partition("\nLINE ")
+    return " ".join(said.split())

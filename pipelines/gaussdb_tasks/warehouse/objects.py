@@ -52,7 +52,7 @@ class Finding:
 
 
 def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view again, with its comments, in one transaction of its own.
+    """Make every view again, and comment on them and on the tables, in one transaction of its own.
 
     A view that no file defines any more stays: nothing tells it from one that a user made.
 
@@ -65,10 +65,38 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
     try:
         for file in ordered:
             _execute(connection, file)
-    except SqlFileError:
+        _comment_on_tables(connection)
+    except (SqlFileError, duckdb.Error):
         connection.execute("rollback")
         raise
     connection.execute("commit")
+
+
+def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Say in the database what its tables hold, where it does not say so yet."""
+    wanted = {
+        f"table {TABLE_SCHEMA}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
+        for table in ALL_TABLES
+    } | {
+        f"column {TABLE_SCHEMA}.{table.name}.{column.name}": column.description
+        for table in ALL_TABLES
+        for column in table.columns
+    }
+    sql = """
+        select 'table ' || schema_name || '.' || table_name, comment from duckdb_tables()
+        union all
+        select 'column ' || schema_name || '.' || table_name || '.' || column_name, comment
+        from duckdb_columns()
+    """
+    said = dict(connection.execute(sql).fetchall())
+    for target, comment in wanted.items():
+        if target in said and said[target] != comment:
+            quoted = comment.replace("'", "''")
+            connection.execute(f"comment on {target} is '{quoted}'")
+
+
+def _as_sentence(grain: str) -> str:
+    return f"{grain[0].upper()}{grain[1:]}."
 
 
 def in_dependency_order(views: Iterable[SqlFile]) -> tuple[SqlFile, ...]:

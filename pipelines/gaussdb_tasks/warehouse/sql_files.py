@@ -1,5 +1,6 @@
 """Where the SQL lies: inside the installed package, or in `sql/` of a checkout."""
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -9,6 +10,7 @@ from typing import Final
 from gaussdb_tasks.errors import GaussdbTasksError
 
 _SUFFIX: Final = ".sql"
+_ORDER: Final = re.compile(r"^-- (order by .+)$", re.MULTILINE)
 
 
 class SqlFileError(GaussdbTasksError):
@@ -22,6 +24,12 @@ class SqlFile:
     name: str
     text: str
 
+    @property
+    def order(self) -> str:
+        """The clause in which its rows are best read; views themselves have no order."""
+        match = _ORDER.search(self.text)
+        return match[1] if match else "order by all"
+
 
 def view_files() -> tuple[SqlFile, ...]:
     """Read the definitions of all views, in order of their names."""
@@ -31,6 +39,11 @@ def view_files() -> tuple[SqlFile, ...]:
 def check_files() -> tuple[SqlFile, ...]:
     """Read all data checks, in order of their names."""
     return _read(_sql_folder() / "checks")
+
+
+def example_files() -> tuple[SqlFile, ...]:
+    """Read all saved questions, in order of their names."""
+    return _read(_sql_folder() / "examples")
 
 
 def _sql_folder() -> Traversable:

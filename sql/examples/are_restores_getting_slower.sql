@@ -1,0 +1,19 @@
+-- Is restoring getting slower, month by month?
+select
+    durations.created_month,
+    durations.task_label,
+    durations.finished_count,
+    round(durations.p50_seconds / 60, 1) as p50_minutes,
+    round(durations.p95_seconds / 60, 1) as p95_minutes,
+    round(
+        durations.p50_seconds / lag(durations.p50_seconds) over (
+            partition by durations.task_name
+            order by durations.created_month
+        ) - 1,
+        2
+    ) as p50_change
+from task_durations_by_month as durations
+inner join task_center.task_types as task_types
+    on durations.task_name = task_types.task_name
+where task_types.category = 'restore'
+order by durations.task_label, durations.created_month

@@ -1,0 +1,12 @@
+-- On which instances is most done?
+select
+    instance_name,
+    count(*) as task_count,
+    count(*) filter (where category = 'backup') as backup_count,
+    count(*) filter (where category = 'restore') as restore_count,
+    count(*) filter (where category = 'scale') as scale_count,
+    instance_id
+from tasks
+group by region, project_id, instance_id, instance_name
+order by task_count desc, instance_id
+limit 10

@@ -1,0 +1,12 @@
+-- Which instances were deleted, and when?
+select
+    instance_name,
+    created_at as deletion_began_at,
+    ended_at as deletion_ended_at,
+    status,
+    fail_reason,
+    instance_id
+from tasks
+where category = 'delete'
+order by created_at desc, job_id
+limit 20

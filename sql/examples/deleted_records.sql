@@ -1,0 +1,11 @@
+-- Which records did somebody delete from the task center?
+select
+    vanished_at,
+    created_at,
+    task_label,
+    instance_name,
+    status,
+    job_id
+from tasks
+where vanished_at is not null
+order by vanished_at desc, job_id

@@ -1,0 +1,9 @@
+-- Which times does the record not cover?
+select
+    project_id,
+    gap_from,
+    gap_to,
+    round(gap_seconds / 3600, 1) as gap_hours,
+    is_lost
+from coverage_gaps
+order by region, project_id, gap_from

@@ -1,0 +1,13 @@
+-- Is the record whole, and how long until something is lost?
+select
+    project_id,
+    covered_from,
+    covered_to,
+    gap_count = 0 and rejected_count = 0 and last_outcome = 'complete' as is_whole,
+    gap_count,
+    lost_gap_count,
+    rejected_count,
+    last_outcome,
+    loss_begins_at
+from archive_status
+order by region, project_id

@@ -1,0 +1,13 @@
+-- How did the last nights go?
+select
+    observed_at,
+    project_id,
+    outcome,
+    new_count,
+    changed_count,
+    vanished_count,
+    rejected_count,
+    call_count
+from task_center.load_runs
+order by load_number desc, region, project_id
+limit 14

@@ -1,0 +1,11 @@
+-- What got worse in the last 7 days, by more than chance?
+select
+    task_label,
+    is_slower,
+    round(baseline_p50_seconds / 60, 1) as baseline_p50_minutes,
+    round(recent_p50_seconds / 60, 1) as recent_p50_minutes,
+    is_failing_more,
+    baseline_failed_count || ' of ' || baseline_finished_count as baseline_failures,
+    recent_failed_count || ' of ' || recent_finished_count as recent_failures
+from task_regressions
+order by is_slower or is_failing_more desc, recent_finished_count desc, task_name
