@@ -67,6 +67,7 @@ def answer(*arguments: str) -> None:
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     clock_hidden = shown.replace(f" --now {CLOCK}", "")
     _code_block("console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{run.stdout}")
+    print()
 
 
 def status() -> None:

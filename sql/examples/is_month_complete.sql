@@ -49,6 +49,13 @@ select
         and rejects.rejected_count is null,
         false
     ) as is_complete,
+    case
+        when archive.covered_to is null then 'nothing was proved read'
+        when archive.covered_from > months.month_from then 'the record begins later'
+        when archive.covered_to < months.month_to then 'the record ends earlier'
+        when gaps.gap_count > 0 then 'there are gaps'
+        when rejects.rejected_count > 0 then 'there are records that nobody can read'
+    end as why_not,
     archive.covered_from,
     archive.covered_to,
     coalesce(gaps.gap_count, 0) as gap_count,

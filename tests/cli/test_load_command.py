@@ -135,6 +135,28 @@ def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:
         "  running tasks, without times: 1 call",
         f"  the whole horizon: {iso(NOW - 30 * DAY)} to 2026-03-18T12:05:00Z: 1 call",
     ]
+    told = command(
+        "load", "--dry-run", "--now", iso(NOW), "--format", "json", env=token_env(emulator)
+    )
+    assert json.loads(told.stdout) == {
+        "projects": [
+            {
+                "region": "local",
+                "project_id": PROJECT,
+                "expected_calls": 2,
+                "is_guess": True,
+                "is_horizon_counted": False,
+                "windows": [
+                    {
+                        "purpose": "horizon",
+                        "from": iso(NOW - 30 * DAY),
+                        "to": "2026-03-18T12:05:00Z",
+                        "expected_calls": 1,
+                    }
+                ],
+            }
+        ]
+    }
     assert len(emulator.calls) == 0
     assert list(Path.cwd().iterdir()) == []
 

@@ -118,6 +118,7 @@ def test_a_month_is_complete_only_if_all_of_it_was_proved_read(
     ):
         (row,) = rows
         assert (row["is_complete"], row["gap_count"]) == (is_complete, gap_count)
+        assert (row["why_not"] is None) == is_complete
         assert row["month_from"] == at("2026-03-01").date()
 
 

@@ -4,7 +4,6 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
@@ -21,22 +20,16 @@ from gaussdb_tasks.cli.options import (
     option,
     umask_option,
 )
+from gaussdb_tasks.cli.plans import plan_as_dict, plan_lines
 from gaussdb_tasks.cli.summary import as_dict, remarks, summary_line
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.instants import DAY, MINUTE, Micros, iso
 from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
-from gaussdb_tasks.plan import Policy, Purpose
+from gaussdb_tasks.plan import Policy
 from gaussdb_tasks.stretches import Stretch
 from gaussdb_tasks.warehouse.datadir import DataDir
 from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
-
-_PURPOSES: Final = {
-    Purpose.NEW: "new time",
-    Purpose.IN_FLIGHT: "tasks in flight",
-    Purpose.HORIZON: "the whole horizon",
-    Purpose.STRETCH: "the stretch asked for",
-}
 
 
 @click.command("load")
@@ -121,7 +114,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         is_clock_real=now is None,
     )
     if dry_run:
-        _print_plan(job)
+        _tell_plan(job, output_format)
         return
     _warn_beforehand(job, stretch_from)
     report = _run(job)
@@ -143,7 +136,7 @@ def _tell(report: LoadReport, output_format: str) -> None:
         talk.say(line)
     talk.say(summary_line(report))
     if output_format == "json":
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(as_dict(report))) + b"\n")
+        _write_json(as_dict(report))
 
 
 def _stretch(
@@ -178,23 +171,15 @@ def _run(job: LoadJob) -> LoadReport:
         raise type(error)(message) from error
 
 
-def _print_plan(job: LoadJob) -> None:
-    for key, plan in plan_projects(job):
-        least = "at least " if plan.is_guess else ""
-        click.echo(
-            f"project {key.project_id} ({key.region}): "
-            f"{least}{_calls(plan.expected_calls)} expected"
-        )
-        click.echo(f"  running tasks, without times: {_calls(1)}")
-        for window in plan.windows:
-            start, end = window.stretch
-            click.echo(
-                f"  {_PURPOSES[window.purpose]}: {iso(start)} to {iso(end)}: "
-                f"{_calls(window.expected_calls)}"
-            )
-        if plan.is_horizon_counted:
-            click.echo(f"  count of the whole horizon: {_calls(1)}")
+def _tell_plan(job: LoadJob, output_format: str) -> None:
+    plans = plan_projects(job)
+    if output_format == "json":
+        _write_json({"projects": [plan_as_dict(key, plan) for key, plan in plans]})
+        return
+    for key, plan in plans:
+        for line in plan_lines(key, plan):
+            click.echo(line)
 
 
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"
+def _write_json(value: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
