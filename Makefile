@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Where a second DuckDB is tried, beside the pinned one.
-OTHER_DUCKDB := $(abspath $(VENV))/duckdb-2.0.0
+# Below $(VENV), what the database is read with, each by itself; the versions are named there.
+TOOL_REQUIREMENTS := tests/tools/requirements
 
 # Pages of which parts are written by the program they describe.
 GENERATED := README.md sql/README.md sql/examples/README.md
@@ -24,9 +24,12 @@ test: $(VENV)/.installed-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto
 
 .PHONY: test-duckdb-2
-test-duckdb-2: $(VENV)/.installed-dev ## Run the tests with DuckDB 2.0.0 in place of the pinned one
-	@$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OTHER_DUCKDB) duckdb==2.0.0
-	@PYTHONPATH=$(OTHER_DUCKDB) $(BIN)/python -m pytest -n auto
+test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the tests with DuckDB 2.0 in place of the pinned one
+	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
+
+.PHONY: test-tools
+test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and each tool that the README names
+	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
 
 .PHONY: test-thorough
 test-thorough: $(VENV)/.installed-dev ## Run the property tests with many more examples; takes long
@@ -47,7 +50,7 @@ check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > $(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
 	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
-	@$(BIN)/cog -P -I tests --check $(GENERATED)
+	@$(BIN)/cog -P -I tests -I tests/tools --check $(GENERATED)
 
 .PHONY: format
 format: $(VENV)/.installed-dev ## Format Python and SQL
@@ -57,7 +60,7 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 
 .PHONY: docs
 docs: $(VENV)/.installed-dev ## Write the generated parts of the docs again
-	@$(BIN)/cog -P -I tests -r $(GENERATED)
+	@$(BIN)/cog -P -I tests -I tests/tools -r $(GENERATED)
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night
@@ -80,3 +83,16 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@echo "installing into $(VENV), with what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/tools/.installed: $(TOOL_REQUIREMENTS)/tools.txt | $(VENV)/bin/python
+	@echo "installing into $(@D)"
+	@rm -rf $(@D)
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(VENV)/duckdb-%/.installed: $(TOOL_REQUIREMENTS)/duckdb-%.txt | $(VENV)/bin/python
+	@echo "installing into $(@D)"
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) --requirement $<
+	@touch $@

@@ -17,6 +17,7 @@ import duckdb
 
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.warehouse.datadir import DATABASE_NAME
+from shown_tools import SHOWN_TOOLS
 
 CLOCK = "2026-03-18T12:00:00Z"
 """When the demo's data were made."""
@@ -85,6 +86,14 @@ def views() -> None:
     print("| view | what it holds |\n|---|---|")
     for name, comment in rows:
         print(f"| `{name}` | {comment} |")
+
+
+def tools() -> None:
+    """List what the database can be read with, how, and who tried it."""
+    print("| tool | opens the file read-only with | then, to see the new night | tried |")
+    print("|---|---|---|---|")
+    for tool in SHOWN_TOOLS:
+        print(f"| {tool.name} | {tool.opens} | {tool.renews} | {tool.tried} |")
 
 
 def exit_codes() -> None:

@@ -1,0 +1,239 @@
+"""Each tool that the README shows reads what is there, with the very commands of the README."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import readme_blocks
+from shown_tools import (
+    ASK,
+    BROWSE,
+    CONNECT,
+    DATABASE,
+    IBIS_CONNECT,
+    IBIS_READ,
+    PANDAS_READ,
+    POLARS_READ,
+)
+from terminals import Terminal
+from tool_environments import (
+    OTHER_DUCKDBS,
+    PINNED,
+    TOOLS,
+    Environment,
+    environment,
+    tools_with,
+    version,
+)
+
+_PANDAS_TYPES = {
+    "is_failed": "bool",
+    "created_at": "datetime64[us]",
+    # pandas has no type for dates: they are midnights.
+    "created_date": "datetime64[us]",
+    "duration_ms": "Int64",
+    "duration_seconds": "float64",
+    "version_count": "int64",
+}
+_COLUMNS = ["job_id", *_PANDAS_TYPES]
+_POLARS_TYPES = {
+    "is_failed": "Boolean",
+    "created_at": "Datetime(time_unit='us', time_zone=None)",
+    "created_date": "Date",
+    "duration_ms": "Int64",
+    "duration_seconds": "Float64",
+    "version_count": "Int64",
+}
+_IBIS_TYPES = {
+    "is_failed": "boolean",
+    "created_at": "timestamp(6)",
+    "created_date": "date",
+    "duration_ms": "int64",
+    "duration_seconds": "float64",
+    "version_count": "int64",
+}
+
+_AS_JSON = """
+import json
+
+def plain(value):
+    if repr(value) in ("None", "nan", "NaT", "<NA>"):
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+def show(types, rows):
+    rows = sorted([plain(value) for value in row] for row in rows)
+    print(json.dumps({"types": {name: str(kind) for name, kind in types}, "rows": rows}))
+"""
+
+_PYTHON = f"""
+import duckdb
+{CONNECT}
+tasks = connection.execute("select {", ".join(_COLUMNS)} from tasks")
+show([], tasks.fetchall())
+"""
+_PANDAS = f"""
+import duckdb
+{CONNECT}
+tasks = {PANDAS_READ}[{_COLUMNS}]
+show(tasks.dtypes.items(), tasks.itertuples(index=False))
+"""
+_POLARS = f"""
+import duckdb
+{CONNECT}
+tasks = {POLARS_READ}[{_COLUMNS}]
+show(tasks.schema.items(), tasks.iter_rows())
+"""
+_IBIS = f"""
+import ibis
+{IBIS_CONNECT}
+tasks = {IBIS_READ}[{_COLUMNS}]
+show(tasks.schema().items(), tasks.to_polars().iter_rows())
+"""
+
+
+@pytest.fixture(scope="session")
+def tools() -> Environment:
+    """Find the tools."""
+    return environment(TOOLS)
+
+
+@pytest.fixture(scope="session", params=[TOOLS, OTHER_DUCKDBS[-1]])
+def either(request: pytest.FixtureRequest) -> Environment:
+    """Find the tools with the DuckDB that came with them, and with DuckDB 2."""
+    return tools_with(request.param)
+
+
+@pytest.fixture(scope="session")
+def newest() -> Environment:
+    """Find the tools with DuckDB 2."""
+    return tools_with(OTHER_DUCKDBS[-1])
+
+
+@pytest.fixture(scope="session")
+def tasks(archive: Path) -> list[list[Any]]:
+    """Read the tasks with the pinned DuckDB: what the other tools must see."""
+    answer = json.loads(environment(PINNED).answer(_AS_JSON + _PYTHON, archive))
+    rows: list[list[Any]] = answer["rows"]
+    return rows
+
+
+def seen(tool: Environment, program: str, archive: Path) -> tuple[dict[str, str], list[list[Any]]]:
+    """Run a program of a data frame, far from UTC; return its types and its rows."""
+    answer = json.loads(tool.answer(_AS_JSON + program, archive, TZ="Asia/Kathmandu"))
+    types = {name: kind for name, kind in answer["types"].items() if name in _PANDAS_TYPES}
+    return types, answer["rows"]
+
+
+def test_pandas(either: Environment, archive: Path, tasks: list[list[Any]]) -> None:
+    """Times are naive and in UTC, days are midnights, counts whole, durations floats."""
+    types, rows = seen(either, _PANDAS, archive)
+    assert types == _PANDAS_TYPES
+    day = _COLUMNS.index("created_date")
+    assert rows == [[*row[:day], f"{row[day]}T00:00:00", *row[day + 1 :]] for row in tasks]
+
+
+def test_polars(either: Environment, archive: Path, tasks: list[list[Any]]) -> None:
+    """Times are naive and in UTC, days are dates, counts whole, durations floats."""
+    types, rows = seen(either, _POLARS, archive)
+    assert types == _POLARS_TYPES
+    assert rows == tasks
+
+
+def test_ibis(tools: Environment, archive: Path, tasks: list[list[Any]]) -> None:
+    """Times are naive and in UTC, days are dates, counts whole, durations floats."""
+    types, rows = seen(tools, _IBIS, archive)
+    assert types == _IBIS_TYPES
+    assert rows == tasks
+
+
+def test_ibis_still_needs_duckdb_1(newest: Environment, archive: Path) -> None:
+    """With DuckDB 2 it fails, as the README says; once it does not, the README is to say so."""
+    with pytest.raises(AssertionError, match="fetch_arrow_table"):
+        seen(newest, f"{_IBIS}\nconnection.list_tables()", archive)
+
+
+@pytest.mark.parametrize("open_it", [CONNECT, IBIS_CONNECT])
+def test_python_cannot_write(open_it: str, tools: Environment, archive: Path) -> None:
+    """A connection as shown refuses to change the archive."""
+    write = "getattr(connection, 'raw_sql', getattr(connection, 'execute', None))"
+    program = f"import duckdb, ibis\n{open_it}\n{write}('drop view tasks')"
+    with pytest.raises(AssertionError, match="read-only mode"):
+        tools.answer(program, archive)
+
+
+def test_the_command_line(tools: Environment, archive: Path) -> None:
+    """The command as shown draws the view."""
+    run = tools.shell(ASK, archive)
+    assert run.returncode == 0, run.stderr
+    assert "created_week" in run.stdout
+    assert "BackupSnapshotGaussDBV5InInstance" in run.stdout
+
+
+def test_the_command_line_writes_csv(tools: Environment, archive: Path) -> None:
+    """Its CSV holds what `gaussdb-tasks query` answers."""
+    run = tools.shell(ASK.replace("-readonly", "-readonly -csv"), archive)
+    query = environment(PINNED).shell(
+        "python -m gaussdb_tasks query failure_rates_by_week --format csv --data-dir data", archive
+    )
+    theirs, ours = (sorted(csv.reader(io.StringIO(text.stdout))) for text in (run, query))
+    assert len(theirs) > 1
+    assert theirs == ours
+
+
+def test_the_command_line_lists_the_views(tools: Environment, archive: Path) -> None:
+    """`show tables` names the views that the README lists, and nothing else."""
+    run = tools.shell(f'duckdb -readonly -noheader -csv {DATABASE} "show tables"', archive)
+    assert [f"`{view}`" for view in run.stdout.split()] == [
+        line.split(" | ")[0].removeprefix("| ")
+        for line in readme_blocks.written("views").splitlines()[2:]
+    ]
+
+
+def test_the_command_line_cannot_write(tools: Environment, archive: Path) -> None:
+    """Opened as shown it refuses to change the archive."""
+    run = tools.shell(f'duckdb -readonly {DATABASE} "drop view tasks"', archive)
+    assert run.returncode == 1
+    assert "read-only mode" in run.stderr
+
+
+def test_harlequin(either: Environment, archive: Path, tasks: list[list[Any]]) -> None:
+    """In a terminal, the command as shown runs a query and shows the answer."""
+    screen = Terminal(either, BROWSE, archive)
+    try:
+        select_all, run = "\x01", "\n"
+        query = "select 'there are ' || count(*) from tasks"
+        screen.press_until(f"{select_all}{query}{run}", f"there are {len(tasks)}")
+    finally:
+        screen.close()
+
+
+def test_harlequin_lists_the_views(tools: Environment, archive: Path) -> None:
+    """Its catalog, here on the command line, has every view."""
+    run = tools.shell(
+        f"hsql --read-only {DATABASE} --catalog --path gaussdb_tasks.main --csv", archive
+    )
+    listed = {row["name"] for row in csv.DictReader(io.StringIO(run.stdout))}
+    assert {"tasks", "task_history", "running_tasks", "archive_status"} <= listed
+
+
+def test_harlequin_cannot_write(tools: Environment, archive: Path) -> None:
+    """Opened read-only it refuses to change the archive."""
+    run = tools.shell(f'hsql --read-only {DATABASE} -c "drop view tasks"', archive)
+    assert run.returncode != 0
+    assert "read-only mode" in run.stderr
+
+
+def test_the_versions_are_those_that_are_shown(tools: Environment, archive: Path) -> None:
+    """What was tried is what the README names."""
+    packages = ("duckdb", "duckdb-cli", "harlequin", "ibis-framework", "pandas", "polars")
+    program = (
+        f"from importlib.metadata import version\nfor name in {packages}: print(version(name))"
+    )
+    assert tools.answer(program, archive).split() == [version(TOOLS, name) for name in packages]
