@@ -3,10 +3,12 @@
 Each function prints Markdown; ``make check`` fails where the README holds something else.
 """
 
+import atexit
 import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,6 +47,7 @@ _EXIT_CODES = {
 def _demo() -> tuple[str, str, str]:
     """Run the demo once; return its folder and what it wrote to stderr and stdout."""
     folder = tempfile.mkdtemp(prefix="gaussdb-tasks-readme-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     run = _run(folder, "demo", "--now", CLOCK)
     return folder, run.stderr, run.stdout
 
