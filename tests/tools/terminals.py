@@ -52,5 +52,9 @@ class Terminal:
         written = ""
         while text not in written and time.monotonic() < end:
             if select.select([self._screen], [], [], 0.1)[0]:
-                written += os.read(self._screen, 65_536).decode(errors="replace")
+                try:
+                    written += os.read(self._screen, 65_536).decode(errors="replace")
+                except OSError:  # what Linux says once the program has ended
+                    message = f"it ended ({self._process.wait()}) after {written[-2_000:]!r}"
+                    raise AssertionError(message) from None
         return written
