@@ -116,7 +116,7 @@ comment on column main.nightly_changes.instance_name is
 comment on column main.nightly_changes.instance_status is
 'The instance''s status in its latest state.';
 comment on column main.nightly_changes.previous_status is
-'Status in the state before the latest; null for a task that had none.';
+'Status before what the load found; null for a task that is new.';
 comment on column main.nightly_changes.status is 'Status in its latest state.';
 comment on column main.nightly_changes.is_new is
 'Whether the load saw the task for the first time.';

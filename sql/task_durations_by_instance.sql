@@ -34,7 +34,7 @@ group by region, project_id, instance_id
 having count(finished_duration_ms) > 0;
 
 comment on view main.task_durations_by_instance is
-'How long finished tasks took: one row per instance.';
+'How long finished tasks took, failed ones too: one row per instance.';
 comment on column main.task_durations_by_instance.region is 'Region of the cloud, such as eu-de.';
 comment on column main.task_durations_by_instance.project_id is 'Project in which the tasks ran.';
 comment on column main.task_durations_by_instance.instance_id is
@@ -42,7 +42,7 @@ comment on column main.task_durations_by_instance.instance_id is
 comment on column main.task_durations_by_instance.instance_name is
 'The instance''s name in its latest task that has one, finished or not.';
 comment on column main.task_durations_by_instance.finished_count is
-'Finished tasks that have a duration; only they are measured here.';
+'Finished tasks that have a duration, failed and canceled ones too; only they are measured.';
 comment on column main.task_durations_by_instance.min_seconds is 'Shortest duration, in seconds.';
 comment on column main.task_durations_by_instance.avg_seconds is 'Mean duration, in seconds.';
 comment on column main.task_durations_by_instance.p50_seconds is

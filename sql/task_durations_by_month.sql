@@ -28,7 +28,7 @@ from finished_tasks
 group by created_month, task_name, task_label;
 
 comment on view main.task_durations_by_month is
-'How long finished tasks took: one row per month of start and task name, over all projects.';
+'How long finished tasks took, failed ones too: one row per month of start and task name, over all projects.';
 comment on column main.task_durations_by_month.created_month is
 'Month in which the tasks were started, as its first day, UTC.';
 comment on column main.task_durations_by_month.task_name is
@@ -36,7 +36,7 @@ comment on column main.task_durations_by_month.task_name is
 comment on column main.task_durations_by_month.task_label is
 'The kind in words; the task_name where the kind is not documented.';
 comment on column main.task_durations_by_month.finished_count is
-'Finished tasks that have a duration; only they are measured here.';
+'Finished tasks that have a duration, failed and canceled ones too; only they are measured.';
 comment on column main.task_durations_by_month.min_seconds is 'Shortest duration, in seconds.';
 comment on column main.task_durations_by_month.avg_seconds is 'Mean duration, in seconds.';
 comment on column main.task_durations_by_month.p50_seconds is

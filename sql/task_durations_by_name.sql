@@ -27,13 +27,13 @@ from finished_tasks
 group by task_name, task_label;
 
 comment on view main.task_durations_by_name is
-'How long finished tasks took: one row per task name, over all projects.';
+'How long finished tasks took, failed ones too: one row per task name, over all projects.';
 comment on column main.task_durations_by_name.task_name is
 'Kind of the task as the API names it; null is a group of its own.';
 comment on column main.task_durations_by_name.task_label is
 'The kind in words; the task_name where the kind is not documented.';
 comment on column main.task_durations_by_name.finished_count is
-'Finished tasks that have a duration; only they are measured here.';
+'Finished tasks that have a duration, failed and canceled ones too; only they are measured.';
 comment on column main.task_durations_by_name.min_seconds is 'Shortest duration, in seconds.';
 comment on column main.task_durations_by_name.avg_seconds is 'Mean duration, in seconds.';
 comment on column main.task_durations_by_name.p50_seconds is

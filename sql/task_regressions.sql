@@ -23,7 +23,10 @@ finished_tasks as (
         tasks.created_at >= periods.recent_from as is_recent
     from main.tasks
     cross join periods
-    where tasks.is_finished and tasks.created_at >= periods.baseline_from
+    where
+        tasks.is_finished
+        and tasks.created_at >= periods.baseline_from
+        and tasks.created_at <= periods.recent_to
 ),
 
 groups as (
@@ -83,8 +86,8 @@ rank_sums as (
 duration_tests as (
     select
         *,
-        (exceeding_pairs - recent_n * baseline_n / 2 - 0.5)
-        / nullif(
+        exceeding_pairs - recent_n * baseline_n / 2 as excess,
+        sign(excess) * greatest(abs(excess) - 0.5, 0) / nullif(
             sqrt(
                 recent_n * baseline_n / 12
                 * (all_n + 1 - tie_term / nullif(all_n * (all_n - 1), 0))
@@ -102,7 +105,8 @@ failure_tests as (
         baseline_failed_n / nullif(baseline_n, 0) as baseline_failure_rate,
         (recent_failed_n + baseline_failed_n) / (recent_n + baseline_n) as common_rate,
         1 / nullif(recent_n, 0) + 1 / nullif(baseline_n, 0) as spread,
-        (recent_failure_rate - baseline_failure_rate - spread / 2)
+        recent_failure_rate - baseline_failure_rate as excess,
+        sign(excess) * greatest(abs(excess) - spread / 2, 0)
         / nullif(sqrt(common_rate * (1 - common_rate) * spread), 0) as z
     from groups
 )

@@ -1,7 +1,21 @@
--- Is restoring getting slower, month by month?
+-- Is restoring getting slower, month by month (which may not have been read whole)?
+with
+
+record as (
+    select
+        max(covered_from) as covered_from,
+        min(covered_to) as covered_to
+    from archive_status
+)
+
 select
     durations.created_month,
     durations.task_label,
+    coalesce(
+        record.covered_from <= durations.created_month
+        and record.covered_to >= durations.created_month + interval 1 month,
+        false
+    ) as is_whole_month,
     durations.finished_count,
     round(durations.p50_seconds / 60, 1) as p50_minutes,
     round(durations.p95_seconds / 60, 1) as p95_minutes,
@@ -15,5 +29,6 @@ select
 from task_durations_by_month as durations
 inner join task_center.task_types as task_types
     on durations.task_name = task_types.task_name
+cross join record
 where task_types.category = 'restore'
 order by durations.task_label, durations.created_month

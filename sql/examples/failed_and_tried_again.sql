@@ -1,4 +1,5 @@
--- What failed, and did it work when it was tried again within a day?
+-- What failed, and did it work when it was done again soon?
+-- set hours: how soon, by default 6; a nightly backup is not a second try
 with
 
 failures as (
@@ -24,7 +25,9 @@ second_tries as (
             and failures.instance_id = retries.instance_id
             and failures.task_name = retries.task_name
             and failures.created_at < retries.created_at
-            and failures.created_at + interval 1 day > retries.created_at
+            and failures.created_at + to_hours(
+                coalesce(cast(getvariable('hours') as integer), 6)
+            ) > retries.created_at
     group by failures.region, failures.project_id, failures.job_id
 )
 

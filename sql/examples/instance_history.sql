@@ -1,20 +1,33 @@
 -- What was done to an instance, and by when was it done?
--- set instance: its name or id; by default the one with most failures
+-- set instance: its name, at any time, or its id; by default the one with most failures
 with
 
 most_failing as (
     select instance_id
     from failure_rates_by_instance
+    where instance_id is not null
     order by failed_count desc, instance_id
     limit 1
 ),
 
 wanted as (
-    select coalesce(cast(getvariable('instance') as varchar), instance_id) as instance
+    select coalesce(cast(getvariable('instance') as varchar), max(instance_id)) as name_or_id
     from most_failing
+),
+
+-- An instance that was renamed is one instance, and two may have had the same name.
+instances as (
+    select distinct
+        tasks.region,
+        tasks.project_id,
+        tasks.instance_id
+    from tasks
+    inner join wanted
+        on tasks.instance_id = wanted.name_or_id or tasks.instance_name = wanted.name_or_id
 )
 
 select
+    timeline.instance_id,
     timeline.instance_name,
     timeline.task_number,
     timeline.created_at,
@@ -23,6 +36,9 @@ select
     timeline.status,
     timeline.fail_reason
 from instance_timeline as timeline
-inner join wanted
-    on timeline.instance_id = wanted.instance or timeline.instance_name = wanted.instance
+inner join instances
+    on
+        timeline.region = instances.region
+        and timeline.project_id = instances.project_id
+        and timeline.instance_id = instances.instance_id
 order by timeline.region, timeline.project_id, timeline.instance_id, timeline.task_number

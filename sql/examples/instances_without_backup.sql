@@ -15,7 +15,7 @@ instances as (
         project_id,
         instance_id,
         arg_max(instance_name, created_at) as instance_name,
-        max(created_at) filter (where category = 'create') as created_at,
+        max(created_at) as last_task_at,
         max(created_at) filter (
             where category = 'delete' and is_finished and not is_failed
         ) as deleted_at,
@@ -23,14 +23,14 @@ instances as (
             where category = 'backup' and is_finished and not is_failed
         ) as last_backup_at
     from tasks
-    where instance_id is not null
+    where instance_id <> ''
     group by region, project_id, instance_id
 )
 
 select
     instances.instance_name,
     instances.last_backup_at,
-    instances.created_at,
+    instances.last_task_at,
     instances.instance_id
 from instances
 cross join newest

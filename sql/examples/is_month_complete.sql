@@ -2,14 +2,25 @@
 -- set month: YYYY-MM; by default the one before the newest load
 with
 
+wanted as (
+    select
+        max(observed_at) as loaded_at,
+        case
+            when getvariable('month') is null
+                then date_trunc('month', loaded_at) - interval 1 month
+            else coalesce(
+                try_strptime(cast(getvariable('month') as varchar), '%Y-%m'),
+                error('set month to a month, written as 2026-03')
+            )
+        end as month_from
+    from last_loads
+),
+
 months as (
     select
-        coalesce(
-            cast(cast(getvariable('month') as varchar) || '-01' as timestamp),
-            date_trunc('month', max(observed_at)) - interval 1 month
-        ) as month_from,
+        *,
         month_from + interval 1 month as month_to
-    from last_loads
+    from wanted
 ),
 
 gaps as (
@@ -49,13 +60,23 @@ select
         and rejects.rejected_count is null,
         false
     ) as is_complete,
-    case
-        when archive.covered_to is null then 'nothing was proved read'
-        when archive.covered_from > months.month_from then 'the record begins later'
-        when archive.covered_to < months.month_to then 'the record ends earlier'
-        when gaps.gap_count > 0 then 'there are gaps'
-        when rejects.rejected_count > 0 then 'there are records that nobody can read'
-    end as why_not,
+    nullif(
+        concat_ws(
+            '; ',
+            case when archive.covered_to is null then 'nothing was proved read' end,
+            case
+                when archive.covered_from > months.month_from then 'the record begins later'
+            end,
+            case when months.loaded_at < months.month_to then 'the month was not over' end,
+            case
+                when archive.covered_to < least(months.month_to, months.loaded_at)
+                    then 'the record ends earlier'
+            end,
+            case when gaps.gap_count > 0 then 'there are gaps' end,
+            case when rejects.rejected_count > 0 then 'there are unreadable records' end
+        ),
+        ''
+    ) as why_not,
     archive.covered_from,
     archive.covered_to,
     coalesce(gaps.gap_count, 0) as gap_count,

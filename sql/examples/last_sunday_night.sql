@@ -1,8 +1,9 @@
 -- What ran last Sunday night (18:00 to 06:00 UTC)?
 with
 
+-- The last one that the newest load has seen to its end.
 last_night as (
-    select date_trunc('week', max(observed_at)) as midnight
+    select date_trunc('week', max(observed_at) - interval 6 hours) as midnight
     from last_loads
 )
 
@@ -17,5 +18,8 @@ from tasks
 cross join last_night
 where
     tasks.created_at < last_night.midnight + interval 6 hours
-    and (not tasks.is_finished or tasks.ended_at >= last_night.midnight - interval 6 hours)
+    and last_night.midnight - interval 6 hours <= case
+        when tasks.is_finished then coalesce(tasks.ended_at, tasks.created_at)
+        else tasks.last_seen_at
+    end
 order by tasks.created_at, tasks.job_id

@@ -1,13 +1,13 @@
--- What is stuck now?
+-- What is stuck now: running for longer than 95 % of its kind took?
 select
     task_label,
     instance_name,
     status,
     created_at,
     round(age_seconds / 3600, 1) as age_hours,
-    round(typical_seconds / 3600, 1) as typical_hours,
+    round(typical_seconds / 3600, 1) as p95_hours,
     last_seen_at,
     job_id
 from running_tasks
-where is_overdue
+where is_overdue and not is_lost_from_sight
 order by age_seconds desc, job_id

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -220,6 +221,90 @@ def test_views_come_in_the_order_they_are_read_in(command: Command, loaded: Path
     run = command("query", "tasks", "--data-dir", loaded, "--format", "csv")
     starts = [row["created_at"] for row in csv.DictReader(io.StringIO(run.stdout))]
     assert starts == sorted(starts, reverse=True)
+
+
+def test_a_suffix_that_says_nothing_is_refused(command: Command, loaded: Path) -> None:
+    """Rather than guess, the command asks for the format; with it, any name will do."""
+    run = command("query", SQL, "--data-dir", loaded, "--output", "answer.tsv")
+    assert run.exit_code == 2
+    assert ".parquet" in run.stderr
+    assert list(Path.cwd().iterdir()) == []
+    options = ("--data-dir", loaded, "--output", "answer.tsv", "--format", "csv")
+    assert command("query", SQL, *options).exit_code == 0
+
+
+def test_a_table_in_a_file_is_whole(command: Command, loaded: Path) -> None:
+    """On a terminal a table ends after a thousand rows and says so; in a file it does not."""
+    sql = "select range as n from range(1500)"
+    shown = command("query", sql, "--data-dir", loaded)
+    assert len(shown.stdout.splitlines()) == 1002
+    assert "500 more rows" in shown.stderr
+    run = command("query", sql, "--data-dir", loaded, "--output", "n.txt")
+    assert len(Path("n.txt").read_text().splitlines()) == 1502
+    assert run.stderr == ""
+
+
+def test_now_is_the_same_in_every_time_zone(loaded: Path) -> None:
+    """The machine's zone does not get into now(), nor into what is compared with it."""
+    sql = (
+        "select created_at::timestamptz::varchar as t, current_setting('TimeZone') as z from tasks"
+    )
+    arguments = ["query", f"{sql} order by 1", "--data-dir", str(loaded), "--format", "csv"]
+    shown = {
+        subprocess.run(
+            [sys.executable, "-m", "gaussdb_tasks", *arguments],
+            env={**os.environ, "TZ": zone},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for zone in ("UTC", "Asia/Shanghai", "America/Los_Angeles")
+    }
+    (only,) = shown
+    assert "+00" in only
+
+
+@pytest.mark.parametrize(("reader", "exit_code"), [("| head -n 1", 0), ("> /dev/full", 1)])
+def test_stdout_may_close_or_be_full(loaded: Path, reader: str, exit_code: int) -> None:
+    """Who has read enough is no error; a disk that is full is one, in one sentence."""
+    command_line = (
+        f"{sys.executable} -m gaussdb_tasks query 'select range from range(1000000)'"
+        f" --format csv --data-dir {loaded} {reader}"
+    )
+    run = subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", command_line],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == exit_code
+    assert run.stderr.count("\n") == exit_code
+    assert "Traceback" not in run.stderr
+
+
+def test_nested_values_are_json(command: Command, loaded: Path) -> None:
+    """A list in a field is JSON, not Python."""
+    sql = "select [1, null] as a, {'b': 'x'} as c"
+    run = command("query", sql, "--data-dir", loaded, "--format", "csv")
+    assert list(csv.reader(io.StringIO(run.stdout)))[1] == ["[1,null]", '{"b":"x"}']
+
+
+def test_long_names_are_broken_before_a_table_is_given_up(
+    command: Command, loaded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names fold where their words meet; fractions have the same number of digits."""
+    monkeypatch.setenv("COLUMNS", "30")
+    sql = "select 1.5::double as first_long_name, 2::double as second_long_name"
+    sql = f"{sql} union all select 2, 3.25 order by 1"
+    run = command("query", sql, "--data-dir", loaded)
+    assert run.stdout.splitlines() == [
+        "first_   second_",
+        " long_     long_",
+        "  name      name",
+        "────────────────",
+        "   1.5      2.00",
+        "   2.0      3.25",
+    ]
 
 
 def test_no_rows(command: Command, loaded: Path) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from math import sqrt
+from math import copysign, sqrt
 from random import Random
 from statistics import median
 
@@ -43,6 +43,11 @@ def archive_of(*groups: list[Row]) -> Archive:
     return given(tasks=[row for group in groups for row in group], load_runs=[load_run()])
 
 
+def corrected(difference: float, correction: float) -> float:
+    """Bring a difference nearer to zero by a correction for continuity, and not beyond it."""
+    return copysign(max(abs(difference) - correction, 0), difference)
+
+
 def duration_z(before: Sequence[int], now: Sequence[int]) -> float | None:
     """Compare each with each: the share of pairs in which the recent one is longer, as a score."""
     pairs = len(before) * len(now)
@@ -52,7 +57,7 @@ def duration_z(before: Sequence[int], now: Sequence[int]) -> float | None:
     longer = sum((new > old) + (new == old) / 2 for new in now for old in before)
     ties = sum(n**3 - n for n in Counter([*before, *now]).values())
     variance = pairs / 12 * (total + 1 - ties / (total * (total - 1)))
-    return (longer - pairs / 2 - 0.5) / sqrt(variance) if variance > 1e-9 else None
+    return corrected(longer - pairs / 2, 0.5) / sqrt(variance) if variance > 1e-9 else None
 
 
 def failure_z(before: tuple[int, int], now: tuple[int, int]) -> float | None:
@@ -63,7 +68,7 @@ def failure_z(before: tuple[int, int], now: tuple[int, int]) -> float | None:
     spread = 1 / before[1] + 1 / now[1]
     deviation = sqrt(common * (1 - common) * spread)
     difference = now[0] / now[1] - before[0] / before[1]
-    return (difference - spread / 2) / deviation if deviation else None
+    return corrected(difference, spread / 2) / deviation if deviation else None
 
 
 def test_tasks_that_take_longer_are_flagged() -> None:
@@ -162,6 +167,8 @@ def test_weeks_are_those_before_the_newest_load() -> None:
             task(job_id="5", created_at=BASELINE_BEGAN_AT - moment),
             task(job_id="6", created_at=WEEK_BEGAN_AT, status="Running"),
             task(job_id="7", created_at=BASELINE_BEGAN_AT - moment, task_name="Delete"),
+            task(job_id="8", created_at=LOADED_AT),
+            task(job_id="9", created_at=LOADED_AT + moment),
         ],
         load_runs=[
             load_run(),
@@ -170,7 +177,7 @@ def test_weeks_are_those_before_the_newest_load() -> None:
         ],
     )
     row = archive.only_row("task_regressions")
-    assert (row["recent_finished_count"], row["baseline_finished_count"]) == (1, 3)
+    assert (row["recent_finished_count"], row["baseline_finished_count"]) == (2, 3)
 
 
 @given_any(

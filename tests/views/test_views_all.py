@@ -185,7 +185,7 @@ def test_an_archive_with_one_row_in_each_table_has_an_answer(view: str) -> None:
         load_runs=[load_run(is_count_usable=None)],
         coverage=[window(CREATED_AT, LOADED_AT, total_count=None)],
     )
-    needs_more = ("task_durations", "task_regressions", "failure", "slow", "coverage")
+    needs_more = ("task_durations", "task_regressions", "fail", "slow", "coverage")
     assert len(archive.rows(view)) == (0 if view.startswith(needs_more) else 1)
 
 

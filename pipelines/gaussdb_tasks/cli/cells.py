@@ -5,10 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 MISSING: Final = "NULL"
 
 # What would move the cursor, colour the terminal, or turn the writing around.
-_UNSEEN_CATEGORIES: Final = frozenset({"Cc", "Cf"})
+_UNSEEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
 
 def cell_text(value: Any) -> str:
@@ -22,8 +24,15 @@ def cell_text(value: Any) -> str:
             return value.isoformat(sep=" ")
         case float():
             return f"{value:.4g}" if abs(value) < 1 else f"{value:.3f}".rstrip("0").rstrip(".")
+        case list() | dict():
+            return _visible(json_text(value))
         case _:
             return _visible(str(value))
+
+
+def json_text(value: list[Any] | dict[Any, Any]) -> str:
+    """Return a nested value as JSON."""
+    return msgspec.json.encode(value, enc_hook=str).decode()
 
 
 def is_number(value: Any) -> bool:

@@ -41,6 +41,7 @@ _SHOWN: Final = {
     "What is running, and whether it takes too long": """
         select task_label, instance_name, age_seconds, is_overdue
         from running_tasks
+        where not is_lost_from_sight
         order by age_seconds desc, job_id
     """,
 }
@@ -48,8 +49,8 @@ _SHOWN: Final = {
 _TRY_NEXT: Final = """
 Try next:
   {program} status --data-dir {where}
-  {program} query failure_reasons --data-dir {where}
-  {program} query "from task_history where version > 1 limit 5" --data-dir {where}
+  {program} query stuck_now --data-dir {where}
+  {program} query --list --data-dir {where}
   {program} emulator
 """
 

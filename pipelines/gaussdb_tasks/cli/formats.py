@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 import duckdb
 import msgspec
 
-from gaussdb_tasks.cli.cells import cell_text, is_number
+from gaussdb_tasks.cli.cells import cell_text, is_number, json_text
 
 _BATCH_SIZE: Final = 10_000
 _LOOKED_AT: Final = 1_000
@@ -69,6 +69,8 @@ def _csv_text(value: Any) -> str:
             return repr(value)
         case datetime():
             return value.isoformat(sep=" ")
+        case list() | dict():
+            return json_text(value)
         case _:
             return str(value)
 

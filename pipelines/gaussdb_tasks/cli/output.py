@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import duckdb
 
 from gaussdb_tasks.cli import formats
 from gaussdb_tasks.cli.tables import table_lines
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.warehouse.files import replacing
 
 Rows: TypeAlias = Iterator[Sequence[Any]]
@@ -35,7 +36,7 @@ FORMATS: Final = (*ROW_FORMATS, "parquet")
 """Formats for the answer to a question."""
 
 _FORMATS_BY_SUFFIX: Final = MappingProxyType(
-    {f".{name}": name for name in FORMATS if name != "table"} | {".md": "markdown"}
+    {f".{name}": name for name in (*_WRITERS, "parquet")} | {".md": "markdown", ".txt": "table"}
 )
 _NEED_DISTINCT_NAMES: Final = frozenset({"json", "jsonl", "parquet"})
 
@@ -53,9 +54,19 @@ class Target:
 
     @classmethod
     def of(cls, output_format: str | None, path: Path | None) -> "Target":
-        """Return a target whose file's suffix says the format where nothing else does."""
-        suffix = path.suffix.lower() if path else ""
-        return cls(output_format or _FORMATS_BY_SUFFIX.get(suffix, "table"), path)
+        """Return a target whose file's suffix says the format where nothing else does.
+
+        Raises:
+            ConfigurationError: the suffix does not tell.
+        """
+        if output_format is None:
+            suffix = path.suffix.lower() if path else ".txt"
+            output_format = _FORMATS_BY_SUFFIX.get(suffix)
+        if output_format is None:
+            known = ", ".join(_FORMATS_BY_SUFFIX)
+            message = f"--output {path}: its suffix is none of {known}; say the --format"
+            raise ConfigurationError(message)
+        return cls(output_format, path)
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
@@ -80,14 +91,15 @@ def write_rows(names: Sequence[str], rows: Rows, target: Target) -> None:
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    writer = _WRITERS.get(target.output_format, _write_table)
+    most_rows = _MOST_TABLE_ROWS if target.path is None else None
+    writer = _WRITERS.get(target.output_format, partial(_write_table, most_rows=most_rows))
     with _opened(target.path) as out:
         out.writelines(f"{line}\n".encode() for line in writer(names, rows))
 
 
-def _write_table(names: Sequence[str], rows: Rows) -> Iterator[str]:
-    """Write what a person may read of it, and say how much is left."""
-    shown = list(islice(rows, _MOST_TABLE_ROWS))
+def _write_table(names: Sequence[str], rows: Rows, most_rows: int | None) -> Iterator[str]:
+    """Write what a person may read of it, and say how much is left; all of it to a file."""
+    shown = list(islice(rows, most_rows))
     yield from table_lines(names, shown, _terminal_width())
     left = sum(1 for _ in rows)
     if left:
@@ -109,9 +121,18 @@ def _opened(path: Path | None, *, is_text: bool = True) -> Iterator[BinaryIO]:
     if not is_text and sys.stdout.isatty():
         message = "Parquet is not for a terminal: name a file, as in --output answer.parquet"
         raise click.UsageError(message)
-    sys.stdout.flush()
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Who reads our output has seen enough, as `head` does. Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        message = f"the answer cannot be written to stdout ({error.strerror})"
+        raise GaussdbTasksError(message) from error
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Rows:
@@ -131,4 +152,5 @@ def _refuse_twins(names: Sequence[str], output_format: str) -> None:
 def _terminal_width() -> int:
     if sys.stdout.isatty():
         return os.get_terminal_size(sys.stdout.fileno()).columns
-    return int(os.environ.get("COLUMNS") or _USUAL_WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() else _USUAL_WIDTH

@@ -44,7 +44,9 @@ def open_to_ask(path: Path, now: Micros | None = None) -> Iterator[duckdb.DuckDB
     Raises:
         ConfigurationError: there is no database, or the file is none.
     """
-    with read_published(path, enable_external_access=False, lock_configuration=True) as connection:
+    with read_published(path, enable_external_access=False) as connection:
+        connection.execute("set TimeZone = 'UTC'")  # now() and current_date mean the same anywhere
+        connection.execute("set lock_configuration = true")
         if now is not None:
             instant = to_datetime(now).replace(tzinfo=None)
             connection.execute("set variable gaussdb_tasks_now = ?::timestamp", [instant])

@@ -26,7 +26,10 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
         DatabaseError: another program has it open for writing.
     """
     if not path.exists():
-        message = f"there is no database {path} yet; make it with: gaussdb-tasks load"
+        message = (
+            f"there is no database {path} yet; name its directory with --data-dir, or make it with: "
+            "gaussdb-tasks load"
+        )
         raise ConfigurationError(message)
     connection = _connect(path, read_only=True, config=config)
     try:
