@@ -50,6 +50,7 @@ Try next:
   {program} status --data-dir {where}
   {program} query failure_reasons --data-dir {where}
   {program} query "from task_history where version > 1 limit 5" --data-dir {where}
+  {program} report report.html --data-dir {where}
   {program} emulator
 """
 
