@@ -57,7 +57,7 @@ def make_page(figures: Figures, origin: Origin) -> bytes:
         captions=captions,
         css=Markup(_text("page.css")),  # noqa: S704 - a file of our own
     )
-    return page.encode()
+    return page.lstrip().encode()  # what its macros leave of themselves
 
 
 def _duration_plots(figures: Figures) -> Iterator[Plot]:

@@ -20,13 +20,14 @@ from gaussdb_tasks.report.scales import Scale, Tick, bucket_end, rate_scale, tim
 from gaussdb_tasks.report.words import short_duration
 
 WIDTH: Final = 340
-HEIGHT: Final = 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 22
+HEIGHT: Final = 174
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 22, 10, 26
 _POINTS_PER_INCH: Final = 72
 _MOST_BOUNDS: Final = 6
 _FEWEST_STEPS: Final = 5
 _MOST_MARKS: Final = 70
 _BAR: Final = 0.86
+_SHORT_LABEL: Final = 6
 _EDGE: Final = 0.07
 """What part of an axis half a label takes."""
 
@@ -79,6 +80,7 @@ _SETTINGS: Final[Mapping[Any, Any]] = {
     "text.usetex": False,
     "xtick.color": _COLOURS["axis"],
     "xtick.labelcolor": _COLOURS["quiet"],
+    "xtick.major.pad": 6.5,
     "xtick.major.size": 3,
     "xtick.minor.size": 0,
     "ytick.labelcolor": _COLOURS["quiet"],
@@ -250,9 +252,9 @@ def _set_scales(axes: Axes, across: Scale, up: Scale) -> None:
 
 
 def _keep_inside(label: Text, scale: Scale) -> None:
-    """Let a label at an end of the axis grow inwards."""
+    """Let a label at the end of the axis grow inwards where it would be cut."""
     place = (label.get_position()[0] - scale.low) / (scale.high - scale.low)
-    if place > 1 - _EDGE:
+    if place > 1 - _EDGE and len(label.get_text()) > _SHORT_LABEL:
         label.set_horizontalalignment("right")
 
 

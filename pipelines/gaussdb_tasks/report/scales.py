@@ -36,7 +36,7 @@ _WIDE_RANGE: Final = 40
 _ROUND_SHARES: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 _ROUND_DAYS: Final = (1, 2, 7, 14)
 _ROUND_MONTHS: Final = (1, 2, 3, 6)
-_ROUND_YEARS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+_ROUND_YEARS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _MONTHS: Final = 12
 _DAYS_NAMED_BY_DAY: Final = 70
 # As people write them here; the calendar module would ask the machine's language.
@@ -139,11 +139,20 @@ def _months(first: date, end: int) -> Iterator[Tick]:
     first_month, last_month = _month_number(first), _month_number(last)
     steps = (*_ROUND_MONTHS, *(years * _MONTHS for years in _ROUND_YEARS))
     step = next(each for each in steps if (last_month - first_month) / each <= _MOST_MONTHS)
+    named_year = 0
     for number in range(-(-first_month // step) * step, last_month + 1, step):
         year, month = divmod(number, _MONTHS)
         if year and date(year, month + 1, 1) >= first:
-            label = str(year) if step % _MONTHS == 0 else f"{MONTH_NAMES[month]} {year}"
+            label = _month_label(year, month, step, is_first=year != named_year)
             yield Tick(date(year, month + 1, 1).toordinal(), label)
+            named_year = year
+
+
+def _month_label(year: int, month: int, step: int, *, is_first: bool) -> str:
+    """Name the year once; where all ticks are years, nothing else."""
+    if step % _MONTHS == 0:
+        return str(year)
+    return f"{MONTH_NAMES[month]} {year}" if is_first else MONTH_NAMES[month]
 
 
 def _month_number(on: date) -> int:
