@@ -124,7 +124,7 @@ def test_numbers_stand_behind_each_drawing() -> None:
     failed = task(job_id="failed", status="Failed", fail_reason="Node 7 is down.")
     text = Page(page_with(tasks=[*tasks, failed], **loaded())).text
     plain = text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "10 tasks median 18 min 4 s" in plain
+    assert "10 tasks, median 18 min 4 s" in plain
     assert "1 of 10 failed: 10.0 % (1.8 % to 40.4 %)" in plain
     assert "2026-03-30 10 18 min 4 s" in plain
     assert "Node <n> is down." in plain

@@ -9,11 +9,11 @@ _WHEN = {Bucket.DAY: "on", Bucket.WEEK: "in the week of", Bucket.MONTH: "in the 
 
 
 def durations_in_short(kind: Kind) -> str:
-    """Return the median and the 95th percentile over all time, on a line of their own."""
+    """Return the median and the 95th percentile over all time, each on a line."""
     if kind.timed_count is None:
         return "no task with a duration"
     tasks, within = counted(kind.timed_count, "task"), duration(kind.p95_seconds)
-    return f"{tasks}\nmedian {duration(kind.p50_seconds)}, 95{SPACE}% within {within}"
+    return f"{tasks}, median {duration(kind.p50_seconds)}\n95{SPACE}% within {within}"
 
 
 def durations_at_length(points: Sequence[DurationPoint], bucket: Bucket) -> str:
