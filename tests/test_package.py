@@ -47,11 +47,12 @@ def test_nothing_else_is_inside(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"gaussdb_tasks"}
     assert "gaussdb_tasks/py.typed" in names
+    assert {"gaussdb_tasks/report/page.html.j2", "gaussdb_tasks/report/page.css"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
 def test_the_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked somewhere else, it finds its SQL and loads the demo."""
+    """Unpacked somewhere else, it finds its SQL, loads the demo and writes a report."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     script = (
@@ -61,6 +62,7 @@ def test_the_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:
         f"assert gaussdb_tasks.__file__.startswith({str(tmp_path)!r})\n"
         "from gaussdb_tasks.cli import cli\n"
         "cli.main(['demo', '--nights', '1', '--tasks-per-day', '3'], standalone_mode=False)\n"
+        "cli.main(['report', 'r.html', '--data-dir', 'data/demo'], standalone_mode=False)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script],
@@ -71,3 +73,4 @@ def test_the_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "How long tasks take" in run.stdout
+    assert (tmp_path / "r.html").read_text().endswith("</html>\n")

@@ -76,7 +76,10 @@ def test_version(command: Command) -> None:
     assert re.fullmatch(r"gaussdb-tasks, version \d+\.\d+\.\d+\n", command("--version").stdout)
 
 
-HEAVY = {"dlt", "duckdb", "pyarrow", "openstack", "keystoneauth1", "requests", "rich", "sqlglot"}
+HEAVY = {
+    *("dlt", "duckdb", "pyarrow", "openstack", "keystoneauth1", "requests", "rich", "sqlglot"),
+    *("matplotlib", "jinja2"),
+}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ HEAVY = {"dlt", "duckdb", "pyarrow", "openstack", "keystoneauth1", "requests", "
     [
         (["-h"], set()),
         (["query", "-h"], {"duckdb", "pyarrow"}),
+        (["report", "-h"], {"duckdb", "pyarrow"}),
         (["load", "-h"], {"duckdb", "pyarrow", "keystoneauth1", "requests"}),
         (["emulator", "-h"], set()),
     ],

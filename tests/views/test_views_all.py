@@ -35,6 +35,7 @@ PROMISED_VIEWS = {
         for measure in ("task_durations", "failure_rates")
         for group in ("name", "instance", "day", "week", "month")
     ),
+    "task_duration_distribution",
     "failure_reasons",
     "running_tasks",
     "slow_tasks",
@@ -185,7 +186,7 @@ def test_an_archive_with_one_row_in_each_table_has_an_answer(view: str) -> None:
         load_runs=[load_run(is_count_usable=None)],
         coverage=[window(CREATED_AT, LOADED_AT, total_count=None)],
     )
-    needs_more = ("task_durations", "task_regressions", "fail", "slow", "coverage")
+    needs_more = ("task_duration", "task_regressions", "fail", "slow", "coverage")
     assert len(archive.rows(view)) == (0 if view.startswith(needs_more) else 1)
 
 

@@ -78,6 +78,15 @@ def test_a_file_is_not_written_in_place_of_a_folder(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_is_not_written_in_place_of_a_pipe(tmp_path: Path) -> None:
+    """What is no regular file stays what it is: a pipe, or a device as /dev/null is one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="device or a pipe"), files.replacing(pipe):
+        pass
+    assert pipe.is_fifo()
+
+
 def test_power_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The content is synced before the name changes, and the folder after it: never the reverse."""
     steps: list[str] = []

@@ -16,6 +16,7 @@ _COMMANDS = (
     Subcommand("check", "Find out what would keep a load from working."),
     Subcommand("status", "Show what the archive covers, and how long until something is lost."),
     Subcommand("query", "Show a view, or answer a SELECT, read-only."),
+    Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("emulator", "Run a local task center with invented data."),
     Subcommand("demo", "Load some invented nights and show the views; no account needed."),
 )

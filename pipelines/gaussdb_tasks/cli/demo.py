@@ -51,6 +51,7 @@ Try next:
   {program} status --data-dir {where}
   {program} query stuck_now --data-dir {where}
   {program} query --list --data-dir {where}
+  {program} report report.html --data-dir {where}
   {program} emulator
 """
 

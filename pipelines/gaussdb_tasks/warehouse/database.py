@@ -27,8 +27,8 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
     """
     if not path.exists():
         message = (
-            f"there is no database {path} yet; name its directory with --data-dir, or make it with: "
-            "gaussdb-tasks load"
+            f"there is no database {path} yet; name its directory with --data-dir, or make it with:"
+            " gaussdb-tasks load"
         )
         raise ConfigurationError(message)
     connection = _connect(path, read_only=True, config=config)

@@ -52,6 +52,8 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     target = target.resolve()
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():  # root could replace even /dev/null
+        raise OSError(errno.EINVAL, "it is no file but a device or a pipe", str(target))
     with NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name[:64]}.", delete=False
     ) as half:
