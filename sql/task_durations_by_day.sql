@@ -28,7 +28,7 @@ from finished_tasks
 group by created_date, task_name, task_label;
 
 comment on view main.task_durations_by_day is
-'How long finished tasks took, failed ones too: one row per day of start and task name, over all projects.';
+'How long finished tasks took, failed ones too: a row per day of start and task name.';
 comment on column main.task_durations_by_day.created_date is
 'Day on which the tasks were started, UTC.';
 comment on column main.task_durations_by_day.task_name is

@@ -27,7 +27,7 @@ from finished_tasks
 group by task_name, task_label;
 
 comment on view main.task_durations_by_name is
-'How long finished tasks took, failed ones too: one row per task name, over all projects.';
+'How long finished tasks took, failed ones too: a row per task name.';
 comment on column main.task_durations_by_name.task_name is
 'Kind of the task as the API names it; null is a group of its own.';
 comment on column main.task_durations_by_name.task_label is

@@ -28,7 +28,7 @@ from finished_tasks
 group by created_week, task_name, task_label;
 
 comment on view main.task_durations_by_week is
-'How long finished tasks took, failed ones too: one row per ISO week of start and task name, over all projects.';
+'How long finished tasks took, failed ones too: a row per ISO week of start and task name.';
 comment on column main.task_durations_by_week.created_week is
 'ISO week in which the tasks were started, as its Monday, UTC.';
 comment on column main.task_durations_by_week.task_name is

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.warehouse.asking import explained, view_names
+from gaussdb_tasks.warehouse.asking import explained, views
 
 MOST_KINDS: Final = 12
 MOST_ROWS: Final = 15
@@ -356,7 +356,7 @@ def rate_bucket(first: date, last: date) -> Bucket:
 
 
 def _refuse_older_views(connection: duckdb.DuckDBPyConnection) -> None:
-    missing = _NEEDED_VIEWS.difference(view_names(connection))
+    missing = _NEEDED_VIEWS.difference(views(connection))
     if missing:
         message = (
             f"the database has no view {', '.join(sorted(missing))}, since an older version "

@@ -94,16 +94,20 @@ def explained(question: str) -> Iterator[None]:
         raise ConfigurationError(message) from error
 
 
-def askables(connection: duckdb.DuckDBPyConnection) -> list[Askable]:
-    """Return what can be asked by its name: the database's views, then the saved questions."""
+def views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the names of the views that analysts use, sorted, and what each answers."""
     sql = """
-        select view_name, comment from duckdb_views()
+        select view_name, coalesce(comment, '') from duckdb_views()
         where schema_name = 'main' and not internal
         order by view_name
     """
-    views = connection.execute(sql).fetchall()
+    return dict(connection.execute(sql).fetchall())
+
+
+def askables(connection: duckdb.DuckDBPyConnection) -> list[Askable]:
+    """Return what can be asked by its name: the database's views, then the saved questions."""
     return [
-        *(Askable(name, "view", comment or "") for name, comment in views),
+        *(Askable(name, "view", meaning) for name, meaning in views(connection).items()),
         *(
             Askable(question.name, "question", question.meaning, question.parameters)
             for question in saved_questions()
