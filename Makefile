@@ -66,6 +66,10 @@ docs: $(VENV)/.installed-dev ## Write the generated parts of the docs again
 bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night
 	@$(BIN)/python tests/benchmarks/bench_load.py
 
+.PHONY: bench-views
+bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten million tasks
+	@PYTHONPATH=tests/views $(BIN)/python tests/benchmarks/bench_views.py
+
 .PHONY: clean
 clean: ## Remove what was set up and what the demo made
 	rm -rf $(VENV) data/demo

@@ -14,7 +14,8 @@ versions as (
 )
 
 -- Versions have no gaps, so the next one can be joined; unlike a window over all versions, that
--- lets a filter on any column reach the scan.
+-- lets a filter on any column reach the scan. Few tasks have a second version: to say that the next
+-- one is no first one spares the join all others.
 select
     versions.region,
     versions.project_id,
@@ -55,6 +56,7 @@ left join task_center.task_versions as next_versions
         and versions.job_id = next_versions.job_id
         and versions.created_at = next_versions.created_at
         and versions.version + 1 = next_versions.version
+        and next_versions.version > 1
 left join task_center.task_types as task_types
     on versions.task_name = task_types.task_name
 left join main.tasks as latest_states

@@ -1,0 +1,154 @@
+"""Measure every view on archives of years: ``make bench-views``.
+
+A view is asked for all its rows and columns, but the answer stays inside DuckDB, where a hash takes
+every value of it: what is measured is the view, not the way of millions of rows into Python. What
+analysts ask for, some rows or some columns, costs less.
+
+Each view has a process of its own, which opens the archive read-only with the settings that DuckDB
+chooses; the file was read once before, so that no disk is measured. ``first`` is the first answer,
+``seconds`` the median of the three after it. A view has a second for each million tasks; what takes
+longer is bold. Numbers are of the machine at hand. Ten million tasks take 3 GB in ``TMPDIR``.
+"""
+
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, TypeVar
+
+import click
+import duckdb
+
+from gaussdb_tasks.warehouse.objects import apply_views
+from gaussdb_tasks.warehouse.sql_files import view_files
+from invented_archive import invent_archive
+
+Answer = TypeVar("Answer")
+
+REPEATS: Final = 3
+VIEWS: Final = tuple(file.name for file in view_files())
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What it took to compute a view."""
+
+    rows: int
+    first_seconds: float
+    seconds: float
+    peak_megabytes: float
+
+
+@click.command()
+@click.option("--tasks", "sizes", multiple=True, type=int, default=(1_000_000, 10_000_000))
+@click.option("--view", "views", multiple=True, type=click.Choice(VIEWS), default=VIEWS)
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder whose archives are reused.")
+def bench(sizes: Sequence[int], views: Sequence[str], keep: Path | None) -> None:
+    """Print a table in Markdown: what each view takes on archives with so many tasks."""
+    with archive_folder(keep) as folder:
+        measured = [measure_archive(archive(folder, size), views) for size in sizes]
+    click.echo("\n".join(table(sizes, measured)))
+
+
+@contextmanager
+def archive_folder(keep: Path | None) -> Iterator[Path]:
+    """Give the folder to keep archives in, or one that is gone afterwards."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+
+
+def archive(folder: Path, size: int) -> Path:
+    """Return an archive with so many tasks and the present views: the folder's, or a new one."""
+    path = folder / f"{size}.duckdb"
+    if path.exists():
+        with duckdb.connect(path) as connection:
+            apply_views(connection)
+        return path
+    say(f"inventing {size:,} tasks")
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    alone(invent_archive, unfinished, size)
+    return unfinished.rename(path)
+
+
+def measure_archive(path: Path, views: Sequence[str]) -> dict[str, Measured]:
+    """Measure these views of an archive."""
+    say(f"measuring {path.name}")
+    with path.open("rb") as file:
+        while file.read(1 << 24):
+            pass
+    return {view: alone(measure, path, view) for view in views}
+
+
+def alone(function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Run a function in a process of its own, so that its memory is its own, too."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def measure(path: Path, view: str) -> Measured:
+    """Compute a view several times over one connection."""
+    with duckdb.connect(path, read_only=True) as connection:
+        connection.execute("set enable_progress_bar = false")  # it would be drawn into the table
+        first, *others = [consume(connection, view) for _ in range(1 + REPEATS)]
+    return Measured(
+        rows=first[0],
+        first_seconds=first[1],
+        seconds=median(seconds for _, seconds in others),
+        peak_megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+
+
+def consume(connection: duckdb.DuckDBPyConnection, view: str) -> tuple[int, float]:
+    """Have DuckDB compute every value of a view; return how many rows it has, and the seconds."""
+    started = time.perf_counter()
+    ((rows, _),) = connection.execute(
+        f"select count(*), bit_xor(hash(*columns(*))) from main.{view}"
+    ).fetchall()
+    return rows, time.perf_counter() - started
+
+
+def table(sizes: Sequence[int], measured: Sequence[Mapping[str, Measured]]) -> list[str]:
+    """Write the lines of the table: four columns a size."""
+    heads = [f"{size:,}: rows | seconds | first | MB" for size in sizes]
+    rulers = ["---:"] * 4 * len(sizes)
+    lines = [
+        [
+            f"`{view}`",
+            *(cells(views[view], bound(size)) for size, views in zip(sizes, measured, strict=True)),
+        ]
+        for view in measured[0]
+    ]
+    return [f"| {' | '.join(line)} |" for line in (["view", *heads], ["---", *rulers], *lines)]
+
+
+def cells(measured: Measured, limit: float) -> str:
+    """Write a view's cells for one size."""
+    seconds, first = (
+        f"{taken:.2f}" if taken < limit else f"**{taken:.2f}**"
+        for taken in (measured.seconds, measured.first_seconds)
+    )
+    return f"{measured.rows:,} | {seconds} | {first} | {measured.peak_megabytes:,.0f}"
+
+
+def bound(size: int) -> float:
+    """Return the seconds within which a view must answer."""
+    return max(1.0, size / 1_000_000)
+
+
+def say(what: str) -> None:
+    """Tell what is going on; the table alone is the output."""
+    click.echo(what, err=True)
+
+
+if __name__ == "__main__":
+    bench()
