@@ -192,7 +192,10 @@ def test_it_can_be_stopped(tmp_path: Path) -> None:
     ) as process:
         time.sleep(3)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "stopped" in said
     assert "Traceback" not in said
