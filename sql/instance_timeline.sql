@@ -1,15 +1,12 @@
--- one row per task, numbered within its instance in the order of their starts
--- order by region, project_id, instance_id, task_number
+-- one row per task, to be read within its instance in the order of their starts
+-- order by region, project_id, instance_id, created_at, job_id
 create or replace view main.instance_timeline as
+-- Neither sorted nor numbered here: that would sort the whole archive to show one instance.
 select
     region,
     project_id,
     instance_id,
     instance_name,
-    row_number() over (
-        partition by region, project_id, instance_id
-        order by created_at, job_id
-    ) as task_number,
     created_at,
     ended_at,
     duration_seconds,
@@ -27,15 +24,13 @@ select
 from main.tasks;
 
 comment on view main.instance_timeline is
-'What was done to each instance, in order: one row per task, numbered by its start.';
+'What was done to each instance, in order: one row per task, order by created_at.';
 comment on column main.instance_timeline.region is 'Region of the cloud, such as eu-de.';
 comment on column main.instance_timeline.project_id is 'Project in which the task ran.';
 comment on column main.instance_timeline.instance_id is
 'Instance the task worked on; null is a group of its own.';
 comment on column main.instance_timeline.instance_name is
 'The instance''s name when the state was seen; it may change along the line.';
-comment on column main.instance_timeline.task_number is
-'1 for the first task of the instance that the archive knows, then 2, and so on.';
 comment on column main.instance_timeline.created_at is 'When the task was started, UTC.';
 comment on column main.instance_timeline.ended_at is
 'When the task ended, UTC; no more than a plan while it is not finished.';

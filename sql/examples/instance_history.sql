@@ -29,7 +29,10 @@ instances as (
 select
     timeline.instance_id,
     timeline.instance_name,
-    timeline.task_number,
+    row_number() over (
+        partition by timeline.region, timeline.project_id, timeline.instance_id
+        order by timeline.created_at, timeline.job_id
+    ) as task_number,
     timeline.created_at,
     timeline.ended_at,
     timeline.task_label,
@@ -41,4 +44,4 @@ inner join instances
         timeline.region = instances.region
         and timeline.project_id = instances.project_id
         and timeline.instance_id = instances.instance_id
-order by timeline.region, timeline.project_id, timeline.instance_id, timeline.task_number
+order by timeline.region, timeline.project_id, timeline.instance_id, task_number
