@@ -15,7 +15,7 @@ _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
     Subcommand("check", "Find out what would keep a load from working."),
     Subcommand("status", "Show what the archive covers, and how long until something is lost."),
-    Subcommand("query", "Show a view, or answer a SELECT, read-only."),
+    Subcommand("query", "Show a view, ask a saved question, or answer a SELECT, read-only."),
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("emulator", "Run a local task center with invented data."),
     Subcommand("demo", "Load some invented nights and show the views; no account needed."),
