@@ -106,6 +106,23 @@ statuses as (
         on
             projects.region = rejected_counts.region
             and projects.project_id = rejected_counts.project_id
+),
+
+marks as (
+    select
+        archive_sequence,
+        head_digest
+    from task_center.load_runs
+    union all
+    select
+        archive_sequence,
+        head_digest
+    from task_center.archive_acts
+),
+
+heads as (
+    select arg_max(head_digest, archive_sequence) as head_digest
+    from marks
 )
 
 select
@@ -127,9 +144,10 @@ select
     statuses.open_task_count,
     statuses.vanished_count,
     statuses.rejected_count,
-    cast(null as varchar) as head_digest
+    heads.head_digest
 from statuses
-cross join clock;
+cross join clock
+cross join heads;
 
 comment on view main.archive_status is
 'One row per project: how fresh and how whole its record is, and when time begins to be lost.';
@@ -161,4 +179,4 @@ comment on column main.archive_status.vanished_count is
 comment on column main.archive_status.rejected_count is
 'Records kept as they came because they could not be read as tasks.';
 comment on column main.archive_status.head_digest is
-'Digest of the newest archive segment; null while the archive has none.';
+'Digest of the archive''s newest entry, of all projects; null while the archive has none.';

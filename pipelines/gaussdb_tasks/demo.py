@@ -1,5 +1,6 @@
 """The demo: some nights of an invented task center, loaded one after the other."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,8 @@ def _begin(path: Path, project_ids: Sequence[str]) -> DataDir:
                 message = f"{data_dir.database} was not made by a demo; name another --data-dir"
                 raise ConfigurationError(message)
             data_dir.database.unlink()
+            if data_dir.archive.is_dir():
+                shutil.rmtree(data_dir.archive)
         mark.write_text("\n".join(project_ids))
     return data_dir
 

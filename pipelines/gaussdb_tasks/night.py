@@ -17,6 +17,10 @@ import duckdb
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.signin import ProjectAccess
+from gaussdb_tasks.archive.catching_up import catch_up, standing
+from gaussdb_tasks.archive.sealing import seal_load
+from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.project import (
@@ -51,6 +55,8 @@ class LoadJob:
     connections: int = 8
     on_pause: Callable[[float], None] = lambda _seconds: None
     """Told when the gateway asks for rest, of how many seconds."""
+    signer: Signer | None = None
+    """Signs the night's digest, if there is a key."""
     is_clock_real: bool = False
     """Whether the policy's clock is this machine's, to be compared with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
@@ -63,6 +69,10 @@ class LoadReport:
     Attributes:
         warnings: what the data checks found worth knowing.
         lost: stretches of time per project that left the horizon unread since the last load.
+        adopted: entries of the archive that the database had lacked.
+        archive_doubts: what is wrong with the archive.
+        entry_name: the load's own entry in the archive.
+        head_digest: SHA-256 of that entry's digest, the head of the chain.
         seconds_waited: time that calls were held back for the gateway's sake, over all threads.
     """
 
@@ -71,15 +81,23 @@ class LoadReport:
     projects: tuple[ProjectSummary, ...]
     warnings: tuple[Finding, ...]
     lost: tuple[tuple[ProjectKey, Stretch], ...]
+    adopted: tuple[str, ...]
+    archive_doubts: tuple[str, ...]
+    entry_name: str
+    head_digest: str
     seconds: float
     seconds_waited: float
 
     @property
     def exit_code(self) -> ExitCode:
         """Whether somebody must look."""
-        needs_attention = self.lost or any(
-            project.outcome is not Outcome.COMPLETE or project.rejected_count
-            for project in self.projects
+        needs_attention = (
+            self.lost
+            or self.archive_doubts
+            or any(
+                project.outcome is not Outcome.COMPLETE or project.rejected_count
+                for project in self.projects
+            )
         )
         return ExitCode.NEEDS_ATTENTION if needs_attention else ExitCode.DONE
 
@@ -122,7 +140,11 @@ def plan_projects(job: LoadJob) -> Iterator[tuple[ProjectKey, Plan]]:
 def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadReport:
     budget = CallBudget(on_pause=job.on_pause)
     clone = scratch / job.data_dir.database.name
-    with database.writable_clone(job.data_dir.database, clone) as connection:
+    archive = Archive(job.data_dir.archive)
+    stand = standing(archive, job.data_dir.database)
+    origin = None if stand.is_rebuild else job.data_dir.database
+    with database.writable_clone(origin, clone) as connection:
+        caught_up = catch_up(connection, stand)
         sources = [_source(connection, access, job, budget) for access in job.accesses]
         load_number = next_load_number(sources)
         run = Run(run_id, load_number, VERSION, job.policy, job.connections, job.on_progress)
@@ -135,7 +157,9 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         apply_views(connection)
         findings = _checked(connection)
         lost = tuple(_lost_stretches(connection, sources))
+        entry = seal_load(connection, load_number, caught_up.head, scratch / "entry", job.signer)
     database.refuse_unfinished_writes(job.data_dir.database)
+    archive.add(entry.folder, entry.name)
     files.publish(clone, job.data_dir.database)
     return LoadReport(
         run_id=run_id,
@@ -143,6 +167,10 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         projects=tuple(extraction.summaries),
         warnings=findings,
         lost=lost,
+        adopted=caught_up.adopted,
+        archive_doubts=caught_up.doubts,
+        entry_name=entry.name,
+        head_digest=entry.sha256,
         seconds=time.monotonic() - started,
         seconds_waited=budget.seconds_waited,
     )

@@ -24,6 +24,19 @@ _ARROW_TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType(
 )
 
 
+_SQL_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "text": "varchar",
+        "json": "json",
+        "bigint": "bigint",
+        "double": "double",
+        "bool": "boolean",
+        "date": "date",
+        "timestamp": "timestamp",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: its name, dlt data type, meaning, and whether null has a meaning in it."""
@@ -44,6 +57,16 @@ class Column:
         if self.data_type == "timestamp":
             hints["timezone"] = False
         return hints
+
+    @property
+    def sql_type(self) -> str:
+        """The column's type in DuckDB, as dlt chooses it."""
+        return _SQL_TYPES[self.data_type]
+
+    @property
+    def ddl(self) -> str:
+        """The column's definition in a ``create table``."""
+        return f"{self.name} {self.sql_type}{'' if self.nullable else ' not null'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +246,8 @@ LOAD_RUNS: Final = Table(
             "Rejected records that are no longer listed: their record_hash, separated by spaces.",
         ),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
+        Column("archive_sequence", "bigint", "Place of the load's entry in the archive."),
+        Column("head_digest", "text", "SHA-256 of the digest of that entry, which is the head."),
     ),
     ("region", "project_id", "run_id"),
 )
@@ -268,7 +293,22 @@ TASK_TYPES: Final = Table(
     ("task_name",),
 )
 
-ALL_TABLES: Final = (
+ARCHIVE_ACTS: Final = Table(
+    "archive_acts",
+    "one row per act on the archive that was no load",
+    (
+        Column("archive_sequence", "bigint", "Place of its entry in the archive.", nullable=False),
+        Column("acted_at", "timestamp", "Clock of the act, UTC.", nullable=False),
+        Column("kind", "text", "retention, redaction or renormalisation.", nullable=False),
+        Column("reason", "text", "Why, in the words of who did it."),
+        Column("row_count", "bigint", "Rows removed or changed.", nullable=False),
+        Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
+        Column("head_digest", "text", "SHA-256 of the digest of that entry.", nullable=False),
+    ),
+    ("archive_sequence",),
+)
+
+LOADED_TABLES: Final = (
     TASK_VERSIONS,
     TASKS,
     COVERAGE,
@@ -277,3 +317,9 @@ ALL_TABLES: Final = (
     VANISHED_TASKS,
     TASK_TYPES,
 )
+"""The tables that dlt loads."""
+
+ALL_TABLES: Final = (*LOADED_TABLES, ARCHIVE_ACTS)
+
+# As dlt names it: the load that last wrote a row.
+LOAD_ID: Final = Column("_dlt_load_id", "text", "The load package of the row.", nullable=False)

@@ -17,6 +17,8 @@ _COMMANDS = (
     Subcommand("status", "Show what the archive covers, and how long until something is lost."),
     Subcommand("query", "Show a view, ask a saved question, or answer a SELECT, read-only."),
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
+    Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
+    Subcommand("rebuild", "Make the database again from the archive."),
     Subcommand("emulator", "Run a local task center with invented data."),
     Subcommand("demo", "Load some invented nights and show the views; no account needed."),
 )

@@ -15,7 +15,8 @@ def summary_line(report: LoadReport) -> str:
         f"{report.total('changed_count'):,} changed, "
         f"{report.total('vanished_count'):,} vanished, "
         f"{report.total('rejected_count'):,} rejected; "
-        f"{report.total('call_count'):,} calls in {report.seconds:.1f} s; {report.database}"
+        f"{report.total('call_count'):,} calls in {report.seconds:.1f} s; {report.database}; "
+        f"head {report.head_digest}"
     )
 
 
@@ -25,6 +26,10 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
         "run_id": report.run_id,
         "exit_code": int(report.exit_code),
         "database": str(report.database),
+        "archive_entry": report.entry_name,
+        "head_digest": report.head_digest,
+        "adopted": list(report.adopted),
+        "archive_doubts": list(report.archive_doubts),
         "seconds": round(report.seconds, 3),
         "seconds_waited": round(report.seconds_waited, 3),
         "projects": [
@@ -56,6 +61,12 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
 
 def remarks(report: LoadReport) -> Iterator[str]:
     """Say what somebody may want to look at, a line each."""
+    if report.adopted:
+        first, last = report.adopted[0], report.adopted[-1]
+        told = first if len(report.adopted) == 1 else f"{first} to {last}"
+        yield f"note: the database lacked {told} of the archive, and has it now"
+    for doubt in report.archive_doubts:
+        yield f"archive: {doubt}"
     for project in report.projects:
         if len(report.projects) > 1:
             yield _project_line(project)

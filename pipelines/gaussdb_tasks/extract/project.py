@@ -222,6 +222,9 @@ class ProjectExtraction:
             "is_sweep_whole": self._reading.is_sweep_whole,
             "gone_rejects": " ".join(sorted(self._history.gone_rejects)) or None,
             "tool_version": self._run.tool_version,
+            # Known when the night is sealed.
+            "archive_sequence": None,
+            "head_digest": None,
         }
 
     def summary(self) -> ProjectSummary:

@@ -39,12 +39,12 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
 
 
 @contextmanager
-def writable_clone(published: Path, clone: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a clone of the published database for writing, or a new one where there is none.
 
     The clone is checkpointed and closed when the block ends without an error.
     """
-    if published.exists():
+    if published is not None and published.exists():
         refuse_unfinished_writes(published)
         with read_published(published):  # as long as it is open, nobody else can write to it
             files.clone(published, clone)

@@ -12,6 +12,7 @@ import filelock
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 
 DATABASE_NAME: Final = "gaussdb_tasks.duckdb"
+ARCHIVE_NAME: Final = "archive"
 _LOCK_NAME: Final = ".lock"
 _SCRATCH_NAME: Final = ".scratch"
 
@@ -26,6 +27,11 @@ class DataDir:
     def database(self) -> Path:
         """The published database."""
         return self.path / DATABASE_NAME
+
+    @property
+    def archive(self) -> Path:
+        """The folder with every night as plain files."""
+        return self.path / ARCHIVE_NAME
 
     def prepare(self) -> None:
         """Make the directory, if need be.
@@ -71,6 +77,20 @@ class DataDir:
             yield
         finally:
             lock.release()
+
+    def is_locked(self) -> bool:
+        """Tell whether a load is at work; False where that cannot be found out."""
+        if not (self.path / _LOCK_NAME).exists():
+            return False
+        lock = filelock.FileLock(self.path / _LOCK_NAME)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return True
+        except OSError:  # a medium that cannot be written: nobody loads into it
+            return False
+        lock.release()
+        return False
 
     @contextmanager
     def scratch(self, run_id: str) -> Iterator[Path]:

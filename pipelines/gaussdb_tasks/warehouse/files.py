@@ -35,9 +35,19 @@ def publish(source: Path, target: Path) -> None:
     """
     if target.exists():
         _keep_access(target, source)
-    _sync(source)
+    sync(source)
     source.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
+
+
+def move(source: Path, target: Path) -> None:
+    """Put a file where none is, durably, also on another file system.
+
+    Raises:
+        OSError: it cannot be written there, or there is a file by now.
+    """
+    with source.open("rb") as reader, replacing(target) as writer:
+        shutil.copyfileobj(reader, writer)
 
 
 @contextmanager
@@ -82,7 +92,8 @@ def _keep_access(old: Path, new: Path) -> None:
     new.chmod(stat.S_IMODE(status.st_mode))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,0 +1,94 @@
+"""The canonical form of rows, of which digests are made; the same from a table and from a file.
+
+A row is its values one after another: a value is ``<length in bytes>:<text>`` in UTF-8, a null is
+``-``. The text of a number is decimal, of a DOUBLE the shortest that reads back as it, of a boolean
+``true`` or ``false``, of a timestamp the microseconds since 1970-01-01 UTC, of a date the days
+since then. A row's digest is the SHA-256 of that; the digest of rows is the SHA-256 of their
+digests in lower-case hexadecimal, a line each, in their order.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import duckdb
+
+from gaussdb_tasks.archive.segments import Segment
+
+_FETCH_SIZE: Final = 50_000
+
+_TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "text": "{}",
+        "json": "cast({} as varchar)",
+        "bigint": "cast({} as varchar)",
+        "double": "cast({} as varchar)",
+        "bool": "cast({} as varchar)",
+        "date": "cast(date_diff('day', date '1970-01-01', {}) as varchar)",
+        "timestamp": "cast(epoch_us({}) as varchar)",
+    }
+)
+
+
+class RowsDigest(NamedTuple):
+    """How many rows there are, and the digest of them all in their order."""
+
+    row_count: int
+    rows_sha256: str
+
+
+NO_ROWS: Final = RowsDigest(0, hashlib.sha256().hexdigest())
+
+
+def row_digest_sql(segment: Segment, columns: Sequence[str] | None = None) -> str:
+    """Return an expression of SQL for the digest of a row, over the columns named."""
+    types = {column.name: column.data_type for column in segment.columns}
+    wanted = segment.column_names if columns is None else columns
+    texts = (_TEXT_BY_TYPE[types[name]].format(name) for name in wanted)
+    values = ", ".join(f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in texts)
+    return f"sha256(concat({values}))"
+
+
+def digest_by_load(
+    connection: duckdb.DuckDBPyConnection,
+    segment: Segment,
+    relation: str,
+    columns: Sequence[str] | None = None,
+) -> dict[str, RowsDigest]:
+    """Digest the rows of each load, by the load's id, in one pass in the rows' order."""
+    digest = row_digest_sql(segment, columns)
+    rows = _rows(connection, f"select _dlt_load_id, {digest} || chr(10) from {relation}")
+    counts: dict[str, int] = {}
+    hashers: dict[str, hashlib._Hash] = {}
+    for load_id, group in groupby(rows, key=itemgetter(0)):
+        lines = [line for _, line in group]
+        counts[load_id] = counts.get(load_id, 0) + len(lines)
+        hashers.setdefault(load_id, hashlib.sha256()).update("".join(lines).encode())
+    return {
+        load_id: RowsDigest(counts[load_id], hasher.hexdigest())
+        for load_id, hasher in hashers.items()
+    }
+
+
+def digest_rows(
+    connection: duckdb.DuckDBPyConnection,
+    segment: Segment,
+    relation: str,
+    columns: Sequence[str] | None = None,
+) -> RowsDigest:
+    """Digest all rows of a relation in their order."""
+    count, hasher = 0, hashlib.sha256()
+    digest = row_digest_sql(segment, columns)
+    for (line,) in _rows(connection, f"select {digest} || chr(10) from {relation}"):
+        count += 1
+        hasher.update(line.encode())
+    return RowsDigest(count, hasher.hexdigest())
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterable[tuple[str, ...]]:
+    cursor = connection.cursor().execute(sql)
+    while batch := cursor.fetchmany(_FETCH_SIZE):
+        yield from batch
