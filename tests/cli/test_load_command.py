@@ -56,13 +56,13 @@ def test_the_documented_example(command: Command, tmp_path: Path) -> None:
 
 
 def test_the_last_line_says_what_happened(command: Command, emulator: Emulator) -> None:
-    """Seen, new, changed, rejected, calls, seconds and the database, in one line on stderr."""
+    """What was seen, calls, seconds, the database and the archive's head, in a line on stderr."""
     run = command("load", "--now", iso(NOW), env=token_env(emulator))
     assert run.exit_code == 0
     assert run.stdout == ""
     assert re.fullmatch(
         r"\S+Z 2 tasks seen, 2 new, 0 changed, 0 vanished, 0 rejected; "
-        r"3 calls in \d+\.\d s; data/gaussdb_tasks\.duckdb",
+        r"3 calls in \d+\.\d s; data/gaussdb_tasks\.duckdb; head [0-9a-f]{64}",
         run.last_line,
     )
 

@@ -71,7 +71,11 @@ def test_a_first_load_fills_every_table(tmp_path: Path) -> None:
     assert rows(tmp_path, "select is_complete, distinct_count from task_center.coverage") == [
         (True, 2)
     ]
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".lock", "gaussdb_tasks.duckdb"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        ".lock",
+        "archive",
+        "gaussdb_tasks.duckdb",
+    ]
 
 
 def test_the_same_load_again_doubles_nothing(tmp_path: Path) -> None:
