@@ -50,8 +50,8 @@ def test_every_option_has_help_and_a_variable(name: str) -> None:
         if isinstance(parameter, click.Option):
             long_name = max(parameter.opts, key=len)
             expected = "GAUSSDB_TASKS_" + long_name.removeprefix("--").replace("-", "_").upper()
-            if (name, long_name) == ("load", "--format"):  # it has formats of its own
-                expected = "GAUSSDB_TASKS_LOAD_FORMAT"
+            if name in {"load", "verify"} and long_name == "--format":  # formats of their own
+                expected = f"GAUSSDB_TASKS_{name.upper()}_FORMAT"
             assert parameter.envvar == expected
             assert parameter.help
 
