@@ -75,7 +75,9 @@ def answer(*arguments: str) -> None:
     run = run_on_demo(*arguments)
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     clock_hidden = shown.replace(f" --now {CLOCK}", "")
-    _code_block("console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{_settled(run.stdout)}")
+    _code_block(
+        "console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{_settled(run.stdout)}"
+    )
     print()
 
 

@@ -70,7 +70,11 @@ def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) 
     assert run.stderr.strip().startswith("gaussdb-tasks: stopped")
     assert run.stderr.strip().count("\n") == 0
     assert contents(folder) == survival.before
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "archive", "gaussdb_tasks.duckdb"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".lock",
+        "archive",
+        "gaussdb_tasks.duckdb",
+    ]
     with DataDir(folder).locked():
         pass
 
@@ -95,7 +99,11 @@ def test_out_of_space(survival: Stage, megabytes: float) -> None:
     assert "Traceback" not in run.stderr
     assert "see to its disk" in run.stderr
     assert DataDir(folder).database.read_bytes() == before
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "archive", "gaussdb_tasks.duckdb"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".lock",
+        "archive",
+        "gaussdb_tasks.duckdb",
+    ]
     assert list(temporary.iterdir()) == []
 
 
