@@ -16,7 +16,7 @@ from gaussdb_tasks.archive.digests import DigestError
 from gaussdb_tasks.archive.restoring import apply_entries, make_tables
 from gaussdb_tasks.archive.sealing import Head, head_of, known_head, make_room_for_acts
 from gaussdb_tasks.archive.segments import SCHEMA
-from gaussdb_tasks.archive.store import TOMBSTONE_SUFFIX, Archive, Entry, Link, file_sha256
+from gaussdb_tasks.archive.store import Archive, Entry, Link, file_sha256, tombstone_name
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.warehouse.database import read_published
 from gaussdb_tasks.warehouse.recall import has_tables
@@ -165,7 +165,7 @@ def _refuse_damage(new: Sequence[Link], known: Head | None) -> None:
         previous = link.sha256
         for table, held in link.digest.tables.items():
             file = link.file(table)
-            if file is None or (file.parent / f"{table}{TOMBSTONE_SUFFIX}").exists():
+            if file is None or file.with_name(tombstone_name(file.name)).exists():
                 continue
             if not file.exists() or file_sha256(file) != held.file_sha256:
                 message = f"the archive's {name}/{held.file} is missing or damaged; {_LOOK}"

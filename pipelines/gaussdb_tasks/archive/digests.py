@@ -67,14 +67,10 @@ class ProjectNight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restatement(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rows of an earlier entry are from this one on.
+    """What a load's rows of a table are from this entry on; they lie in this entry's file.
 
     Attributes:
-        sequence: the earlier entry.
-        table: of which table.
-        file_removed: the file that gave way to a tombstone, as ``<entry>/<file>``; None if it
-            stays.
-        file_sha256: of that file.
+        sequence: the entry of the load.
         rows_removed: how many rows are gone for good.
         rows_changed: how many rows are not what they were.
     """
@@ -84,10 +80,23 @@ class Restatement(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int
     rows_sha256: str
     columns: tuple[str, ...]
-    file_removed: str | None = None
-    file_sha256: str | None = None
     rows_removed: int = 0
     rows_changed: int = 0
+
+
+class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of an earlier entry that gave way to a tombstone.
+
+    Attributes:
+        entry: the name of the earlier entry.
+        file_sha256: what the file's bytes were.
+        rows_removed: how many of its rows are in no file any more.
+    """
+
+    entry: str
+    file: str
+    file_sha256: str
+    rows_removed: int
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +113,8 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
         tables: what the entry holds, by table; no rows, no file.
         task_types: the documented kinds of task, and the entry that keeps them.
         database: rows of each table in the database after the entry.
-        restates: what became of earlier entries' rows by an act.
+        restates: what became of earlier loads' rows by an act.
+        removes: files of earlier entries that the act removed.
         reason: why an act was done.
         signed_by: fingerprint of the key that signed this digest; None if none did.
     """
@@ -121,6 +131,7 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     task_types: int | None = None
     database: dict[str, int] = {}
     restates: tuple[Restatement, ...] = ()
+    removes: tuple[RemovedFile, ...] = ()
     reason: str | None = None
     signed_by: str | None = None
 

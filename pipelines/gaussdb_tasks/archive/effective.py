@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from gaussdb_tasks.archive.digests import TableDigest
+from gaussdb_tasks.archive.digests import RemovedFile, TableDigest
 from gaussdb_tasks.archive.segments import Segment, parquet_sql, quoted_text
-from gaussdb_tasks.archive.store import TOMBSTONE_SUFFIX, Link
+from gaussdb_tasks.archive.store import Link, entry_name_of, tombstone_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +56,25 @@ class Removal:
     """A file that an act removed, and what is to be in its place."""
 
     act: Link
-    entry_name: str
-    file_name: str
-    table: str
-    file_sha256: str | None
-    rows_removed: int
+    file: RemovedFile
 
     @property
     def tombstone_name(self) -> str:
         """The file that stands in its place."""
-        return f"{self.table}{TOMBSTONE_SUFFIX}"
+        return tombstone_name(self.file.file)
 
     @property
     def tombstone(self) -> bytes:
         """What that file says: what was removed, when, why, and which entry tells of it."""
         digest = self.act.digest
         said = {
-            "removed": self.file_name,
-            "file_sha256": self.file_sha256,
-            "rows_removed": self.rows_removed,
+            "removed": self.file.file,
+            "file_sha256": self.file.file_sha256,
+            "rows_removed": self.file.rows_removed,
             "kind": digest.kind,
             "at": digest.at,
             "reason": digest.reason,
-            "told_by": self.act.entry.name,
+            "told_by": entry_name_of(digest),
         }
         return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
 
@@ -109,23 +105,10 @@ def effective_rows(chain: Sequence[Link], segment: Segment) -> list[Rows]:
 
 
 def removals(chain: Iterable[Link]) -> Iterator[Removal]:
-    """Return the files that acts removed, each once, with all the rows that went."""
+    """Return the files that acts removed, in order of the acts."""
     for act in chain:
-        found: dict[str, Removal] = {}
-        for said in act.digest.restates:
-            if said.file_removed is None:
-                continue
-            entry_name, _, file_name = said.file_removed.partition("/")
-            before = found.get(said.file_removed)
-            found[said.file_removed] = Removal(
-                act,
-                entry_name,
-                file_name,
-                said.table,
-                said.file_sha256,
-                said.rows_removed + (0 if before is None else before.rows_removed),
-            )
-        yield from found.values()
+        for file in act.digest.removes:
+            yield Removal(act, file)
 
 
 def _kept(link: Link, table: str, held: TableDigest) -> Rows:

@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from gaussdb_tasks.archive.digests import Digest, decode, sha256
-from gaussdb_tasks.instants import Micros, to_datetime
+from gaussdb_tasks.instants import Micros, parse_instant, to_datetime
 from gaussdb_tasks.warehouse import files
 
 DIGEST_NAME: Final = "digest.json"
-TOMBSTONE_SUFFIX: Final = ".removed.json"
+_TOMBSTONE_SUFFIX: Final = ".removed.json"
 CHECKSUM_NAME: Final = "digest.sha256"
 SIGNATURE_NAME: Final = "digest.sig"
 
@@ -133,6 +133,20 @@ class Archive:
 def entry_name(sequence: int, kind: str, at: Micros) -> str:
     """Name an entry so that order, night and kind are plain."""
     return f"{sequence:06}-{to_datetime(at):%Y%m%dT%H%M%SZ}-{kind}"
+
+
+def entry_name_of(digest: Digest) -> str:
+    """Return the name of the entry that a digest is of.
+
+    Raises:
+        ConfigurationError: its clock is none.
+    """
+    return entry_name(digest.sequence, digest.kind, parse_instant(digest.at, option="at"))
+
+
+def tombstone_name(file_name: str) -> str:
+    """Return the name of what stands in the place of a file that was removed on purpose."""
+    return file_name.removesuffix(".parquet") + _TOMBSTONE_SUFFIX
 
 
 def checksum_line(digest_sha256: str) -> str:

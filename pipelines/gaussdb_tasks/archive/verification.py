@@ -16,10 +16,10 @@ from gaussdb_tasks.archive.store import (
     Entry,
     Link,
     checksum_line,
-    entry_name,
+    entry_name_of,
     file_sha256,
 )
-from gaussdb_tasks.instants import parse_instant
+from gaussdb_tasks.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def verify_archive(archive: Archive, demands: Demands) -> Verification:
     removed = {}
     for removal in removals(found.chain):
         found.removals.append(removal)
-        removed[removal.entry_name, removal.file_name] = removal
+        removed[removal.file.entry, removal.file.file] = removal
     links = {link.entry.path: link for link in found.chain}
     for entry in entries:
         if entry.path in links:
@@ -114,8 +114,8 @@ def _read(entry: Entry, found: Verification) -> Link | None:
 
 def _name(digest: Digest) -> str | None:
     try:
-        return entry_name(digest.sequence, digest.kind, parse_instant(digest.at, option="at"))
-    except (ValueError, OverflowError, DigestError):
+        return entry_name_of(digest)
+    except (ConfigurationError, ValueError, OverflowError):
         return None
 
 
@@ -170,7 +170,7 @@ def _trouble(
 
 
 def _verify_removal(entry: Entry, removal: Removal, found: Verification) -> None:
-    path, tombstone = entry.path / removal.file_name, entry.path / removal.tombstone_name
+    path, tombstone = entry.path / removal.file.file, entry.path / removal.tombstone_name
     if path.exists():
         detail = f"{removal.act.entry.name} says that it was removed; run that again"
         found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)

@@ -24,12 +24,14 @@ def write_load(
     return write_rows(connection, segment, relation, folder)
 
 
-def write_rows(
+def write_rows(  # noqa: PLR0913 - what, from where, and to where
     connection: duckdb.DuckDBPyConnection,
     segment: Segment,
     relation: str,
     folder: Path,
+    *,
     columns: Sequence[str] | None = None,
+    file_name: str | None = None,
 ) -> TableDigest:
     """Write rows in their order, and digest them.
 
@@ -43,7 +45,7 @@ def write_rows(
     rows = digest_rows(connection, segment, relation, wanted)
     if rows == NO_ROWS:
         return _table_digest(rows, wanted, None)
-    file = folder / segment.file_name
+    file = folder / (file_name or segment.file_name)
     select = segment.select(relation, wanted)
     connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
     if digest_rows(connection, segment, parquet_sql(file), wanted) != rows:

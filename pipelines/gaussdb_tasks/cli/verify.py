@@ -102,8 +102,8 @@ def _tell(found: Verification, demands: Demands) -> None:
     for removal in found.removals:
         digest = removal.act.digest
         talk.say(
-            f"removed on purpose: {removal.entry_name}/{removal.file_name}, by {digest.kind} at "
-            f"{digest.at}: {removal.rows_removed:,} rows ({digest.reason or 'no reason given'})"
+            f"removed on purpose: {removal.file.entry}/{removal.file.file}, by {digest.kind} at "
+            f"{digest.at}: {removal.file.rows_removed:,} rows ({digest.reason or 'no reason given'})"
         )
     for note in found.notes:
         talk.say(f"note: {note}")
@@ -131,12 +131,12 @@ def _write_json(found: Verification, demands: Demands) -> None:
         "findings": [dict(zip(_NAMES, _row(each), strict=True)) for each in found.findings],
         "removed": [
             {
-                "entry": each.entry_name,
-                "file": each.file_name,
+                "entry": each.file.entry,
+                "file": each.file.file,
                 "kind": each.act.digest.kind,
                 "at": each.act.digest.at,
                 "reason": each.act.digest.reason,
-                "row_count": each.rows_removed,
+                "row_count": each.file.rows_removed,
             }
             for each in found.removals
         ],
