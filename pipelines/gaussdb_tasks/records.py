@@ -88,6 +88,19 @@ def parse_listing(body: bytes) -> Listing:
         return _parse_kindly(body)
 
 
+def parse_record(raw: str) -> Record:
+    """Read one record again from the text that was kept of it.
+
+    Raises:
+        BrokenBodyError: it is not the text of one record.
+    """
+    records = parse_listing(b'{"tasks":[' + raw.encode() + b"]}").records
+    if len(records) != 1:
+        message = f"it is the text of {len(records)} records"
+        raise BrokenBodyError(message)
+    return records[0]
+
+
 def identity_of(fields: Any) -> str:
     """Tell what a record is counted as: its job_id, or its content where it has no usable one."""
     job_id = job_id_of(fields)

@@ -17,6 +17,7 @@ from gaussdb_tasks.archive.restoring import apply_entries, make_tables
 from gaussdb_tasks.archive.sealing import Head, head_of, known_head, make_room_for_acts
 from gaussdb_tasks.archive.segments import SCHEMA
 from gaussdb_tasks.archive.store import Archive, Entry, Link, file_sha256, tombstone_name
+from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.warehouse.database import read_published
 from gaussdb_tasks.warehouse.recall import has_tables
@@ -85,6 +86,7 @@ def catch_up(connection: duckdb.DuckDBPyConnection, stand: Standing) -> CaughtUp
         chain = read_chain(stand.archive.entries())
         first = len(chain) - len(stand.missing)
         _refuse_damage(chain[first:], known_head(connection))
+        put_tombstones(stand.archive, chain)  # what an act that was stopped had left to do
         apply_entries(connection, chain, first)
         adopted = tuple(entry.name for entry in stand.missing)
         return CaughtUp(head_of(chain), adopted, ())

@@ -91,12 +91,14 @@ class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
         entry: the name of the earlier entry.
         file_sha256: what the file's bytes were.
         rows_removed: how many of its rows are in no file any more.
+        rows_changed: how many of its rows lie elsewhere otherwise; the rest do as they were.
     """
 
     entry: str
     file: str
     file_sha256: str
     rows_removed: int
+    rows_changed: int
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):

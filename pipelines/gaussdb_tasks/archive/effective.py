@@ -71,6 +71,7 @@ class Removal:
             "removed": self.file.file,
             "file_sha256": self.file.file_sha256,
             "rows_removed": self.file.rows_removed,
+            "rows_changed": self.file.rows_changed,
             "kind": digest.kind,
             "at": digest.at,
             "reason": digest.reason,

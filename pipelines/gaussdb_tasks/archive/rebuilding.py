@@ -14,6 +14,7 @@ from gaussdb_tasks.archive.findings import Fault, Finding, Verification
 from gaussdb_tasks.archive.restoring import apply_entries
 from gaussdb_tasks.archive.sealing import known_head
 from gaussdb_tasks.archive.store import Archive, Link
+from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.verification import Demands, verify_archive
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.warehouse import database, files
@@ -65,18 +66,14 @@ def rebuild(
         LockedError: a load is at work.
     """
     started = time.monotonic()
-    if not data_dir.archive.is_dir():
-        message = f"there is no archive in {data_dir.path}; name its directory with --data-dir"
-        raise ConfigurationError(message)
-    data_dir.prepare()
-    with data_dir.locked(), data_dir.scratch("rebuild") as scratch:
+    with data_dir.locked_with_archive(), data_dir.scratch("rebuild") as scratch:
         target = output or data_dir.database
         _refuse_to_overwrite(target, is_replacing=is_replacing and output is None)
-        chain, left_out = _readable(
-            Archive(data_dir.archive), is_damage_left_out=is_damage_left_out
-        )
+        archive = Archive(data_dir.archive)
+        chain, left_out = readable_chain(archive, is_damage_left_out=is_damage_left_out)
+        put_tombstones(archive, chain)  # what an act that was stopped had left to do
         if output is None and not is_damage_left_out:
-            _refuse_to_lose(target, chain[-1].digest.sequence)
+            refuse_to_lose(target, chain[-1].digest.sequence)
         fresh = scratch / data_dir.database.name
         lost_views = restore(chain, fresh, views_of=target)
         with database.read_published(fresh) as connection:
@@ -149,9 +146,18 @@ def _forgiven() -> Iterator[None]:
         return  # said in the end, if it stays so
 
 
-def _readable(
+def readable_chain(
     archive: Archive, *, is_damage_left_out: bool
 ) -> tuple[list[Link], tuple[Finding, ...]]:
+    """Read an archive, every byte of it, and return its chain.
+
+    Args:
+        archive: what to read.
+        is_damage_left_out: whether what is damaged is passed over, and told.
+
+    Raises:
+        ArchiveError: it is damaged.
+    """
     found = verify_archive(archive, Demands())
     if not found.chain:
         message = f"{archive.path} has no entry that can be read"
@@ -183,7 +189,12 @@ def _refuse_to_overwrite(target: Path, *, is_replacing: bool) -> None:
         raise ConfigurationError(message)
 
 
-def _refuse_to_lose(target: Path, last_sequence: int) -> None:
+def refuse_to_lose(target: Path, last_sequence: int) -> None:
+    """Refuse to replace a database that knows more than the archive holds.
+
+    Raises:
+        ArchiveError: it does.
+    """
     if not target.exists():
         return
     try:

@@ -68,7 +68,7 @@ def apply_entries(
         return
     _number_loads(connection, new)
     for segment in _APPENDED:
-        for relation in _relations(_rows(chain, segment, new)):
+        for relation in relations(_rows(chain, segment, new)):
             connection.execute(f"insert into {_table(segment)} by name {_typed(segment, relation)}")
     _merge_tasks(connection, _rows(chain, segments.SIGHTINGS, new))
     _merge_vanished(connection, _rows(chain, segments.VANISHED_TASKS, new))
@@ -137,8 +137,8 @@ def _rows(chain: Sequence[Link], segment: Segment, new: Sequence[Link]) -> list[
     ]
 
 
-def _relations(rows: Sequence[Rows]) -> Iterator[str]:
-    """Return relations that together give the rows in order, each of as many files as it can."""
+def relations(rows: Sequence[Rows]) -> Iterator[str]:
+    """Return relations of SQL that give the rows in order, each of as many files as it can."""
     for act_file, group in groupby(rows, key=lambda each: each.act_file):
         of_a_kind = tuple(group)
         if act_file is None:
@@ -162,9 +162,9 @@ def _typed(segment: Segment, relation: str) -> str:
 
 def _latest(segment: Segment, rows: Sequence[Rows]) -> str:
     """Read the last row of each key."""
-    relations = " union all ".join(_typed(segment, relation) for relation in _relations(rows))
+    typed = " union all ".join(_typed(segment, relation) for relation in relations(rows))
     return (
-        f"select rows.* from ({relations}) as rows "
+        f"select rows.* from ({typed}) as rows "
         "inner join numbered_loads using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(segment.key)} "
         "order by numbered_loads.place desc) = 1"

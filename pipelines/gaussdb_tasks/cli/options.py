@@ -129,6 +129,15 @@ umask_option = option(
     help="Permissions that new files do not give; 027 lets the group read.",
 )
 
+signing_key_option = option(
+    "--signing-key",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Sign the archive's new entry with this Ed25519 key in PEM.",
+)
+
+dry_run_option = option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
+
 now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")
 
 

@@ -2,14 +2,26 @@
 
 import os
 import sys
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import click
 
-from gaussdb_tasks.archive.rebuilding import rebuild
-from gaussdb_tasks.cli import talk
-from gaussdb_tasks.cli.options import data_dir_option, option, umask_option
-from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.archive import renormalisation
+from gaussdb_tasks.archive.acts import Act
+from gaussdb_tasks.archive.rebuilding import Rebuilt, rebuild
+from gaussdb_tasks.cli import acts, output, talk
+from gaussdb_tasks.cli.options import (
+    data_dir_option,
+    dry_run_option,
+    format_option,
+    now_option,
+    option,
+    signing_key_option,
+    umask_option,
+)
+from gaussdb_tasks.errors import ConfigurationError, ExitCode
+from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.warehouse.datadir import DataDir
 
 
@@ -18,6 +30,7 @@ from gaussdb_tasks.warehouse.datadir import DataDir
 @option("--replace", "is_replacing", is_flag=True, help="Replace the database that is there.")
 @option(
     "--output",
+    "output_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write this file instead of the database of the data directory.",
@@ -27,28 +40,68 @@ from gaussdb_tasks.warehouse.datadir import DataDir
     is_flag=True,
     help="Leave out what is damaged in the archive, and name it; exit code 3.",
 )
+@option(
+    "--renormalise",
+    is_flag=True,
+    help="Read every record again with today's parser, and list what it reads otherwise.",
+)
+@option("--reason", metavar="TEXT", help="Why records are read again, for the record.")
+@dry_run_option
+@now_option
+@signing_key_option
 @umask_option
-def command(
-    *, data_dir: Path, is_replacing: bool, output: Path | None, skip_damaged: bool, umask: int
+@format_option(*output.ROW_FORMATS, default="table")
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    data_dir: Path,
+    is_replacing: bool,
+    output_file: Path | None,
+    skip_damaged: bool,
+    renormalise: bool,
+    reason: str | None,
+    dry_run: bool,
+    now: Micros | None,
+    signing_key: Path | None,
+    umask: int,
+    output_format: str,
 ) -> None:
     """Make the database again from the archive.
 
     Checks every byte of the archive, writes a new file and puts it in place whole: readers keep the
-    old one meanwhile. The next load goes on from there.
+    old one meanwhile. The next load goes on from there. With --renormalise the raw records are read
+    again by today's parser; what it reads otherwise is listed, kept as an act of the archive, and
+    in the database from then on.
 
     \b
     Examples:
       gaussdb-tasks rebuild
       gaussdb-tasks rebuild --replace
       gaussdb-tasks rebuild --output /tmp/proof.duckdb
+      gaussdb-tasks rebuild --renormalise --dry-run
     """
     os.umask(umask)
+    if renormalise:
+        if output_file is not None or skip_damaged:
+            message = "--renormalise works on the data directory's own; leave out the other option"
+            raise ConfigurationError(message)
+        act = acts.act_of("renormalisation", now, reason, signing_key)
+        _renormalise(DataDir(data_dir), act, output_format, is_dry_run=dry_run)
+        return
+    for name, value in (("--dry-run", dry_run), ("--reason", reason)):
+        if value:
+            message = f"{name} belongs to --renormalise"
+            raise ConfigurationError(message)
     rebuilt = rebuild(
         DataDir(data_dir),
-        output=output,
+        output=output_file,
         is_replacing=is_replacing,
         is_damage_left_out=skip_damaged,
     )
+    _tell(rebuilt)
+    sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.left_out else ExitCode.DONE)
+
+
+def _tell(rebuilt: Rebuilt) -> None:
     for finding in rebuilt.left_out:
         talk.say(f"left out: {finding.where}: {finding.detail}")
     for name in rebuilt.lost_views:
@@ -57,4 +110,10 @@ def command(
         f"{rebuilt.entry_count:,} entries, {rebuilt.version_count:,} versions of tasks in "
         f"{rebuilt.seconds:.1f} s; {rebuilt.path}; head {rebuilt.head_digest}"
     )
-    sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.left_out else ExitCode.DONE)
+
+
+def _renormalise(data_dir: DataDir, act: Act, output_format: str, *, is_dry_run: bool) -> None:
+    effects, differences = renormalisation.renormalise(data_dir, act, is_dry_run=is_dry_run)
+    names = [field.name for field in fields(renormalisation.Difference)]
+    output.write_rows(names, map(astuple, differences), output.Target(output_format))
+    acts.say(effects, is_dry_run=is_dry_run)

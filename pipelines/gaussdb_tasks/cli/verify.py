@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import astuple
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,11 +100,12 @@ def _row(finding: Finding) -> tuple[Any, ...]:
 
 
 def _tell(found: Verification, demands: Demands) -> None:
-    for removal in found.removals:
-        digest = removal.act.digest
+    for act, files in groupby(found.removals, key=lambda removal: removal.act):
+        gone = [removal.file for removal in files]
         talk.say(
-            f"removed on purpose: {removal.file.entry}/{removal.file.file}, by {digest.kind} at "
-            f"{digest.at}: {removal.file.rows_removed:,} rows ({digest.reason or 'no reason given'})"
+            f"removed on purpose by {act.entry.name} ({act.digest.reason or 'no reason given'}): "
+            f"{sum(file.rows_removed for file in gone):,} rows removed, "
+            f"{sum(file.rows_changed for file in gone):,} changed, {len(gone):,} files written anew"
         )
     for note in found.notes:
         talk.say(f"note: {note}")
@@ -136,7 +138,8 @@ def _write_json(found: Verification, demands: Demands) -> None:
                 "kind": each.act.digest.kind,
                 "at": each.act.digest.at,
                 "reason": each.act.digest.reason,
-                "row_count": each.file.rows_removed,
+                "rows_removed": each.file.rows_removed,
+                "rows_changed": each.file.rows_changed,
             }
             for each in found.removals
         ],

@@ -78,6 +78,21 @@ class DataDir:
         finally:
             lock.release()
 
+    @contextmanager
+    def locked_with_archive(self) -> Iterator[None]:
+        """Hold the lock of a directory that has an archive.
+
+        Raises:
+            ConfigurationError: it has none, or cannot be written.
+            LockedError: a load holds the lock.
+        """
+        if not self.archive.is_dir():
+            message = f"there is no archive in {self.path}; name its directory with --data-dir"
+            raise ConfigurationError(message)
+        self.prepare()
+        with self.locked():
+            yield
+
     def is_locked(self) -> bool:
         """Tell whether a load is at work; False where that cannot be found out."""
         if not (self.path / _LOCK_NAME).exists():

@@ -1,0 +1,176 @@
+"""Redaction: a column or a task loses what must not be kept, on the record.
+
+What tells tasks apart, when they ran and how they ended stays, so that every figure stays right and
+the next load does not take the task for a new one.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from gaussdb_tasks.archive import segments
+from gaussdb_tasks.archive.acts import (
+    Act,
+    Change,
+    Effects,
+    perform,
+    rewrite,
+    told,
+    workshop,
+)
+from gaussdb_tasks.archive.segments import quoted_text
+from gaussdb_tasks.normalise import normalise
+from gaussdb_tasks.records import BrokenBodyError, parse_record
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+REMOVED: Final = "[removed]"
+COLUMNS: Final = (
+    "fail_reason",
+    "instance_id",
+    "instance_name",
+    "instance_status",
+    "extra",
+)
+"""The columns that can hold what must not be kept."""
+
+_IDENTITY: Final = frozenset({"job_id", "name", "status", "process", "created_at", "ended_at"})
+_INSTANCE: Final = "instance_info"
+_REMOVED_JSON: Final = json.dumps(REMOVED)
+
+
+def redact(
+    data_dir: DataDir,
+    columns: Sequence[str],
+    job_ids: Sequence[str],
+    act: Act,
+    *,
+    is_dry_run: bool,
+) -> Effects:
+    """Remove what columns hold, of all tasks or of some.
+
+    Args:
+        data_dir: whose archive and database it is.
+        columns: some of ``COLUMNS``; none: all of them.
+        job_ids: of which tasks; none: of all.
+        act: how it is put on the record.
+        is_dry_run: whether to say only what would change.
+    """
+    wanted = tuple(columns) or COLUMNS
+    with workshop(data_dir) as shop:
+        shop.connection.create_function(
+            "without_payload",
+            lambda raw: without_payload(raw, wanted),
+            ["varchar"],
+            "varchar",
+        )
+        shop.connection.create_function(
+            "extra_without_payload",
+            lambda raw: _extra(without_payload(raw, wanted)),
+            ["varchar"],
+            "varchar",
+        )
+        shop.connection.execute("create table redacted_tasks (job_id varchar)")
+        for job_id in job_ids:
+            shop.connection.execute("insert into redacted_tasks values (?)", [job_id])
+        rewrites = rewrite(
+            shop,
+            {
+                segments.TASK_VERSIONS: _of_tasks(wanted, job_ids),
+                segments.REJECTED_RECORDS: _of_rejected_records(job_ids),
+            },
+        )
+        if is_dry_run or not rewrites:
+            return told(shop, rewrites)
+        return perform(data_dir, shop, act, rewrites, is_removing=True)
+
+
+def without_payload(raw: str, columns: Sequence[str]) -> str:
+    """Return a record's text without what columns were read from; the rest stays word for word.
+
+    What cannot be read as a record is removed whole.
+    """
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        instance = _instance(fields)
+    except (msgspec.DecodeError, UnicodeError):
+        return REMOVED
+    kept: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name == _INSTANCE and instance is not None:
+            kept[name] = {
+                inner: value if _stays(inner, columns, is_known=_is_column(inner)) else REMOVED
+                for inner, value in instance.items()
+            }
+        elif _stays(name, columns, is_known=name in _IDENTITY or _is_column(name)):
+            kept[name] = value
+        else:
+            kept[name] = REMOVED
+    return raw if not _has_changed(fields, kept) else msgspec.json.encode(kept).decode()
+
+
+def _extra(raw: str) -> str:
+    """Return what the normaliser makes of the fields that have no column."""
+    try:
+        task = normalise(parse_record(raw))
+    except BrokenBodyError:
+        return _REMOVED_JSON
+    return getattr(task, "extra", None) or _REMOVED_JSON
+
+
+def _instance(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw] | None:
+    if _INSTANCE not in fields or not bytes(fields[_INSTANCE]).lstrip().startswith(b"{"):
+        return None
+    return msgspec.json.decode(fields[_INSTANCE], type=dict[str, msgspec.Raw])
+
+
+def _is_column(name: str) -> bool:
+    return name in COLUMNS and name != "extra"
+
+
+def _stays(name: str, columns: Sequence[str], *, is_known: bool) -> bool:
+    return name not in columns if is_known else "extra" not in columns
+
+
+def _has_changed(fields: dict[str, msgspec.Raw], kept: dict[str, Any]) -> bool:
+    for name, value in kept.items():
+        if isinstance(value, dict):
+            if REMOVED in value.values():
+                return True
+        elif value is not fields[name]:
+            return True
+    return False
+
+
+def _of_tasks(columns: Sequence[str], job_ids: Sequence[str]) -> Change:
+    is_meant = "job_id in (from redacted_tasks)" if job_ids else "true"
+    replaced = {
+        name: f"case when {is_meant} and {name} is not null then {quoted_text(REMOVED)} "
+        f"else {name} end"
+        for name in columns
+        if name != "extra"
+    }
+    replaced["raw"] = f"case when {is_meant} then without_payload(raw) else raw end"
+    if "extra" in columns:
+        replaced["extra"] = (
+            f"case when {is_meant} and extra is not null then extra_without_payload(raw) "
+            "else extra end"
+        )
+    return Change(replaced=replaced)
+
+
+def _of_rejected_records(job_ids: Sequence[str]) -> Change:
+    is_meant = (
+        "exists (from redacted_tasks where redacted_tasks.job_id = kept.job_id"
+        " or contains(kept.raw, redacted_tasks.job_id))"
+        if job_ids
+        else "true"
+    )
+    # A reason quotes what it complains of.
+    replaced = {
+        "raw": f"case when {is_meant} then without_payload(raw) else raw end",
+        "reason": f"case when {is_meant} and contains(reason, ': ') "
+        "then split_part(reason, ':', 1) || ': [removed]' else reason end",
+    }
+    return Change(replaced=replaced)
