@@ -84,12 +84,11 @@ def catch_up(connection: duckdb.DuckDBPyConnection, stand: Standing) -> CaughtUp
     _prepare(connection)
     if stand.missing:
         chain = read_chain(stand.archive.entries())
-        first = len(chain) - len(stand.missing)
-        _refuse_damage(chain[first:], known_head(connection))
+        first = 0 if stand.is_rebuild else len(chain) - len(stand.missing)
         put_tombstones(stand.archive, chain)  # what an act that was stopped had left to do
+        _refuse_damage(chain[first:], known_head(connection))
         apply_entries(connection, chain, first)
-        adopted = tuple(entry.name for entry in stand.missing)
-        return CaughtUp(head_of(chain), adopted, ())
+        return CaughtUp(head_of(chain), tuple(entry.name for entry in stand.missing), ())
     known = known_head(connection)
     if known is None:
         return CaughtUp(None, (), ())

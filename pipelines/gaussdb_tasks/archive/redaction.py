@@ -37,6 +37,8 @@ COLUMNS: Final = (
 
 _IDENTITY: Final = frozenset({"job_id", "name", "status", "process", "created_at", "ended_at"})
 _INSTANCE: Final = "instance_info"
+_OF_INSTANCE: Final = frozenset({"instance_id", "instance_name", "instance_status", "extra"})
+_EMPTY: Final = frozenset({b"null", b'""', b"{}", b"[]"})
 _REMOVED_JSON: Final = json.dumps(REMOVED)
 
 
@@ -96,18 +98,32 @@ def without_payload(raw: str, columns: Sequence[str]) -> str:
         instance = _instance(fields)
     except (msgspec.DecodeError, UnicodeError):
         return REMOVED
-    kept: dict[str, Any] = {}
-    for name, value in fields.items():
-        if name == _INSTANCE and instance is not None:
-            kept[name] = {
-                inner: value if _stays(inner, columns, is_known=_is_column(inner)) else REMOVED
-                for inner, value in instance.items()
-            }
-        elif _stays(name, columns, is_known=name in _IDENTITY or _is_column(name)):
-            kept[name] = value
-        else:
-            kept[name] = REMOVED
-    return raw if not _has_changed(fields, kept) else msgspec.json.encode(kept).decode()
+    # An instance that is no object cannot be told apart into columns.
+    is_instance_kept = instance is not None or not _OF_INSTANCE.intersection(columns)
+    always = _IDENTITY | {_INSTANCE} if is_instance_kept else _IDENTITY
+    kept: dict[str, Any] = {
+        name: value if _is_empty(value) or _stays(name, columns, always) else REMOVED
+        for name, value in fields.items()
+    }
+    if instance is not None:
+        kept[_INSTANCE] = {
+            name: value if _is_empty(value) or _stays(name, columns, frozenset()) else REMOVED
+            for name, value in instance.items()
+        }
+    inner = kept[_INSTANCE].values() if instance is not None else ()
+    return raw if REMOVED not in (*kept.values(), *inner) else msgspec.json.encode(kept).decode()
+
+
+def _is_empty(value: msgspec.Raw) -> bool:
+    return bytes(value).strip() in _EMPTY
+
+
+def _stays(name: str, columns: Sequence[str], always: frozenset[str]) -> bool:
+    if name in always:
+        return True
+    if name in COLUMNS and name != "extra":
+        return name not in columns
+    return "extra" not in columns and not (name == _INSTANCE and _OF_INSTANCE & set(columns))
 
 
 def _extra(raw: str) -> str:
@@ -125,24 +141,6 @@ def _instance(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw] | None:
     return msgspec.json.decode(fields[_INSTANCE], type=dict[str, msgspec.Raw])
 
 
-def _is_column(name: str) -> bool:
-    return name in COLUMNS and name != "extra"
-
-
-def _stays(name: str, columns: Sequence[str], *, is_known: bool) -> bool:
-    return name not in columns if is_known else "extra" not in columns
-
-
-def _has_changed(fields: dict[str, msgspec.Raw], kept: dict[str, Any]) -> bool:
-    for name, value in kept.items():
-        if isinstance(value, dict):
-            if REMOVED in value.values():
-                return True
-        elif value is not fields[name]:
-            return True
-    return False
-
-
 def _of_tasks(columns: Sequence[str], job_ids: Sequence[str]) -> Change:
     is_meant = "job_id in (from redacted_tasks)" if job_ids else "true"
     replaced = {
@@ -152,11 +150,9 @@ def _of_tasks(columns: Sequence[str], job_ids: Sequence[str]) -> Change:
         if name != "extra"
     }
     replaced["raw"] = f"case when {is_meant} then without_payload(raw) else raw end"
-    if "extra" in columns:
-        replaced["extra"] = (
-            f"case when {is_meant} and extra is not null then extra_without_payload(raw) "
-            "else extra end"
-        )
+    replaced["extra"] = (
+        f"case when {is_meant} and extra is not null then extra_without_payload(raw) else extra end"
+    )
     return Change(replaced=replaced)
 
 
@@ -167,10 +163,6 @@ def _of_rejected_records(job_ids: Sequence[str]) -> Change:
         if job_ids
         else "true"
     )
-    # A reason quotes what it complains of.
-    replaced = {
-        "raw": f"case when {is_meant} then without_payload(raw) else raw end",
-        "reason": f"case when {is_meant} and contains(reason, ': ') "
-        "then split_part(reason, ':', 1) || ': [removed]' else reason end",
-    }
-    return Change(replaced=replaced)
+    # The reason stays: it quotes what tells tasks apart, which redaction leaves.
+    replaced = f"case when {is_meant} then without_payload(raw) else raw end"
+    return Change(replaced={"raw": replaced})
