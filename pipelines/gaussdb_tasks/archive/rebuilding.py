@@ -160,7 +160,8 @@ def readable_chain(
     """
     found = verify_archive(archive, Demands())
     if not found.chain:
-        message = f"{archive.path} has no entry that can be read"
+        first = found.findings[0]
+        message = f"{archive.path} has no entry that can be read: {first.where}: {first.detail}"
         raise ArchiveError(message)
     harm = tuple(each for each in found.findings if each.fault is not Fault.EXTRA)
     if not harm:

@@ -19,8 +19,10 @@ _COMMANDS = (
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Make the database again from the archive."),
-    Subcommand("retention", "Remove what is older than a period, on the record."),
-    Subcommand("redact", "Remove what a column or a task must not keep, on the record."),
+    Subcommand(
+        "retention", "Remove tasks that no load has seen for longer than a period, on the record."
+    ),
+    Subcommand("redact", "Remove what must not be kept, on the record."),
     Subcommand("emulator", "Run a local task center with invented data."),
     Subcommand("demo", "Load some invented nights and show the views; no account needed."),
 )

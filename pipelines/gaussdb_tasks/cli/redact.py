@@ -55,11 +55,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     umask: int,
     output_format: str,
 ) -> None:
-    """Remove what must not be kept, such as a name in a failure reason, on the record.
+    """Remove what must not be kept, on the record.
 
-    Of a column, of a task, or of a column of a task: from the archive, the raw records and the
-    database. Which task it was, when it ran and how it ended stays. `verify` proves the rest, and
-    says that this was done on purpose.
+    Such as a name in a failure reason: of a column, of a task, or of a column of a task, in the
+    archive, the raw records and the database. Which task it was, when it ran and how it ended
+    stays. `verify` proves the rest, and says that this was done on purpose.
 
     \b
     Examples:

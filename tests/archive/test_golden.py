@@ -1,0 +1,54 @@
+"""Old archives stay readable: the one that the first version made, by every later one."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from command_runs import Command
+from emulator_client import PROJECT, record
+from gaussdb_tasks.archive.inspection import verify
+from gaussdb_tasks.archive.rebuilding import rebuild
+from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.instants import HOUR, MINUTE, parse_instant
+from gaussdb_tasks.warehouse.datadir import DataDir
+from golden import ANSWERS, GOLDEN, answers
+from nights import load
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> DataDir:
+    """Put the golden archive where a machine was lost."""
+    shutil.copytree(GOLDEN, tmp_path / "archive")
+    return DataDir(tmp_path)
+
+
+def test_it_is_verified_and_rebuilt_and_answers_as_it_did(data_dir: DataDir) -> None:
+    """Every byte is as it was, and the views say today what they said then."""
+    rebuild(data_dir)
+    found = verify(data_dir, Demands())
+    assert (found.findings, len(found.chain)) == ([], 6)
+    assert answers(data_dir.database) == json.loads(ANSWERS.read_text())
+
+
+def test_loads_go_on_with_it(data_dir: DataDir) -> None:
+    """Tonight's load of today's version continues an old chain."""
+    rebuild(data_dir)
+    at = parse_instant("2026-08-25T02:00:00Z", option="night")
+    listed = {PROJECT: [record(6, at - HOUR, at - MINUTE)]}
+    with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
+        report = load(emulator, data_dir.path, at, project_ids=[PROJECT])
+    assert report.entry_name.startswith("000007-20260825T020000Z-load")
+    assert verify(data_dir, Demands()).is_whole
+
+
+def test_a_newer_archive_is_refused(data_dir: DataDir, command: Command) -> None:
+    """An older program says that a newer one is needed, and touches nothing."""
+    for digest in data_dir.archive.glob("*/digest.json"):
+        digest.write_text(digest.read_text().replace('"format": 1', '"format": 99'))
+    run = command("rebuild", "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "written by a newer gaussdb-tasks" in run.stderr
+    assert not data_dir.database.exists()

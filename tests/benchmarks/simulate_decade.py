@@ -1,0 +1,103 @@
+"""Ten years of nights, one after another, with an invented clock: what grows, and what must not.
+
+``make simulate-decade`` loads 3,650 nights (NIGHTS=400 for fewer) from the emulator and prints, a
+line a year: sizes, and how long the last nights took beside what cloning the database cost. Then it
+verifies and rebuilds. It ends with 1 if a load's cost has grown by more than that of the clone.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from gaussdb_tasks.archive.inspection import verify
+from gaussdb_tasks.archive.rebuilding import rebuild
+from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.demo import load_nights, nights_before
+from gaussdb_tasks.instants import iso, parse_instant
+from gaussdb_tasks.warehouse import files
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+_LAST: Final = parse_instant("2036-03-18T12:00:00Z", option="last night")
+_YEAR: Final = 365
+_NIGHTS: Final = 30
+# Nights differ in what they bring, and machines in what else they do.
+_SLACK_SECONDS: Final = 0.5
+_MEGABYTE: Final = 1024**2
+
+
+def main(nights: int, tasks_per_day: int) -> int:
+    """Load the nights, and report."""
+    with tempfile.TemporaryDirectory(prefix="gaussdb-tasks-decade-") as folder:
+        data_dir = DataDir(Path(folder))
+        seconds: list[float] = []
+        clones: list[float] = []
+        print("night       tasks      database MB  archive MB  entries  load s  clone s")  # noqa: T201
+        seen = 0
+        reports = load_nights(
+            data_dir.path, nights_before(_LAST, nights), seed=1, tasks_per_day=tasks_per_day
+        )
+        for number, report in enumerate(reports, start=1):
+            seconds.append(report.seconds)
+            seen += report.total("new_count")
+            if number in (_NIGHTS + 1, nights) or number % _YEAR == 0:
+                clones.append(_measured(lambda: _clone(data_dir)))
+                _tell(data_dir, report.entry_name, seen, seconds, clones[-1])
+        first = statistics.median(seconds[1 : _NIGHTS + 1])
+        last = statistics.median(seconds[-_NIGHTS:])
+        grown, allowed = last - first, clones[-1] - clones[0] + _SLACK_SECONDS
+        for name, work in _works(data_dir).items():
+            print(f"{name:<15} {_measured(work):8.1f} s")  # noqa: T201
+        verdict = "holds" if grown <= allowed else "BROKEN"
+        print(  # noqa: T201
+            f"a night: {first:.2f} s at first, {last:.2f} s at last; it may grow by what cloning "
+            f"costs and {_SLACK_SECONDS} s ({allowed:.2f} s): {verdict}"
+        )
+        return 0 if grown <= allowed else 1
+
+
+def _works(data_dir: DataDir) -> dict[str, Callable[[], object]]:
+    def whole(*, is_fast: bool) -> None:
+        found = verify(data_dir, Demands(is_fast=is_fast))
+        if not found.is_whole:
+            raise AssertionError(found.findings[:5])
+
+    return {
+        "verify --fast": lambda: whole(is_fast=True),
+        "verify": lambda: whole(is_fast=False),
+        "rebuild": lambda: rebuild(data_dir, is_replacing=True),
+    }
+
+
+def _tell(
+    data_dir: DataDir, entry_name: str, seen: int, seconds: list[float], clone: float
+) -> None:
+    archive = sum(path.stat().st_size for path in data_dir.archive.rglob("*"))
+    entries = sum(1 for _ in data_dir.archive.iterdir())
+    print(  # noqa: T201
+        f"{entry_name[7:15]}  {seen:9,}  {data_dir.database.stat().st_size / _MEGABYTE:11.1f}  "
+        f"{archive / _MEGABYTE:10.1f}  {entries:7,}  {statistics.median(seconds[-_NIGHTS:]):6.2f}  "
+        f"{clone:7.3f}",
+        flush=True,
+    )
+
+
+def _clone(data_dir: DataDir) -> None:
+    copy = data_dir.path / "clone"
+    files.clone(data_dir.database, copy)
+    copy.unlink()
+
+
+def _measured(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    print(f"up to the night of {iso(_LAST)}")  # noqa: T201
+    sys.exit(main(int(os.environ.get("NIGHTS", "3650")), int(os.environ.get("TASKS", "40"))))
