@@ -10,4 +10,4 @@ settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
-pytest_plugins = ["command_runs", "loaded_archive"]
+pytest_plugins = ["archived_nights", "command_runs", "loaded_archive"]

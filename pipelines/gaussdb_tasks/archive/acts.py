@@ -241,7 +241,7 @@ def _draft(shop: Workshop, act: Act, rewrites: Sequence[Rewrite], folder: Path) 
             if held.file is None
             else digest_by_load(
                 shop.connection, each.segment, parquet_sql(folder / held.file), held.columns
-            )
+            ).digests
         )
         load_ids = {
             link.digest.sequence: link.digest.load.load_id

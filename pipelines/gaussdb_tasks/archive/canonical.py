@@ -8,7 +8,7 @@ digests in lower-case hexadecimal, a line each, in their order.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from types import MappingProxyType
@@ -52,25 +52,42 @@ def row_digest_sql(segment: Segment, columns: Sequence[str] | None = None) -> st
     return f"sha256(concat({values}))"
 
 
+class RowsByLoad(NamedTuple):
+    """The rows of a table, load by load.
+
+    Attributes:
+        digests: of each load's rows, by its id.
+        order: the ids in the order in which the loads' rows lie in the table; one that comes twice
+            has rows in several places.
+    """
+
+    digests: Mapping[str, RowsDigest]
+    order: Sequence[str]
+
+
 def digest_by_load(
     connection: duckdb.DuckDBPyConnection,
     segment: Segment,
     relation: str,
     columns: Sequence[str] | None = None,
-) -> dict[str, RowsDigest]:
-    """Digest the rows of each load, by the load's id, in one pass in the rows' order."""
+) -> RowsByLoad:
+    """Digest the rows of each load in one pass, in the rows' order."""
     digest = row_digest_sql(segment, columns)
-    rows = _rows(connection, f"select _dlt_load_id, {digest} || chr(10) from {relation}")
     counts: dict[str, int] = {}
     hashers: dict[str, hashlib._Hash] = {}
-    for load_id, group in groupby(rows, key=itemgetter(0)):
-        lines = [line for _, line in group]
-        counts[load_id] = counts.get(load_id, 0) + len(lines)
-        hashers.setdefault(load_id, hashlib.sha256()).update("".join(lines).encode())
-    return {
+    order: list[str] = []
+    for batch in _batches(connection, f"select _dlt_load_id, {digest} || chr(10) from {relation}"):
+        for load_id, group in groupby(batch, key=itemgetter(0)):
+            lines = [line for _, line in group]
+            counts[load_id] = counts.get(load_id, 0) + len(lines)
+            hashers.setdefault(load_id, hashlib.sha256()).update("".join(lines).encode())
+            if not order or order[-1] != load_id:
+                order.append(load_id)
+    digests = {
         load_id: RowsDigest(counts[load_id], hasher.hexdigest())
         for load_id, hasher in hashers.items()
     }
+    return RowsByLoad(digests, order)
 
 
 def digest_rows(
@@ -82,13 +99,15 @@ def digest_rows(
     """Digest all rows of a relation in their order."""
     count, hasher = 0, hashlib.sha256()
     digest = row_digest_sql(segment, columns)
-    for (line,) in _rows(connection, f"select {digest} || chr(10) from {relation}"):
-        count += 1
-        hasher.update(line.encode())
+    for batch in _batches(connection, f"select {digest} || chr(10) from {relation}"):
+        count += len(batch)
+        hasher.update("".join(line for (line,) in batch).encode())
     return RowsDigest(count, hasher.hexdigest())
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterable[tuple[str, ...]]:
+def _batches(
+    connection: duckdb.DuckDBPyConnection, sql: str
+) -> Iterator[Sequence[tuple[str, ...]]]:
     cursor = connection.cursor().execute(sql)
     while batch := cursor.fetchmany(_FETCH_SIZE):
-        yield from batch
+        yield batch

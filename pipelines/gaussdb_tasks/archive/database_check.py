@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -137,39 +138,65 @@ def _verify_columns(
 
 
 def _verify_marks(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
-    """Compare the digests that the database knows with those of the chain."""
+    """Compare the entries that the database knows with those of the chain."""
     if _lacks_marks(connection):
         detail = "the database was made before there was an archive, or not by a load"
         found.add(Fault.DIFFERS, f"{SCHEMA}.load_runs", detail, column="head_digest")
         return
     marks = _marked(connection)
     chain = {link.digest.sequence: link for link in found.chain}
-    broken = {finding.entry for finding in found.findings}
-    for sequence, digests in sorted(marks.items()):
-        link = chain.get(sequence)
-        if link is None:
-            if not any(entry and int(entry.partition("-")[0]) == sequence for entry in broken):
-                detail = f"the database knows entry {sequence}, and the archive has none"
-                found.add(Fault.MISSING, f"entry {sequence}", detail)
-        elif digests != {link.sha256}:
-            detail = "the digest in the database is not that of the entry"
-            found.add(
-                Fault.DIFFERS,
-                f"{SCHEMA}.{'load_runs' if link.digest.load else 'archive_acts'}",
-                detail,
-                entry=link.entry.name,
-                column="head_digest",
-            )
+    unread = {
+        int(each.entry.partition("-")[0])
+        for each in found.findings
+        if each.entry is not None and each.fault is not Fault.DIFFERS
+    }
+    _verify_load_marks(connection, found)
+    last = max(chain, default=0)
+    for sequence in sorted(marks.keys() - chain.keys() - unread):
+        if sequence > last or sequence not in _gaps(found):
+            detail = f"the database knows entry {sequence}, and the archive has none"
+            found.add(Fault.MISSING, f"entry {sequence}", detail)
     for sequence, link in chain.items():
+        if link.digest.load is None and marks.get(sequence, {link.sha256}) != {link.sha256}:
+            detail = "the digest in the database is not that of the entry"
+            where = f"{SCHEMA}.archive_acts"
+            found.add(Fault.DIFFERS, where, detail, entry=link.entry.name, column="head_digest")
         if sequence not in marks:
-            found.add(
-                Fault.DIFFERS,
-                f"{SCHEMA}.load_runs",
-                "the database lacks this entry; the next load brings it in",
-                entry=link.entry.name,
-            )
+            detail = "the database lacks this entry; the next load brings it in"
+            where = f"{SCHEMA}.load_runs"
+            found.add(Fault.DIFFERS, where, detail, entry=link.entry.name)
     if marks and max(marks) in chain:
         _verify_totals(connection, chain[max(marks)], found)
+
+
+def _gaps(found: Verification) -> set[int]:
+    """Return the places of the chain that lie before its end and hold no entry."""
+    there = {link.digest.sequence for link in found.chain}
+    return set(range(1, max(there, default=0))) - there
+
+
+def _verify_load_marks(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    """Compare what each load's rows say of its entry with the entry."""
+    where = f"{SCHEMA}.load_runs"
+    sql = f"select distinct _dlt_load_id, archive_sequence, head_digest from {where}"
+    marks: dict[str, list[tuple[int | None, str | None]]] = {}
+    for load_id, *mark in connection.execute(sql).fetchall():
+        marks.setdefault(load_id, []).append((mark[0], mark[1]))
+    for link in found.chain:
+        load = link.digest.load
+        for sequence, digest in marks.get(load.load_id, []) if load is not None else []:
+            for column, was, now in (
+                ("archive_sequence", link.digest.sequence, sequence),
+                ("head_digest", link.sha256, digest),
+            ):
+                if was != now:
+                    found.add(
+                        Fault.DIFFERS,
+                        where,
+                        _change(was, now),
+                        entry=link.entry.name,
+                        column=column,
+                    )
 
 
 def _verify_totals(connection: duckdb.DuckDBPyConnection, last: Link, found: Verification) -> None:
@@ -228,16 +255,28 @@ def _verify_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> 
         nights = effective_rows(found.chain, segment)
         actual: dict[str, RowsDigest] = {}
         for columns in {rows.columns for rows in nights} or {segment.column_names}:
-            digests = digest_by_load(connection, segment, table_sql(segment), columns)
+            digests, order = digest_by_load(connection, segment, table_sql(segment), columns)
             meant = {rows.load_id for rows in nights if rows.columns == columns}
             strangers = digests.keys() - {rows.load_id for rows in nights}
             actual |= {id_: digests[id_] for id_ in digests if id_ in meant | strangers}
+        _verify_order(segment, [rows.load_id for rows in nights], order, found)
         for rows in nights:
             digest = actual.pop(rows.load_id, NO_ROWS)
             if digest != (rows.row_count, rows.rows_sha256):
                 _explain(connection, segment, rows, found)
         unknown = {load_id: digest.row_count for load_id, digest in actual.items()}
         _unknown_loads(segment, unknown, found)
+
+
+def _verify_order(
+    segment: Segment, nights: Sequence[str], order: Sequence[str], found: Verification
+) -> None:
+    """Look whether the nights lie in the table one after another, as they were appended."""
+    places = {load_id: place for place, load_id in enumerate(nights)}
+    known = [places[load_id] for load_id in order if load_id in places]
+    if any(after <= before for before, after in pairwise(known)):
+        detail = "its rows do not lie in the order of the loads that wrote them"
+        found.add(Fault.DIFFERS, table_sql(segment), detail)
 
 
 def _explain(

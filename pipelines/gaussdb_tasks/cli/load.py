@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from gaussdb_tasks.api.signin import sign_in
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.cli import talk
 from gaussdb_tasks.cli.options import (
     access_options,
@@ -18,6 +19,7 @@ from gaussdb_tasks.cli.options import (
     instant_option,
     now_option,
     option,
+    signing_key_option,
     umask_option,
 )
 from gaussdb_tasks.cli.plans import plan_as_dict, plan_lines
@@ -61,6 +63,7 @@ from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
     show_default=True,
     help="How many calls may be under way at once.",
 )
+@signing_key_option
 @umask_option
 @format_option("text", "json", default="text", variable="LOAD_FORMAT")
 def command(  # noqa: PLR0913 - one parameter an option
@@ -78,6 +81,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     horizon_days: int,
     overlap_minutes: int,
     connections: int,
+    signing_key: Path | None,
     umask: int,
     output_format: str,
 ) -> None:
@@ -111,6 +115,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         sign_in(request, os.environ),
         policy,
         connections=connections,
+        signer=None if signing_key is None else KeySigner(signing_key),
         is_clock_real=now is None,
     )
     if dry_run:
