@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOOL_REQUIREMENTS := tests/tools/requirements
 
 # Pages of which parts are written by the program they describe.
-GENERATED := README.md sql/README.md sql/examples/README.md
+GENERATED := README.md pipelines/gaussdb_tasks/archive/README.md sql/README.md sql/examples/README.md
 
 .DEFAULT_GOAL := help
 

@@ -19,6 +19,8 @@ _COMMANDS = (
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Make the database again from the archive."),
+    Subcommand("changes", "Show what the loads of some nights brought, a row a task's state."),
+    Subcommand("evidence", "Show everything known of a task, and how to check it."),
     Subcommand(
         "retention", "Remove tasks that no load has seen for longer than a period, on the record."
     ),

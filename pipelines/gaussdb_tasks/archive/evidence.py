@@ -1,0 +1,185 @@
+"""Everything known of a task, and what proves it: states, records, entries, digests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from gaussdb_tasks.archive import segments
+from gaussdb_tasks.archive.effective import Rows, effective_rows
+from gaussdb_tasks.archive.segments import SCHEMA, parquet_sql
+from gaussdb_tasks.archive.store import Archive, Link, file_sha256
+from gaussdb_tasks.archive.verification import Demands, verify_archive
+from gaussdb_tasks.errors import ConfigurationError
+
+Row = Mapping[str, Any]
+
+_TASKS: Final = f"select * exclude (_dlt_load_id) from {SCHEMA}.tasks where job_id = ? order by all"
+_VERSIONS: Final = f"""
+    select * from {SCHEMA}.task_versions
+    where job_id = ? and region = ? and project_id = ? and created_at = ?
+    order by version
+"""
+_VANISHED: Final = f"""
+    select vanished_at, reappeared_at from {SCHEMA}.vanished_tasks
+    where job_id = ? and region = ? and project_id = ? and created_at = ?
+    order by vanished_at
+"""
+_REJECTED: Final = f"""
+    select region, project_id, observed_at, reason, raw, _dlt_load_id
+    from {SCHEMA}.rejected_records where job_id = ? order by observed_at
+"""
+_NEAR: Final = f"""
+    select job_id from {SCHEMA}.tasks
+    where jaro_winkler_similarity(job_id, ?) > 0.8
+    group by job_id
+    order by jaro_winkler_similarity(job_id, ?) desc, job_id
+    limit 3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What covers a row: the file that holds it, and the digest that covers the file.
+
+    Attributes:
+        file: None where no file of the archive holds the row.
+        troubles: what is not as it is said to be; none if all is.
+    """
+
+    entry_name: str
+    observed_by: str
+    file: Path | None
+    file_sha256: str | None
+    digest_sha256: str
+    troubles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of a task, as a row of ``task_versions``, and what proves it."""
+
+    row: Row
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvidence:
+    """A task as it is known: its latest state, every state, and when its record was deleted."""
+
+    task: Row
+    states: tuple[State, ...]
+    vanished: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything known under a job_id.
+
+    Attributes:
+        tasks: one a project; rarely more, if the service gave the id twice.
+        rejected: records with the id that are no tasks.
+        head: the newest entry's name and digest; None without an archive.
+        troubles: what is wrong with the chain of digests itself.
+    """
+
+    job_id: str
+    tasks: tuple[TaskEvidence, ...]
+    rejected: tuple[State, ...]
+    head: tuple[str, str] | None
+    troubles: tuple[str, ...]
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether every state is covered, and everything is as the digests say."""
+        states = [*self.rejected, *(state for task in self.tasks for state in task.states)]
+        return not self.troubles and all(
+            state.proof is not None and not state.proof.troubles for state in states
+        )
+
+
+def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str) -> Evidence:
+    """Collect what is known of a task, and check what proves it, file by file.
+
+    Raises:
+        ConfigurationError: no task and no record has the id.
+    """
+    found = verify_archive(archive, Demands(is_fast=True))
+    chain = found.chain
+    versions = {rows.load_id: rows for rows in effective_rows(chain, segments.TASK_VERSIONS)}
+    rejections = {rows.load_id: rows for rows in effective_rows(chain, segments.REJECTED_RECORDS)}
+    tasks = tuple(
+        TaskEvidence(
+            task,
+            tuple(
+                State(row, _proof(connection, versions.get(row["_dlt_load_id"]), row, chain))
+                for row in _rows(connection, _VERSIONS, job_id, *_place(task))
+            ),
+            _rows(connection, _VANISHED, job_id, *_place(task)),
+        )
+        for task in _rows(connection, _TASKS, job_id)
+    )
+    rejected = tuple(
+        State(row, _proof(connection, rejections.get(row["_dlt_load_id"]), row, chain))
+        for row in _rows(connection, _REJECTED, job_id)
+    )
+    if not tasks and not rejected:
+        raise ConfigurationError(_unknown(connection, job_id))
+    return Evidence(
+        job_id,
+        tasks,
+        rejected,
+        (chain[-1].entry.name, chain[-1].sha256) if chain else None,
+        tuple(f"{finding.where}: {finding.detail}" for finding in found.findings),
+    )
+
+
+def _proof(
+    connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[Link]
+) -> Proof | None:
+    """Look whether the archive holds a row of the database, word for word, as its digest says."""
+    if rows is None:
+        return None
+    keeper = next(link for link in chain if link.entry.path == rows.keeper.entry.path)
+    expected = keeper.digest.tables[rows.table].file_sha256
+    troubles = []
+    if rows.file is None or not rows.file.exists():
+        troubles.append("the file is not there")
+    elif file_sha256(rows.file) != expected:
+        troubles.append("the file's bytes are not those that were kept")
+    elif not _holds(connection, rows.file, row):
+        troubles.append("the file holds no such record: the database differs")
+    return Proof(
+        keeper.entry.name,
+        rows.load.entry.name,
+        rows.file,
+        expected,
+        keeper.sha256,
+        tuple(troubles),
+    )
+
+
+def _holds(connection: duckdb.DuckDBPyConnection, file: Path, row: Row) -> bool:
+    names = [name for name in ("version", "status", "fail_reason", "reason") if name in row]
+    is_same = " and ".join(f"{name} is not distinct from ?" for name in ("raw", *names))
+    sql = f"select count(*) from {parquet_sql(file)} where _dlt_load_id = ? and {is_same}"
+    values = [row["_dlt_load_id"], row["raw"], *(row[name] for name in names)]
+    return connection.execute(sql, values).fetchone() == (1,)
+
+
+def _place(task: Row) -> tuple[Any, ...]:
+    return task["region"], task["project_id"], task["created_at"]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> tuple[Row, ...]:
+    cursor = connection.execute(sql, list(values))
+    names = [column[0] for column in cursor.description or ()]
+    return tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+
+
+def _unknown(connection: duckdb.DuckDBPyConnection, job_id: str) -> str:
+    near = [name for (name,) in connection.execute(_NEAR, [job_id, job_id]).fetchall()]
+    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"no task has the job_id {job_id!r}{meant}"

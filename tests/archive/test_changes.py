@@ -1,0 +1,154 @@
+"""What the archive learned between two nights, and everything known of a task."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import duckdb
+import pytest
+
+from command_runs import Command
+from emulator_client import NOW, job_id
+from gaussdb_tasks.archive.acts import Act
+from gaussdb_tasks.archive.redaction import redact
+from gaussdb_tasks.instants import DAY
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+
+def _changes(command: Command, data_dir: DataDir, *arguments: str) -> list[tuple[Any, ...]]:
+    run = command("changes", *arguments, "--format", "csv", "--data-dir", data_dir.path)
+    assert run.exit_code == 0, run.stderr
+    return [
+        (int(row["entry"]), row["job_id"][-1:], row["change"], row["status_before"], row["status"])
+        for row in csv.DictReader(run.stdout.splitlines())
+    ]
+
+
+SECOND = [
+    (2, "1", "vanished", "Completed", "Completed"),
+    (2, "4", "changed", "Running", "Failed"),
+    (2, "5", "new", "", "Completed"),
+    (2, "6", "new", "", "Completed"),
+    (2, "7", "new", "", "Completed"),
+]
+THIRD = [(3, "1", "reappeared", "Completed", "Completed")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--since", "2", "--until", "2"), SECOND),
+        (("--since", "2026-03-19", "--until", "2026-03-19"), SECOND),
+        (("--since", "2026-03-19T12:00:00Z", "--until", "2026-03-20T12:00:00Z"), [*SECOND, *THIRD]),
+        (("--since", "2026-03-19T12:00:01Z", "--until", "2026-03-21"), THIRD),
+        (("--since", "000003-20260320T120000Z-load", "--until", "4"), THIRD),
+        (("--since", "4"), [(5, "8", "new", "", "Completed")]),
+    ],
+)
+def test_changes_between_nights(
+    data_dir: DataDir,
+    command: Command,
+    arguments: tuple[str, ...],
+    expected: list[tuple[Any, ...]],
+) -> None:
+    """Both nights are included, a day is a whole one, and each state is a row."""
+    assert _changes(command, data_dir, *arguments) == expected
+
+
+def test_rejected_records_are_changes(data_dir: DataDir, command: Command) -> None:
+    """A record that could not be read is something that was learned."""
+    found = _changes(command, data_dir, "--since", "1", "--until", "1")
+    assert (1, "3", "rejected", "", "") in found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [((), "--since"), (("--since", "last week"), "2026-01-31T02:00:00Z, or the number")],
+)
+def test_wrong_nights(
+    data_dir: DataDir, command: Command, arguments: tuple[str, ...], told: str
+) -> None:
+    """What is no night is refused, with what would be one."""
+    run = command("changes", *arguments, "--data-dir", data_dir.path)
+    assert run.exit_code == 2
+    assert told in run.stderr
+
+
+def test_evidence_of_a_task(data_dir: DataDir, command: Command) -> None:
+    """Every state, its raw record, the file and digests that cover it, and that they are right."""
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path, "--format", "json")
+    assert run.exit_code == 0, run.stderr
+    told = json.loads(run.stdout)
+    (task,) = told["tasks"]
+    assert [state["state"]["status"] for state in task["states"]] == ["Running", "Failed"]
+    assert [state["proof"]["seen_by"][:6] for state in task["states"]] == ["000001", "000002"]
+    assert [json.loads(state["state"]["raw"])["status"] for state in task["states"]] == [
+        "Running",
+        "Failed",
+    ]
+    assert told["is_proved"] is True
+
+
+def test_evidence_of_deletions_and_rejections(data_dir: DataDir, command: Command) -> None:
+    """When a record was deleted and listed again is told; so is a record that is no task."""
+    run = command("evidence", job_id(1), "--data-dir", data_dir.path)
+    assert re.search(r"found deleted +2026-03-19T12:00:00Z, listed again 2026-03-20", run.stdout)
+    run = command("evidence", job_id(3), "--data-dir", data_dir.path)
+    assert run.exit_code == 0
+    assert "record that could not be read" in run.stdout
+    assert "created_at is not usable" in run.stdout
+
+
+def test_it_can_be_checked_without_this_program(data_dir: DataDir, command: Command) -> None:
+    """The shell and the Python that it prints run as they are, and find the same."""
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path)
+    assert run.exit_code == 0
+    shell, _, python = run.stdout.partition("in a shell:\n")[2].partition("and in Python")
+    checked = subprocess.run(  # noqa: S602 - that it runs in a shell is the point
+        shell, shell=True, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count(": OK") == 4
+    lines = [line.strip() for line in python.splitlines()[1:]]
+    read = subprocess.run(
+        [sys.executable, "-I", "-c", "\n".join(lines)], capture_output=True, text=True, check=False
+    )
+    assert read.returncode == 0, read.stderr
+    assert '"Running"' in read.stdout
+    assert "disk full" in read.stdout
+
+
+def test_evidence_that_was_tampered_with(data_dir: DataDir, command: Command) -> None:
+    """A file that is not what it was, or a database that says otherwise, is told: exit 1."""
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute(
+            "update task_center.task_versions set fail_reason = 'x' where status = 'Failed'"
+        )
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "the database differs" in run.stdout
+    path = next(data_dir.archive.glob("000001-*/task_versions.parquet"))
+    path.write_bytes(path.read_bytes().swapcase())
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path)
+    assert "the file's bytes are not those that were kept" in run.stdout
+    assert "NOT all of it is proved" in run.stdout
+
+
+def test_evidence_after_a_redaction(data_dir: DataDir, command: Command) -> None:
+    """What is left is proved by the act's own entry."""
+    act = Act("redaction", NOW + 100 * DAY, "x")
+    redact(data_dir, ["fail_reason"], [job_id(4)], act, is_dry_run=False)
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path)
+    assert run.exit_code == 0
+    assert "000006-20260626T120000Z-redaction/task_versions.parquet" in run.stdout
+    assert "disk full" not in run.stdout
+
+
+def test_a_task_that_nobody_knows(data_dir: DataDir, command: Command) -> None:
+    """It is a wrong argument; ids that are near are named."""
+    run = command("evidence", job_id(4)[:-1] + "x", "--data-dir", data_dir.path)
+    assert run.exit_code == 2
+    assert "did you mean" in run.stderr
