@@ -18,6 +18,8 @@ from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.signin import ProjectAccess
 from gaussdb_tasks.archive.catching_up import catch_up, standing
+from gaussdb_tasks.archive.copies import CopyState, copy_entries
+from gaussdb_tasks.archive.places import Place
 from gaussdb_tasks.archive.sealing import seal_load
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
@@ -57,6 +59,8 @@ class LoadJob:
     """Told when the gateway asks for rest, of how many seconds."""
     signer: Signer | None = None
     """Signs the night's digest, if there is a key."""
+    copy_place: Place | None = None
+    """Where the archive is copied to after publication, if anywhere."""
     is_clock_real: bool = False
     """Whether the policy's clock is this machine's, to be compared with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
@@ -73,6 +77,7 @@ class LoadReport:
         archive_doubts: what is wrong with the archive.
         entry_name: the load's own entry in the archive.
         head_digest: SHA-256 of that entry's digest, the head of the chain.
+        copies: how far the copy elsewhere has come; None if there is none.
         seconds_waited: time that calls were held back for the gateway's sake, over all threads.
     """
 
@@ -85,15 +90,18 @@ class LoadReport:
     archive_doubts: tuple[str, ...]
     entry_name: str
     head_digest: str
+    copies: CopyState | None
     seconds: float
     seconds_waited: float
 
     @property
     def exit_code(self) -> ExitCode:
         """Whether somebody must look."""
+        is_waiting = self.copies is not None and self.copies.waiting
         needs_attention = (
             self.lost
             or self.archive_doubts
+            or is_waiting
             or any(
                 project.outcome is not Outcome.COMPLETE or project.rejected_count
                 for project in self.projects
@@ -161,6 +169,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
     database.refuse_unfinished_writes(job.data_dir.database)
     archive.add(entry.folder, entry.name)
     files.publish(clone, job.data_dir.database)
+    copies = None if job.copy_place is None else copy_entries(job.data_dir, job.copy_place)
     return LoadReport(
         run_id=run_id,
         database=job.data_dir.database,
@@ -171,6 +180,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         archive_doubts=caught_up.doubts,
         entry_name=entry.name,
         head_digest=entry.sha256,
+        copies=copies,
         seconds=time.monotonic() - started,
         seconds_waited=budget.seconds_waited,
     )

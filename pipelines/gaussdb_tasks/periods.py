@@ -25,6 +25,11 @@ class Period:
         at = pendulum.instance(to_datetime(instant))
         return from_datetime(at.subtract(days=self.days, months=self.months, years=self.years))
 
+    def after(self, instant: Micros) -> Micros:
+        """Return the instant that lies the period after another, by the calendar."""
+        at = pendulum.instance(to_datetime(instant))
+        return from_datetime(at.add(days=self.days, months=self.months, years=self.years))
+
 
 def parse_period(text: str, *, option: str) -> Period:
     """Read a period.

@@ -9,11 +9,13 @@ import click
 import msgspec
 
 from gaussdb_tasks.api.signin import sign_in
+from gaussdb_tasks.archive.places import Place
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.cli import talk
 from gaussdb_tasks.cli.options import (
     access_options,
     access_request,
+    archive_url_option,
     data_dir_option,
     format_option,
     instant_option,
@@ -28,6 +30,7 @@ from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.instants import DAY, MINUTE, Micros, iso
 from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
+from gaussdb_tasks.periods import parse_period
 from gaussdb_tasks.plan import Policy
 from gaussdb_tasks.stretches import Stretch
 from gaussdb_tasks.warehouse.datadir import DataDir
@@ -63,6 +66,12 @@ from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
     show_default=True,
     help="How many calls may be under way at once.",
 )
+@archive_url_option
+@option(
+    "--archive-lock",
+    metavar="PERIOD",
+    help="Ask the bucket to lock what is copied, for 90d, 18m or 10y.",
+)
 @signing_key_option
 @umask_option
 @format_option("text", "json", default="text", variable="LOAD_FORMAT")
@@ -81,6 +90,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     horizon_days: int,
     overlap_minutes: int,
     connections: int,
+    archive_url: str | None,
+    archive_lock: str | None,
     signing_key: Path | None,
     umask: int,
     output_format: str,
@@ -109,6 +120,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         message = "--full reads the whole horizon, --from and --to a part of it; give one of them"
         raise ConfigurationError(message)
     request = access_request(os_clouds, region, project_ids, endpoint, connections)
+    copy_place = _copy_place(archive_url, archive_lock)
     os.umask(umask)
     job = LoadJob(
         DataDir(data_dir),
@@ -116,6 +128,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         policy,
         connections=connections,
         signer=None if signing_key is None else KeySigner(signing_key),
+        copy_place=copy_place,
         is_clock_real=now is None,
     )
     if dry_run:
@@ -125,6 +138,19 @@ def command(  # noqa: PLR0913 - one parameter an option
     report = _run(job)
     _tell(report, output_format)
     sys.exit(report.exit_code)
+
+
+def _copy_place(url: str | None, lock: str | None) -> Place | None:
+    if url is None:
+        if lock is not None:
+            message = "--archive-lock says how --archive-url copies; give that one too"
+            raise ConfigurationError(message)
+        return None
+    # The bucket's clock decides, which is the machine's and not that of a drill.
+    until = (
+        None if lock is None else parse_period(lock, option="--archive-lock").after(machine_clock())
+    )
+    return Place(url, until)
 
 
 def _warn_beforehand(job: LoadJob, stretch_from: Micros | None) -> None:

@@ -136,6 +136,12 @@ signing_key_option = option(
     help="Sign the archive's new entry with this Ed25519 key in PEM.",
 )
 
+archive_url_option = option(
+    "--archive-url",
+    metavar="URL",
+    help="Copy the archive there after each load: a directory, or s3://bucket/prefix.",
+)
+
 dry_run_option = option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
 
 now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")

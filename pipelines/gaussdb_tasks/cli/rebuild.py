@@ -9,6 +9,8 @@ import click
 
 from gaussdb_tasks.archive import renormalisation
 from gaussdb_tasks.archive.acts import Act
+from gaussdb_tasks.archive.copies import fetch_entries
+from gaussdb_tasks.archive.places import Place
 from gaussdb_tasks.archive.rebuilding import Rebuilt, rebuild
 from gaussdb_tasks.cli import acts, output, talk
 from gaussdb_tasks.cli.options import (
@@ -36,6 +38,12 @@ from gaussdb_tasks.warehouse.datadir import DataDir
     help="Write this file instead of the database of the data directory.",
 )
 @option(
+    "--from",
+    "source_url",
+    metavar="URL",
+    help="First bring back from there the entries that the archive lacks.",
+)
+@option(
     "--skip-damaged",
     is_flag=True,
     help="Leave out what is damaged in the archive, and name it; exit code 3.",
@@ -56,6 +64,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     data_dir: Path,
     is_replacing: bool,
     output_file: Path | None,
+    source_url: str | None,
     skip_damaged: bool,
     renormalise: bool,
     reason: str | None,
@@ -76,10 +85,15 @@ def command(  # noqa: PLR0913 - one parameter an option
     Examples:
       gaussdb-tasks rebuild
       gaussdb-tasks rebuild --replace
+      gaussdb-tasks rebuild --from s3://audit/gaussdb-tasks
       gaussdb-tasks rebuild --output /tmp/proof.duckdb
       gaussdb-tasks rebuild --renormalise --dry-run
     """
     os.umask(umask)
+    if source_url is not None:
+        place = Place(source_url)
+        count = fetch_entries(DataDir(data_dir), place)
+        talk.say(f"{count:,} entries brought back from {place.name}")
     if renormalise:
         if output_file is not None or skip_damaged:
             message = "--renormalise works on the data directory's own; leave out the other option"

@@ -5,8 +5,10 @@ from typing import Final
 
 import click
 
+from gaussdb_tasks.archive.copies import copy_state
 from gaussdb_tasks.cli import output, talk
 from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option
+from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.warehouse.asking import ask, open_to_ask
 from gaussdb_tasks.warehouse.datadir import DataDir
@@ -45,6 +47,9 @@ def command(*, data_dir: Path, now: Micros | None, output_format: str) -> None:
                 click.echo("\nnot covered:")
                 names = ["region", "project_id", "from", "to", "is_lost"]
                 output.write_rows(names, iter(gaps), target)
+        copies = copy_state(DataDir(data_dir))
+        if copies is not None and copies.waiting:
+            talk.say(waiting_line(copies))
         for project_id, loss_begins_at in ask(connection, _LOSING).fetchall():
             talk.say(
                 f"project {project_id}: what was not read since fades from the task center since "

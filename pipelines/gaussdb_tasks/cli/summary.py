@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from gaussdb_tasks.archive.copies import CopyState
 from gaussdb_tasks.extract.project import ProjectSummary
 from gaussdb_tasks.instants import iso
 from gaussdb_tasks.night import LoadReport
@@ -28,6 +29,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
         "database": str(report.database),
         "archive_entry": report.entry_name,
         "head_digest": report.head_digest,
+        "copies_waiting": None if report.copies is None else report.copies.waiting,
         "adopted": list(report.adopted),
         "archive_doubts": list(report.archive_doubts),
         "seconds": round(report.seconds, 3),
@@ -59,14 +61,17 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
     }
 
 
+def waiting_line(copies: CopyState) -> str:
+    """Say that entries of the archive wait to be copied."""
+    return (
+        f"copies: {copies.waiting:,} entries wait to be copied to {copies.place} since "
+        f"{copies.at}: {copies.error}; the next load with --archive-url copies them"
+    )
+
+
 def remarks(report: LoadReport) -> Iterator[str]:
     """Say what somebody may want to look at, a line each."""
-    if report.adopted:
-        first, last = report.adopted[0], report.adopted[-1]
-        told = first if len(report.adopted) == 1 else f"{first} to {last}"
-        yield f"note: the database lacked {told} of the archive, and has it now"
-    for doubt in report.archive_doubts:
-        yield f"archive: {doubt}"
+    yield from _archive_lines(report)
     for project in report.projects:
         if len(report.projects) > 1:
             yield _project_line(project)
@@ -92,6 +97,17 @@ def remarks(report: LoadReport) -> Iterator[str]:
             f"note: {finding.check_name}: {finding.meaning} "
             f"({finding.row_count:,} rows, such as {finding.first_rows[0]})"
         )
+
+
+def _archive_lines(report: LoadReport) -> Iterator[str]:
+    if report.adopted:
+        first, last = report.adopted[0], report.adopted[-1]
+        told = first if len(report.adopted) == 1 else f"{first} to {last}"
+        yield f"note: the database lacked {told} of the archive, and has it now"
+    for doubt in report.archive_doubts:
+        yield f"archive: {doubt}"
+    if report.copies is not None and report.copies.waiting:
+        yield waiting_line(report.copies)
 
 
 def _project_line(project: ProjectSummary) -> str:

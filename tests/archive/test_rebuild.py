@@ -1,0 +1,270 @@
+"""Rebuilding, adopting, and going on: the archive alone is enough."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from command_runs import Command
+from emulator_client import NOW, OTHER_PROJECT, PROJECT, record
+from equal_databases import everything
+from gaussdb_tasks import night
+from gaussdb_tasks.archive import rebuilding
+from gaussdb_tasks.archive.inspection import verify
+from gaussdb_tasks.archive.rebuilding import rebuild
+from gaussdb_tasks.archive.store import Archive
+from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.errors import CheckFailedError, DatabaseError, ExitCode
+from gaussdb_tasks.instants import DAY, HOUR, MINUTE
+from gaussdb_tasks.night import LoadReport
+from gaussdb_tasks.warehouse import files
+from gaussdb_tasks.warehouse.datadir import DataDir
+from nights import load, rows
+
+LATER = NOW + 6 * DAY
+
+
+def load_later(data_dir: DataDir, at: int = LATER) -> LoadReport:
+    """Load another night, with one new task."""
+    listed = {PROJECT: [record(20, at - HOUR, at - MINUTE)], OTHER_PROJECT: []}
+    with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
+        return load(emulator, data_dir.path, at)
+
+
+def is_whole(data_dir: DataDir) -> bool:
+    """Verify all of it."""
+    return verify(data_dir, Demands()).is_whole
+
+
+def names(data_dir: DataDir) -> list[str]:
+    """Return the names of the entries."""
+    return [entry.name for entry in Archive(data_dir.archive).entries()]
+
+
+def test_a_deleted_database_is_made_again(data_dir: DataDir, command: Command) -> None:
+    """Equal row for row and in the rows' order, every table and every view."""
+    before = everything(data_dir.database)
+    data_dir.database.unlink()
+    run = command("rebuild", "--data-dir", data_dir.path)
+    assert run.exit_code == 0, run.stderr
+    assert " 5 entries, 8 versions of tasks in " in run.last_line
+    assert everything(data_dir.database) == before
+    assert is_whole(data_dir)
+
+
+def test_columns_and_comments_are_those_of_a_load(data_dir: DataDir) -> None:
+    """A rebuilt database has the tables as dlt makes them, and says what they hold."""
+    sql = """
+        select table_name, column_name, data_type, is_nullable, comment from duckdb_columns()
+        where schema_name = 'task_center' and not starts_with(table_name, '_dlt') order by all
+    """
+    before = rows(data_dir.path, sql)
+    rebuild(data_dir, is_replacing=True)
+    assert rows(data_dir.path, sql) == before
+
+
+def test_loads_go_on_with_a_rebuilt_database(data_dir: DataDir) -> None:
+    """dlt works on it as on its own, and the chain goes on."""
+    rebuild(data_dir, is_replacing=True)
+    report = load_later(data_dir)
+    assert report.exit_code is ExitCode.DONE
+    assert report.entry_name.startswith("000006-")
+    assert report.total("new_count") == 1
+    assert is_whole(data_dir)
+
+
+def test_a_database_is_not_replaced_unasked(data_dir: DataDir, command: Command) -> None:
+    """It takes --replace, or another file, which must not be there either."""
+    for arguments in ((), ("--output", data_dir.database)):
+        run = command("rebuild", "--data-dir", data_dir.path, *arguments)
+        assert run.exit_code == 2
+        assert "--replace" in run.stderr
+    other = data_dir.path / "other.duckdb"
+    assert command("rebuild", "--data-dir", data_dir.path, "--output", other).exit_code == 0
+    assert everything(other) == everything(data_dir.database)
+
+
+def test_views_of_users_are_taken_along(data_dir: DataDir, command: Command) -> None:
+    """Those that work; one that does not is named."""
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute("create table main.mine as select 1 as x")
+        connection.execute("create view main.the_second as select count(*) as n from main.tasks")
+        connection.execute("create view main.first_of_all as select n from main.the_second")
+        connection.execute("create view main.broken_later as select * from main.mine")
+    run = command("rebuild", "--replace", "--data-dir", data_dir.path)
+    assert run.exit_code == 0
+    assert rows(data_dir.path, "from first_of_all") == rows(data_dir.path, "from the_second")
+    assert "the view broken_later does not work" in run.stderr
+
+
+def test_a_damaged_archive_is_refused(data_dir: DataDir, command: Command) -> None:
+    """Unless asked to leave out what is damaged, which is then named: exit 3."""
+    file = next(data_dir.archive.glob("000002-*/coverage.parquet"))
+    file.write_bytes(b"x")
+    run = command("rebuild", "--replace", "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "coverage.parquet" in run.stderr
+    assert "--skip-damaged" in run.stderr
+    output = data_dir.path / "rest.duckdb"
+    run = command("rebuild", "--skip-damaged", "--output", output, "--data-dir", data_dir.path)
+    assert run.exit_code == 3
+    assert "left out: 000002-20260319T120000Z-load/coverage.parquet" in run.stderr
+    before, after = everything(data_dir.database), everything(output)
+    assert after["task_center.task_versions"] == before["task_center.task_versions"]
+    assert len(after["task_center.coverage"]) < len(before["task_center.coverage"])
+
+
+def test_a_database_that_knows_more_is_kept(data_dir: DataDir, command: Command) -> None:
+    """A rebuild from an archive that lost its end would lose nights."""
+    shutil.rmtree(data_dir.archive / names(data_dir)[-1])
+    before = data_dir.database.read_bytes()
+    run = command("rebuild", "--replace", "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "knows entries up to 5, the archive ends at 4" in run.stderr
+    assert data_dir.database.read_bytes() == before
+
+
+class KilledError(Exception):
+    """A process that ends here."""
+
+
+def _killed(*_: Any, **__: Any) -> None:
+    raise KilledError
+
+
+def test_killed_in_the_middle_it_leaves_the_old_one(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new file is put in place whole, or not at all."""
+    before = data_dir.database.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuilding, "apply_views", _killed)
+        with pytest.raises(KilledError):
+            rebuild(data_dir, is_replacing=True)
+    assert data_dir.database.read_bytes() == before
+
+
+def test_a_night_that_was_not_published_is_adopted(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between archive and database: the next load brings the entry in, once."""
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "publish", _killed)
+        with pytest.raises(KilledError):
+            load_later(data_dir)
+    assert len(names(data_dir)) == 6
+    report = load_later(data_dir, LATER + DAY)
+    assert report.adopted == (names(data_dir)[5],)
+    assert report.exit_code is ExitCode.DONE
+    # One task in two nights, listed with other times in the second: two states, each once.
+    sql = "select version from task_center.task_versions where job_id like '%20' order by 1"
+    assert rows(data_dir.path, sql) == [(1,), (2,)]
+    assert rows(data_dir.path, "select max(load_number) from task_center.load_runs") == [(7,)]
+    assert is_whole(data_dir)
+
+
+@pytest.mark.parametrize("place", ["seal_load", "apply_views", "load_into"])
+def test_a_load_that_fails_leaves_no_entry(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Up to its last step nothing is in the archive, and nothing is left in the directory."""
+    before = names(data_dir)
+    with monkeypatch.context() as patch:
+        patch.setattr(night, place, _killed)
+        with pytest.raises(KilledError):
+            load_later(data_dir)
+    assert names(data_dir) == before
+    assert not (data_dir.path / ".scratch").exists()
+    assert is_whole(data_dir)
+
+
+def test_a_night_that_fails_its_checks_leaves_no_entry(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What must not be published is not kept as evidence either."""
+
+    def failing(_connection: object) -> None:
+        message = "a check"
+        raise CheckFailedError(message)
+
+    before = names(data_dir)
+    monkeypatch.setattr(night, "_checked", failing)
+    with pytest.raises(CheckFailedError):
+        load_later(data_dir)
+    assert names(data_dir) == before
+
+
+def test_a_lost_database_comes_back_with_the_next_load(data_dir: DataDir) -> None:
+    """All of it, and the load says so."""
+    before = everything(data_dir.database)["task_center.task_versions"]
+    data_dir.database.unlink()
+    report = load_later(data_dir)
+    assert len(report.adopted) == 5
+    after = everything(data_dir.database)["task_center.task_versions"]
+    assert after[: len(before)] == before
+    assert is_whole(data_dir)
+
+
+def test_an_older_copy_of_the_database_catches_up(data_dir: DataDir, tmp_path: Path) -> None:
+    """Restored from last week's backup, it lacks nights that the archive has."""
+    shutil.copy(data_dir.database, tmp_path / "backup")
+    load_later(data_dir)
+    load_later(data_dir, LATER + DAY)
+    shutil.copy(tmp_path / "backup", data_dir.database)
+    report = load_later(data_dir, LATER + 2 * DAY)
+    assert [name[:6] for name in report.adopted] == ["000006", "000007"]
+    assert is_whole(data_dir)
+
+
+def test_what_is_adopted_is_checked(data_dir: DataDir) -> None:
+    """A damaged entry does not enter: nothing is published, and what to do is said."""
+    data_dir.database.unlink()
+    next(data_dir.archive.glob("000003-*/coverage.parquet")).write_bytes(b"x")
+    with pytest.raises(DatabaseError, match=r"coverage\.parquet is missing or damaged"):
+        load_later(data_dir)
+    assert not data_dir.database.exists()
+
+
+@pytest.mark.parametrize("harm", ["moved away", "head removed", "head edited"])
+def test_the_load_goes_on_whatever_became_of_the_archive(data_dir: DataDir, harm: str) -> None:
+    """What fades is kept first: from what was published the chain goes on, and the load says it."""
+    last = data_dir.archive / names(data_dir)[-1]
+    if harm == "moved away":
+        data_dir.archive.rename(data_dir.path / "aside")
+    elif harm == "head removed":
+        shutil.rmtree(last)
+    else:
+        (last / "digest.json").write_text("{}")
+    report = load_later(data_dir)
+    assert report.exit_code is ExitCode.NEEDS_ATTENTION
+    assert len(report.archive_doubts) == 1
+    assert "gaussdb-tasks verify" in report.archive_doubts[0]
+    assert report.entry_name.startswith("000006-")
+    assert not is_whole(data_dir)
+
+
+def test_an_archive_that_was_put_back_is_whole(data_dir: DataDir) -> None:
+    """Nights that were loaded meanwhile follow the last of it."""
+    aside = data_dir.path / "aside"
+    data_dir.archive.rename(aside)
+    load_later(data_dir)
+    for entry in sorted(aside.iterdir()):
+        entry.rename(data_dir.archive / entry.name)
+    assert is_whole(data_dir)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_archive_that_cannot_be_written(data_dir: DataDir) -> None:
+    """Nothing is published without its evidence."""
+    before = data_dir.database.read_bytes()
+    data_dir.archive.chmod(0o500)
+    try:
+        with pytest.raises(DatabaseError):
+            load_later(data_dir)
+    finally:
+        data_dir.archive.chmod(0o700)
+    assert data_dir.database.read_bytes() == before
