@@ -43,6 +43,10 @@ crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and loo
 simulate-years: $(VENV)/.installed-dev ## Load years of invented nights and hold them against what was visible
 	@PYTHONPATH=tests:tests/emulator:tests/reading $(BIN)/python tests/survival/simulate_years.py
 
+.PHONY: bench-archive
+bench-archive: $(VENV)/.installed-dev ## Measure how fast an archive is verified and a database rebuilt
+	@$(BIN)/python tests/benchmarks/bench_archive.py
+
 .PHONY: simulate-decade
 simulate-decade: $(VENV)/.installed-dev ## Load ten years of nights, and look at what grows; takes an hour
 	@$(BIN)/python tests/benchmarks/simulate_decade.py

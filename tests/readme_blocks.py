@@ -70,9 +70,12 @@ def run_on_demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return _run(folder, *arguments, "--data-dir", "data/demo")
 
 
-def answer(*arguments: str) -> None:
-    """Show a command on the demo's data and what it prints."""
+def answer(*arguments: str, shown_lines: int | None = None) -> None:
+    """Show a command on the demo's data and what it prints, or the first lines of that."""
     run = run_on_demo(*arguments)
+    lines = run.stdout.splitlines()
+    if shown_lines is not None and len(lines) > shown_lines:
+        run.stdout = "\n".join([*lines[:shown_lines], "..."]) + "\n"
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     clock_hidden = shown.replace(f" --now {CLOCK}", "")
     _code_block(

@@ -13,7 +13,7 @@ from gaussdb_tasks.warehouse.objects import Severity, run_checks
 Contents = Mapping[str, list[tuple[Any, ...]]]
 
 # What differs between two loads that found the same.
-_NAMES_OF_LOADS: Final = ("_dlt_load_id", "run_id", "call_count")
+_NAMES_OF_LOADS: Final = ("_dlt_load_id", "run_id", "call_count", "head_digest")
 _RECORDS_OF_LOADS: Final = frozenset({"coverage", "load_runs"})
 
 

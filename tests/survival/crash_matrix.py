@@ -25,14 +25,16 @@ _ANY_MOMENT: Final = "any moment"
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--every", default=1, show_default=True, help="Kill at every n-th point only.")
+@click.option("--step", type=click.Choice([step.name for step in Step]), help="Only in this step.")
 @click.option("--moments", default=200, show_default=True, help="Kill so often at random moments.")
 @click.option("--seed", default=1, show_default=True, help="What the random moments follow from.")
-def main(every: int, moments: int, seed: int) -> None:
+def main(every: int, step: str | None, moments: int, seed: int) -> None:
     """Kill a load at every step it takes, and see that nothing is lost and nothing doubled."""
     dice = random.Random(seed)  # noqa: S311 - moments, not secrets
     tally: dict[str, list[Aftermath]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as survival:
-        dooms: list[CrashPoint | float] = [*survival.points()[::every]]
+        points = [each for each in survival.points() if step in (None, step_of(each).name)]
+        dooms: list[CrashPoint | float] = [*points[::every]]
         dooms += (dice.uniform(0, _LONGEST_LOAD_SECONDS) for _ in range(moments))
         with ThreadPoolExecutor(_AT_ONCE) as executor:
             outcomes = executor.map(lambda doom: _kill(survival, doom), dooms)

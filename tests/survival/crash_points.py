@@ -1,8 +1,8 @@
 """Every step of a load as a place where it can be killed, found by watching one.
 
 Nobody keeps a list of steps up to date. The steps are what Python executes: each line of the rooms
-that write (the night and the warehouse), and each call of a function of dlt's that moves files,
-talks to the database, or keeps note of what is done.
+that write (the night, the archive, the warehouse), and each call of a function of dlt's that moves
+files, talks to the database, or keeps note of what is done.
 """
 
 import os
@@ -26,11 +26,12 @@ class Step(StrEnum):
     PACKAGES = "dlt: move packages and their notes"
     LOAD = "dlt: load, merge, note what is done"
     CHECK = "apply the views, run the checks"
+    SEAL = "catch up with the archive, write the night's entry"
     PUBLISH = "clone; close, sync, rename, sync"
 
 
 _PACKAGE: Final = "/gaussdb_tasks/"
-_LINES_OF: Final = ("night.py", "warehouse/")
+_LINES_OF: Final = ("night.py", "archive/", "warehouse/")
 _CALLS_OF: Final = ("source.py", "rows.py", "extract/")
 _DLT: Final = "/site-packages/dlt/"
 _DLT_CALLS_OF: Final = (
@@ -65,6 +66,7 @@ _STEP_OF: Final = (
     ("dlt/common/", Step.PACKAGES),
     ("dlt/", Step.LOAD),
     ("filelock/", Step.LOCK),
+    ("archive/", Step.SEAL),
     ("warehouse/datadir.py", Step.LOCK),
     ("warehouse/files.py", Step.PUBLISH),
     ("warehouse/database.py", Step.PUBLISH),

@@ -23,10 +23,12 @@ from typing import Any, Final
 from archive_contents import contents, evidence
 from crash_points import CrashPoint, is_worth_a_kill, killed_at, watching
 from emulator_client import NOW, PROJECT, job_id, record
+from gaussdb_tasks.archive.inspection import verify
+from gaussdb_tasks.archive.verification import Demands
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.instants import DAY, HOUR, MINUTE, Micros
-from gaussdb_tasks.warehouse.datadir import DATABASE_NAME
+from gaussdb_tasks.warehouse.datadir import ARCHIVE_NAME, DATABASE_NAME, DataDir
 from nights import Address, address_of, load
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
@@ -137,8 +139,12 @@ class Stage:
         again = contents(folder)
         if evidence(again) != evidence(self.after):
             return "the next load left something else than an undisturbed one"
-        if sorted(entry.name for entry in folder.iterdir()) != [".lock", DATABASE_NAME]:
+        left = [".lock", ARCHIVE_NAME, DATABASE_NAME]
+        if sorted(entry.name for entry in folder.iterdir()) != left:
             return "something of the killed load is left"
+        findings = verify(DataDir(folder), Demands()).findings
+        if findings:
+            return f"the archive is not whole: {findings[0]}"
         shutil.rmtree(folder)
         return None
 

@@ -130,7 +130,7 @@ def seal_load(
     folder.mkdir()
     run_id, load_id, observed_at = _one_row(connection, _LOAD, load_number)
     held = {
-        segment.name: write_load(connection, segment, load_id, folder)
+        segment.name: write_load(connection, segment, load_id, observed_at, folder)
         for segment in segments.OF_A_LOAD
     }
     sequence = 1 if head is None else head.sequence + 1

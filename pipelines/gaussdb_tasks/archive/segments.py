@@ -46,6 +46,12 @@ class Segment:
         return f"{self.name}.parquet"
 
     @property
+    def clock(self) -> str | None:
+        """The column that holds the clock of the load that wrote a row, if there is one."""
+        names = self.column_names
+        return next((name for name in ("observed_at", "last_seen_at") if name in names), None)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns, in the order of the file."""
         return tuple(column.name for column in self.columns)

@@ -11,16 +11,23 @@ from gaussdb_tasks.archive.digests import TableDigest
 from gaussdb_tasks.archive.segments import Segment, parquet_sql, quoted_text, table_sql
 from gaussdb_tasks.archive.store import file_sha256
 from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.instants import Micros
 
 # A level that packs the records of a month in a third of the default's space costs no time here.
 _OPTIONS: Final = "format parquet, compression zstd, compression_level 9"
 
 
 def write_load(
-    connection: duckdb.DuckDBPyConnection, segment: Segment, load_id: str, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    segment: Segment,
+    load_id: str,
+    observed_at: Micros,
+    folder: Path,
 ) -> TableDigest:
     """Write the rows that a load left in the database; no rows, no file."""
     relation = f"{table_sql(segment)} where _dlt_load_id = {quoted_text(load_id)}"
+    if segment.clock is not None:  # by which DuckDB finds the rows without reading all others
+        relation += f" and {segment.clock} = make_timestamp({observed_at})"
     return write_rows(connection, segment, relation, folder)
 
 

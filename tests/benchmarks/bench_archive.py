@@ -1,0 +1,136 @@
+"""How fast an archive is verified and a database rebuilt: ``make bench-archive``.
+
+A year of nights with a million versions of tasks (VERSIONS=100000 for fewer), made by SQL and
+sealed night by night as loads do it.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from gaussdb_tasks.archive.inspection import verify
+from gaussdb_tasks.archive.rebuilding import rebuild
+from gaussdb_tasks.archive.restoring import make_tables
+from gaussdb_tasks.archive.sealing import head_of, seal_load
+from gaussdb_tasks.archive.store import Archive, Link
+from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.rows import task_types
+from gaussdb_tasks.warehouse.database import writable_clone
+from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.warehouse.objects import apply_views
+
+_NIGHTS: Final = 365
+
+_FILL: Final = """
+    set variable versions = {versions};
+    set variable nights = {nights};
+    create macro night(n) as timestamp '2026-01-01 02:00:00' + to_days(cast(n as integer));
+    create macro load(n) as format('{{:010d}}.0', n);
+
+    insert into task_center.task_versions by name
+    select
+        'eu-de' as region, 'p' as project_id, md5(cast(i as varchar)) as job_id, 1 as version,
+        night(n) as observed_at, 'CreateGaussDBV5Instance' as task_name, 'Completed' as status,
+        night(n) - to_seconds(i % 80000 + 60) as created_at,
+        night(n) - to_seconds(i % 80000 + 60) + to_seconds(i % 5000) as ended_at,
+        cast(created_at as date) as created_date, (i % 5000) * 1000 as duration_ms,
+        md5(cast(i % 500 as varchar)) as instance_id, 'orders-' || i % 500 as instance_name,
+        'normal' as instance_status,
+        '{{"job_id":"' || job_id || '","name":"CreateGaussDBV5Instance","status":"Completed",'
+        || '"instance_info":{{"instance_id":"' || instance_id || '","instance_name":"'
+        || instance_name || '","instance_status":"normal"}},"created_at":"' || created_at
+        || '","ended_at":"' || ended_at || '","process":"","fail_reason":""}}' as raw,
+        sha256(raw) as version_hash, load(n) as _dlt_load_id
+    from (
+        select i, i * getvariable('nights') // getvariable('versions') + 1 as n
+        from range(getvariable('versions')) as each(i)
+    );
+
+    insert into task_center.tasks by name
+    select
+        * exclude (version, observed_at, raw), 1 as version_count, observed_at as first_seen_at,
+        observed_at as last_changed_at, observed_at as last_seen_at
+    from task_center.task_versions;
+
+    insert into task_center.load_runs by name
+    select
+        'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, n as load_number,
+        night(n) as observed_at, 'complete' as outcome, 1 as seen_count, 1 as new_count,
+        0 as changed_count, 0 as rejected_count, 0 as vanished_count, 3 as call_count,
+        2592000000 as horizon_ms, '0' as tool_version, load(n) as _dlt_load_id
+    from range(1, getvariable('nights') + 1) as each(n);
+
+    insert into task_center.coverage by name
+    select
+        'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, night(n) as observed_at,
+        'new' as purpose, night(n - 1) as window_from, night(n) as window_to,
+        window_from as covered_from, window_to as covered_to, true as is_complete,
+        1 as distinct_count, load(n) as _dlt_load_id
+    from range(1, getvariable('nights') + 1) as each(n);
+
+    drop macro night;
+    drop macro load;
+"""
+
+
+def main(versions: int) -> None:
+    """Make the archive, and measure."""
+    with tempfile.TemporaryDirectory(prefix="gaussdb-tasks-archive-") as folder:
+        data_dir = DataDir(Path(folder))
+        _tell("sealing", _measured(lambda: _make(data_dir, versions)), versions)
+        size = sum(path.stat().st_size for path in data_dir.archive.rglob("*")) / 1024**2
+        print(  # noqa: T201
+            f"{_NIGHTS} nights, {versions:,} versions: archive {size:.0f} MB, database "
+            f"{data_dir.database.stat().st_size / 1024**2:.0f} MB"
+        )
+        _tell("verify --fast", _measured(lambda: _verify(data_dir, is_fast=True)), versions)
+        _tell("verify", _measured(lambda: _verify(data_dir, is_fast=False)), versions)
+        _tell("rebuild", _measured(lambda: rebuild(data_dir, is_replacing=True)), versions)
+
+
+def _make(data_dir: DataDir, versions: int) -> None:
+    archive, chain = Archive(data_dir.archive), list[Link]()
+    with writable_clone(None, data_dir.database) as connection:
+        make_tables(connection)
+        types = task_types()
+        connection.register("types", types)
+        connection.execute(
+            "insert into task_center.task_types by name select *, '0' as _dlt_load_id from types"
+        )
+        connection.execute(_FILL.format(versions=versions, nights=_NIGHTS))
+        apply_views(connection)
+        _seal(connection, archive, chain, data_dir.path / "entry")
+
+
+def _seal(
+    connection: duckdb.DuckDBPyConnection, archive: Archive, chain: list[Link], folder: Path
+) -> None:
+    for number in range(1, _NIGHTS + 1):
+        kept = [*chain[:1], *chain[-1:]]
+        sealed = seal_load(connection, number, head_of(kept), folder)
+        chain.append(archive.add(folder, sealed.name).read())
+
+
+def _verify(data_dir: DataDir, *, is_fast: bool) -> None:
+    findings = verify(data_dir, Demands(is_fast=is_fast)).findings
+    if findings:
+        raise AssertionError(findings[:5])
+
+
+def _tell(work: str, seconds: float, versions: int) -> None:
+    print(f"{work:<15} {seconds:7.1f} s  {versions / seconds * 60:14,.0f} versions a minute")  # noqa: T201
+
+
+def _measured(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main(int(os.environ.get("VERSIONS", "1000000")))
