@@ -24,7 +24,7 @@ from gaussdb_tasks.archive.store import Link
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.tables import ALL_TABLES, LOAD_ID, TASKS, Column
 from gaussdb_tasks.version import VERSION
-from gaussdb_tasks.warehouse.database import read_published
+from gaussdb_tasks.warehouse.database import read_published, writable_clone
 from gaussdb_tasks.warehouse.objects import apply_views
 
 _APPENDED: Final = tuple(each for each in segments.OF_A_LOAD if each.is_appended)
@@ -426,10 +426,10 @@ def _verify_views(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     with TemporaryDirectory() as folder:
         # By way of a file: what DuckDB reads back of a view is not spelt as what it was given.
         path = Path(folder, "views.duckdb")
-        with duckdb.connect(path) as fresh:
+        with writable_clone(None, path) as fresh:
             make_tables(fresh)
             apply_views(fresh)
-        with duckdb.connect(path, read_only=True) as fresh:
+        with read_published(path) as fresh:
             expected = _spelt_alike(fresh.execute(sql).fetchall())
     actual = _spelt_alike(connection.execute(sql).fetchall())
     for name, definition in expected.items():
