@@ -206,7 +206,7 @@ def test_flipped_bits_of_the_database(data_dir: DataDir, original: Path) -> None
     dice = random.Random(5)  # noqa: S311 - not a secret
     before = everything(DataDir(original).database)
     found = 0
-    for _ in range(40):
+    for _ in range(15):
         place = dice.randrange(len(content))
         changed = bytearray(content)
         changed[place] ^= 1 << dice.randrange(8)
