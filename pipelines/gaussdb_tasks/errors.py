@@ -1,5 +1,6 @@
 """Everything that can go wrong, as one family, and the exit codes that are part of the contract."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -55,3 +56,11 @@ class DatabaseError(GaussdbTasksError):
 
 class CheckFailedError(GaussdbTasksError):
     """A data check found rows that must not be published."""
+
+
+def worst_of(errors: Sequence[GaussdbTasksError]) -> GaussdbTasksError:
+    """Make one error of several: were it only settings, running it again would not help."""
+    worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
+    merged = type(worst)("; ".join(dict.fromkeys(str(error) for error in errors)))
+    merged.__cause__ = worst
+    return merged

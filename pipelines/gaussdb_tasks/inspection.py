@@ -8,9 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
-from gaussdb_tasks.api.signin import ProjectAccess, sign_in
+from gaussdb_tasks.api.signin import sign_in
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.instants import MINUTE, SECOND, Micros, iso, now
 from gaussdb_tasks.knowledge import ProjectKey
@@ -50,12 +51,15 @@ def inspect(
     """Look at the data directory, the sign-in, and a page of each project; change nothing."""
     yield from _inspect_data_dir(data_dir)
     try:
-        accesses = sign_in(request, environ)
+        signed_in = sign_in(request, environ)
     except GaussdbTasksError as error:
         yield _wrong("sign-in", error)
         return
-    yield Inspected("sign-in", State.OK, f"credentials found; projects: {len(accesses)}")
-    for access in accesses:
+    for failure in signed_in.failures:
+        yield _wrong(f"sign-in of {failure.name}", failure.error)
+    found = f"credentials found; projects: {len(signed_in.accesses)}"
+    yield Inspected("sign-in", State.OK, found)
+    for access in signed_in.accesses:
         yield from _inspect_project(access, data_dir, policy)
 
 

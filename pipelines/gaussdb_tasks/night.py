@@ -14,9 +14,10 @@ from pathlib import Path
 
 import duckdb
 
+from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient
-from gaussdb_tasks.api.signin import ProjectAccess
+from gaussdb_tasks.api.signin import SignedOut
 from gaussdb_tasks.archive.catching_up import catch_up, standing
 from gaussdb_tasks.archive.copies import CopyState, copy_entries
 from gaussdb_tasks.archive.places import Place
@@ -55,6 +56,8 @@ class LoadJob:
     policy: Policy
     patience: Patience = field(default_factory=Patience)
     connections: int = 8
+    signed_out: Sequence[SignedOut] = ()
+    """Sign-ins that failed beside those of the accesses."""
     on_pause: Callable[[float], None] = lambda _seconds: None
     """Told when the gateway asks for rest, of how many seconds."""
     signer: Signer | None = None
@@ -72,6 +75,7 @@ class LoadReport:
 
     Attributes:
         warnings: what the data checks found worth knowing.
+        signed_out: sign-ins that failed, so that their projects could not be read.
         lost: stretches of time per project that left the horizon unread since the last load.
         adopted: entries of the archive that the database had lacked.
         archive_doubts: what is wrong with the archive.
@@ -84,6 +88,7 @@ class LoadReport:
     run_id: str
     database: Path
     projects: tuple[ProjectSummary, ...]
+    signed_out: tuple[SignedOut, ...]
     warnings: tuple[Finding, ...]
     lost: tuple[tuple[ProjectKey, Stretch], ...]
     adopted: tuple[str, ...]
@@ -100,6 +105,7 @@ class LoadReport:
         is_waiting = self.copies is not None and self.copies.waiting
         needs_attention = (
             self.lost
+            or self.signed_out
             or self.archive_doubts
             or is_waiting
             or any(
@@ -174,6 +180,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         run_id=run_id,
         database=job.data_dir.database,
         projects=tuple(extraction.summaries),
+        signed_out=tuple(job.signed_out),
         warnings=findings,
         lost=lost,
         adopted=caught_up.adopted,

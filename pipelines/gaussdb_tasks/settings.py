@@ -10,6 +10,9 @@ class AccessRequest:
     Attributes:
         os_clouds: names of clouds in ``clouds.yaml``.
         connections: how many calls to one project may be under way at once.
+        all_projects: every project that the user may enter, in place of ``project_ids``.
+        include: of these only those whose name or id matches one of the patterns.
+        exclude: of these none whose name or id matches one of the patterns.
     """
 
     os_clouds: tuple[str, ...] = ()
@@ -17,6 +20,9 @@ class AccessRequest:
     endpoint: str | None = None
     region: str | None = None
     connections: int = 8
+    all_projects: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from dlt.common.typing import TTableHintTemplate
 from dlt.extract import DltResource
 
 from gaussdb_tasks import instants, state, tables
+from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient
-from gaussdb_tasks.api.signin import ProjectAccess, sign_in, token_access
+from gaussdb_tasks.api.signin import sign_in, token_access
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.project import ProjectSource, Run, new_run_id, next_load_number
@@ -163,7 +164,7 @@ def _sign_in(
         endpoint=endpoint,
         region=region,
     )
-    return sign_in(request, os.environ)
+    return sign_in(request, os.environ).accesses
 
 
 def _remembering(

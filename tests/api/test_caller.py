@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import requests
+from requests.auth import AuthBase
 
 from emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.caller import Caller, Place
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
+from gaussdb_tasks.api.credentials import TokenCredential
 from gaussdb_tasks.api.identity import Identity, TokenIdentity
 from gaussdb_tasks.emulator import (
     PASSING_FAULTS,
@@ -154,9 +156,9 @@ class Renewable(TokenIdentity):
         self.good = good
         self.renewals = 0
 
-    def renew(self, refused: str) -> bool:
+    def renew(self, refused: AuthBase) -> bool:
         """Put the good token in place of the refused one."""
-        assert refused == "stale"
+        assert refused == TokenCredential("stale")
         self.renewals += 1
         self._token = self.good
         return True
@@ -264,7 +266,7 @@ def test_what_can_be_no_token_is_refused_without_showing_it(token: str) -> None:
 
 def test_white_space_around_a_token_is_left_out() -> None:
     """Secrets kept in files end in a line break."""
-    assert TokenIdentity(" secret-token\r\n").token() == "secret-token"
+    assert TokenIdentity(" secret-token\r\n").credential() == TokenCredential("secret-token")
 
 
 def test_a_handshake_that_breaks_off_is_asked_again() -> None:

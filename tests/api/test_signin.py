@@ -11,9 +11,11 @@ import pytest
 import trustme
 
 from emulator_client import NOW, OTHER_PROJECT, PROJECT, record
+from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
-from gaussdb_tasks.api.signin import ProjectAccess, sign_in
+from gaussdb_tasks.api.credentials import TokenCredential
+from gaussdb_tasks.api.signin import sign_in
 from gaussdb_tasks.emulator import Account, Behaviour, Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
 from gaussdb_tasks.instants import DAY, HOUR
@@ -102,17 +104,17 @@ def count_tasks(access: ProjectAccess) -> int | None:
 def test_named_clouds(home: Path, emulator: Emulator) -> None:
     """Two clouds of clouds.yaml and secure.yaml: two projects, each with its own token."""
     write_clouds(home, emulator)
-    accesses = sign_in(AccessRequest(os_clouds=("shop", "finance")), {})
+    accesses = sign_in(AccessRequest(os_clouds=("shop", "finance")), {}).accesses
     assert [access.project_id for access in accesses] == [PROJECT, OTHER_PROJECT]
     assert {access.region for access in accesses} == {"eu-de"}
     assert [count_tasks(access) for access in accesses] == [1, 1]
-    assert len({access.identity.token() for access in accesses}) == 2
+    assert len({access.identity.credential() for access in accesses}) == 2
 
 
 def test_os_cloud_names_the_cloud(home: Path, emulator: Emulator) -> None:
     """OS_CLOUD does what --os-cloud does."""
     write_clouds(home, emulator)
-    (access,) = sign_in(AccessRequest(), {"OS_CLOUD": "finance"})
+    (access,) = sign_in(AccessRequest(), {"OS_CLOUD": "finance"}).accesses
     assert access.project_id == OTHER_PROJECT
     assert count_tasks(access) == 1
 
@@ -121,7 +123,7 @@ def test_a_project_id_replaces_the_clouds_own(home: Path, emulator: Emulator) ->
     """--project-id signs in to that project, once for each."""
     write_clouds(home, emulator)
     request = AccessRequest(os_clouds=("shop",), project_ids=(OTHER_PROJECT, PROJECT))
-    accesses = sign_in(request, {})
+    accesses = sign_in(request, {}).accesses
     assert [access.project_id for access in accesses] == [OTHER_PROJECT, PROJECT]
     assert [count_tasks(access) for access in accesses] == [1, 1]
 
@@ -130,13 +132,13 @@ def test_the_same_project_twice_is_read_once(home: Path, emulator: Emulator) -> 
     """Two clouds that lead to one project do not double it."""
     write_clouds(home, emulator)
     request = AccessRequest(os_clouds=("shop", "finance"), project_ids=(PROJECT,))
-    assert len(sign_in(request, {})) == 1
+    assert len(sign_in(request, {}).accesses) == 1
 
 
 def test_os_variables(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """OS_AUTH_URL and its companions sign in with a password."""
     environ = set_all(monkeypatch, os_variables(emulator))
-    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
     assert (access.project_id, access.region) == (PROJECT, "eu-de")
     assert count_tasks(access) == 1
 
@@ -144,8 +146,8 @@ def test_os_variables(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_ready_token(emulator: Emulator) -> None:
     """OS_TOKEN with OS_PROJECT_ID and no OS_AUTH_URL is used as it is."""
     environ = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
-    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
-    assert access.identity.token() == emulator.token
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
+    assert access.identity.credential() == TokenCredential(emulator.token)
     assert access.region == "local"
     assert count_tasks(access) == 1
 
@@ -157,12 +159,13 @@ def test_a_token_that_expires_meanwhile_is_renewed(
     """Revoked between two calls, as after a change of permissions: a new one, and on it goes."""
     emulator.behaviour = behaviour
     write_clouds(home, emulator)
-    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
-    first = access.identity.token()
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
+    first = access.identity.credential()
     assert count_tasks(access) == 1
-    emulator.revoke(first)
+    assert isinstance(first, TokenCredential)
+    emulator.revoke(first.token)
     assert count_tasks(access) == 1
-    assert access.identity.token() != first
+    assert access.identity.credential() != first
 
 
 def test_threads_that_are_refused_together_get_one_new_token(
@@ -170,12 +173,12 @@ def test_threads_that_are_refused_together_get_one_new_token(
 ) -> None:
     """A token that another thread has replaced already is not replaced again."""
     write_clouds(home, emulator)
-    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
-    first = access.identity.token()
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
+    first = access.identity.credential()
     assert access.identity.renew(first)
-    second = access.identity.token()
+    second = access.identity.credential()
     assert access.identity.renew(first)
-    assert access.identity.token() == second != first
+    assert access.identity.credential() == second != first
 
 
 def test_a_wrong_password_is_one_sentence(
@@ -184,7 +187,7 @@ def test_a_wrong_password_is_one_sentence(
     """IAM refuses: which IAM, and what to check; the password is not shown."""
     variables = {**os_variables(emulator), "OS_PASSWORD": "knock knock"}
     environ = set_all(monkeypatch, variables)
-    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
     with pytest.raises(AccessError, match="check user, password and domain") as refusal:
         count_tasks(access)
     assert "knock knock" not in str(refusal.value)
@@ -197,9 +200,9 @@ def test_an_iam_that_is_not_there_is_a_failure_of_the_service(
     environ = set_all(
         monkeypatch, {**os_variables(emulator), "OS_AUTH_URL": "http://127.0.0.1:9/v3"}
     )
-    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
     with pytest.raises((ServiceError, ConfigurationError), match=r"127\.0\.0\.1:9"):
-        access.identity.token()
+        access.identity.credential()
 
 
 @pytest.mark.parametrize(
@@ -235,10 +238,10 @@ def test_a_password_that_is_missing_is_named(
     """Everything but the password: the sentence says where it belongs."""
     monkeypatch.delenv("OS_PASSWORD", raising=False)
     variables = os_variables(emulator)
-    for empty in ({}, {"OS_PASSWORD": ""}):
-        set_all(monkeypatch, {**variables, **empty} if empty else _without_password(variables))
+    for environ in (_without_password(variables), {**variables, "OS_PASSWORD": ""}):
+        set_all(monkeypatch, environ)
         with pytest.raises(ConfigurationError, match=r"no password.*OS_PASSWORD"):
-            sign_in(AccessRequest(endpoint=emulator.endpoint), {**variables, **empty})
+            sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
 
 
 def _without_password(variables: dict[str, str]) -> dict[str, str]:
@@ -268,7 +271,7 @@ def test_a_clouds_yaml_that_is_none_is_named(home: Path, text: str, words: str) 
 def test_a_region_leads_to_the_address(emulator: Emulator) -> None:
     """Without --endpoint the usual address of the region is called."""
     environ = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT, "OS_REGION_NAME": "eu-nl"}
-    (access,) = sign_in(AccessRequest(), environ)
+    (access,) = sign_in(AccessRequest(), environ).accesses
     assert access.endpoint == "https://gaussdb.eu-nl.otc.t-systems.com"
     assert access.region == "eu-nl"
 
@@ -304,15 +307,15 @@ def test_an_own_ca_is_trusted_and_a_stranger_is_not(
     world = FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: []}, names=NAMES)
     with Emulator(world, clock=SettableClock(NOW), account=ACCOUNT, tls=context) as served:
         write_clouds(tmp_path, served, cacert=bundle)
-        (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+        (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
         assert count_tasks(access) == 1
         token = {"OS_TOKEN": served.token, "OS_PROJECT_ID": PROJECT}
         request = AccessRequest(endpoint=served.endpoint)
         for configured in ({"OS_CACERT": str(bundle)}, {"OS_INSECURE": "true"}):
-            (trusting,) = sign_in(request, {**token, **configured})
+            (trusting,) = sign_in(request, {**token, **configured}).accesses
             trusting.http.trust_env = True  # as for a service that is not on this machine
             assert count_tasks(trusting) == 1
-        (stranger,) = sign_in(request, token)
+        (stranger,) = sign_in(request, token).accesses
         with pytest.raises(ConfigurationError, match="OS_CACERT"):
             count_tasks(stranger)
 
@@ -342,7 +345,7 @@ def test_a_proxy_is_asked_to_connect(
     url, noted = proxy
     monkeypatch.setenv("HTTPS_PROXY", url)
     environ = {"OS_TOKEN": "a-token-to-hide", "OS_PROJECT_ID": PROJECT, "OS_REGION_NAME": "eu-de"}
-    (access,) = sign_in(AccessRequest(), environ)
+    (access,) = sign_in(AccessRequest(), environ).accesses
     with pytest.raises(ServiceError, match="no answer"):
         count_tasks(access)
     assert noted[0].startswith(b"CONNECT gaussdb.eu-de.otc.t-systems.com:443 ")
@@ -360,7 +363,7 @@ def test_what_stays_on_this_machine_goes_through_no_proxy(
     monkeypatch.setenv("HTTP_PROXY", url)
     monkeypatch.setenv("ALL_PROXY", url)
     write_clouds(home, emulator)
-    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
     assert count_tasks(access) == 1
     assert noted == []
 
@@ -371,9 +374,11 @@ def test_nothing_secret_is_logged(
     """With every logger at its loudest, neither password nor token is heard."""
     caplog.set_level(logging.DEBUG)
     write_clouds(home, emulator)
-    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {})
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
     count_tasks(access)
     clock.advance(HOUR)
     said = caplog.text
     assert ACCOUNT.password not in said
-    assert access.identity.token() not in said
+    credential = access.identity.credential()
+    assert isinstance(credential, TokenCredential)
+    assert credential.token not in said

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from emulator_client import NOW, PROJECT, record
 from gaussdb_tasks import night
+from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.identity import TokenIdentity
-from gaussdb_tasks.api.signin import ProjectAccess
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.instants import HOUR, Micros
 from gaussdb_tasks.plan import Policy

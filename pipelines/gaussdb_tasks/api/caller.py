@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 import requests
 import tenacity
+from requests.auth import AuthBase
 
 from gaussdb_tasks import instants
 from gaussdb_tasks.api import faults
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.identity import Identity
-from gaussdb_tasks.contract import LANGUAGE_HEADERS, TOKEN_HEADER
+from gaussdb_tasks.contract import LANGUAGE_HEADERS
 from gaussdb_tasks.errors import (
     AccessError,
     ConfigurationError,
@@ -27,6 +28,7 @@ _T = TypeVar("_T")
 
 # A page of 100 records takes some 60 kB. What is five hundred times larger is no page.
 _LARGEST_BODY_BYTES: Final = 32 * 1024 * 1024
+_MOST_RENEWALS: Final = 6
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
@@ -57,6 +59,7 @@ class Caller:
         """By how much this machine's clock was ahead of it then."""
         self._http = http
         self._identity = identity
+        self._proven: AuthBase | None = None
         self._budget = budget
         self._patience = patience
         self._backoff = tenacity.wait_random_exponential(
@@ -91,22 +94,24 @@ class Caller:
         return parsed
 
     def _attempt(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
-        token = self._identity.token()
-        try:
-            return self._call(path, params, parse, token)
-        except faults.TokenRefusedError as refusal:
-            if not self._identity.renew(token):
-                raise self._token_is_dead(refusal) from refusal
-        try:
-            return self._call(path, params, parse, self._identity.token())
-        except faults.TokenRefusedError as refusal:
-            raise self._token_is_dead(refusal) from refusal
+        for renewals in range(_MOST_RENEWALS):
+            credential = self._identity.credential()
+            try:
+                return self._call(path, params, parse, credential)
+            except faults.TokenRefusedError as refusal:
+                # A new token that never opened anything is no better than the old one. One that
+                # other threads have used up meanwhile is.
+                is_hopeless = renewals > 0 and credential != self._proven
+                if is_hopeless or not self._identity.renew(credential):
+                    raise self._refused_for_good(refusal) from refusal
+        message = f"project {self.place.project_id}: tokens die faster than they can be used"
+        raise AccessError(message)
 
     def _call(
-        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T], token: str
+        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T], auth: AuthBase
     ) -> _T:
         self._budget.acquire()
-        status, headers, body = self._send(path, params, token)
+        status, headers, body = self._send(path, params, auth)
         if status != HTTPStatus.OK:
             self._refuse(status, headers, body, call=f"{path}?{urlencode(params)}")
         try:
@@ -114,17 +119,19 @@ class Caller:
         except ValueError as error:
             message = f"200 with a body that is not the documented JSON: {error}"
             raise faults.PassingFaultError(message) from error
+        self._proven = auth
         self._budget.ease()
         return parsed
 
     def _send(
-        self, path: str, params: Mapping[str, str], token: str
+        self, path: str, params: Mapping[str, str], auth: AuthBase
     ) -> tuple[int, Mapping[str, str], bytes]:
         try:
             with self._http.get(
                 self.place.endpoint + path,
                 params=params,
-                headers={**LANGUAGE_HEADERS, TOKEN_HEADER: token},
+                headers=LANGUAGE_HEADERS,
+                auth=auth,
                 # Said with each call: else REQUESTS_CA_BUNDLE would override what was configured.
                 verify=self._http.verify,
                 cert=self._http.cert,
@@ -185,12 +192,10 @@ class Caller:
         self._budget.pause(rest)
         return 0.0
 
-    def _token_is_dead(self, refusal: faults.TokenRefusedError) -> AccessError:
-        message = (
-            f"project {self.place.project_id}: the token is invalid or has expired ({refusal}); "
-            "get a new one, or sign in with clouds.yaml or OS_USERNAME and OS_PASSWORD"
+    def _refused_for_good(self, refusal: faults.TokenRefusedError) -> AccessError:
+        return AccessError(
+            f"project {self.place.project_id}: {self._identity.mend} (the answer was: {refusal})"
         )
-        return AccessError(message)
 
 
 class _Exhaustion(tenacity.stop.stop_base):

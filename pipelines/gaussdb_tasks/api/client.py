@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.caller import Caller, Place
-from gaussdb_tasks.api.signin import ProjectAccess
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.records import Listing, parse_listing

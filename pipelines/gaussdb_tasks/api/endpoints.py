@@ -9,6 +9,8 @@ from gaussdb_tasks.errors import ConfigurationError
 
 _REGION: Final = re.compile(r"(?:^|\.)([a-z]{2}-[a-z]{2}\d?)(?:\.|$)")
 
+_REGION_OF_PROJECT: Final = re.compile(r"([a-z]{2}-[a-z]{2}\d?)(?:_|$)")
+
 # The Swiss region stands alone: another parent domain, other operators.
 _SWISS_REGIONS: Final = frozenset({"eu-ch2"})
 
@@ -68,6 +70,24 @@ def endpoint_of_region(region: str) -> str:
     """Return the service's usual address in a region."""
     parent = "sc.otc.t-systems.com" if region in _SWISS_REGIONS else "otc.t-systems.com"
     return f"https://gaussdb.{region}.{parent}"
+
+
+def iam_of_region(region: str) -> str:
+    """Return the usual address of IAM in a region."""
+    if region in _SWISS_REGIONS:
+        return f"https://iam-pub.{region}.sc.otc.t-systems.com/v3"
+    return f"https://iam.{region}.otc.t-systems.com/v3"
+
+
+def projects_url(iam_url: str) -> str:
+    """Return where IAM lists the projects that a user may enter."""
+    return f"{re.sub(r'/v3$', '', iam_url.rstrip('/'))}/v3/auth/projects"
+
+
+def region_of_project(name: str) -> str | None:
+    """Read the region from a project's name, such as eu-de or eu-de_shop; None if it shows none."""
+    match = _REGION_OF_PROJECT.match(name)
+    return match[1] if match else None
 
 
 def region_of_endpoint(endpoint: str) -> str | None:

@@ -1,17 +1,19 @@
-"""Who asks: a token that is always at hand, and a new one when the old is refused."""
+"""Who asks: credentials that are always at hand, and new ones when the old are refused."""
 
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import tenacity
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
+from requests.auth import AuthBase
 
-from gaussdb_tasks.api import faults
+from gaussdb_tasks.api import endpoints, faults
+from gaussdb_tasks.api.credentials import KeyPair, SignatureCredential, TokenCredential
 from gaussdb_tasks.errors import AccessError, ConfigurationError, GaussdbTasksError, ServiceError
 
 _HIDDEN: Final = "***"
@@ -31,13 +33,24 @@ _PASSING: Final = (
 
 
 class Identity(Protocol):
-    """Something that can be asked for a token."""
+    """Something that can be asked for credentials.
 
-    def token(self) -> str:
-        """Return a token; all threads share it."""
+    Attributes:
+        account: who it is for the gateway, which rations calls by user; no secret, not for show.
+        mend: what to do when the credentials are refused for good.
+    """
 
-    def renew(self, refused: str) -> bool:
-        """Replace a refused token; False where there is no way to get another."""
+    @property
+    def account(self) -> str: ...  # noqa: D102 - see above
+
+    @property
+    def mend(self) -> str: ...  # noqa: D102 - see above
+
+    def credential(self) -> AuthBase:
+        """Return what a request must carry; all threads share it."""
+
+    def renew(self, refused: AuthBase) -> bool:
+        """Replace refused credentials; False where there is no way to get others."""
 
     def redact(self, text: str) -> str:
         """Blot out the secrets of this identity, should they occur in a text."""
@@ -45,6 +58,11 @@ class Identity(Protocol):
 
 class TokenIdentity:
     """A ready token, used as it is."""
+
+    mend = (
+        "the token is invalid or has expired; get a new one, or sign in with clouds.yaml or "
+        "OS_USERNAME and OS_PASSWORD"
+    )
 
     def __init__(self, token: str) -> None:
         """Take a token, white space around it left out: files often end in a line break.
@@ -60,17 +78,54 @@ class TokenIdentity:
             )
             raise ConfigurationError(message)
 
-    def token(self) -> str:
-        """Return the token."""
+    @property
+    def account(self) -> str:
+        """The token: whose it is, only the gateway knows."""
         return self._token
 
-    def renew(self, refused: str) -> bool:  # noqa: ARG002 - part of the protocol
+    def credential(self) -> TokenCredential:
+        """Return the token."""
+        return TokenCredential(self._token)
+
+    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - part of the protocol
         """Say that a ready token cannot be replaced."""
         return False
 
     def redact(self, text: str) -> str:
         """Blot out the token."""
         return _blot_out(text, self._token)
+
+
+class KeyIdentity:
+    """An access key that signs each request."""
+
+    mend = (
+        "the access key is refused; check OS_ACCESS_KEY, OS_SECRET_KEY and, with temporary keys, "
+        "OS_SECURITY_TOKEN, and this machine's clock, which may be 15 minutes off at most"
+    )
+
+    def __init__(self, keys: KeyPair, project_id: str | None) -> None:
+        self._keys = keys
+        self._credential = SignatureCredential(keys, project_id)
+
+    @property
+    def account(self) -> str:
+        """The access key."""
+        return self._keys.access_key
+
+    def credential(self) -> SignatureCredential:
+        """Return what signs requests."""
+        return self._credential
+
+    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - part of the protocol
+        """Say that keys cannot be replaced."""
+        return False
+
+    def redact(self, text: str) -> str:
+        """Blot out the secret key and the security token."""
+        for secret in (self._keys.secret_key, self._keys.security_token or ""):
+            text = _blot_out(text, secret)
+        return text
 
 
 class KeystoneIdentity:
@@ -80,12 +135,21 @@ class KeystoneIdentity:
     says 403 for an expired token, and eight threads that are refused at once need one new token.
     """
 
+    mend = "IAM's newest token is refused; check the user's permissions, and run it again"
+
     def __init__(
-        self, plugin: BaseAuthPlugin, session: Session, *, iam_url: str, secret: str = ""
+        self,
+        plugin: BaseAuthPlugin,
+        session: Session,
+        *,
+        iam_url: str,
+        user: str = "",
+        secret: str = "",
     ) -> None:
         self._plugin = plugin
         self._session = session
         self._iam_url = iam_url
+        self.account = f"{iam_url} {user}"
         self._lock = threading.Lock()
         self._secrets: set[str] = {secret}
         self._retrying = tenacity.Retrying(
@@ -95,7 +159,7 @@ class KeystoneIdentity:
             reraise=True,
         )
 
-    def token(self) -> str:
+    def credential(self) -> TokenCredential:
         """Return the current token; signs in the first time, and when it is about to expire.
 
         Raises:
@@ -103,12 +167,12 @@ class KeystoneIdentity:
             ServiceError: IAM cannot be reached or fails.
         """
         with self._lock:
-            return self._fetch_token()
+            return TokenCredential(self._fetch_token())
 
-    def renew(self, refused: str) -> bool:
+    def renew(self, refused: AuthBase) -> bool:
         """Get a new token, unless another thread has done so already."""
         with self._lock:
-            if self._fetch_token() == refused:
+            if TokenCredential(self._fetch_token()) == refused:
                 self._plugin.invalidate()
                 self._fetch_token()
             return True
@@ -117,6 +181,22 @@ class KeystoneIdentity:
         """Return the id of the project that the token is for."""
         with self._lock:
             return self._ask(lambda: self._plugin.get_project_id(self._session))
+
+    def list_projects(self) -> list[Any]:
+        """Ask IAM which projects the user may enter; as JSON, unread.
+
+        Raises:
+            AccessError: IAM refuses.
+            ServiceError: it cannot be reached, or fails.
+        """
+        url = endpoints.projects_url(self._iam_url)
+        with self._lock:
+            self._fetch_token()
+
+            def ask() -> Any:
+                return self._session.get(url, auth=self._plugin).json()
+
+            return read_project_list(self._ask(ask), self._iam_url)
 
     def redact(self, text: str) -> str:
         """Blot out the password, and every token that was used."""
@@ -138,6 +218,19 @@ class KeystoneIdentity:
                 return self._retrying(question)
         except GaussdbTasksError as error:  # IAM may have repeated what it was told
             raise type(error)(self.redact(str(error))) from error.__cause__
+
+
+def read_project_list(answer: Any, iam_url: str) -> list[Any]:
+    """Take the list out of IAM's answer.
+
+    Raises:
+        ServiceError: there is none in it.
+    """
+    projects = answer.get("projects") if isinstance(answer, dict) else None
+    if not isinstance(projects, list):
+        message = f"{iam_url} does not list the user's projects as it should; run it again"
+        raise ServiceError(message)
+    return projects
 
 
 def _blot_out(text: str, secret: str) -> str:

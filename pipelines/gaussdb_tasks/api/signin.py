@@ -1,67 +1,91 @@
 """Sign-in as users of this cloud configure it for every other tool.
 
 In this order: named clouds of ``clouds.yaml`` and ``secure.yaml`` (``--os-cloud``, ``OS_CLOUD``),
-the ``OS_*`` variables with ``OS_AUTH_URL``, a ready token in ``OS_TOKEN`` with ``OS_PROJECT_ID``.
-openstacksdk reads them, keystoneauth1 signs in.
+the ``OS_*`` variables with ``OS_AUTH_URL`` and a user, a ready token in ``OS_TOKEN``, an access key
+in ``OS_ACCESS_KEY`` and ``OS_SECRET_KEY``.
 """
 
-import os
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
 import requests
-import yaml
-from requests.adapters import HTTPAdapter
 
-from gaussdb_tasks.api import endpoints
-from gaussdb_tasks.api.identity import Identity, KeystoneIdentity, TokenIdentity
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.api import endpoints, faults
+from gaussdb_tasks.api.access import ProjectAccess, ProjectPlace, Transport, make_access
+from gaussdb_tasks.api.clouds import Cloud
+from gaussdb_tasks.api.credentials import KeyPair
+from gaussdb_tasks.api.identity import (
+    Identity,
+    KeyIdentity,
+    TokenIdentity,
+    read_project_list,
+)
+from gaussdb_tasks.api.projects import (
+    ListedProject,
+    project_named,
+    read_projects,
+    select_projects,
+)
+from gaussdb_tasks.api.secret_values import read_secret
+from gaussdb_tasks.errors import (
+    AccessError,
+    ConfigurationError,
+    GaussdbTasksError,
+    ServiceError,
+    worst_of,
+)
 from gaussdb_tasks.settings import AccessRequest
-
-_PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _HOW_TO_SIGN_IN: Final = (
     "no credentials: name a cloud of your clouds.yaml with --os-cloud (or OS_CLOUD), or set "
     "OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME and OS_PROJECT_ID, or set OS_TOKEN "
-    "and OS_PROJECT_ID"
+    "and OS_PROJECT_ID, or OS_ACCESS_KEY, OS_SECRET_KEY and OS_PROJECT_ID"
 )
+_LIST_SECONDS: Final = 60
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectAccess:
-    """One project with all that is needed to read it."""
+class SignedOut:
+    """A sign-in that was refused or failed, and so its projects, which may not even be known."""
 
-    endpoint: str
-    region: str
-    project_id: str
-    identity: Identity
-    http: requests.Session
+    name: str
+    error: GaussdbTasksError
 
 
-def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> tuple[ProjectAccess, ...]:
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The projects that can be read, and the sign-ins that failed beside them."""
+
+    accesses: tuple[ProjectAccess, ...]
+    failures: tuple[SignedOut, ...] = ()
+
+
+def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     """Resolve every project to read; no call is made that a token or a project id does not need.
+
+    One cloud's trouble does not cost the others their sign-in.
 
     Raises:
         ConfigurationError: there are no credentials, or they are incomplete or contradict.
-        AccessError: IAM refuses the sign-in.
+        AccessError: IAM refuses every sign-in.
         ServiceError: IAM cannot be reached or fails.
     """
+    _refuse_patterns_alone(request)
     clouds = request.os_clouds or tuple(filter(None, [environ.get("OS_CLOUD")]))
     if clouds:
-        accesses = [access for cloud in clouds for access in _from_cloud(cloud, request)]
-    elif environ.get("OS_AUTH_URL"):
-        accesses = list(_from_cloud(None, request))
-    elif environ.get("OS_TOKEN"):
-        accesses = list(_from_token(request, environ))
-    else:
-        raise ConfigurationError(_HOW_TO_SIGN_IN)
-    return _without_repeats(accesses)
+        return _from_clouds(clouds, request, environ)
+    token, keys = read_secret(environ, "OS_TOKEN"), _keys(environ)
+    has_user = any(environ.get(name) for name in ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME"))
+    if environ.get("OS_AUTH_URL") and (has_user or keys is None):
+        return SignedIn(_without_repeats(_from_cloud(Cloud(None, environ), request)))
+    if token is not None:
+        return SignedIn(_without_repeats(_from_token(token, request, environ)))
+    if keys is not None:
+        return SignedIn(_without_repeats(_from_keys(_KeysOfEnvironment(keys, environ), request)))
+    raise ConfigurationError(_HOW_TO_SIGN_IN)
 
 
 def token_access(
@@ -69,165 +93,199 @@ def token_access(
 ) -> ProjectAccess:
     """Make the access of one project from a ready token, as it is."""
     request = AccessRequest(endpoint=endpoint, region=region, connections=connections)
-    http = _http_session(verify=True, cert=None, request=request)
-    return _access(request, project_id, TokenIdentity(token), http, region=region, endpoint=None)
+    place = ProjectPlace(project_id, region, None)
+    return make_access(request, place, TokenIdentity(token), Transport())
 
 
-def _from_token(request: AccessRequest, environ: Mapping[str, str]) -> Iterator[ProjectAccess]:
+def _from_clouds(
+    clouds: tuple[str, ...], request: AccessRequest, environ: Mapping[str, str]
+) -> SignedIn:
+    accesses: list[ProjectAccess] = []
+    failures: list[SignedOut] = []
+    for cloud in clouds:
+        try:
+            accesses += _from_cloud(Cloud(cloud, environ), request)
+        except GaussdbTasksError as error:
+            failures.append(SignedOut(f"cloud {cloud!r}", error))
+    if not accesses:
+        raise worst_of([failure.error for failure in failures])
+    return SignedIn(_without_repeats(iter(accesses)), tuple(failures))
+
+
+def _from_cloud(cloud: Cloud, request: AccessRequest) -> Iterator[ProjectAccess]:
+    """Yield the projects of one named cloud, or of the ``OS_*`` variables."""
+    if cloud.keys is not None:
+        yield from _from_keys(_KeysOfCloud(cloud.keys, cloud), request)
+    elif request.all_projects:
+        listed = read_projects(cloud.identity().list_projects())
+        for project in select_projects(listed, request, cloud.name):
+            place = _place_of(project, cloud.region, cloud.endpoint)
+            yield make_access(request, place, cloud.identity(project.project_id), cloud.transport)
+    else:
+        for project_id in request.project_ids or (None,):
+            identity = cloud.identity(project_id)
+            known = project_id or cloud.project_id or identity.project_id()
+            if not known:
+                message = (
+                    f"{cloud.name}: no project is named; set project_id or project_name, or give "
+                    "--project-id or --all-projects"
+                )
+                raise ConfigurationError(message)
+            name = "" if project_id else cloud.project_name or ""
+            place = ProjectPlace(known, cloud.region, cloud.endpoint, name)
+            yield make_access(request, place, identity, cloud.transport)
+
+
+def _from_token(
+    token: str, request: AccessRequest, environ: Mapping[str, str]
+) -> Iterator[ProjectAccess]:
+    if request.all_projects:
+        message = (
+            "--all-projects needs a sign-in for each project, and a ready token is for one; set "
+            "OS_AUTH_URL, OS_USERNAME and OS_PASSWORD, or use clouds.yaml"
+        )
+        raise ConfigurationError(message)
     project_ids = request.project_ids or tuple(filter(None, [environ.get("OS_PROJECT_ID")]))
     if not project_ids:
         message = "OS_TOKEN is set, but no project: set OS_PROJECT_ID or give --project-id"
         raise ConfigurationError(message)
-    identity = TokenIdentity(environ["OS_TOKEN"])
+    identity, transport = TokenIdentity(token), _transport(environ)
+    for project_id in project_ids:
+        place = ProjectPlace(project_id, environ.get("OS_REGION_NAME"), None)
+        yield make_access(request, place, identity, transport)
+
+
+def _keys(environ: Mapping[str, str]) -> KeyPair | None:
+    access_key = environ.get("OS_ACCESS_KEY")
+    secret_key = read_secret(environ, "OS_SECRET_KEY")
+    if not access_key and not secret_key:
+        return None
+    if not access_key or not secret_key:
+        message = "an access key has two parts: set both OS_ACCESS_KEY and OS_SECRET_KEY"
+        raise ConfigurationError(message)
+    return KeyPair(access_key, secret_key, read_secret(environ, "OS_SECURITY_TOKEN"))
+
+
+class _KeysOfCloud:
+    """An access key in ``clouds.yaml``, with what the cloud says beside it."""
+
+    def __init__(self, keys: KeyPair, cloud: Cloud) -> None:
+        self.keys = keys
+        self.name = cloud.name
+        self.region = cloud.region
+        self.endpoint = cloud.endpoint
+        self.transport = cloud.transport
+        self.project_id = cloud.project_id
+        self.project_name = cloud.project_name
+        self._cloud = cloud
+
+    @property
+    def iam_url(self) -> str:
+        return self._cloud.iam_url
+
+
+class _KeysOfEnvironment:
+    """An access key in the environment, with what the other variables say."""
+
+    name = "OS_ACCESS_KEY"
+
+    def __init__(self, keys: KeyPair, environ: Mapping[str, str]) -> None:
+        self.keys = keys
+        self.region = environ.get("OS_REGION_NAME") or None
+        self.endpoint = None
+        self.transport = _transport(environ)
+        self.project_id = environ.get("OS_PROJECT_ID") or None
+        self.project_name = environ.get("OS_PROJECT_NAME") or None
+        self._auth_url = environ.get("OS_AUTH_URL")
+
+    @property
+    def iam_url(self) -> str:
+        if self._auth_url:
+            return self._auth_url
+        if self.region is None:
+            message = "no IAM to look projects up: set OS_AUTH_URL or OS_REGION_NAME"
+            raise ConfigurationError(message)
+        return endpoints.iam_of_region(self.region)
+
+
+def _from_keys(
+    source: _KeysOfCloud | _KeysOfEnvironment, request: AccessRequest
+) -> Iterator[ProjectAccess]:
+    if request.all_projects:
+        listed = select_projects(_list_with_keys(source), request, source.name)
+        places = [_place_of(project, source.region, source.endpoint) for project in listed]
+    else:
+        project_ids = request.project_ids or tuple(filter(None, [source.project_id]))
+        if not project_ids and source.project_name:
+            found = project_named(_list_with_keys(source), source.project_name, source.name)
+            places = [_place_of(found, source.region, source.endpoint)]
+        elif project_ids:
+            places = [ProjectPlace(each, source.region, source.endpoint) for each in project_ids]
+        else:
+            message = (
+                f"{source.name}: no project is named; set OS_PROJECT_ID, or give --project-id or "
+                "--all-projects"
+            )
+            raise ConfigurationError(message)
+    for place in places:
+        identity = KeyIdentity(source.keys, place.project_id)
+        yield make_access(request, place, identity, source.transport)
+
+
+def _list_with_keys(source: _KeysOfCloud | _KeysOfEnvironment) -> list[ListedProject]:
+    endpoints.checked_url(source.iam_url, source=f"{source.name}: auth_url")
+    identity: Identity = KeyIdentity(source.keys, None)
+    http = source.transport.session(1)
+    try:
+        answer = http.get(
+            endpoints.projects_url(source.iam_url),
+            auth=identity.credential(),
+            verify=http.verify,
+            timeout=_LIST_SECONDS,
+            allow_redirects=False,
+        )
+        body = answer.json()
+    except requests.RequestException as error:
+        why = identity.redact(faults.plainly(error))
+        message = f"{source.iam_url} does not list the projects ({why}); run it again"
+        raise ServiceError(message) from error
+    if answer.status_code in {401, 403}:
+        message = f"{source.iam_url}: {identity.mend}"
+        raise AccessError(message)
+    return read_projects(read_project_list(body, source.iam_url))
+
+
+def _place_of(project: ListedProject, region: str | None, endpoint: str | None) -> ProjectPlace:
+    """Say where a listed project is; a cloud's own address is that of its own region."""
+    is_elsewhere = project.region is not None and project.region != region
+    return ProjectPlace(
+        project.project_id,
+        project.region or region,
+        None if is_elsewhere and region is not None else endpoint,
+        project.name,
+    )
+
+
+def _transport(environ: Mapping[str, str]) -> Transport:
     verify: bool | str = environ.get("OS_CACERT") or True
-    if environ.get("OS_INSECURE", "").lower() in {"1", "true", "yes", "on"}:
+    if environ.get("OS_INSECURE", "").lower() in _TRUE:
         verify = False
     elif isinstance(verify, str) and not Path(verify).exists():
         message = f"{verify} is not there; OS_CACERT must name a bundle of CA certificates"
         raise ConfigurationError(message)
     cert = environ.get("OS_CERT")
-    pair = (cert, environ["OS_KEY"]) if cert and "OS_KEY" in environ else cert
-    for project_id in project_ids:
-        http = _http_session(verify=verify, cert=pair, request=request)
-        region = environ.get("OS_REGION_NAME")
-        yield _access(request, project_id, identity, http, region=region, endpoint=None)
+    return Transport(verify, (cert, environ["OS_KEY"]) if cert and "OS_KEY" in environ else cert)
 
 
-def _from_cloud(cloud: str | None, request: AccessRequest) -> Iterator[ProjectAccess]:
-    """Yield the projects of one named cloud, or of the ``OS_*`` variables."""
-    for project_id in request.project_ids or (None,):
-        name = f"cloud {cloud!r}" if cloud else "the OS_* variables"
-        with _misuse_explained(name):
-            config = _read_cloud(cloud, project_id)
-            iam_url = str(config.get_auth_args().get("auth_url") or "")
-            endpoints.checked_url(iam_url, source=f"{name}: auth_url")
-            _refuse_missing_password(config, name)
-            session = config.get_session()
-        session.redirect = False  # a sign-in carries the password; it goes where it was told to
-        if endpoints.is_loopback(urlsplit(iam_url).hostname or ""):
-            session.session.trust_env = False
-        password = str(config.get_auth_args().get("password") or "")
-        identity = KeystoneIdentity(session.auth, session, iam_url=iam_url, secret=password)
-        verify, cert = config.get_requests_verify_args()
-        yield _access(
-            request,
-            project_id or _project_of(config, identity, name),
-            identity,
-            _http_session(verify=verify, cert=cert, request=request),
-            region=config.get_region_name(),
-            endpoint=config.config.get("gaussdb_endpoint_override"),
-        )
-
-
-def _read_cloud(cloud: str | None, project_id: str | None) -> Any:
-    # Imported here: openstacksdk takes 0.4 s, and a ready token does not need it. Untyped: its
-    # CloudRegion promises attributes through __getattr__.
-    from openstack.config import OpenStackConfig  # noqa: PLC0415
-    from openstack.config.loader import CONFIG_FILES, SECURE_FILES  # noqa: PLC0415
-
-    overrides: dict[str, Any] = {"auth": {"project_id": project_id}} if project_id else {}
-    named = filter(None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")))
-    for file in (*named, *CONFIG_FILES, *SECURE_FILES):
-        _refuse_broken_yaml(Path(file))
-    config = OpenStackConfig(app_name="gaussdb-tasks")
-    if cloud is not None and cloud not in config.get_cloud_names():
-        if config.config_filename is None:
-            message = f"cloud {cloud!r} is not in clouds.yaml: no such file was found"
-        else:
-            known = ", ".join(sorted(config.get_cloud_names())) or "none"
-            message = f"cloud {cloud!r} is not in {config.config_filename}; there are: {known}"
+def _refuse_patterns_alone(request: AccessRequest) -> None:
+    if (request.include or request.exclude) and not request.all_projects:
+        message = "--include and --exclude choose among --all-projects; give that one too"
         raise ConfigurationError(message)
-    return config.get_one(cloud=cloud, **overrides)
-
-
-@contextmanager
-def _misuse_explained(name: str) -> Iterator[None]:
-    """Turn what openstacksdk raises into one sentence; of odd input it raises almost anything."""
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
-    from openstack.exceptions import ConfigException  # noqa: PLC0415
-
-    try:
-        yield
-    except TypeError as error:
-        # What belongs to another way of signing in, such as OS_TOKEN beside a password.
-        message = (
-            f"{name}: the credentials contradict each other ({error}); "
-            "unset OS_TOKEN to sign in with a password, or OS_AUTH_URL to use the token as it is"
-        )
-        raise ConfigurationError(message) from error
-    except (ConfigException, ClientException, ValueError, AttributeError) as error:
-        message = f"{name}: the credentials cannot be used: {error}"
-        raise ConfigurationError(message) from error
-
-
-def _refuse_broken_yaml(path: Path) -> None:
-    """Refuse a file that openstacksdk would pass over as if it were not there."""
-    try:
-        if path.is_file():
-            yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        # Not the parser's words: they show the line, and this may be secure.yaml.
-        message = f"{path} cannot be read ({type(error).__name__}); mend it"
-        raise ConfigurationError(message) from error
-
-
-def _refuse_missing_password(config: Any, name: str) -> None:
-    is_password = str(config.config.get("auth_type") or "password") in {"password", "v3password"}
-    if is_password and not config.get_auth_args().get("password"):
-        message = f"{name}: there is no password; set OS_PASSWORD, or password in secure.yaml"
+    if request.all_projects and request.project_ids:
+        message = "--all-projects and --project-id contradict each other; give one of them"
         raise ConfigurationError(message)
 
 
-def _project_of(config: Any, identity: KeystoneIdentity, name: str) -> str:
-    configured = config.get_auth_args().get("project_id")
-    project_id = str(configured) if configured else identity.project_id()
-    if not project_id:
-        message = f"{name}: no project is named; set project_id or project_name, or --project-id"
-        raise ConfigurationError(message)
-    return project_id
-
-
-def _access(  # noqa: PLR0913 - the parts of an access
-    request: AccessRequest,
-    project_id: str,
-    identity: Identity,
-    http: requests.Session,
-    *,
-    region: str | None,
-    endpoint: str | None,
-) -> ProjectAccess:
-    if not _PROJECT_ID.fullmatch(project_id):
-        message = f"{project_id!r} is not a project id: 32 letters and digits, see My Credentials"
-        raise ConfigurationError(message)
-    region = request.region or region
-    url = request.endpoint or endpoint or (endpoints.endpoint_of_region(region) if region else None)
-    if url is None:
-        message = "no endpoint: give --endpoint, or --region (or OS_REGION_NAME) to find it by"
-        raise ConfigurationError(message)
-    cleaned = endpoints.clean_endpoint(url, source="--endpoint" if request.endpoint else "endpoint")
-    region = region or endpoints.region_of_endpoint(cleaned)
-    if region is None:
-        message = f"{cleaned} does not show its region; name it with --region, such as eu-de"
-        raise ConfigurationError(message)
-    if endpoints.is_loopback(urlsplit(cleaned).hostname or ""):
-        http.trust_env = False  # what stays on this machine goes through no proxy
-    return ProjectAccess(cleaned, region, project_id, identity, http)
-
-
-def _http_session(
-    *, verify: bool | str | None, cert: str | tuple[str, str] | None, request: AccessRequest
-) -> requests.Session:
-    http = requests.Session()
-    http.verify = True if verify is None else verify
-    http.cert = cert
-    # Cookies would make the threads' calls depend on each other's answers.
-    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=request.connections)
-    http.mount("https://", adapter)
-    http.mount("http://", adapter)
-    return http
-
-
-def _without_repeats(accesses: list[ProjectAccess]) -> tuple[ProjectAccess, ...]:
+def _without_repeats(accesses: Iterator[ProjectAccess]) -> tuple[ProjectAccess, ...]:
     """Keep each project once: two clouds may well name the same one."""
     return tuple({(access.region, access.project_id): access for access in accesses}.values())

@@ -9,7 +9,6 @@ import click
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import (
     access_options,
-    access_request,
     data_dir_option,
     format_option,
     now_option,
@@ -18,6 +17,7 @@ from gaussdb_tasks.inspection import inspect
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.settings import AccessRequest
 from gaussdb_tasks.warehouse.datadir import DataDir
 
 
@@ -32,6 +32,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     os_clouds: tuple[str, ...],
     region: str | None,
     project_ids: tuple[str, ...],
+    all_projects: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     endpoint: str | None,
     now: Micros | None,
     output_format: str,
@@ -41,7 +44,15 @@ def command(  # noqa: PLR0913 - one parameter an option
     Signs in, reads one page of each project, compares clocks, looks at the data directory, and says
     what is wrong and how to mend it. Changes nothing. Exit code 0: a load can work.
     """
-    request = access_request(os_clouds, region, project_ids, endpoint)
+    request = AccessRequest(
+        os_clouds,
+        project_ids,
+        endpoint,
+        region,
+        all_projects=all_projects,
+        include=include,
+        exclude=exclude,
+    )
     policy = Policy(now=machine_clock() if now is None else now)
     found = list(inspect(DataDir(data_dir), request, os.environ, policy))
     names = ["part", "state", "detail"]

@@ -14,7 +14,6 @@ from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.cli import talk
 from gaussdb_tasks.cli.options import (
     access_options,
-    access_request,
     archive_url_option,
     data_dir_option,
     format_option,
@@ -32,6 +31,7 @@ from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
 from gaussdb_tasks.periods import parse_period
 from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.settings import AccessRequest
 from gaussdb_tasks.stretches import Stretch
 from gaussdb_tasks.warehouse.datadir import DataDir
 from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
@@ -81,6 +81,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     os_clouds: tuple[str, ...],
     region: str | None,
     project_ids: tuple[str, ...],
+    all_projects: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     endpoint: str | None,
     full: bool,
     stretch_from: Micros | None,
@@ -119,13 +122,17 @@ def command(  # noqa: PLR0913 - one parameter an option
     if full and policy.stretch is not None:
         message = "--full reads the whole horizon, --from and --to a part of it; give one of them"
         raise ConfigurationError(message)
-    request = access_request(os_clouds, region, project_ids, endpoint, connections)
+    request = AccessRequest(
+        os_clouds, project_ids, endpoint, region, connections, all_projects, include, exclude
+    )
     copy_place = _copy_place(archive_url, archive_lock)
     os.umask(umask)
+    signed_in = sign_in(request, os.environ)
     job = LoadJob(
         DataDir(data_dir),
-        sign_in(request, os.environ),
+        signed_in.accesses,
         policy,
+        signed_out=signed_in.failures,
         connections=connections,
         signer=None if signing_key is None else KeySigner(signing_key),
         copy_place=copy_place,

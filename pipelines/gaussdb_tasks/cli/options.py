@@ -9,7 +9,6 @@ from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.instants import Micros, parse_instant, to_datetime
-from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
@@ -80,6 +79,23 @@ def access_options(function: _F) -> _F:
             multiple=True,
             metavar="ID",
             help="Project to read; repeatable. Default: the project of the sign-in.",
+        ),
+        option(
+            "--exclude",
+            multiple=True,
+            metavar="PATTERN",
+            help="Of all projects none whose name or id matches, such as 'eu-nl_*'; repeatable.",
+        ),
+        option(
+            "--include",
+            multiple=True,
+            metavar="PATTERN",
+            help="Of all projects only those whose name or id matches; repeatable.",
+        ),
+        option(
+            "--all-projects",
+            is_flag=True,
+            help="Read every project that the user may enter, as IAM lists them.",
         ),
         option(
             "--endpoint",
@@ -177,14 +193,3 @@ def invention_options(function: _F) -> _F:
         help="Tasks of each project and weekday, about.",
     )
     return seed(tasks_per_day(function))
-
-
-def access_request(
-    os_clouds: tuple[str, ...],
-    region: str | None,
-    project_ids: tuple[str, ...],
-    endpoint: str | None,
-    connections: int = 8,
-) -> AccessRequest:
-    """Gather what the access options say."""
-    return AccessRequest(os_clouds, project_ids, endpoint, region, connections)

@@ -50,6 +50,9 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
             }
             for project in report.projects
         ],
+        "signed_out": [
+            {"sign_in": failure.name, "error": str(failure.error)} for failure in report.signed_out
+        ],
         "lost": [
             {"region": key.region, "project_id": key.project_id, "from": iso(start), "to": iso(end)}
             for key, (start, end) in report.lost
@@ -87,6 +90,8 @@ def remarks(report: LoadReport) -> Iterator[str]:
                 f"rejected: project {project.key.project_id}: {project.rejected_count:,} records "
                 "are no tasks; they are kept with the reason in task_center.rejected_records"
             )
+    for failure in report.signed_out:
+        yield f"failed: {failure.name}: {failure.error}; the other projects were loaded"
     for key, (start, end) in report.lost:
         yield (
             f"lost: project {key.project_id}: {iso(start)} to {iso(end)} left the task center "

@@ -27,6 +27,8 @@ class Account:
     password: str = "invented-password"  # noqa: S105 - opens nothing but an emulator
     domain: str = "OTC00000000001000012345"
     keys: KeyPair = _INVENTED_KEYS
+    agency: str | None = None
+    """An agency that the user may assume; it is made by the user's own domain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """As much of an identity service (Keystone v3) as clients need to sign in with `clouds.yaml`.
 
-Versions, tokens by password or by token, scope by a project's id or its name and domain, a
-catalog, and the projects the user may enter.
+Versions, tokens by password, by token or of an agency, scope by a project's id or its name and
+domain, a catalog, and the projects the user may enter.
 """
 
 import uuid
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from gaussdb_tasks import instants
+from gaussdb_tasks.contract import TOKEN_HEADER
 from gaussdb_tasks.emulator.access import Gate
 from gaussdb_tasks.emulator.clock import Clock
 from gaussdb_tasks.emulator.messages import (
@@ -93,7 +94,8 @@ class Identity:
 
     def _sign_in(self, request: Request) -> Response:
         sign_in = read_sign_in(request.body)
-        if not all(self._is_proven(method, sign_in) for method in sign_in.methods):
+        bearer = request.headers.get(TOKEN_HEADER.lower(), "")
+        if not all(self._is_proven(method, sign_in, bearer) for method in sign_in.methods):
             raise RefusedError(Response(401))
         project = self._project_in(sign_in.scope)
         token = self.gate.tokens.issue(
@@ -104,11 +106,21 @@ class Identity:
         document = {"token": self._token(sign_in, project)}
         return json_response(201, document, (("X-Subject-Token", token),))
 
-    def _is_proven(self, method: str, sign_in: SignIn) -> bool:
-        if method == "password":
-            return sign_in.matches(self.gate.account)
-        grant = self.gate.tokens.find(sign_in.token or "")
-        return method == "token" and grant is not None and grant.is_valid_at(self.clock.now())
+    def _is_proven(self, method: str, sign_in: SignIn, bearer: str) -> bool:
+        account = self.gate.account
+        match method:
+            case "password":
+                return sign_in.matches(account)
+            case "token":
+                return self._is_alive(sign_in.token or "")
+            case "assume_role":
+                is_known = sign_in.agency == (account.agency, account.domain)
+                return account.agency is not None and is_known and self._is_alive(bearer)
+        return False
+
+    def _is_alive(self, token: str) -> bool:
+        grant = self.gate.tokens.find(token)
+        return grant is not None and grant.is_valid_at(self.clock.now())
 
     def _project_in(self, scope: Scope) -> Project | None:
         if scope.is_empty:

@@ -30,6 +30,8 @@ class SignIn:
     domain: str | None
     password: str | None
     token: str | None
+    agency: tuple[str | None, str | None]
+    """Name and domain of the agency to assume."""
     scope: Scope
 
     def matches(self, account: Account) -> bool:
@@ -57,6 +59,10 @@ def read_sign_in(body: bytes) -> SignIn:
         domain=_domain(document, *user),
         password=_text(document, *user, "password"),
         token=_text(document, *identity, "token", "id"),
+        agency=(
+            _text(document, *identity, "assume_role", "xrole_name"),
+            _text(document, *identity, "assume_role", "domain_name"),
+        ),
         scope=_scope(document),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from gaussdb_tasks import rows, tables
-from gaussdb_tasks.errors import ServiceError
+from gaussdb_tasks.errors import worst_of
 from gaussdb_tasks.extract.project import ProjectExtraction, ProjectSource, ProjectSummary, Run
 
 
@@ -98,6 +98,4 @@ def _raise_if_all_failed(summaries: Sequence[ProjectSummary]) -> None:
     errors = [summary.error for summary in summaries if summary.error is not None]
     if not errors or len(errors) < len(summaries):
         return
-    # Were it only a setting, running it again would not help; a service that failed may be back.
-    worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
-    raise type(worst)("; ".join(str(error) for error in errors)) from worst
+    raise worst_of(errors)

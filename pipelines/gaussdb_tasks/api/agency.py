@@ -1,0 +1,63 @@
+"""Assuming an agency: a token of another account's, which has delegated something to this one's.
+
+Source: IAM's API reference, "Obtaining an Agency Token": the method ``assume_role`` of Keystone v3,
+asked for with the token of the delegated user.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keystoneauth1.identity import v3
+from keystoneauth1.plugin import BaseAuthPlugin
+from keystoneauth1.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """An agency, the domain that made it, and the project of that domain to enter, if named."""
+
+    name: str
+    domain_name: str
+    project_name: str | None
+
+
+class _AssumeRole(v3.AuthMethod):
+    def __init__(self, agency: Agency, source: BaseAuthPlugin) -> None:
+        self._agency = agency
+        self._source = source
+
+    def get_auth_data(
+        self,
+        session: Session,
+        auth: v3.Auth,  # noqa: ARG002 - keystoneauth1's own
+        headers: dict[str, str],
+        request_kwargs: dict[str, object],  # noqa: ARG002 - likewise
+    ) -> tuple[str, Mapping[str, object]]:
+        headers["X-Auth-Token"] = self._source.get_token(session) or ""
+        return "assume_role", {
+            "domain_name": self._agency.domain_name,
+            "xrole_name": self._agency.name,
+        }
+
+
+class AgencyPlugin(v3.Auth):
+    """Gets tokens of an agency: for a project of its domain, or for the domain itself."""
+
+    def __init__(
+        self, auth_url: str, agency: Agency, *, source: BaseAuthPlugin, project_id: str | None
+    ) -> None:
+        by_name = project_id is None and agency.project_name is not None
+        super().__init__(
+            auth_url,
+            [_AssumeRole(agency, source)],
+            project_id=project_id,
+            project_name=agency.project_name if by_name else None,
+            project_domain_name=agency.domain_name if by_name else None,
+            domain_name=None if project_id or by_name else agency.domain_name,
+        )
+        self._source = source
+
+    def invalidate(self) -> bool:
+        """Forget the agency's token, and the user's, which may have died as well."""
+        self._source.invalidate()
+        return super().invalidate()

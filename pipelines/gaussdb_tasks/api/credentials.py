@@ -1,0 +1,113 @@
+"""What a request carries to be let in: a token, or a signature by an access key (AK/SK).
+
+The signature is the vendor's SDK-HMAC-SHA256. It covers method, path, query, body and the headers
+it names, and it ages: a clock that is some 15 minutes off is refused.
+"""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from gaussdb_tasks.contract import TOKEN_HEADER
+
+_ALGORITHM: Final = "SDK-HMAC-SHA256"
+_DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCredential(AuthBase):
+    """A token in its header."""
+
+    token: str = field(repr=False)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token into a request."""
+        request.headers[TOKEN_HEADER] = self.token
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """An access key and its secret, with the token that makes temporary keys valid."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    security_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureCredential(AuthBase):
+    """A signature, made anew for each request."""
+
+    keys: KeyPair
+    project_id: str | None = None
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970, UTC."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request that is otherwise ready to be sent."""
+        url = urlsplit(request.url or "")
+        request.headers["Host"] = _host(url)
+        request.headers["Content-Type"] = request.headers.get("Content-Type", "application/json")
+        request.headers["X-Sdk-Date"] = time.strftime(_DATE_FORMAT, time.gmtime(self.clock()))
+        if self.project_id is not None:
+            request.headers["X-Project-Id"] = self.project_id
+        if self.keys.security_token is not None:
+            request.headers["X-Security-Token"] = self.keys.security_token
+        signed = {
+            name.lower(): str(request.headers[name]).strip()
+            for name in ("Content-Type", "Host", "X-Project-Id", "X-Sdk-Date", "X-Security-Token")
+            if name in request.headers
+        }
+        canonical = _canonical_request(request.method or "GET", url, signed, _body(request))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        text = "\n".join((_ALGORITHM, signed["x-sdk-date"], digest))
+        key = self.keys.secret_key.encode()
+        signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        request.headers["Authorization"] = (
+            f"{_ALGORITHM} Access={self.keys.access_key}, "
+            f"SignedHeaders={';'.join(sorted(signed))}, Signature={signature}"
+        )
+        return request
+
+
+def _canonical_request(
+    method: str, url: SplitResult, signed: Mapping[str, str], body: bytes
+) -> str:
+    path = "/".join(_encoded(unquote(segment)) for segment in url.path.split("/"))
+    query = sorted(parse_qsl(url.query, keep_blank_values=True))
+    return "\n".join(
+        (
+            method.upper(),
+            path if path.endswith("/") else f"{path}/",
+            "&".join(f"{_encoded(key)}={_encoded(value)}" for key, value in query),
+            *(f"{name}:{signed[name]}" for name in sorted(signed)),
+            "",
+            ";".join(sorted(signed)),
+            hashlib.sha256(body).hexdigest(),
+        )
+    )
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="~")
+
+
+def _host(url: SplitResult) -> str:
+    name = url.hostname or ""
+    host = f"[{name}]" if ":" in name else name
+    usual = url.port is None or url.port == _USUAL_PORTS.get(url.scheme)
+    return host if usual else f"{host}:{url.port}"
+
+
+def _body(request: requests.PreparedRequest) -> bytes:
+    body = request.body or b""
+    return body.encode() if isinstance(body, str) else bytes(body)

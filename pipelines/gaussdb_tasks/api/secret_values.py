@@ -1,0 +1,95 @@
+"""Secrets as an operator keeps them: in a variable, in a file, or behind a command.
+
+``OS_PASSWORD`` holds the secret itself, ``OS_PASSWORD_FILE`` names a file with it (as containers
+and systemd hand them over), ``OS_PASSWORD_COMMAND`` a command that prints it (a password store).
+"""
+
+import os
+import shlex
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from gaussdb_tasks.errors import ConfigurationError
+
+_COMMAND_SECONDS: Final = 60
+_LARGEST_BYTES: Final = 64 * 1024
+
+
+def read_secret(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a secret without the line break at its end; None where nothing says what it is.
+
+    Raises:
+        ConfigurationError: it is said twice, its file is open to others, or it cannot be had; the
+            message never shows any of it.
+    """
+    given = [key for key in (name, f"{name}_FILE", f"{name}_COMMAND") if environ.get(key)]
+    if not given:
+        return None
+    if len(given) > 1:
+        message = f"{' and '.join(given)} are set; keep one of them"
+        raise ConfigurationError(message)
+    (key,) = given
+    if key == name:
+        return environ[key]
+    if key.endswith("_FILE"):
+        secret = _read_file(Path(environ[key]).expanduser(), key)
+    else:
+        secret = _run(environ[key], key)
+    if not secret:
+        message = f"{key}: there is nothing in it; a secret was expected"
+        raise ConfigurationError(message)
+    return secret
+
+
+def _read_file(path: Path, key: str) -> str:
+    try:
+        # Opened once, so that what is looked at is what is read.
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                message = f"{key}: {path} is no file"
+                raise ConfigurationError(message)
+            # The group may read: that is how an orchestrator lets a container's user in.
+            if stat.S_IMODE(status.st_mode) & (stat.S_IRWXO | stat.S_IWGRP):
+                message = f"{key}: {path} is open to others; mend it with: chmod 600 {path}"
+                raise ConfigurationError(message)
+            content = file.read(_LARGEST_BYTES)
+    except OSError as error:
+        message = f"{key}: {path} cannot be read ({error.strerror})"
+        raise ConfigurationError(message) from error
+    return _decoded(content, key)
+
+
+def _run(command: str, key: str) -> str:
+    try:
+        words = shlex.split(command)
+        ran = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=_COMMAND_SECONDS,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        message = f"{key}: the command ended with exit code {error.returncode}"
+        raise ConfigurationError(message) from None  # its output may be half a secret
+    except subprocess.TimeoutExpired:
+        message = f"{key}: the command did not end within {_COMMAND_SECONDS} seconds"
+        raise ConfigurationError(message) from None
+    except (OSError, ValueError, IndexError) as error:
+        message = (
+            f"{key}: the command cannot be run ({type(error).__name__}); write it as in a shell"
+        )
+        raise ConfigurationError(message) from error
+    return _decoded(ran.stdout, key)
+
+
+def _decoded(content: bytes, key: str) -> str:
+    try:
+        return content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        message = f"{key}: what it gives is no UTF-8 text"
+        raise ConfigurationError(message) from None
