@@ -74,6 +74,10 @@ docs: $(VENV)/.installed-dev ## Write the generated parts of the docs again
 bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night
 	@$(BIN)/python tests/benchmarks/bench_load.py
 
+.PHONY: bench-projects
+bench-projects: $(VENV)/.installed-dev ## Measure nights of a thousand projects in which nothing happens
+	@PYTHONPATH=tests:tests/emulator $(BIN)/python tests/benchmarks/bench_projects.py
+
 .PHONY: bench-views
 bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten million tasks
 	@PYTHONPATH=tests/views $(BIN)/python tests/benchmarks/bench_views.py

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from gaussdb_tasks.api.access import ProjectAccess
-from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks.api.budget import CallBudgets
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.signin import SignedOut
 from gaussdb_tasks.archive.catching_up import catch_up, standing
@@ -152,14 +152,14 @@ def plan_projects(job: LoadJob) -> Iterator[tuple[ProjectKey, Plan]]:
 
 
 def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadReport:
-    budget = CallBudget(on_pause=job.on_pause)
+    budgets = CallBudgets(job.connections, on_pause=job.on_pause)
     clone = scratch / job.data_dir.database.name
     archive = Archive(job.data_dir.archive)
     stand = standing(archive, job.data_dir.database)
     origin = None if stand.is_rebuild else job.data_dir.database
     with database.writable_clone(origin, clone) as connection:
         caught_up = catch_up(connection, stand)
-        sources = [_source(connection, access, job, budget) for access in job.accesses]
+        sources = [_source(connection, access, job, budgets) for access in job.accesses]
         load_number = next_load_number(sources)
         run = Run(run_id, load_number, VERSION, job.policy, job.connections, job.on_progress)
         extraction = Extraction(run, sources)
@@ -167,7 +167,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
             with _collector_at_rest():
                 load_into(connection, extraction, scratch / "dlt")
         finally:
-            budget.cancel()  # calls still under way when a load is stopped are for nobody
+            budgets.cancel()  # calls still under way when a load is stopped are for nobody
         apply_views(connection)
         findings = _checked(connection)
         lost = tuple(_lost_stretches(connection, sources))
@@ -189,23 +189,24 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         head_digest=entry.sha256,
         copies=copies,
         seconds=time.monotonic() - started,
-        seconds_waited=budget.seconds_waited,
+        seconds_waited=budgets.seconds_waited,
     )
 
 
 def _source(
-    connection: duckdb.DuckDBPyConnection, access: ProjectAccess, job: LoadJob, budget: CallBudget
+    connection: duckdb.DuckDBPyConnection, access: ProjectAccess, job: LoadJob, budgets: CallBudgets
 ) -> ProjectSource:
     key = ProjectKey(access.region, access.project_id)
     try:
         knowledge = recall(connection, key, job.policy.visible.start)
     except ConfigurationError as error:  # its region: the other projects are not to blame
         return ProjectSource.unreadable(key, error)
+    budget = budgets.budget_of(access.identity.account, access.endpoint)
     client = TaskCenterClient.for_project(access, budget, job.patience)
     return ProjectSource(
         key=key,
         fetch_page=client.fetch_page,
-        calls_made=lambda: budget.calls_made,
+        calls_made=lambda: client.calls_made,
         knowledge=knowledge,
         find=finder(connection, key),
         clock_ahead=lambda: client.clock_ahead if job.is_clock_real else None,

@@ -1,7 +1,7 @@
 """One project with all that is needed to read it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,6 +14,8 @@ from gaussdb_tasks.api.identity import Identity
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.settings import AccessRequest
 
+_SERVERS: Final = 4
+"""How many servers' connections a session keeps: a region each."""
 _PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -35,15 +37,23 @@ class Transport:
 
     verify: bool | str | None = True
     cert: str | tuple[str, str] | None = None
+    _sessions: dict[tuple[int, bool], requests.Session] = field(default_factory=dict)
 
-    def session(self, connections: int) -> requests.Session:
-        """Make a session for so many calls at once."""
+    def session(self, connections: int, *, through_proxy: bool = True) -> requests.Session:
+        """Return the session for so many calls at once; projects share it, and its connections."""
+        key = (connections, through_proxy)
+        if key not in self._sessions:
+            self._sessions[key] = self._make_session(connections)
+            self._sessions[key].trust_env = through_proxy
+        return self._sessions[key]
+
+    def _make_session(self, connections: int) -> requests.Session:
         http = requests.Session()
         http.verify = True if self.verify is None else self.verify
         http.cert = self.cert
         # Cookies would make the threads' calls depend on each other's answers.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        adapter = HTTPAdapter(pool_connections=_SERVERS, pool_maxsize=connections)
         http.mount("https://", adapter)
         http.mount("http://", adapter)
         return http
@@ -84,7 +94,7 @@ def make_access(
     if region is None:
         message = f"{cleaned} does not show its region; name it with --region, such as eu-de"
         raise ConfigurationError(message)
-    http = transport.session(request.connections)
-    if endpoints.is_loopback(urlsplit(cleaned).hostname or ""):
-        http.trust_env = False  # what stays on this machine goes through no proxy
+    # What stays on this machine goes through no proxy.
+    is_local = endpoints.is_loopback(urlsplit(cleaned).hostname or "")
+    http = transport.session(request.connections, through_proxy=not is_local)
     return ProjectAccess(cleaned, region, place.project_id, identity, http, place.name)

@@ -7,8 +7,9 @@ is everybody's pause, and after it the calls are spaced out until the gateway is
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from typing import Final
 
 _FIRST_SPACING_SECONDS: Final = 0.25
@@ -21,11 +22,15 @@ class CallBudget:
     """Lets calls through one by one, no faster than the gateway likes.
 
     ``calls_made`` counts every call let through, repeats among them; ``seconds_waited`` is the
-    time that threads spent waiting here, added up.
+    time that threads spent waiting here for the gateway's sake, added up.
+
+    Args:
+        connections: how many calls may be under way at once.
     """
 
     def __init__(
         self,
+        connections: int = 8,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
@@ -37,10 +42,18 @@ class CallBudget:
         self._sleep = sleep
         self._on_pause = on_pause
         self._cancelled = threading.Event()
+        self._free = threading.BoundedSemaphore(connections)
         self._lock = threading.Lock()
         self._next_call_at = 0.0
         self._paused_until = 0.0
         self._spacing = 0.0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for one's turn to call, and call inside the block."""
+        with self._free:
+            self.acquire()
+            yield
 
     def acquire(self) -> None:
         """Wait for one's turn to call."""
@@ -94,3 +107,31 @@ class CallBudget:
             self._next_call_at = now + self._spacing
             self.calls_made += 1
             return 0.0
+
+
+class CallBudgets:
+    """A budget for each user and gateway: gateways ration calls by user."""
+
+    def __init__(
+        self, connections: int, on_pause: Callable[[float], None] = lambda _seconds: None
+    ) -> None:
+        self._connections = connections
+        self._on_pause = on_pause
+        self._budgets: dict[tuple[str, str], CallBudget] = {}
+
+    def budget_of(self, account: str, endpoint: str) -> CallBudget:
+        """Return the budget that an account shares among its projects at an endpoint."""
+        key = (account, endpoint)
+        if key not in self._budgets:
+            self._budgets[key] = CallBudget(self._connections, on_pause=self._on_pause)
+        return self._budgets[key]
+
+    @property
+    def seconds_waited(self) -> float:
+        """The time that calls were held back for the gateways' sake, over all threads."""
+        return sum(budget.seconds_waited for budget in self._budgets.values())
+
+    def cancel(self) -> None:
+        """Let no further call through anywhere."""
+        for budget in self._budgets.values():
+            budget.cancel()

@@ -1,5 +1,6 @@
 """One GET with everything that makes it dependable: token, budget, retries, bounds."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -57,6 +58,9 @@ class Caller:
         """The ``Date`` of the latest answer; None where it has none."""
         self.clock_ahead: Micros | None = None
         """By how much this machine's clock was ahead of it then."""
+        self.calls_made = 0
+        """Calls made so far, repeats among them."""
+        self._counting = threading.Lock()
         self._http = http
         self._identity = identity
         self._proven: AuthBase | None = None
@@ -110,8 +114,10 @@ class Caller:
     def _call(
         self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T], auth: AuthBase
     ) -> _T:
-        self._budget.acquire()
-        status, headers, body = self._send(path, params, auth)
+        with self._budget.turn():
+            with self._counting:
+                self.calls_made += 1
+            status, headers, body = self._send(path, params, auth)
         if status != HTTPStatus.OK:
             self._refuse(status, headers, body, call=f"{path}?{urlencode(params)}")
         try:

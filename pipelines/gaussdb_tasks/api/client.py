@@ -47,6 +47,11 @@ class TaskCenterClient:
         return cls(Caller(access.http, access.identity, place, budget=budget, patience=patience))
 
     @property
+    def calls_made(self) -> int:
+        """How many calls were made so far."""
+        return self._caller.calls_made
+
+    @property
     def server_date(self) -> Micros | None:
         """The clock of whoever answered last, to the second; None where it did not say."""
         return self._caller.server_date

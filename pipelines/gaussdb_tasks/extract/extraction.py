@@ -12,6 +12,7 @@ import pyarrow as pa
 from gaussdb_tasks import rows, tables
 from gaussdb_tasks.errors import worst_of
 from gaussdb_tasks.extract.project import ProjectExtraction, ProjectSource, ProjectSummary, Run
+from gaussdb_tasks.extract.together import read_together
 
 
 class Extraction:
@@ -30,6 +31,7 @@ class Extraction:
         self.summaries: list[ProjectSummary] = []
         """What was found, project by project, once they are read."""
         self.projects = [ProjectExtraction(source, run) for source in sources]
+        self._parallel = run.connections
         self._on_kept = on_kept
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
@@ -88,9 +90,9 @@ class Extraction:
         return self.projects
 
     def _read(self) -> Iterator[pa.Table]:
-        for project in self.projects:
-            yield from project.read()
-            self.summaries.append(project.summary())
+        readers = [project.read for project in self.projects]
+        yield from read_together(readers, self._parallel)
+        self.summaries += [project.summary() for project in self.projects]
         _raise_if_all_failed(self.summaries)
 
 

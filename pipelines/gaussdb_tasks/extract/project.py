@@ -53,7 +53,7 @@ class ProjectSource:
     """One project to read: how to fetch its pages, and what is known of it.
 
     Attributes:
-        calls_made: tells how many calls were made so far, of whatever project.
+        calls_made: tells how many calls were made so far.
         find: finds a task that is older than what the knowledge holds.
         clock_ahead: tells by how much the load's clock is ahead of the service's; None if that is
             not known, or if the load goes by a clock that is invented.

@@ -1,5 +1,6 @@
 """What the database knows of a project when a load begins."""
 
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Final
@@ -12,6 +13,8 @@ from gaussdb_tasks.instants import Micros, to_datetime
 from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey, remembered_since
 from gaussdb_tasks.stretches import Stretch, merge
 
+# Projects are read by several threads, and a connection is for one.
+_ONE_AT_A_TIME: Final = threading.Lock()
 _FETCH_SIZE: Final = 10_000
 
 _KNOWN_TASKS: Final = """
@@ -131,10 +134,11 @@ def finder(
     """Return a function that finds the latest state of a task older than what is recalled."""
 
     def find(job_id: str, created_at: Micros) -> Known | None:
-        if not has_tables(connection):
-            return None
         sql = _KNOWN_TASKS + "and tasks.job_id = ? and tasks.created_at = ?"
-        rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
+        with _ONE_AT_A_TIME:
+            if not has_tables(connection):
+                return None
+            rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
         return _known(rows[0])[1] if rows else None
 
     return find

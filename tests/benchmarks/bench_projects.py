@@ -1,0 +1,72 @@
+"""Many projects with nothing new: calls and seconds of a first and of a quiet night.
+
+``make bench-projects`` runs it; PROJECTS says how many there are.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from emulator_client import NOW, record
+from gaussdb_tasks.api.signin import sign_in
+from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.instants import DAY
+from gaussdb_tasks.night import LoadJob, run_load
+from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.settings import AccessRequest
+from gaussdb_tasks.warehouse.datadir import DataDir
+
+_PROJECTS: Final = int(os.environ.get("PROJECTS", "1000"))
+_NIGHTS: Final = 3
+
+
+def main() -> None:
+    """Measure, and print a line a night."""
+    names = {f"{number:032x}": f"eu-de_team{number}" for number in range(_PROJECTS)}
+    world = FixedWorld({each: [record(n)] for n, each in enumerate(names)}, names=names)
+    account = Account()
+    clock = SettableClock(NOW)
+    table = Table("night", "sign-in s", "load s", "calls a project", "sign-in calls a project")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Emulator(world, clock=clock, account=account) as emulator,
+    ):
+        environ = {
+            "OS_AUTH_URL": emulator.auth_url,
+            "OS_USERNAME": account.user,
+            "OS_PASSWORD": account.password,
+            "OS_USER_DOMAIN_NAME": account.domain,
+            "OS_REGION_NAME": "eu-de",
+        }
+        os.environ.update(environ)
+        request = AccessRequest(endpoint=emulator.endpoint, all_projects=True)
+        for night in range(_NIGHTS):
+            clock.set(NOW + night * DAY)
+            made = len(emulator.calls)
+            started = time.monotonic()
+            accesses = sign_in(request, environ).accesses
+            signed_in = time.monotonic()
+            job = LoadJob(DataDir(Path(folder)), accesses, Policy(now=NOW + night * DAY))
+            report = run_load(job)
+            all_calls = len(emulator.calls) - made
+            calls = report.total("call_count")
+            table.add_row(
+                str(night + 1),
+                f"{signed_in - started:.1f}",
+                f"{time.monotonic() - signed_in:.1f}",
+                f"{calls / _PROJECTS:.2f}",
+                f"{(all_calls - calls) / _PROJECTS:.2f}",
+            )
+            if report.exit_code:
+                sys.exit(f"night {night + 1} ended with {report.exit_code}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
