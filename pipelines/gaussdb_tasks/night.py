@@ -67,6 +67,10 @@ class LoadJob:
     is_clock_real: bool = False
     """Whether the policy's clock is this machine's, to be compared with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
+    on_read: Callable[[ProjectSummary], None] = lambda _summary: None
+    """Told of each project that has been read, before it is published."""
+    run_id: str | None = None
+    """The load's name; None to make one."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def run_load(job: LoadJob) -> LoadReport:
         GaussdbTasksError: nothing was published, for the reason it gives.
     """
     started = time.monotonic()
-    run_id = new_run_id(job.policy.now)
+    run_id = job.run_id or new_run_id(job.policy.now)
     job.data_dir.prepare()
     with (
         job.data_dir.locked(),
@@ -161,7 +165,15 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         caught_up = catch_up(connection, stand)
         sources = [_source(connection, access, job, budgets) for access in job.accesses]
         load_number = next_load_number(sources)
-        run = Run(run_id, load_number, VERSION, job.policy, job.connections, job.on_progress)
+        run = Run(
+            run_id,
+            load_number,
+            VERSION,
+            job.policy,
+            job.connections,
+            job.on_progress,
+            job.on_read,
+        )
         extraction = Extraction(run, sources)
         try:
             with _collector_at_rest():

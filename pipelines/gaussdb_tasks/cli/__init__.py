@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from gaussdb_tasks.cli import talk
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stopping import StopSignals
@@ -25,8 +26,16 @@ _COMMANDS = (
         "retention", "Remove tasks that no load has seen for longer than a period, on the record."
     ),
     Subcommand("redact", "Remove what must not be kept, on the record."),
-    Subcommand("emulator", "Run a local task center with invented data."),
-    Subcommand("demo", "Load some invented nights and show the views; no account needed."),
+    Subcommand(
+        "config",
+        "Show what is in force for a command, and whence: option, variable, file or default.",
+    ),
+    Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),
+    Subcommand(
+        "demo",
+        "Load some invented nights and show the views; no account needed.",
+        is_configurable=False,
+    ),
 )
 
 
@@ -54,6 +63,7 @@ def cli(**_common: object) -> None:
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one sentence on stderr, not a traceback."""
     stop = StopSignals()
+    talk.log_as_json(None)
     try:
         cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
     except BaseException as error:
@@ -71,14 +81,14 @@ def _explain(error: BaseException) -> int | None:
     """Say what went wrong and return the exit code; None for what nobody has foreseen."""
     match error:
         case GaussdbTasksError():
-            _complain(str(error))
+            talk.complain(str(error))
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
             return ExitCode.USAGE
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
-            _complain(f"{error.format_message()} Try: {command} -h")
+            talk.complain(f"{error.format_message()} Try: {command} -h")
             return ExitCode.USAGE
         case BrokenPipeError():
             # Who reads our output has seen enough, as `head` does. Python would complain at exit.
@@ -92,10 +102,6 @@ def _end_at_once(signal_number: int) -> NoReturn:
 
     The command has cleaned up on its way here.
     """
-    _complain("stopped; what was published is whole, run the same command again")
+    talk.complain("stopped; what was published is whole, run the same command again")
     sys.stdout.flush()
     os._exit(128 + signal_number)
-
-
-def _complain(message: str) -> None:
-    click.echo(f"gaussdb-tasks: {message}", err=True)

@@ -1,10 +1,14 @@
 """A group whose commands are imported when they are run, so that help is quick."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import click
+
+from gaussdb_tasks.cli.configuration import OPTION, config_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,8 @@ class Subcommand:
 
     name: str
     short_help: str
+    is_configurable: bool = True
+    """Whether the configuration file holds for it."""
 
 
 class LazyGroup(click.Group):
@@ -34,7 +40,7 @@ class LazyGroup(click.Group):
         """Return the commands in the order of their use."""
         return list(self._subcommands)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         if cmd_name not in self._subcommands:
             return None
@@ -42,7 +48,23 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             message = f"{self._package}.{cmd_name}.command is no click command"
             raise TypeError(message)
+        has_one = any(param.name == OPTION for param in command.params)
+        if self._subcommands[cmd_name].is_configurable and not has_one:
+            command.params.append(config_option(self._configurable(ctx), cmd_name))
         return command
+
+    def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:
+        """Return the commands that the configuration file can speak of."""
+
+        def find(name: str) -> click.Command:
+            command = self.get_command(ctx, name)
+            if command is None:
+                raise KeyError(name)
+            return command
+
+        return {
+            each.name: partial(find, each.name) for each in self.subcommands if each.is_configurable
+        }
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the commands' help without importing them."""

@@ -18,14 +18,19 @@ from gaussdb_tasks.cli.options import (
     data_dir_option,
     format_option,
     instant_option,
+    log_format_option,
+    metrics_file_option,
     now_option,
     option,
+    ping_url_option,
     signing_key_option,
     umask_option,
 )
 from gaussdb_tasks.cli.plans import plan_as_dict, plan_lines
-from gaussdb_tasks.cli.summary import as_dict, remarks, summary_line
+from gaussdb_tasks.cli.summary import as_dict, remarks, summary_line, tell_read
+from gaussdb_tasks.cli.watch import Watch
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
+from gaussdb_tasks.extract.project import new_run_id
 from gaussdb_tasks.instants import DAY, MINUTE, Micros, iso
 from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.night import LoadJob, LoadReport, plan_projects, run_load
@@ -74,6 +79,9 @@ from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
 )
 @signing_key_option
 @umask_option
+@metrics_file_option
+@ping_url_option
+@log_format_option
 @format_option("text", "json", default="text", variable="LOAD_FORMAT")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -97,6 +105,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     archive_lock: str | None,
     signing_key: Path | None,
     umask: int,
+    metrics_file: Path | None,
+    ping_url: str | None,
+    log_format: str,
     output_format: str,
 ) -> None:
     """Copy new and changed tasks into the database.
@@ -112,6 +123,9 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks load --from 2026-03-01 --to 2026-03-08
     """
     clock = machine_clock() if now is None else now
+    run_id = new_run_id(clock)
+    if log_format == "json":
+        talk.log_as_json(run_id)
     policy = Policy(
         now=clock,
         horizon=horizon_days * DAY,
@@ -126,23 +140,32 @@ def command(  # noqa: PLR0913 - one parameter an option
         os_clouds, project_ids, endpoint, region, connections, all_projects, include, exclude
     )
     copy_place = _copy_place(archive_url, archive_lock)
+    signer = None if signing_key is None else KeySigner(signing_key)
+    watch = Watch(DataDir(data_dir), None if dry_run else metrics_file, ping_url, now)
     os.umask(umask)
-    signed_in = sign_in(request, os.environ)
-    job = LoadJob(
-        DataDir(data_dir),
-        signed_in.accesses,
-        policy,
-        signed_out=signed_in.failures,
-        connections=connections,
-        signer=None if signing_key is None else KeySigner(signing_key),
-        copy_place=copy_place,
-        is_clock_real=now is None,
-    )
+
+    def prepare() -> LoadJob:
+        signed_in = sign_in(request, os.environ)
+        return LoadJob(
+            DataDir(data_dir),
+            signed_in.accesses,
+            policy,
+            connections=connections,
+            signed_out=signed_in.failures,
+            signer=signer,
+            copy_place=copy_place,
+            is_clock_real=now is None,
+            run_id=run_id,
+        )
+
     if dry_run:
-        _tell_plan(job, output_format)
+        _tell_plan(prepare(), output_format)
         return
-    _warn_beforehand(job, stretch_from)
-    report = _run(job)
+    with watch as watched:
+        job = prepare()
+        _warn_beforehand(job, stretch_from)
+        report = _run(job)
+        watched(report)
     _tell(report, output_format)
     sys.exit(report.exit_code)
 
@@ -171,8 +194,9 @@ def _warn_beforehand(job: LoadJob, stretch_from: Micros | None) -> None:
 
 def _tell(report: LoadReport, output_format: str) -> None:
     for line in remarks(report):
-        talk.say(line)
-    talk.say(summary_line(report))
+        talk.say(line, event="remark", level="warning")
+    summary = {} if not talk.is_json() else as_dict(report)
+    talk.say(summary_line(report), event="published", **{**summary, "run_id": report.run_id})
     if output_format == "json":
         _write_json(as_dict(report))
 
@@ -198,7 +222,8 @@ def _stretch(
 def _run(job: LoadJob) -> LoadReport:
     try:
         with talk.progress() as on_progress:
-            return run_load(replace(job, on_progress=on_progress, on_pause=talk.Pauses()))
+            hooked = replace(job, on_pause=talk.Pauses(), on_read=tell_read)
+            return run_load(replace(hooked, on_progress=on_progress))
     except LockedError:
         raise
     except GaussdbTasksError as error:

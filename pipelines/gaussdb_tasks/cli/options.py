@@ -158,6 +158,27 @@ archive_url_option = option(
     help="Copy the archive there after each load: a directory, or s3://bucket/prefix.",
 )
 
+log_format_option = option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="How to write what it says on stderr; json is an object a line.",
+)
+
+metrics_file_option = option(
+    "--metrics-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write metrics there in Prometheus' text format, however the load ends.",
+)
+
+ping_url_option = option(
+    "--ping-url",
+    metavar="URL",
+    help="Dead-man switch to tell of start (URL/start), success (URL) and failure (URL/fail).",
+)
+
 dry_run_option = option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
 
 now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gaussdb_tasks.archive.copies import CopyState
+from gaussdb_tasks.cli import talk
 from gaussdb_tasks.extract.project import ProjectSummary
 from gaussdb_tasks.instants import iso
 from gaussdb_tasks.night import LoadReport
@@ -102,6 +103,36 @@ def remarks(report: LoadReport) -> Iterator[str]:
             f"note: {finding.check_name}: {finding.meaning} "
             f"({finding.row_count:,} rows, such as {finding.first_rows[0]})"
         )
+
+
+def tell_read(project: ProjectSummary) -> None:
+    """Say to a machine that reads logs what was read of a project, window by window."""
+    if not talk.is_json():
+        return  # people get a line a project at the end
+    key = project.key._asdict()
+    for window in project.windows:
+        talk.say(
+            f"project {project.key.project_id}: window read",
+            event="window",
+            **key,
+            purpose=window.purpose.value,
+            window_from=iso(window.stretch.start),
+            window_to=iso(window.stretch.end),
+            tasks=window.task_count,
+            is_complete=window.is_complete,
+        )
+    talk.say(
+        _project_line(project),
+        event="project",
+        level="info" if project.error is None else "error",
+        **key,
+        outcome=project.outcome.value,
+        calls=project.call_count,
+        seen=project.seen_count,
+        new=project.new_count,
+        changed=project.changed_count,
+        error=None if project.error is None else str(project.error),
+    )
 
 
 def _archive_lines(report: LoadReport) -> Iterator[str]:

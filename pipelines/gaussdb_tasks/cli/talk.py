@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 import click
+import msgspec
 
 from gaussdb_tasks.knowledge import ProjectKey
 
@@ -21,19 +22,52 @@ class Progress(Protocol):
         """Note the tasks seen so far, and how many the API has announced (0: it has not)."""
 
 
-def say(message: str) -> None:
-    """Say something: as it is to a person, with the time to a log."""
-    if sys.stderr.isatty():
+class _Log:
+    """How to say things: in lines for people, or as JSON, an object a line."""
+
+    def __init__(self) -> None:
+        self.is_json = False
+        self.run_id: str | None = None
+
+
+_LOG: Final = _Log()
+
+
+def log_as_json(run_id: str | None) -> None:
+    """Say everything from now on as JSON; None: as text again."""
+    _LOG.is_json = run_id is not None
+    _LOG.run_id = run_id
+
+
+def is_json() -> bool:
+    """Tell whether JSON is spoken."""
+    return _LOG.is_json
+
+
+def say(message: str, event: str = "note", level: str = "info", **fields: object) -> None:
+    """Say something: as it is to a person, with the time to a log, with fields to a machine."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if _LOG.is_json:
+        line = {"at": stamp, "level": level, "run_id": _LOG.run_id, "event": event, **fields}
+        click.echo(msgspec.json.encode({**line, "message": message}), err=True)
+    elif sys.stderr.isatty():
         click.echo(message, err=True)
     else:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         click.echo(f"{stamp} {message}", err=True)
+
+
+def complain(message: str) -> None:
+    """Say what ended a command, as its last word."""
+    if _LOG.is_json:
+        say(message, event="failed", level="error")
+    else:
+        click.echo(f"gaussdb-tasks: {message}", err=True)
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Show a bar to a person, and write a line now and then into a log."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _LOG.is_json:
         with _bars() as bars:
             yield bars
     else:
@@ -51,7 +85,11 @@ class Pauses:
         now = time.monotonic()
         if seconds >= _SHORTEST_REST_SECONDS and now >= self._quiet_until:
             self._quiet_until = now + max(seconds, _LINE_EVERY_SECONDS)
-            say(f"the service rations calls: waiting for {seconds:.0f} s")
+            say(
+                f"the service rations calls: waiting for {seconds:.0f} s",
+                event="rationed",
+                wait_seconds=round(seconds, 3),
+            )
 
 
 class _Lines:
@@ -64,7 +102,13 @@ class _Lines:
         if time.monotonic() - self._last_line_at >= _LINE_EVERY_SECONDS:
             self._last_line_at = time.monotonic()
             of = f" of {announced:,}" if announced else ""
-            say(f"project {project.project_id}: {seen:,}{of} tasks read so far")
+            say(
+                f"project {project.project_id}: {seen:,}{of} tasks read so far",
+                event="progress",
+                **project._asdict(),
+                seen=seen,
+                announced=announced or None,
+            )
 
 
 @contextmanager

@@ -46,6 +46,8 @@ class Run:
     on_progress: Callable[[ProjectKey, int, int], None] = field(
         default=lambda _project, _seen, _announced: None
     )
+    on_read: "Callable[[ProjectSummary], None]" = field(default=lambda _summary: None)
+    """Told when a project has been read, in the thread that read it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ class ProjectSource:
         return cls(key, fetch_page, lambda: 0, nothing, lambda _job_id, _created_at: None)
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSummary:
+    """A window of time that was read, or part of one."""
+
+    purpose: Purpose
+    stretch: Stretch
+    task_count: int
+    is_complete: bool
+
+
 @dataclass(frozen=True)
 class ProjectSummary:
     """What a load found in one project."""
@@ -91,6 +103,7 @@ class ProjectSummary:
     rejected_count: int
     vanished_count: int
     call_count: int
+    windows: tuple[WindowSummary, ...]
 
 
 def new_run_id(clock: Micros) -> str:
@@ -135,6 +148,7 @@ class ProjectExtraction:
             self._error = error
         self._call_count = self._source.calls_made() - calls_before
         self._compare_clocks()
+        self._run.on_read(self.summary())
 
     def _compare_clocks(self) -> None:
         ahead = self._source.clock_ahead() or 0
@@ -241,6 +255,10 @@ class ProjectExtraction:
             rejected_count=len(self._rejections),
             vanished_count=sum(1 for v in vanishings if v.reappeared_at is None),
             call_count=self._call_count,
+            windows=tuple(
+                WindowSummary(purpose, each.stretch, each.distinct_count, each.is_complete)
+                for purpose, each in self._reading.windows
+            ),
         )
 
     def knowledge_after(self) -> Knowledge:
