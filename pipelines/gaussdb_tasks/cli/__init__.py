@@ -26,6 +26,7 @@ _COMMANDS = (
         "retention", "Remove tasks that no load has seen for longer than a period, on the record."
     ),
     Subcommand("redact", "Remove what must not be kept, on the record."),
+    Subcommand("schedule", "Print what a scheduler needs to run the load every night."),
     Subcommand(
         "config",
         "Show what is in force for a command, and whence: option, variable, file or default.",

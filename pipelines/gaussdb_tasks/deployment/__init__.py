@@ -1,0 +1,1 @@
+"""Running every night by itself: what a scheduler needs, written from templates."""

@@ -1,0 +1,120 @@
+"""The files that a scheduler needs to run the nightly load, for some options of it."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import jinja2
+
+_TEMPLATES: Final = Path(__file__).parent
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_@:,./=+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What is to run, when, and as whom.
+
+    Attributes:
+        program: the program, by an absolute path.
+        arguments: what follows it, the command first.
+        data_dir: where it writes, an absolute path.
+        hour: of the day, UTC.
+        minute: of that hour.
+        user: whom it runs as.
+        image: the container to run it in.
+        credentials: where its credentials lie, an absolute path.
+    """
+
+    program: str
+    arguments: Sequence[str]
+    data_dir: Path
+    hour: int
+    minute: int
+    user: str
+    image: str
+    credentials: Path
+
+
+def for_systemd(schedule: Schedule) -> Mapping[str, str]:
+    """Return a service and the timer that starts it, by file name."""
+    return {
+        f"gaussdb-tasks.{kind}": _render(f"systemd.{kind}.j2", schedule, systemd_word)
+        for kind in ("service", "timer")
+    }
+
+
+def for_cron(schedule: Schedule) -> Mapping[str, str]:
+    """Return a file for /etc/cron.d."""
+    return {"gaussdb-tasks.cron": _render("cron.j2", schedule, cron_word)}
+
+
+def for_kubernetes(schedule: Schedule) -> Mapping[str, str]:
+    """Return a CronJob and the claim of its volume."""
+    return {"gaussdb-tasks.yaml": _render("kubernetes.yaml.j2", schedule, kubernetes_word)}
+
+
+def for_github_actions(schedule: Schedule) -> Mapping[str, str]:
+    """Return a workflow; it keeps the data directory as an artifact of the repository's cache."""
+    return {"gaussdb-tasks.yml": _render("github-actions.yml.j2", schedule, shlex.quote)}
+
+
+def for_airflow(schedule: Schedule) -> Mapping[str, str]:
+    """Return a module with a DAG."""
+    return {"gaussdb_tasks_dag.py": _render("airflow.py.j2", schedule, shlex.quote)}
+
+
+SCHEDULERS: Final[Mapping[str, Callable[[Schedule], Mapping[str, str]]]] = MappingProxyType(
+    {
+        "systemd": for_systemd,
+        "cron": for_cron,
+        "kubernetes": for_kubernetes,
+        "github-actions": for_github_actions,
+        "airflow": for_airflow,
+    }
+)
+
+
+def systemd_word(word: str) -> str:
+    """Quote a word of ExecStart: specifiers and variables mean themselves."""
+    literal = word.replace("%", "%%").replace("$", "$$")
+    if _PLAIN.fullmatch(word):
+        return literal
+    return '"' + literal.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def cron_word(word: str) -> str:
+    """Quote a word of a crontab's command: a per cent sign would end it."""
+    return shlex.quote(word).replace("%", "\\%")
+
+
+def kubernetes_word(word: str) -> str:
+    """Quote a word of a container's arguments: ``$(...)`` would be put in place of."""
+    return json.dumps(word.replace("$(", "$$("))
+
+
+def _render(template: str, schedule: Schedule, quote: Callable[[str], str]) -> str:
+    # What is made are no pages: there is nothing to escape but words, which each kind quotes.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - see above
+    )
+    words: dict[str, Any] = {
+        "schedule": schedule,
+        "time": f"{schedule.hour:02}:{schedule.minute:02}",
+        "words": [quote(word) for word in schedule.arguments],
+        "program": quote(schedule.program),
+        "command": " ".join(quote(word) for word in (schedule.program, *schedule.arguments)),
+        "is_at_home": schedule.data_dir.is_relative_to("/home"),
+        "quote": quote,
+        "repr": repr,
+    }
+    return environment.get_template(template).render(words)
