@@ -45,6 +45,7 @@ from gaussdb_tasks.warehouse.gaps import newly_lost
 from gaussdb_tasks.warehouse.loading import load_into
 from gaussdb_tasks.warehouse.objects import Finding, Severity, apply_views, run_checks
 from gaussdb_tasks.warehouse.recall import finder, recall
+from gaussdb_tasks.warehouse.upgrades import upgrade
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class LoadReport:
         warnings: what the data checks found worth knowing.
         signed_out: sign-ins that failed, so that their projects could not be read.
         lost: stretches of time per project that left the horizon unread since the last load.
+        upgraded_from: version of the schema that the database had, if it was upgraded.
         adopted: entries of the archive that the database had lacked.
         archive_doubts: what is wrong with the archive.
         entry_name: the load's own entry in the archive.
@@ -95,6 +97,7 @@ class LoadReport:
     signed_out: tuple[SignedOut, ...]
     warnings: tuple[Finding, ...]
     lost: tuple[tuple[ProjectKey, Stretch], ...]
+    upgraded_from: int | None
     adopted: tuple[str, ...]
     archive_doubts: tuple[str, ...]
     entry_name: str
@@ -162,6 +165,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
     stand = standing(archive, job.data_dir.database)
     origin = None if stand.is_rebuild else job.data_dir.database
     with database.writable_clone(origin, clone) as connection:
+        upgraded_from = upgrade(connection)
         caught_up = catch_up(connection, stand)
         sources = [_source(connection, access, job, budgets) for access in job.accesses]
         load_number = next_load_number(sources)
@@ -195,6 +199,7 @@ def _load_in(scratch: Path, job: LoadJob, run_id: str, started: float) -> LoadRe
         signed_out=tuple(job.signed_out),
         warnings=findings,
         lost=lost,
+        upgraded_from=upgraded_from,
         adopted=caught_up.adopted,
         archive_doubts=caught_up.doubts,
         entry_name=entry.name,

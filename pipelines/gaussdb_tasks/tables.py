@@ -308,6 +308,16 @@ ARCHIVE_ACTS: Final = Table(
     ("archive_sequence",),
 )
 
+SCHEMA_VERSION: Final = 2
+"""The version of the database's schema that this program makes and goes on with."""
+
+SCHEMA_VERSIONS: Final = Table(
+    "schema_version",
+    "one row: the version of the database's schema",
+    (Column("version", "bigint", "Raised whenever tables change.", nullable=False),),
+    ("version",),
+)
+
 LOADED_TABLES: Final = (
     TASK_VERSIONS,
     TASKS,
@@ -319,7 +329,7 @@ LOADED_TABLES: Final = (
 )
 """The tables that dlt loads."""
 
-ALL_TABLES: Final = (*LOADED_TABLES, ARCHIVE_ACTS)
+ALL_TABLES: Final = (*LOADED_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS)
 
 # As dlt names it: the load that last wrote a row.
 LOAD_ID: Final = Column("_dlt_load_id", "text", "The load package of the row.", nullable=False)

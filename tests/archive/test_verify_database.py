@@ -13,7 +13,7 @@ from gaussdb_tasks.archive.findings import Finding
 from gaussdb_tasks.archive.inspection import verify
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification import Demands
-from gaussdb_tasks.tables import ALL_TABLES, ARCHIVE_ACTS
+from gaussdb_tasks.tables import ALL_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS
 from gaussdb_tasks.warehouse.datadir import DataDir
 
 FULL, FAST = Demands(), Demands(is_fast=True)
@@ -45,7 +45,7 @@ def findings(data_dir: DataDir, demands: Demands = FULL) -> list[Finding]:
     [
         (table.name, column.name)
         for table in ALL_TABLES
-        if table is not ARCHIVE_ACTS
+        if table not in (ARCHIVE_ACTS, SCHEMA_VERSIONS)
         for column in table.columns
     ],
 )
@@ -67,6 +67,14 @@ def test_an_edited_value(data_dir: DataDir, table: str, column: str) -> None:
     )
     if column not in {"region", "project_id", "archive_sequence", *declared.primary_key}:
         assert column in {each.column for each in found}
+
+
+def test_another_schema_version(data_dir: DataDir) -> None:
+    """Lowered, it would have the next load upgrade what needs no upgrade; raised, it is refused."""
+    edited(data_dir, "update task_center.schema_version set version = 1")
+    assert {each.where for each in findings(data_dir)} == {"task_center.schema_version"}
+    edited(data_dir, "update task_center.schema_version set version = 99")
+    assert any("newer gaussdb-tasks" in each.detail for each in findings(data_dir))
 
 
 def test_what_is_told_of_an_edit(data_dir: DataDir, command: Command) -> None:

@@ -23,7 +23,6 @@ from gaussdb_tasks.warehouse.database import read_published
 from gaussdb_tasks.warehouse.recall import has_tables
 
 _LOOK: Final = "run gaussdb-tasks verify, and bring back what it names from a copy"
-_COLUMNS: Final = (("archive_sequence", "bigint"), ("head_digest", "varchar"))
 
 
 class ArchiveError(DatabaseError):
@@ -123,12 +122,7 @@ def _known(connection: duckdb.DuckDBPyConnection) -> Head | None:
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     make_room_for_acts(connection)
-    if has_tables(connection):
-        for name, sql_type in _COLUMNS:
-            connection.execute(
-                f"alter table {SCHEMA}.load_runs add column if not exists {name} {sql_type}"
-            )
-    else:
+    if not has_tables(connection):
         make_tables(connection)
 
 

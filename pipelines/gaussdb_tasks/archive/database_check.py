@@ -22,7 +22,14 @@ from gaussdb_tasks.archive.restoring import (
 from gaussdb_tasks.archive.segments import SCHEMA, Segment, parquet_sql, quoted_text, table_sql
 from gaussdb_tasks.archive.store import Link
 from gaussdb_tasks.errors import GaussdbTasksError
-from gaussdb_tasks.tables import ALL_TABLES, LOAD_ID, TASKS, Column
+from gaussdb_tasks.tables import (
+    ALL_TABLES,
+    LOAD_ID,
+    SCHEMA_VERSION,
+    SCHEMA_VERSIONS,
+    TASKS,
+    Column,
+)
 from gaussdb_tasks.version import VERSION
 from gaussdb_tasks.warehouse.database import read_published, writable_clone
 from gaussdb_tasks.warehouse.objects import apply_views
@@ -112,12 +119,24 @@ def _verify_shape(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     expected = {table.name: _column_types(table.columns) for table in ALL_TABLES}
     for table in sorted(expected.keys() | actual.keys()):
         where = f"{SCHEMA}.{table}"
+        if table not in actual and table == SCHEMA_VERSIONS.name:
+            continue  # a database of the first version, that no load has upgraded yet
         if table not in actual:
             found.add(Fault.MISSING, where, "the table is not there")
         elif table not in expected:
             found.add(Fault.EXTRA, where, "no load makes such a table")
         else:
             _verify_columns(where, expected[table], actual[table], found)
+    if SCHEMA_VERSIONS.name in actual:
+        _verify_schema_version(connection, found)
+
+
+def _verify_schema_version(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    where = f"{SCHEMA}.{SCHEMA_VERSIONS.name}"
+    versions = [version for (version,) in connection.execute(f"from {where}").fetchall()]
+    if versions != [SCHEMA_VERSION]:
+        detail = f"it is {versions}, not {SCHEMA_VERSION}"
+        found.add(Fault.DIFFERS, where, detail, column="version")
 
 
 def _column_types(columns: Sequence[Column]) -> dict[str, str]:

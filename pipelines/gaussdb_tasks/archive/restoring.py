@@ -17,6 +17,7 @@ from gaussdb_tasks.archive.sealing import make_room_for_acts, mark_load
 from gaussdb_tasks.archive.segments import SCHEMA, Segment, parquet_sql, quoted_text
 from gaussdb_tasks.archive.store import Link
 from gaussdb_tasks.tables import ARCHIVE_ACTS, LOAD_ID, LOADED_TABLES, TASKS
+from gaussdb_tasks.warehouse.upgrades import upgrade
 
 _APPENDED: Final = (
     segments.TASK_VERSIONS,
@@ -47,6 +48,7 @@ _ORDER: Final = "order by first_seen_at, created_at, job_id"
 def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that a load fills, as dlt makes them, where they are missing."""
     make_room_for_acts(connection)
+    upgrade(connection)
     for table in LOADED_TABLES:
         columns = ", ".join(column.ddl for column in (*table.columns, LOAD_ID))
         connection.execute(f"create table if not exists {SCHEMA}.{table.name} ({columns})")

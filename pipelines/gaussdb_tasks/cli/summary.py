@@ -8,6 +8,7 @@ from gaussdb_tasks.cli import talk
 from gaussdb_tasks.extract.project import ProjectSummary
 from gaussdb_tasks.instants import iso
 from gaussdb_tasks.night import LoadReport
+from gaussdb_tasks.tables import SCHEMA_VERSION
 
 
 def summary_line(report: LoadReport) -> str:
@@ -31,6 +32,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
         "archive_entry": report.entry_name,
         "head_digest": report.head_digest,
         "copies_waiting": None if report.copies is None else report.copies.waiting,
+        "upgraded_from": report.upgraded_from,
         "adopted": list(report.adopted),
         "archive_doubts": list(report.archive_doubts),
         "seconds": round(report.seconds, 3),
@@ -75,6 +77,11 @@ def waiting_line(copies: CopyState) -> str:
 
 def remarks(report: LoadReport) -> Iterator[str]:
     """Say what somebody may want to look at, a line each."""
+    if report.upgraded_from is not None:
+        yield (
+            f"note: the database was upgraded from version {report.upgraded_from} of its schema "
+            f"to {SCHEMA_VERSION}"
+        )
     yield from _archive_lines(report)
     for project in report.projects:
         if len(report.projects) > 1:

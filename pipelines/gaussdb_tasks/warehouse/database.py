@@ -10,6 +10,7 @@ import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
 from gaussdb_tasks.warehouse import files
+from gaussdb_tasks.warehouse.upgrades import refuse_newer
 
 STAGING_SCHEMA: Final = "task_center_staging"
 
@@ -33,6 +34,7 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
         raise ConfigurationError(message)
     connection = _connect(path, read_only=True, config=config)
     try:
+        refuse_newer(connection, path)
         yield connection
     finally:
         connection.close()
