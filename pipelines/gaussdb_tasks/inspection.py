@@ -6,23 +6,42 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
+
+import duckdb
 
 from gaussdb_tasks.api.access import ProjectAccess
 from gaussdb_tasks.api.budget import CallBudget
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.signin import sign_in
+from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.instants import MINUTE, SECOND, Micros, iso, now
 from gaussdb_tasks.knowledge import ProjectKey
+from gaussdb_tasks.normalise import created_at_of
 from gaussdb_tasks.plan import Policy
+from gaussdb_tasks.records import Listing, Record
 from gaussdb_tasks.settings import AccessRequest, Patience
+from gaussdb_tasks.warehouse import files
 from gaussdb_tasks.warehouse.database import read_published
 from gaussdb_tasks.warehouse.datadir import DataDir
 from gaussdb_tasks.warehouse.mounts import ON_A_DISK, network_file_system
-from gaussdb_tasks.warehouse.recall import recall
+from gaussdb_tasks.warehouse.recall import has_tables, recall
 
+_LAST_NIGHT: Final = """
+    select
+        strftime(max(observed_at), '%Y-%m-%dT%H:%M:%SZ'),
+        count(*),
+        string_agg(project_id || ' ' || outcome || ': ' || coalesce(error, ''), '; ')
+            filter (where outcome <> 'complete')
+    from task_center.load_runs
+    where load_number = (select max(load_number) from task_center.load_runs)
+    having count(*) > 0
+"""
 _TOLERATED_SKEW: Final[Micros] = 5 * MINUTE
+_FEWEST_TO_PROBE: Final = 7
+_PROBED: Final = 5
 _CLONES_TO_FIT: Final = 3
 """The clone, what the load adds to it, and dlt's files."""
 
@@ -76,6 +95,7 @@ def _inspect_data_dir(data_dir: DataDir) -> Iterator[Inspected]:
     else:
         detail = f"{data_dir.path} is on a network file system ({network}), {ON_A_DISK}"
         yield Inspected(part, State.WARNING, detail)
+    yield _inspect_file_system(existing)
     yield from _inspect_database(data_dir)
     yield _inspect_space(data_dir, existing)
 
@@ -86,14 +106,52 @@ def _inspect_database(data_dir: DataDir) -> Iterator[Inspected]:
         yield Inspected(part, State.OK, f"{data_dir.database} will be made by the first load")
         return
     try:
-        with read_published(data_dir.database):
+        with read_published(data_dir.database) as connection:
             yield Inspected(part, State.OK, f"{data_dir.database} opens")
+            yield _inspect_last_night(connection)
         with data_dir.locked():
             yield Inspected("lock", State.OK, "no load is working")
     except LockedError:
         yield Inspected("lock", State.WARNING, "a load is working at this moment")
     except GaussdbTasksError as error:
         yield _wrong(part, error)
+
+
+def _inspect_last_night(connection: duckdb.DuckDBPyConnection) -> Inspected:
+    part = "last night"
+    row = connection.execute(_LAST_NIGHT).fetchone() if has_tables(connection) else None
+    if row is None:
+        return Inspected(part, State.OK, "there was none yet")
+    at, count, troubles = row
+    detail = f"the last load was at {at}, of {count} projects"
+    if troubles is None:
+        return Inspected(part, State.OK, f"{detail}, all of them complete")
+    mend = "; the next load reads again what was not proved"
+    return Inspected(part, State.WARNING, f"{detail}: {troubles}{mend}")
+
+
+def _inspect_file_system(folder: Path) -> Inspected:
+    """Try what a publication needs: a rename over a file that is open; and how it clones."""
+    part = "file system"
+    try:
+        with TemporaryDirectory(dir=folder, prefix=".check-") as scratch:
+            old, new = Path(scratch, "old"), Path(scratch, "new")
+            old.write_bytes(b"old")
+            new.write_bytes(b"new")
+            with old.open("rb") as reader:
+                new.replace(old)
+                is_atomic = (reader.read(), old.read_bytes()) == (b"old", b"new")
+            shares = files.shares_blocks(old, new)
+    except OSError as error:
+        detail = (
+            f"files cannot be made and renamed in {folder} ({error.strerror}); mend owner, mode"
+        )
+        return Inspected(part, State.WRONG, detail, ExitCode.USAGE)
+    if not is_atomic:
+        detail = f"a file renamed in {folder} disturbs who has the old one open; use a local disk"
+        return Inspected(part, State.WRONG, detail, ExitCode.USAGE)
+    how = "shares blocks (reflink): a clone costs nothing" if shares else "copies to clone"
+    return Inspected(part, State.OK, f"renames as it should, and {how}")
 
 
 def _inspect_space(data_dir: DataDir, existing: Path) -> Inspected:
@@ -120,10 +178,63 @@ def _inspect_project(
     except GaussdbTasksError as error:
         yield _wrong(part, error)
         return
+    yield from _probe(client, window.start, window.end, page)
     count = "an unknown number of" if page.total_count is None else f"{page.total_count:,}"
     since = iso(window.start)
     yield Inspected(part, State.OK, f"{access.endpoint} lists {count} tasks since {since}")
     yield _inspect_clock(client.server_date)
+
+
+def _probe(
+    client: TaskCenterClient, start: Micros, end: Micros, page: Listing
+) -> Iterator[Inspected]:
+    """Find out what the API means where its documentation leaves it open, with two calls more."""
+    part = "what the API means"
+    if len(page.records) < _FEWEST_TO_PROBE:
+        yield Inspected(part, State.OK, "too few tasks to tell; loads depend on none of it")
+        return
+    second = client.fetch_page(TaskQuery(start, end), offset=1, limit=_PROBED)
+    running = client.fetch_page(TaskQuery(status=STATUS_RUNNING), offset=0, limit=_PROBED)
+    statuses = {_status(record) for record in running.records}
+    is_heeded = statuses <= {STATUS_RUNNING}
+    told = [
+        f"offset counts {_offset_unit(page, second)}",
+        f"total_count is {_kind_of_count(page)}",
+        f"the list is {_order(page)}",
+        f"the filter for running tasks is {'heeded' if is_heeded else 'not heeded'}",
+    ]
+    yield Inspected(part, State.OK, f"{'; '.join(told)}; loads depend on none of it")
+
+
+def _status(record: Record) -> object:
+    return record.fields.get("status") if isinstance(record.fields, Mapping) else None
+
+
+def _offset_unit(page: Listing, second: Listing) -> str:
+    first_known = [record.identity for record in page.records]
+    begins = second.records[0].identity if second.records else None
+    if begins == first_known[1]:
+        return "records from 0"
+    if begins == first_known[0]:
+        return "records or pages from 1"
+    if len(first_known) > _PROBED and begins == first_known[_PROBED]:
+        return "pages from 0"
+    return "what two calls do not tell"
+
+
+def _kind_of_count(page: Listing) -> str:
+    if page.total_count is None:
+        return "not given: a page that is short ends a list"
+    if page.total_count == len(page.records) == PAGE_LIMIT:
+        return "perhaps only the length of a page"
+    return f"a number ({page.total_count:,})"
+
+
+def _order(page: Listing) -> str:
+    instants = [at for at in map(created_at_of, page.records) if at is not None]
+    if instants == sorted(instants, reverse=True):
+        return "newest first"
+    return "oldest first" if instants == sorted(instants) else "in no order of time"
 
 
 def _inspect_clock(server_date: Micros | None) -> Inspected:

@@ -8,8 +8,10 @@ import pytest
 
 from command_runs import Command, Run, token_env
 from emulator_client import OTHER_PROJECT, PROJECT, record
-from gaussdb_tasks.emulator import Emulator, FixedWorld, RealClock
-from gaussdb_tasks.instants import HOUR
+from gaussdb_tasks import instants
+from gaussdb_tasks.emulator import Behaviour, Emulator, FixedWorld, RealClock
+from gaussdb_tasks.emulator.behaviour import OffsetUnit
+from gaussdb_tasks.instants import HOUR, MINUTE
 from gaussdb_tasks.warehouse.datadir import DataDir
 
 
@@ -99,3 +101,44 @@ def test_a_bad_data_directory(command: Command, emulator: Emulator) -> None:
     assert run.exit_code == 2
     assert states(run)["data directory"] == "wrong"
     assert "--data-dir" in run.stdout
+
+
+def test_it_tells_what_the_api_means(command: Command) -> None:
+    """Two calls more: offset, count, order, the filter for running tasks."""
+    now = instants.now()
+    listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
+    units: dict[OffsetUnit, str] = {"records": "records from 0", "pages": "pages from 0"}
+    for unit, told in units.items():
+        behaviour = Behaviour(offset_unit=unit)
+        world = FixedWorld({PROJECT: listed})
+        with Emulator(world, clock=RealClock(), behaviour=behaviour) as served:
+            run = command("check", "--format", "json", env=token_env(served))
+            assert len(served.calls) == 3
+        (meaning,) = (
+            each["detail"]
+            for each in json.loads(run.stdout)
+            if each["part"] == "what the API means"
+        )
+        assert f"offset counts {told}" in meaning
+        assert "newest first" in meaning
+        assert "the filter for running tasks is heeded" in meaning
+
+
+def test_last_night_is_looked_at(command: Command, emulator: Emulator) -> None:
+    """A project that failed is named, with what it said."""
+    env = token_env(emulator)
+    assert command("load", env=env).exit_code == 0
+    assert states(command("check", "--format", "json", env=env))["last night"] == "ok"
+    with Emulator(emulator.world, clock=RealClock(), forbidden_projects=[OTHER_PROJECT]) as served:
+        assert command("load", env=token_env(served)).exit_code == 3
+        run = command("check", "--format", "json", env=token_env(served))
+    assert states(run)["last night"] == "warning"
+    assert f"{OTHER_PROJECT} failed" in run.stdout
+
+
+def test_the_file_system_is_tried(command: Command, emulator: Emulator) -> None:
+    """Renaming over an open file, and nothing is left behind."""
+    run = command("check", "--format", "json", env=token_env(emulator))
+    assert states(run)["file system"] == "ok"
+    assert states(run)["configuration"] == "ok"
+    assert list(Path.cwd().iterdir()) == []

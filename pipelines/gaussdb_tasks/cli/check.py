@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli.configuration import file_in_force
 from gaussdb_tasks.cli.options import (
     access_options,
     data_dir_option,
     format_option,
     now_option,
 )
-from gaussdb_tasks.inspection import inspect
+from gaussdb_tasks.inspection import Inspected, State, inspect
 from gaussdb_tasks.instants import Micros
 from gaussdb_tasks.instants import now as machine_clock
 from gaussdb_tasks.plan import Policy
@@ -55,6 +56,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     policy = Policy(now=machine_clock() if now is None else now)
     found = list(inspect(DataDir(data_dir), request, os.environ, policy))
+    file = file_in_force(click.get_current_context())
+    told = f"{file or 'no file'}; gaussdb-tasks config check shows each value and its source"
+    found.insert(0, Inspected("configuration", State.OK, told))
     names = ["part", "state", "detail"]
     rows = [(each.part, each.state.value, each.detail) for each in found]
     output.write_rows(names, iter(rows), output.Target(output_format))

@@ -18,13 +18,20 @@ _NO_REFLINK: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, err
 
 def clone(source: Path, target: Path) -> None:
     """Clone a file: at once where the file system shares blocks, by copying elsewhere."""
+    if not shares_blocks(source, target):
+        shutil.copyfile(source, target)
+
+
+def shares_blocks(source: Path, target: Path) -> bool:
+    """Make a file share the blocks of another; False where the file system cannot."""
     try:
         with source.open("rb") as reader, target.open("wb") as writer:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
     except OSError as error:
         if error.errno not in _NO_REFLINK:
             raise
-        shutil.copyfile(source, target)
+        return False
+    return True
 
 
 def publish(source: Path, target: Path) -> None:
