@@ -28,7 +28,7 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and each tool that the README names
+test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and tool that the README names; sign in at a Keystone
 	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
 
 .PHONY: test-thorough
@@ -100,7 +100,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/tools/.installed: $(TOOL_REQUIREMENTS)/tools.txt | $(VENV)/bin/python
+$(VENV)/tools/.installed $(VENV)/keystone/.installed: $(VENV)/%/.installed: $(TOOL_REQUIREMENTS)/%.txt | $(VENV)/bin/python
 	@echo "installing into $(@D)"
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -18,6 +18,7 @@ import pytest
 PINNED: Final = "pinned"
 OTHER_DUCKDBS: Final = ("duckdb-1.4", "duckdb-2.0")
 TOOLS: Final = "tools"
+KEYSTONE: Final = "keystone"
 
 _REQUIREMENTS: Final = Path(__file__).parent / "requirements"
 _PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
@@ -86,7 +87,7 @@ def environment(name: str) -> Environment:
     folder = _ROOT / name
     if not (folder / ".installed").exists():
         _miss(name)
-    if name == TOOLS:
+    if name in {TOOLS, KEYSTONE}:
         return Environment(folder / "bin" / "python")
     return Environment(Path(sys.executable), folder)
 
