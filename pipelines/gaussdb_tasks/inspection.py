@@ -178,21 +178,21 @@ def _inspect_project(
     except GaussdbTasksError as error:
         yield _wrong(part, error)
         return
-    yield from _probe(client, window.start, window.end, page)
     count = "an unknown number of" if page.total_count is None else f"{page.total_count:,}"
     since = iso(window.start)
     yield Inspected(part, State.OK, f"{access.endpoint} lists {count} tasks since {since}")
     yield _inspect_clock(client.server_date)
+    try:
+        yield _probe(client, window.start, window.end, page)
+    except GaussdbTasksError as error:
+        yield _wrong(part, error)
 
 
-def _probe(
-    client: TaskCenterClient, start: Micros, end: Micros, page: Listing
-) -> Iterator[Inspected]:
+def _probe(client: TaskCenterClient, start: Micros, end: Micros, page: Listing) -> Inspected:
     """Find out what the API means where its documentation leaves it open, with two calls more."""
     part = "what the API means"
     if len(page.records) < _FEWEST_TO_PROBE:
-        yield Inspected(part, State.OK, "too few tasks to tell; loads depend on none of it")
-        return
+        return Inspected(part, State.OK, "too few tasks to tell; loads depend on none of it")
     second = client.fetch_page(TaskQuery(start, end), offset=1, limit=_PROBED)
     running = client.fetch_page(TaskQuery(status=STATUS_RUNNING), offset=0, limit=_PROBED)
     statuses = {_status(record) for record in running.records}
@@ -203,7 +203,7 @@ def _probe(
         f"the list is {_order(page)}",
         f"the filter for running tasks is {'heeded' if is_heeded else 'not heeded'}",
     ]
-    yield Inspected(part, State.OK, f"{'; '.join(told)}; loads depend on none of it")
+    return Inspected(part, State.OK, f"{'; '.join(told)}; loads depend on none of it")
 
 
 def _status(record: Record) -> object:

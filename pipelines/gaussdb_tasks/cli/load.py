@@ -194,7 +194,8 @@ def _warn_beforehand(job: LoadJob, stretch_from: Micros | None) -> None:
 
 def _tell(report: LoadReport, output_format: str) -> None:
     for line in remarks(report):
-        talk.say(line, event="remark", level="warning")
+        is_calm = line.startswith(("note:", "project "))
+        talk.say(line, event="remark", level="info" if is_calm else "warning")
     summary = {} if not talk.is_json() else as_dict(report)
     talk.say(summary_line(report), event="published", **{**summary, "run_id": report.run_id})
     if output_format == "json":
