@@ -66,6 +66,7 @@ class Served:
     """A task center that lists the same records to every question, without heeding the times."""
 
     clock_ahead = None
+    calls_made = 0
 
     def __init__(self, texts_of_records: list[str]) -> None:
         self.records = texts_of_records
