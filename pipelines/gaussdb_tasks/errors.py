@@ -59,8 +59,8 @@ class CheckFailedError(GaussdbTasksError):
 
 
 def worst_of(errors: Sequence[GaussdbTasksError]) -> GaussdbTasksError:
-    """Make one error of several: were it only settings, running it again would not help."""
+    """Make one error of several, a line each: only settings, and running again would not help."""
     worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
-    merged = type(worst)("; ".join(dict.fromkeys(str(error) for error in errors)))
+    merged = type(worst)("\n".join(dict.fromkeys(str(error) for error in errors)))
     merged.__cause__ = worst
     return merged

@@ -104,7 +104,7 @@ def test_a_bad_data_directory(command: Command, emulator: Emulator) -> None:
 
 
 def test_it_tells_what_the_api_means(command: Command) -> None:
-    """Two calls more: offset, count, order, the filter for running tasks."""
+    """Two calls more: offset, count, order, what is running."""
     now = instants.now()
     listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
     units: dict[OffsetUnit, str] = {"records": "records from 0", "pages": "pages from 0"}
@@ -121,7 +121,19 @@ def test_it_tells_what_the_api_means(command: Command) -> None:
         )
         assert f"offset counts {told}" in meaning
         assert "newest first" in meaning
-        assert "the filter for running tasks is heeded" in meaning
+        assert "a list of what is running, without times, is given" in meaning
+
+
+def test_a_service_that_wants_times_always_is_no_finding(command: Command) -> None:
+    """A load does without the list that is refused; so nothing is wrong, and it is told."""
+    now = instants.now()
+    listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
+    behaviour = Behaviour(required_bounds="always")
+    with Emulator(FixedWorld({PROJECT: listed}), clock=RealClock(), behaviour=behaviour) as served:
+        run = command("check", "--format", "json", env=token_env(served))
+    assert run.exit_code == 0
+    assert states(run)["what the API means"] == "ok"
+    assert "without times, is refused" in run.stdout
 
 
 def test_last_night_is_looked_at(command: Command, emulator: Emulator) -> None:

@@ -352,7 +352,7 @@ def test_if_no_project_can_be_read_nothing_is_published(tmp_path: Path) -> None:
     forbidden = [PROJECT, OTHER_PROJECT]
     with (
         Emulator(world, clock=SettableClock(NOW), forbidden_projects=forbidden) as emulator,
-        pytest.raises(AccessError, match=f"{PROJECT}.*{OTHER_PROJECT}"),
+        pytest.raises(AccessError, match=rf"{PROJECT}.*\n.*{OTHER_PROJECT}"),
     ):
         load(emulator, tmp_path, NOW)
     assert not DataDir(tmp_path).database.exists()

@@ -231,7 +231,8 @@ def _run(job: LoadJob) -> LoadReport:
         again = "; run the same load again" if error.exit_code is ExitCode.FAILED else ""
         database = job.data_dir.database
         state = f"{database} is as it was" if database.exists() else f"there is no {database} yet"
-        message = f"{error}; nothing was published, {state}{again}"
+        separator = "\n" if "\n" in str(error) else "; "  # several projects: a line each
+        message = f"{error}{separator}nothing was published, {state}{again}"
         raise type(error)(message) from error
 
 

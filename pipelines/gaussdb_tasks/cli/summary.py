@@ -5,6 +5,7 @@ from typing import Any
 
 from gaussdb_tasks.archive.copies import CopyState
 from gaussdb_tasks.cli import talk
+from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.extract.project import ProjectSummary
 from gaussdb_tasks.instants import iso
 from gaussdb_tasks.night import LoadReport
@@ -87,7 +88,8 @@ def remarks(report: LoadReport) -> Iterator[str]:
         if len(report.projects) > 1:
             yield _project_line(project)
         if project.error is not None:
-            yield f"failed: {project.error}; the other projects were loaded, run it again"
+            again = ", run it again" if project.error.exit_code is ExitCode.FAILED else ""
+            yield f"failed: {project.error}; the other projects were loaded{again}"
         for doubt in project.doubts:
             yield (
                 f"incomplete: project {project.key.project_id}: {doubt}; what was read is kept, "
