@@ -100,7 +100,8 @@ def _explained(path: Path, error: duckdb.Error) -> GaussdbTasksError:
             f"{path} was written by another version of DuckDB; use a gaussdb-tasks that is as new "
             f"as the one that wrote it ({said})"
         )
-    if isinstance(error, duckdb.IOException) and "not a valid DuckDB" not in said:
+    is_opened = isinstance(error, duckdb.IOException) and "not a valid DuckDB" not in said
+    if is_opened or "Corrupt database file" in said:  # what DuckDB 2 says of a wrong checksum
         return ConfigurationError(
             f"{path} is damaged ({said}); keep it for inspection and restore it from a backup"
         )
