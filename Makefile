@@ -37,19 +37,19 @@ test-thorough: $(VENV)/.installed-dev ## Run the property tests with many more e
 
 .PHONY: crash-matrix
 crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and look; takes a quarter of an hour or more
-	@PYTHONPATH=tests:tests/emulator $(BIN)/python tests/survival/crash_matrix.py
+	@$(BIN)/python -m tests.survival.crash_matrix
 
 .PHONY: simulate-years
 simulate-years: $(VENV)/.installed-dev ## Load years of invented nights and hold them against what was visible
-	@PYTHONPATH=tests:tests/emulator:tests/reading $(BIN)/python tests/survival/simulate_years.py
+	@$(BIN)/python -m tests.survival.simulate_years
 
 .PHONY: bench-archive
 bench-archive: $(VENV)/.installed-dev ## Measure how fast an archive is verified and a database rebuilt
-	@$(BIN)/python tests/benchmarks/bench_archive.py
+	@$(BIN)/python -m tests.benchmarks.bench_archive
 
 .PHONY: simulate-decade
 simulate-decade: $(VENV)/.installed-dev ## Load ten years of nights, and look at what grows; takes an hour
-	@$(BIN)/python tests/benchmarks/simulate_decade.py
+	@$(BIN)/python -m tests.benchmarks.simulate_decade
 
 .PHONY: check
 check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whether the docs are up to date
@@ -58,7 +58,7 @@ check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo > $(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
 	@$(BIN)/sqlfluff lint --disable-progress-bar --nocolor sql
-	@$(BIN)/cog -P -I tests -I tests/tools --check $(GENERATED)
+	@$(BIN)/cog -P -I . --check $(GENERATED)
 
 .PHONY: format
 format: $(VENV)/.installed-dev ## Format Python and SQL
@@ -68,19 +68,19 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 
 .PHONY: docs
 docs: $(VENV)/.installed-dev ## Write the generated parts of the docs again
-	@$(BIN)/cog -P -I tests -I tests/tools -r $(GENERATED)
+	@$(BIN)/cog -P -I . -r $(GENERATED)
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night
-	@$(BIN)/python tests/benchmarks/bench_load.py
+	@$(BIN)/python -m tests.benchmarks.bench_load
 
 .PHONY: bench-projects
 bench-projects: $(VENV)/.installed-dev ## Measure nights of a thousand projects in which nothing happens
-	@PYTHONPATH=tests:tests/emulator $(BIN)/python tests/benchmarks/bench_projects.py
+	@$(BIN)/python -m tests.benchmarks.bench_projects
 
 .PHONY: bench-views
 bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten million tasks
-	@PYTHONPATH=tests/views $(BIN)/python tests/benchmarks/bench_views.py
+	@$(BIN)/python -m tests.benchmarks.bench_views
 
 .PHONY: clean
 clean: ## Remove what was set up and what the demo made

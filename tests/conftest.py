@@ -10,4 +10,8 @@ settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
-pytest_plugins = ["archived_nights", "command_runs", "loaded_archive"]
+pytest_plugins = [
+    "tests.support.archived_loads",
+    "tests.support.commands",
+    "tests.support.loaded_archive",
+]

@@ -9,17 +9,16 @@ import click
 import duckdb
 import pytest
 
-import readme_blocks
-from emulator_client import PROJECT, record
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.emulator import Emulator, FixedWorld
 from gaussdb_tasks.errors import ExitCode
-from gaussdb_tasks.instants import now
+from gaussdb_tasks.model.times import now
+from tests.support import DATA, ROOT, readme_blocks
+from tests.support.emulator_client import PROJECT, record
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-EXAMPLE = Path(__file__).parent / "data" / "own_pipeline.py"
+EXAMPLE = DATA / "own_pipeline.py"
 
 
 def test_the_example_of_a_pipeline_runs(tmp_path: Path) -> None:

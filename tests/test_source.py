@@ -10,10 +10,10 @@ import duckdb
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from emulator_client import NOW, PROJECT, job_id, record
 from gaussdb_tasks import task_center
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.instants import DAY, HOUR, to_datetime
+from gaussdb_tasks.model.times import DAY, HOUR, to_datetime
+from tests.support.emulator_client import NOW, PROJECT, job_id, record
 
 TONIGHT = to_datetime(NOW)
 

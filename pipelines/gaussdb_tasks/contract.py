@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from gaussdb_tasks.instants import DAY, Micros
-
 PAGE_LIMIT: Final = 100
 """The most records a page can hold."""
 
-HORIZON: Final[Micros] = 30 * DAY
+HORIZON_DAYS: Final = 30
 """How far back tasks can be queried: "the last month", 30 days as the console counts it."""
 
 STATUS_RUNNING: Final = "Running"

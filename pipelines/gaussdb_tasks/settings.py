@@ -1,6 +1,15 @@
 """What a user can set, as plain values: what to read, and how patiently."""
 
 from dataclasses import dataclass
+from typing import Final
+
+import pendulum
+
+from gaussdb_tasks.contract import HORIZON_DAYS
+from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.times import DAY, MINUTE, Micros, from_datetime, to_datetime
+
+HORIZON: Final[Micros] = HORIZON_DAYS * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class AccessRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetrySettings:
     """How long to go on asking."""
 
     attempts: int = 6
@@ -40,3 +49,36 @@ class Patience:
     """The longest pause between two attempts, where the service names none."""
     longest_rest_seconds: float = 900.0
     """The longest ``Retry-After`` that is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """The clock of a load and what was asked of it."""
+
+    now: Micros
+    horizon: Micros = HORIZON
+    overlap: Micros = 15 * MINUTE
+    margin: Micros = 5 * MINUTE
+    """How far windows reach into the future, for clocks that differ."""
+    full: bool = False
+    time_range: TimeRange | None = None
+    """Read this stretch of time only."""
+
+    @property
+    def visible(self) -> TimeRange:
+        """The time whose tasks the task center still shows."""
+        return TimeRange(self.now - self.horizon, self.now)
+
+    @property
+    def surely_visible_from(self) -> Micros:
+        """Start of what is visible whether a month is 30 days or a calendar month.
+
+        "The last month" reaches back 28 days for most of March, and 30 or 31 otherwise.
+        """
+        month_ago = pendulum.instance(to_datetime(self.now)).subtract(months=1)
+        return max(self.visible.start, from_datetime(month_ago))
+
+    @property
+    def horizon_window(self) -> TimeRange:
+        """The window that reads all of it."""
+        return TimeRange(self.now - self.horizon, self.now + self.margin)

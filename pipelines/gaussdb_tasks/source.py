@@ -22,18 +22,18 @@ from dlt.common.schema.typing import (
 from dlt.common.typing import TTableHintTemplate
 from dlt.extract import DltResource
 
-from gaussdb_tasks import instants, state, tables
-from gaussdb_tasks.api.access import ProjectAccess
-from gaussdb_tasks.api.budget import CallBudget
+from gaussdb_tasks import source_state
+from gaussdb_tasks.api.auth.access import ProjectAccess
+from gaussdb_tasks.api.auth.sign_in import sign_in, token_access
 from gaussdb_tasks.api.client import TaskCenterClient
-from gaussdb_tasks.api.signin import sign_in, token_access
+from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.extract.extraction import Extraction
-from gaussdb_tasks.extract.project import ProjectSource, Run, new_run_id, next_load_number
-from gaussdb_tasks.knowledge import ProjectKey
-from gaussdb_tasks.plan import Policy
-from gaussdb_tasks.settings import AccessRequest, Patience
-from gaussdb_tasks.tables import Table
+from gaussdb_tasks.extract.project_tables import ProjectSource, Run, new_run_id, next_load_number
+from gaussdb_tasks.model import tables, times
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.tables import Table
+from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
 SOURCE_NAME: Final = "task_center"
@@ -71,12 +71,12 @@ def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
     """
 
     def read() -> Extraction:
-        clock = instants.now() if now is None else instants.from_datetime(now)
-        policy = Policy(now=clock, full=full)
+        clock = times.now() if now is None else times.from_datetime(now)
+        settings = LoadSettings(now=clock, full=full)
         accesses = _sign_in(project_id, endpoint, region, token, os_cloud)
         remembered = dlt.current.source_state().setdefault("projects", {})
-        sources = [_remembering(access, policy, remembered) for access in accesses]
-        run = Run(new_run_id(clock), next_load_number(sources), VERSION, policy)
+        sources = [_remembering(access, settings, remembered) for access in accesses]
+        run = Run(new_run_id(clock), next_load_number(sources), VERSION, settings)
         return Extraction(run, sources, on_kept=partial(_remember, run, remembered))
 
     return resources(read, merge="delete-insert")
@@ -168,17 +168,17 @@ def _sign_in(
 
 
 def _remembering(
-    access: ProjectAccess, policy: Policy, remembered: Mapping[str, Any]
+    access: ProjectAccess, settings: LoadSettings, remembered: Mapping[str, Any]
 ) -> ProjectSource:
     """Read a project with what dlt's state remembers of it."""
     key = ProjectKey(access.region, access.project_id)
-    since = policy.visible.start
-    budget = CallBudget()
+    since = settings.visible.start
+    budget = RateLimiter()
     return ProjectSource(
         key=key,
-        fetch_page=TaskCenterClient.for_project(access, budget, Patience()).fetch_page,
+        fetch_page=TaskCenterClient.for_project(access, budget, RetrySettings()).fetch_page,
         calls_made=lambda: budget.calls_made,
-        knowledge=state.from_json(remembered.get(state.state_key(key)), since),
+        state=source_state.from_json(remembered.get(source_state.state_key(key)), since),
         find=lambda _job_id, _created_at: None,
     )
 
@@ -186,6 +186,6 @@ def _remembering(
 def _remember(run: Run, remembered: MutableMapping[str, Any], extraction: Extraction) -> None:
     """Keep what is known after a reading; dlt stores it together with the rows, or not at all."""
     for project in extraction.projects:
-        remembered[state.state_key(project.key)] = state.to_json(
-            project.knowledge_after(), run.policy.visible.start
+        remembered[source_state.state_key(project.key)] = source_state.to_json(
+            project.state_after(), run.settings.visible.start
         )

@@ -15,13 +15,13 @@ import pyarrow.parquet
 import pytest
 
 import gaussdb_tasks.archive
-from gaussdb_tasks.archive.acts import Act
+from gaussdb_tasks.archive.amendments.amendment import Amendment
+from gaussdb_tasks.archive.amendments.redaction import redact
+from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
 from gaussdb_tasks.archive.canonical import row_digest_sql
-from gaussdb_tasks.archive.redaction import redact
-from gaussdb_tasks.archive.segments import BY_NAME, Segment
-from gaussdb_tasks.instants import parse_instant
-from gaussdb_tasks.tables import Column
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.tables import Column
+from gaussdb_tasks.model.times import parse_instant
 
 PAGE = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
 
@@ -46,7 +46,7 @@ def test_the_script_finds_a_whole_archive_whole(data_dir: DataDir) -> None:
 def test_the_script_understands_acts(data_dir: DataDir) -> None:
     """What was removed on purpose is no finding; tombstones are expected."""
     at = parse_instant("2026-09-01", option="at")
-    redact(data_dir, ["fail_reason"], [], Act("redaction", at, "x"), is_dry_run=False)
+    redact(data_dir, ["fail_reason"], [], Amendment("redaction", at, "x"), is_dry_run=False)
     assert check(data_dir.archive).returncode == 0
     next(data_dir.archive.glob("*/*.removed.json")).unlink()
     assert check(data_dir.archive).returncode == 1
@@ -96,7 +96,7 @@ def test_the_example_of_a_row() -> None:
     """The row that the page spells out has the digest that this program gives it."""
     kinds = ("text", "text", "bigint", "double", "bool")
     columns = tuple(Column(f"c{place}", kind, "") for place, kind in enumerate(kinds))
-    segment = Segment("example", "example", "", columns, (), is_appended=True)
+    segment = ArchiveTable("example", "example", "", columns, (), is_appended=True)
     row = "(select 'eu-de' as c0, null as c1, 7 as c2, 0.5::double as c3, true as c4)"
     ((digest,),) = duckdb.execute(f"select {row_digest_sql(segment)} from {row}").fetchall()
     (spelt,) = re.findall(r"^The row .* is `(.*)`\.$", PAGE, flags=re.MULTILINE)

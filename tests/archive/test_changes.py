@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from command_runs import Command
-from emulator_client import NOW, job_id
-from gaussdb_tasks.archive.acts import Act
-from gaussdb_tasks.archive.redaction import redact
-from gaussdb_tasks.instants import DAY
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.archive.amendments.amendment import Amendment
+from gaussdb_tasks.archive.amendments.redaction import redact
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.times import DAY
+from tests.support.commands import Command
+from tests.support.emulator_client import NOW, job_id
 
 
 def _changes(command: Command, data_dir: DataDir, *arguments: str) -> list[tuple[Any, ...]]:
@@ -139,7 +139,7 @@ def test_evidence_that_was_tampered_with(data_dir: DataDir, command: Command) ->
 
 def test_evidence_after_a_redaction(data_dir: DataDir, command: Command) -> None:
     """What is left is proved by the act's own entry."""
-    act = Act("redaction", NOW + 100 * DAY, "x")
+    act = Amendment("redaction", NOW + 100 * DAY, "x")
     redact(data_dir, ["fail_reason"], [job_id(4)], act, is_dry_run=False)
     run = command("evidence", job_id(4), "--data-dir", data_dir.path)
     assert run.exit_code == 0

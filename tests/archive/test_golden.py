@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from command_runs import Command
-from emulator_client import PROJECT, record
-from gaussdb_tasks.archive.inspection import verify
-from gaussdb_tasks.archive.rebuilding import rebuild
-from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.archive.rebuild import rebuild
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.instants import HOUR, MINUTE, parse_instant
-from gaussdb_tasks.warehouse.datadir import DataDir
-from golden import ANSWERS, GOLDEN, answers
-from nights import load
+from gaussdb_tasks.model.times import HOUR, MINUTE, parse_instant
+from tests.support.commands import Command
+from tests.support.emulator_client import PROJECT, record
+from tests.support.golden_archive import ANSWERS, GOLDEN, answers
+from tests.support.loads import load
 
 
 @pytest.fixture

@@ -8,22 +8,22 @@ from typing import Any
 import duckdb
 import pytest
 
-from command_runs import Command
-from emulator_client import NOW, OTHER_PROJECT, PROJECT, record
-from equal_databases import everything
-from gaussdb_tasks import night
-from gaussdb_tasks.archive import rebuilding
-from gaussdb_tasks.archive.inspection import verify
-from gaussdb_tasks.archive.rebuilding import rebuild
+from gaussdb_tasks import load as load_module
+from gaussdb_tasks.archive import rebuild as rebuild_module
+from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.database import files
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import CheckFailedError, DatabaseError, ExitCode
-from gaussdb_tasks.instants import DAY, HOUR, MINUTE
-from gaussdb_tasks.night import LoadReport
-from gaussdb_tasks.warehouse import files
-from gaussdb_tasks.warehouse.datadir import DataDir
-from nights import load, rows
+from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
+from tests.support.commands import Command
+from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
+from tests.support.equal_databases import everything
+from tests.support.loads import load, rows
 
 LATER = NOW + 6 * DAY
 
@@ -142,7 +142,7 @@ def test_killed_in_the_middle_it_leaves_the_old_one(
     """The new file is put in place whole, or not at all."""
     before = data_dir.database.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(rebuilding, "apply_views", _killed)
+        patch.setattr(rebuild_module, "apply_views", _killed)
         with pytest.raises(KilledError):
             rebuild(data_dir, is_replacing=True)
     assert data_dir.database.read_bytes() == before
@@ -174,7 +174,7 @@ def test_a_load_that_fails_leaves_no_entry(
     """Up to its last step nothing is in the archive, and nothing is left in the directory."""
     before = names(data_dir)
     with monkeypatch.context() as patch:
-        patch.setattr(night, place, _killed)
+        patch.setattr(load_module, place, _killed)
         with pytest.raises(KilledError):
             load_later(data_dir)
     assert names(data_dir) == before
@@ -192,7 +192,7 @@ def test_a_night_that_fails_its_checks_leaves_no_entry(
         raise CheckFailedError(message)
 
     before = names(data_dir)
-    monkeypatch.setattr(night, "_checked", failing)
+    monkeypatch.setattr(load_module, "_checked", failing)
     with pytest.raises(CheckFailedError):
         load_later(data_dir)
     assert names(data_dir) == before

@@ -11,17 +11,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from command_runs import Command
-from emulator_client import NOW, PROJECT, record
-from gaussdb_tasks.archive.inspection import verify
 from gaussdb_tasks.archive.signing import KeySigner, PublicKeys
-from gaussdb_tasks.archive.verification import Demands
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.instants import DAY, iso
-from gaussdb_tasks.night import run_load
-from gaussdb_tasks.warehouse.datadir import DataDir
-from nights import job_of
+from gaussdb_tasks.load import run_load
+from gaussdb_tasks.model.times import DAY, iso
+from tests.support.commands import Command
+from tests.support.emulator_client import NOW, PROJECT, record
+from tests.support.loads import job_of
 
 PEM = serialization.Encoding.PEM
 PKCS8 = serialization.PrivateFormat.PKCS8

@@ -7,14 +7,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from command_runs import Command
-from equal_databases import everything
 from gaussdb_tasks.archive.findings import Finding
-from gaussdb_tasks.archive.inspection import verify
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verification import Demands
-from gaussdb_tasks.tables import ALL_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.tables import ALL_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS
+from tests.support.commands import Command
+from tests.support.equal_databases import everything
 
 FULL, FAST = Demands(), Demands(is_fast=True)
 _OTHER_VALUE = {
@@ -170,9 +170,9 @@ def test_views_that_are_not_ours(data_dir: DataDir, statement: str) -> None:
 
 def test_the_database_of_another_archive(data_dir: DataDir, tmp_path: Path) -> None:
     """It is not taken for this one's, although both are in order."""
-    from emulator_client import NOW, PROJECT, record  # noqa: PLC0415
     from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock  # noqa: PLC0415
-    from nights import load  # noqa: PLC0415
+    from tests.support.emulator_client import NOW, PROJECT, record  # noqa: PLC0415
+    from tests.support.loads import load  # noqa: PLC0415
 
     world = FixedWorld({PROJECT: [record(1)]})
     with Emulator(world, clock=SettableClock(NOW)) as emulator:

@@ -9,12 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from command_runs import Command
-from gaussdb_tasks.archive.digests import decode, encode, sha256
-from gaussdb_tasks.archive.inspection import verify, verify_copy
+from gaussdb_tasks.archive.manifest import decode, encode, sha256
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive, checksum_line
-from gaussdb_tasks.archive.verification import Demands, verify_archive
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.archive.verify import verify, verify_copy
+from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.database.data_dir import DataDir
+from tests.support.commands import Command
 
 FULL, FAST = Demands(), Demands(is_fast=True)
 

@@ -13,16 +13,16 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.inspection import verify
-from gaussdb_tasks.archive.rebuilding import rebuild
-from gaussdb_tasks.archive.restoring import make_tables
-from gaussdb_tasks.archive.sealing import head_of, seal_load
+from gaussdb_tasks.archive.rebuild import rebuild
+from gaussdb_tasks.archive.replay import make_tables
 from gaussdb_tasks.archive.store import Archive, Link
-from gaussdb_tasks.archive.verification import Demands
-from gaussdb_tasks.rows import task_types
-from gaussdb_tasks.warehouse.database import writable_clone
-from gaussdb_tasks.warehouse.datadir import DataDir
-from gaussdb_tasks.warehouse.objects import apply_views
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.write import head_of, write_load_entry
+from gaussdb_tasks.database.connect import writable_clone
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.views import apply_views
+from gaussdb_tasks.extract.arrow_rows import task_types
 
 _NIGHTS: Final = 365
 
@@ -112,7 +112,7 @@ def _seal(
 ) -> None:
     for number in range(1, _NIGHTS + 1):
         kept = [*chain[:1], *chain[-1:]]
-        sealed = seal_load(connection, number, head_of(kept), folder)
+        sealed = write_load_entry(connection, number, head_of(kept), folder)
         chain.append(archive.add(folder, sealed.name).read())
 
 

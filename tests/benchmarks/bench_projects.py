@@ -13,14 +13,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from emulator_client import NOW, record
-from gaussdb_tasks.api.signin import sign_in
+from gaussdb_tasks.api.auth.sign_in import sign_in
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.instants import DAY
-from gaussdb_tasks.night import LoadJob, run_load
-from gaussdb_tasks.plan import Policy
-from gaussdb_tasks.settings import AccessRequest
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.load import LoadRequest, run_load
+from gaussdb_tasks.model.times import DAY
+from gaussdb_tasks.settings import AccessRequest, LoadSettings
+from tests.support.emulator_client import NOW, record
 
 _PROJECTS: Final = int(os.environ.get("PROJECTS", "1000"))
 _NIGHTS: Final = 3
@@ -52,7 +51,7 @@ def main() -> None:
             started = time.monotonic()
             accesses = sign_in(request, environ).accesses
             signed_in = time.monotonic()
-            job = LoadJob(DataDir(Path(folder)), accesses, Policy(now=NOW + night * DAY))
+            job = LoadRequest(DataDir(Path(folder)), accesses, LoadSettings(now=NOW + night * DAY))
             report = run_load(job)
             all_calls = len(emulator.calls) - made
             calls = report.total("call_count")

@@ -24,9 +24,9 @@ from typing import Any, Final, TypeVar
 import click
 import duckdb
 
-from gaussdb_tasks.warehouse.objects import apply_views
-from gaussdb_tasks.warehouse.sql_files import view_files
-from invented_archive import invent_archive
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.views import apply_views
+from tests.support.invented_archive import invent_archive
 
 Answer = TypeVar("Answer")
 

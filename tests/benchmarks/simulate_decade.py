@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.archive.inspection import verify
-from gaussdb_tasks.archive.rebuilding import rebuild
-from gaussdb_tasks.archive.verification import Demands
-from gaussdb_tasks.demo import load_nights, nights_before
-from gaussdb_tasks.instants import iso, parse_instant
-from gaussdb_tasks.warehouse import files
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.archive.rebuild import rebuild
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.database import files
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.demo_loads import load_nights, nights_before
+from gaussdb_tasks.model.times import iso, parse_instant
 
 _LAST: Final = parse_instant("2036-03-18T12:00:00Z", option="last night")
 _YEAR: Final = 365

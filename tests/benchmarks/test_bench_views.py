@@ -1,6 +1,5 @@
 """That the benchmark of views measures what it says: every view, on an archive that is sound."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gaussdb_tasks.warehouse.objects import Severity, run_checks
-from gaussdb_tasks.warehouse.sql_files import view_files
-from invented_archive import invent_archive
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.views import Severity, run_checks
+from tests.support import ROOT
+from tests.support.invented_archive import invent_archive
 
 TASKS = 20_000
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +35,8 @@ def number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
 def test_every_view_is_measured() -> None:
     """A new view needs no word here: each has its line, and every line its numbers."""
     run = subprocess.run(
-        [sys.executable, HERE / "bench_views.py", "--tasks", "200"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent / "views"), *sys.path])},
+        [sys.executable, "-m", "tests.benchmarks.bench_views", "--tasks", "200"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from command_runs import Command, Run, token_env
-from emulator_client import OTHER_PROJECT, PROJECT, record
-from gaussdb_tasks import instants
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Behaviour, Emulator, FixedWorld, RealClock
 from gaussdb_tasks.emulator.behaviour import OffsetUnit
-from gaussdb_tasks.instants import HOUR, MINUTE
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import HOUR, MINUTE
+from tests.support.commands import Command, Run, token_env
+from tests.support.emulator_client import OTHER_PROJECT, PROJECT, record
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_bad_data_directory(command: Command, emulator: Emulator) -> None:
 
 def test_it_tells_what_the_api_means(command: Command) -> None:
     """Two calls more: offset, count, order, what is running."""
-    now = instants.now()
+    now = times.now()
     listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
     units: dict[OffsetUnit, str] = {"records": "records from 0", "pages": "pages from 0"}
     for unit, told in units.items():
@@ -126,7 +126,7 @@ def test_it_tells_what_the_api_means(command: Command) -> None:
 
 def test_a_service_that_wants_times_always_is_no_finding(command: Command) -> None:
     """A load does without the list that is refused; so nothing is wrong, and it is told."""
-    now = instants.now()
+    now = times.now()
     listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
     behaviour = Behaviour(required_bounds="always")
     with Emulator(FixedWorld({PROJECT: listed}), clock=RealClock(), behaviour=behaviour) as served:

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from command_runs import Command
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.cli.group import LazyGroup
-from nights import rows
+from tests.support.commands import Command
+from tests.support.loads import rows
 
 assert isinstance(cli, LazyGroup)
 NAMES = cli.list_commands(click.Context(cli))

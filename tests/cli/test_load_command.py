@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from command_runs import Command, token_env
-from emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, record
-from gaussdb_tasks import instants
-from gaussdb_tasks.cli import load
+from gaussdb_tasks.cli.commands import load
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import (
     DiesAfter,
     Emulator,
@@ -21,9 +19,12 @@ from gaussdb_tasks.emulator import (
     answers,
 )
 from gaussdb_tasks.emulator.messages import identity_error
-from gaussdb_tasks.instants import DAY, HOUR, iso, to_datetime
-from gaussdb_tasks.warehouse.datadir import DataDir
-from nights import rows
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import DAY, HOUR, iso, to_datetime
+from tests.support import DATA
+from tests.support.commands import Command, token_env
+from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, record
+from tests.support.loads import rows
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def emulator() -> Iterator[Emulator]:
 
 def test_the_documented_example(command: Command, tmp_path: Path) -> None:
     """The service's own example, loaded at the clock of its time, reads as it should."""
-    example = json.loads((Path(__file__).parents[1] / "data/example-response.json").read_text())
+    example = json.loads((DATA / "example-response.json").read_text())
     world = FixedWorld({PROJECT: example["tasks"]})
     clock = "2022-08-12T00:00:00Z"
     with Emulator(world, clock=SettableClock(1_660_262_400_000_000)) as served:
@@ -114,7 +115,7 @@ def test_a_clock_that_is_wrong_is_said(
     command: Command, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two days ahead of the service's Date: exit 3, and what has not come yet is not covered."""
-    monkeypatch.setattr(instants, "now", lambda: NOW + 2 * DAY)
+    monkeypatch.setattr(times, "now", lambda: NOW + 2 * DAY)
     monkeypatch.setattr(load, "machine_clock", lambda: NOW + 2 * DAY)
     run = command("load", env=token_env(emulator))
     assert run.exit_code == 3
@@ -122,7 +123,7 @@ def test_a_clock_that_is_wrong_is_said(
     ((covered,),) = rows(Path("data"), "select max(covered_to) from task_center.coverage")
     assert covered == to_datetime(NOW).replace(tzinfo=None)
     monkeypatch.setattr(load, "machine_clock", lambda: NOW)
-    monkeypatch.setattr(instants, "now", lambda: NOW)
+    monkeypatch.setattr(times, "now", lambda: NOW)
     assert command("load", env=token_env(emulator)).exit_code == 0
 
 

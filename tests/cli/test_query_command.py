@@ -12,11 +12,11 @@ import duckdb
 import pytest
 from pyarrow import parquet
 
-from command_runs import Command
-from emulator_client import NOW, PROJECT, record
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.instants import DAY, HOUR, iso
-from nights import load
+from gaussdb_tasks.model.times import DAY, HOUR, iso
+from tests.support.commands import Command
+from tests.support.emulator_client import NOW, PROJECT, record
+from tests.support.loads import load
 
 
 @pytest.fixture(scope="module")

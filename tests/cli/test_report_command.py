@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from command_runs import Command
 from gaussdb_tasks import report
-from gaussdb_tasks.warehouse import files
-from report_archives import NOW, loaded, open_archive, write_archive
-from sample_archive import Row, task
+from gaussdb_tasks.database import files
+from tests.support.commands import Command
+from tests.support.report_archives import NOW, loaded, open_archive, write_archive
+from tests.support.sample_archive import Row, task
 
 DUCKDB_IN_PLACE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 """Another DuckDB in place of the pinned one, as `make test-duckdb-2` has it."""

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from command_runs import Command
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, cron_word, kubernetes_word, systemd_word
+from tests.support import ROOT
+from tests.support.commands import Command
 
 ODD = "a b$HOME%d\"'\\x"
 OPTIONS = ("--os-cloud", "otc-prod", "--os-cloud", ODD, "--horizon-days", "20", "--umask", "027")
@@ -167,7 +168,7 @@ def test_the_configuration_file_is_named(command: Command) -> None:
 
 def test_the_containerfile_is_sound() -> None:
     """hadolint finds nothing; it runs as nobody special, and its base is pinned."""
-    deployment = Path(__file__).parents[2] / "pipelines/gaussdb_tasks/deployment"
+    deployment = ROOT / "pipelines/gaussdb_tasks/deployment"
     file = deployment / "Containerfile"
     hadolint = Path(sys.executable).with_name("hadolint")
     ran = subprocess.run([hadolint, file], capture_output=True, text=True, check=False)

@@ -10,11 +10,11 @@ from typing import Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from command_runs import Command, token_env
-from emulator_client import NOW, OTHER_PROJECT, PROJECT, record
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.instants import DAY, HOUR, iso
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.model.times import DAY, HOUR, iso
+from tests.support.commands import Command, token_env
+from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 
 Ping = tuple[str, str]
 METRICS: Final = "gaussdb_tasks.prom"

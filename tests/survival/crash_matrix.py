@@ -15,8 +15,8 @@ from typing import Final
 import click
 from rich.progress import track
 
-from crash_points import CrashPoint, Step, step_of
-from doomed_loads import Aftermath, Stage, stage
+from tests.support.crash_points import CrashPoint, Step, step_of
+from tests.support.doomed_loads import Aftermath, Stage, stage
 
 _AT_ONCE: Final = 2
 _LONGEST_LOAD_SECONDS: Final = 2.0

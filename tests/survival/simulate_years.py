@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 from rich.progress import track
 
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import InventedWorld
-from gaussdb_tasks.instants import DAY, parse_instant
-from gaussdb_tasks.warehouse.datadir import DataDir
-from invented_nights import Story, nights_of
-from nights import rows
+from gaussdb_tasks.model.times import DAY, parse_instant
+from tests.support.invented_nights import Story, nights_of
+from tests.support.loads import rows
 
 _BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
 

@@ -11,17 +11,18 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator_client import NOW, PROJECT, record
-from gaussdb_tasks import night
-from gaussdb_tasks.api.access import ProjectAccess
+from gaussdb_tasks import load as load_module
+from gaussdb_tasks.api.auth.access import ProjectAccess
+from gaussdb_tasks.api.auth.identity import TokenIdentity
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
-from gaussdb_tasks.api.identity import TokenIdentity
+from gaussdb_tasks.api.responses import Page, parse_page
 from gaussdb_tasks.contract import PAGE_LIMIT
-from gaussdb_tasks.instants import HOUR, Micros
-from gaussdb_tasks.plan import Policy
-from gaussdb_tasks.records import Listing, content_hash, parse_listing
-from gaussdb_tasks.warehouse.datadir import DataDir
-from nights import rows
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.record import content_hash
+from gaussdb_tasks.model.times import HOUR, Micros
+from gaussdb_tasks.settings import LoadSettings
+from tests.support.emulator_client import NOW, PROJECT, record
+from tests.support.loads import rows
 
 NASTY_TEXTS = [
     "",
@@ -71,11 +72,11 @@ class Served:
     def __init__(self, texts_of_records: list[str]) -> None:
         self.records = texts_of_records
 
-    def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+    def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Answer from the records, in the JSON that the API would send."""
         listed = [] if query.status else self.records
         page = ",".join(listed[offset : offset + limit])
-        return parse_listing(f'{{"tasks":[{page}],"total_count":{len(listed)}}}'.encode())
+        return parse_page(f'{{"tasks":[{page}],"total_count":{len(listed)}}}'.encode())
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,9 @@ def load(access: ProjectAccess, folder: Path, served: Served, now: Micros) -> No
     """Load all of what is served."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TaskCenterClient, "for_project", lambda *_: served)
-        night.run_load(night.LoadJob(DataDir(folder), [access], Policy(now=now, full=True)))
+        load_module.run_load(
+            load_module.LoadRequest(DataDir(folder), [access], LoadSettings(now=now, full=True))
+        )
 
 
 @settings(max_examples=max(settings().max_examples // 8, 1))
@@ -120,7 +123,7 @@ def ids(folder: Path) -> set[str]:
 
 def parse(sent: list[str]) -> tuple[Any, ...]:
     """Read records as a page of the API."""
-    return parse_listing(f'{{"tasks":[{",".join(sent)}]}}'.encode()).records
+    return parse_page(f'{{"tasks":[{",".join(sent)}]}}'.encode()).records
 
 
 def test_two_states_of_one_task_on_one_page(access: ProjectAccess, tmp_path: Path) -> None:

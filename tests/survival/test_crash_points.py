@@ -9,8 +9,8 @@ from itertools import groupby
 
 import pytest
 
-from crash_points import CrashPoint, Step, step_of
-from doomed_loads import Stage, sample, stage
+from tests.support.crash_points import CrashPoint, Step, step_of
+from tests.support.doomed_loads import Stage, sample, stage
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 
 from gaussdb_tasks.emulator import InventedWorld
 from gaussdb_tasks.errors import ExitCode
-from gaussdb_tasks.instants import DAY, HOUR, parse_instant
-from invented_nights import NightOf, Story, nights_of
+from gaussdb_tasks.model.times import DAY, HOUR, parse_instant
+from tests.support.invented_nights import NightOf, Story, nights_of
 
 BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
 

@@ -6,12 +6,12 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussdb_tasks.extract.project import Outcome
-from gaussdb_tasks.instants import DAY, HOUR
-from lives import BEGIN, Life
-from model_center import Filter, ModelCenter, Order, Total, Unit
-from notebook import Notebook
-from visible_history import VisibleHistory
+from gaussdb_tasks.extract.project_tables import Outcome
+from gaussdb_tasks.model.times import DAY, HOUR
+from tests.support.lives import BEGIN, Life
+from tests.support.model_center import Filter, ModelCenter, Order, Total, Unit
+from tests.support.notebook import Notebook
+from tests.support.visible_history import VisibleHistory
 
 _DAY: Final = 24 * 60
 

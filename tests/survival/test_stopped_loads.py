@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from archive_contents import contents
-from doomed_loads import SECOND_NIGHT, Stage, stage
-from emulator_client import PROJECT
-from gaussdb_tasks.instants import iso
-from gaussdb_tasks.warehouse.datadir import DataDir
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.times import iso
+from tests.support.archive_contents import contents
+from tests.support.doomed_loads import SECOND_NIGHT, Stage, stage
+from tests.support.emulator_client import PROJECT
 
 # Ends a load by a signal to itself, when it comes to a function for the first time.
 _STOP_AT = """

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import every_view
-from loaded_archive import load_demo
-from shown_tools import DATABASE, DUCKDBS
-from tool_environments import OTHER_DUCKDBS, PINNED, Environment, environment, version
+from tests.support import every_view
+from tests.support.loaded_archive import load_demo
+from tests.support.shown_tools import DATABASE, DUCKDBS
+from tests.support.tool_environments import OTHER_DUCKDBS, PINNED, Environment, environment, version
 
 OLDEST, NEWEST = OTHER_DUCKDBS
 

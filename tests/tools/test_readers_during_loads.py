@@ -6,15 +6,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from command_runs import Command
-from conversations import PYTHON, Conversation, conversation
-from emulator_client import NOW, PROJECT, record
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.emulator.world import Snapshot
 from gaussdb_tasks.errors import DatabaseError, ExitCode
-from gaussdb_tasks.instants import DAY, HOUR, Micros
-from nights import load, rows
-from shown_tools import (
+from gaussdb_tasks.model.times import DAY, HOUR, Micros
+from tests.support.commands import Command
+from tests.support.conversations import PYTHON, Conversation, conversation
+from tests.support.emulator_client import NOW, PROJECT, record
+from tests.support.loads import load, rows
+from tests.support.shown_tools import (
     ATTACH,
     CONNECT,
     DATABASE,
@@ -24,7 +24,7 @@ from shown_tools import (
     IBIS_READ,
     REOPEN,
 )
-from tool_environments import PINNED, TOOLS, Environment, environment
+from tests.support.tool_environments import PINNED, TOOLS, Environment, environment
 
 COUNT = "select count(*) from tasks"
 

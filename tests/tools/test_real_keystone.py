@@ -9,13 +9,13 @@ from typing import Final
 import pytest
 import requests
 
-from command_runs import Command
-from emulator_client import NOW, record
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.emulator.tokens import Grant, TokenStore
-from gaussdb_tasks.instants import HOUR, iso
-from nights import rows
-from tool_environments import KEYSTONE, environment
+from gaussdb_tasks.model.times import HOUR, iso
+from tests.support.commands import Command
+from tests.support.emulator_client import NOW, record
+from tests.support.loads import rows
+from tests.support.tool_environments import KEYSTONE, environment
 
 PASSWORD: Final = "open sesame"
 SHOP, FINANCE = "eu-de_shop", "eu-de_finance"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-import readme_blocks
-from shown_tools import (
+from tests.support import readme_blocks
+from tests.support.shown_tools import (
     ASK,
     BROWSE,
     CONNECT,
@@ -19,8 +19,8 @@ from shown_tools import (
     PANDAS_READ,
     POLARS_READ,
 )
-from terminals import Terminal
-from tool_environments import (
+from tests.support.terminals import Terminal
+from tests.support.tool_environments import (
     OTHER_DUCKDBS,
     PINNED,
     TOOLS,

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from gaussdb_tasks.api.access import ProjectAccess
-from gaussdb_tasks.api.budget import CallBudget
-from gaussdb_tasks.api.caller import Caller, Place
+from gaussdb_tasks.api.auth.access import ProjectAccess
+from gaussdb_tasks.api.http_client import ApiTarget, HttpClient
+from gaussdb_tasks.api.rate_limit import RateLimiter
+from gaussdb_tasks.api.responses import Page, parse_page
 from gaussdb_tasks.contract import PAGE_LIMIT
-from gaussdb_tasks.instants import Micros
-from gaussdb_tasks.records import Listing, parse_listing
-from gaussdb_tasks.settings import Patience
+from gaussdb_tasks.model.times import Micros
+from gaussdb_tasks.settings import RetrySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,21 @@ class TaskQuery:
 class TaskCenterClient:
     """Reads pages of one project's tasks."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: HttpClient) -> None:
         self._caller = caller
         self._path = f"/v3/{caller.place.project_id}/tasks"
 
     @classmethod
     def for_project(
-        cls, access: ProjectAccess, budget: CallBudget, patience: Patience
+        cls, access: ProjectAccess, budget: RateLimiter, retry_settings: RetrySettings
     ) -> "TaskCenterClient":
         """Make a client for a project that one has access to."""
-        place = Place(access.endpoint, access.project_id)
-        return cls(Caller(access.http, access.identity, place, budget=budget, patience=patience))
+        place = ApiTarget(access.endpoint, access.project_id)
+        return cls(
+            HttpClient(
+                access.http, access.identity, place, budget=budget, retry_settings=retry_settings
+            )
+        )
 
     @property
     def calls_made(self) -> int:
@@ -61,7 +65,7 @@ class TaskCenterClient:
         """By how much this machine's clock is ahead of that one."""
         return self._caller.clock_ahead
 
-    def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+    def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Fetch one page of a query's list.
 
         Raises:
@@ -69,4 +73,4 @@ class TaskCenterClient:
             ServiceError: it failed as often as patience allows.
         """
         params = {**query.params(), "offset": str(offset), "limit": str(limit)}
-        return self._caller.get(self._path, params, parse_listing)
+        return self._caller.get(self._path, params, parse_page)

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from gaussdb_tasks.archive.segments import Segment
+from gaussdb_tasks.archive.archive_tables import ArchiveTable
 
 _FETCH_SIZE: Final = 50_000
 
@@ -43,7 +43,7 @@ class RowsDigest(NamedTuple):
 NO_ROWS: Final = RowsDigest(0, hashlib.sha256().hexdigest())
 
 
-def row_digest_sql(segment: Segment, columns: Sequence[str] | None = None) -> str:
+def row_digest_sql(segment: ArchiveTable, columns: Sequence[str] | None = None) -> str:
     """Return an expression of SQL for the digest of a row, over the columns named."""
     types = {column.name: column.data_type for column in segment.columns}
     wanted = segment.column_names if columns is None else columns
@@ -67,7 +67,7 @@ class RowsByLoad(NamedTuple):
 
 def digest_by_load(
     connection: duckdb.DuckDBPyConnection,
-    segment: Segment,
+    segment: ArchiveTable,
     relation: str,
     columns: Sequence[str] | None = None,
 ) -> RowsByLoad:
@@ -92,7 +92,7 @@ def digest_by_load(
 
 def digest_rows(
     connection: duckdb.DuckDBPyConnection,
-    segment: Segment,
+    segment: ArchiveTable,
     relation: str,
     columns: Sequence[str] | None = None,
 ) -> RowsDigest:

@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.instants import DAY, Micros, parse_instant
+from gaussdb_tasks.model.times import DAY, Micros, parse_instant
 
 _ENTRY: Final = re.compile(r"(?P<sequence>\d{1,7})(?:-\d{8}T\d{6}Z-[a-z]+)?", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import duckdb
 
-from gaussdb_tasks.archive import segments
-from gaussdb_tasks.archive.effective import Rows, effective_rows
-from gaussdb_tasks.archive.segments import SCHEMA, parquet_sql
+from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.archive_tables import SCHEMA, parquet_sql
+from gaussdb_tasks.archive.current_rows import Rows, effective_rows
 from gaussdb_tasks.archive.store import Archive, Link, file_sha256
-from gaussdb_tasks.archive.verification import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import Demands, verify_archive
 from gaussdb_tasks.errors import ConfigurationError
 
 Row = Mapping[str, Any]
@@ -108,8 +108,10 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
     """
     found = verify_archive(archive, Demands(is_fast=True))
     chain = found.chain
-    versions = {rows.load_id: rows for rows in effective_rows(chain, segments.TASK_VERSIONS)}
-    rejections = {rows.load_id: rows for rows in effective_rows(chain, segments.REJECTED_RECORDS)}
+    versions = {rows.load_id: rows for rows in effective_rows(chain, archive_tables.TASK_VERSIONS)}
+    rejections = {
+        rows.load_id: rows for rows in effective_rows(chain, archive_tables.REJECTED_RECORDS)
+    }
     tasks = tuple(
         TaskEvidence(
             task,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gaussdb_tasks.archive.effective import Removal
+from gaussdb_tasks.archive.current_rows import Removal
 from gaussdb_tasks.archive.store import Link
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from gaussdb_tasks.archive.digests import Digest, decode, sha256
-from gaussdb_tasks.instants import Micros, parse_instant, to_datetime
-from gaussdb_tasks.warehouse import files
+from gaussdb_tasks.archive.manifest import Manifest, decode, sha256
+from gaussdb_tasks.database import files
+from gaussdb_tasks.model.times import Micros, parse_instant, to_datetime
 
 DIGEST_NAME: Final = "digest.json"
 _TOMBSTONE_SUFFIX: Final = ".removed.json"
@@ -58,7 +58,7 @@ class Link:
     """An entry with its digest, and the hash that names it in the chain."""
 
     entry: Entry
-    digest: Digest
+    digest: Manifest
     sha256: str
 
     def file(self, table: str) -> Path | None:
@@ -135,7 +135,7 @@ def entry_name(sequence: int, kind: str, at: Micros) -> str:
     return f"{sequence:06}-{to_datetime(at):%Y%m%dT%H%M%SZ}-{kind}"
 
 
-def entry_name_of(digest: Digest) -> str:
+def entry_name_of(digest: Manifest) -> str:
     """Return the name of the entry that a digest is of.
 
     Raises:

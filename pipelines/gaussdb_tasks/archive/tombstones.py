@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gaussdb_tasks.archive.effective import removals
+from gaussdb_tasks.archive.current_rows import removals
 from gaussdb_tasks.archive.store import Archive, Link
-from gaussdb_tasks.warehouse import files
+from gaussdb_tasks.database import files
 
 
 def put_tombstones(archive: Archive, chain: Sequence[Link]) -> None:

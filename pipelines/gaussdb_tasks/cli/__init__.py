@@ -6,10 +6,10 @@ from typing import NoReturn
 
 import click
 
-from gaussdb_tasks.cli import talk
+from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
-from gaussdb_tasks.cli.stopping import StopSignals
+from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 
 _COMMANDS = (
@@ -64,7 +64,7 @@ def cli(**_common: object) -> None:
 def main() -> NoReturn:
     """Run the command line; a user's mistake is one sentence on stderr, not a traceback."""
     stop = StopSignals()
-    talk.log_as_json(None)
+    console.log_as_json(None)
     try:
         cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
     except BaseException as error:
@@ -82,14 +82,14 @@ def _explain(error: BaseException) -> int | None:
     """Say what went wrong and return the exit code; None for what nobody has foreseen."""
     match error:
         case GaussdbTasksError():
-            talk.complain(str(error))
+            console.complain(str(error))
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
             return ExitCode.USAGE
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
-            talk.complain(f"{error.format_message()} Try: {command} -h")
+            console.complain(f"{error.format_message()} Try: {command} -h")
             return ExitCode.USAGE
         case BrokenPipeError():
             # Who reads our output has seen enough, as `head` does. Python would complain at exit.
@@ -103,6 +103,6 @@ def _end_at_once(signal_number: int) -> NoReturn:
 
     The command has cleaned up on its way here.
     """
-    talk.complain("stopped; what was published is whole, run the same command again")
+    console.complain("stopped; what was published is whole, run the same command again")
     sys.stdout.flush()
     os._exit(128 + signal_number)

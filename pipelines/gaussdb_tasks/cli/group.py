@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gaussdb_tasks.cli.configuration import OPTION, config_option
+from gaussdb_tasks.cli.settings_file import OPTION, config_option
 
 
 @dataclass(frozen=True, slots=True)

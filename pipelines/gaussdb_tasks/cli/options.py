@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.instants import Micros, parse_instant, to_datetime
+from gaussdb_tasks.model.times import Micros, parse_instant, to_datetime
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777

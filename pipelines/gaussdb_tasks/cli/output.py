@@ -16,8 +16,8 @@ import duckdb
 
 from gaussdb_tasks.cli import formats
 from gaussdb_tasks.cli.tables import table_lines
+from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.warehouse.files import replacing
 
 Rows: TypeAlias = Iterator[Sequence[Any]]
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gaussdb_tasks.archive.copies import CopyState
-from gaussdb_tasks.cli import talk
+from gaussdb_tasks.archive.mirror.mirror import MirrorState
+from gaussdb_tasks.cli import console
 from gaussdb_tasks.errors import ExitCode
-from gaussdb_tasks.extract.project import ProjectSummary
-from gaussdb_tasks.instants import iso
-from gaussdb_tasks.night import LoadReport
-from gaussdb_tasks.tables import SCHEMA_VERSION
+from gaussdb_tasks.extract.project_tables import ProjectSummary
+from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.model.tables import SCHEMA_VERSION
+from gaussdb_tasks.model.times import iso
 
 
 def summary_line(report: LoadReport) -> str:
@@ -68,7 +68,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
     }
 
 
-def waiting_line(copies: CopyState) -> str:
+def waiting_line(copies: MirrorState) -> str:
     """Say that entries of the archive wait to be copied."""
     return (
         f"copies: {copies.waiting:,} entries wait to be copied to {copies.place} since "
@@ -116,21 +116,21 @@ def remarks(report: LoadReport) -> Iterator[str]:
 
 def tell_read(project: ProjectSummary) -> None:
     """Say to a machine that reads logs what was read of a project, window by window."""
-    if not talk.is_json():
+    if not console.is_json():
         return  # people get a line a project at the end
     key = project.key._asdict()
     for window in project.windows:
-        talk.say(
+        console.say(
             f"project {project.key.project_id}: window read",
             event="window",
             **key,
             purpose=window.purpose.value,
-            window_from=iso(window.stretch.start),
-            window_to=iso(window.stretch.end),
+            window_from=iso(window.time_range.start),
+            window_to=iso(window.time_range.end),
             tasks=window.task_count,
             is_complete=window.is_complete,
         )
-    talk.say(
+    console.say(
         _project_line(project),
         event="project",
         level="info" if project.error is None else "error",

@@ -14,7 +14,7 @@ from gaussdb_tasks.emulator.messages import (
 )
 from gaussdb_tasks.emulator.signatures import KeyPair, check_signature, is_signed
 from gaussdb_tasks.emulator.tokens import TokenStore
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.model.times import Micros
 
 _INVENTED_KEYS: Final = KeyPair("INVENTEDACCESSKEY000", "invented-secret-of-no-use-elsewhere")
 

@@ -7,8 +7,8 @@ switch stands.
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from gaussdb_tasks.contract import HORIZON, PAGE_LIMIT
-from gaussdb_tasks.instants import DAY, Micros
+from gaussdb_tasks.contract import HORIZON_DAYS, PAGE_LIMIT
+from gaussdb_tasks.model.times import DAY, Micros
 
 TimeFilter: TypeAlias = Literal["created", "created_and_ended"]
 RequiredBounds: TypeAlias = Literal["none", "together", "always"]
@@ -62,7 +62,7 @@ class Behaviour:
     lag: int = 1
     """By how many tasks a lagging count is short; negative, it still counts deleted ones."""
 
-    horizon: Micros = HORIZON
+    horizon: Micros = HORIZON_DAYS * DAY
     """Tasks created longer ago than this are never listed."""
 
     expired_token: ExpiredToken = GATEWAY_401

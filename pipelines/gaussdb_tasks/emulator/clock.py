@@ -4,8 +4,8 @@ import threading
 import time
 from typing import Protocol
 
-from gaussdb_tasks import instants
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import Micros
 
 _NANOS_PER_MICRO = 1_000
 
@@ -26,7 +26,7 @@ class RealClock:
     """
 
     def __init__(self, *, offset: Micros = 0, speed: float = 1.0) -> None:
-        self._start = instants.now() + offset
+        self._start = times.now() + offset
         self._started_at = time.monotonic_ns()
         self._speed = speed
 

@@ -4,7 +4,7 @@ import math
 import random
 import uuid
 
-from gaussdb_tasks.instants import SECOND, Micros
+from gaussdb_tasks.model.times import SECOND, Micros
 
 
 class Dice(random.Random):

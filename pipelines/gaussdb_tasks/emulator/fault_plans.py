@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from gaussdb_tasks.emulator.dice import Dice
 from gaussdb_tasks.emulator.faults import PASSING_FAULTS, Fault, server_error, too_many_requests
-from gaussdb_tasks.instants import SECOND, Micros
+from gaussdb_tasks.model.times import SECOND, Micros
 
 _NO_FAULT: Final = Fault()
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from gaussdb_tasks.emulator.messages import compact_json
 from gaussdb_tasks.emulator.world import Project, Snapshot, Task
-from gaussdb_tasks.instants import SECOND, Micros
+from gaussdb_tasks.model.times import SECOND, Micros
 
 Record: TypeAlias = object
 """Anything JSON can write, usually a dict; `bytes` is JSON already and is sent as it stands."""

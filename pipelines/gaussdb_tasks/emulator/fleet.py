@@ -10,9 +10,9 @@ from functools import cached_property
 from itertools import count, islice
 from typing import Final
 
-from gaussdb_tasks import instants
 from gaussdb_tasks.emulator.dice import Dice
-from gaussdb_tasks.instants import DAY, HOUR, MINUTE, Micros
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
 
 _SERVICES: Final = (
     "orders",
@@ -112,7 +112,7 @@ class Fleet:
         gone_day = first_day + dice.randint(_LAST_BIRTH_DAY + 2, cycle_days - 1)
         is_clone = dice.happens(_CLONED_SHARE)
         kind = "clone" if is_clone else "dev"
-        date = instants.to_datetime(born_day * DAY).strftime("%m%d")
+        date = times.to_datetime(born_day * DAY).strftime("%m%d")
         service = self._services[slot % len(self._services)]
         return Guest(
             self._instance(f"{service}-{kind}-{date}", dice),

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from gaussdb_tasks import instants
 from gaussdb_tasks.contract import TOKEN_HEADER
 from gaussdb_tasks.emulator.access import Gate
 from gaussdb_tasks.emulator.clock import Clock
@@ -22,7 +21,8 @@ from gaussdb_tasks.emulator.messages import (
 )
 from gaussdb_tasks.emulator.sign_in import Scope, SignIn, read_sign_in
 from gaussdb_tasks.emulator.world import Project
-from gaussdb_tasks.instants import DAY, Micros
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import DAY, Micros
 
 Document: TypeAlias = dict[str, object]
 
@@ -136,7 +136,7 @@ class Identity:
 
     def _token(self, sign_in: SignIn, project: Project | None) -> Document:
         # The machine's clock, not the emulator's: clients hold expires_at against their own.
-        issued_at = instants.now()
+        issued_at = times.now()
         token: Document = {
             "methods": list(sign_in.methods),
             "issued_at": _keystone_time(issued_at),
@@ -188,7 +188,7 @@ class Identity:
 
 
 def _keystone_time(instant: Micros) -> str:
-    return instants.to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return times.to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _invented_id(text: str) -> str:

@@ -12,7 +12,7 @@ from gaussdb_tasks.emulator.dice import Dice
 from gaussdb_tasks.emulator.invention import ProjectLife
 from gaussdb_tasks.emulator.stories import TaskStory
 from gaussdb_tasks.emulator.world import Project, Snapshot
-from gaussdb_tasks.instants import DAY, SECOND, Micros
+from gaussdb_tasks.model.times import DAY, SECOND, Micros
 
 DEFAULT_PROJECTS: Final = ("eu-de_shop", "eu-de_finance")
 _REMEMBERED_DAYS: Final = 1_000

@@ -10,7 +10,7 @@ from gaussdb_tasks.emulator.dice import Dice
 from gaussdb_tasks.emulator.fleet import Fleet, Instance
 from gaussdb_tasks.emulator.kinds import BACKUP, CLONE, CREATE, DELETE, STARTED_BY_PEOPLE, Kind
 from gaussdb_tasks.emulator.stories import Manner, TaskStory
-from gaussdb_tasks.instants import DAY, HOUR, MINUTE, SECOND, Micros
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros
 
 _STANDING_SHARE: Final = 0.4
 """How many of a day's tasks are nightly backups of instances that stay."""

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from gaussdb_tasks.emulator.behaviour import Behaviour, Order
 from gaussdb_tasks.emulator.dice import Dice
 from gaussdb_tasks.emulator.world import Snapshot
-from gaussdb_tasks.instants import SECOND, Micros
+from gaussdb_tasks.model.times import SECOND, Micros
 
 _CREATION: Final = attrgetter("created_at")
 _REMEMBERED_SELECTIONS: Final = 8

@@ -22,7 +22,7 @@ from gaussdb_tasks.emulator.service import BeforePage, TaskService, is_tasks_cal
 from gaussdb_tasks.emulator.wire import HOST, LoopbackServer
 from gaussdb_tasks.emulator.world import World
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.instants import DAY, SECOND, Micros
+from gaussdb_tasks.model.times import DAY, SECOND, Micros
 
 if TYPE_CHECKING:
     import ssl

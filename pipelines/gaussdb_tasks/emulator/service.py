@@ -24,7 +24,7 @@ from gaussdb_tasks.emulator.messages import (
     service_error,
 )
 from gaussdb_tasks.emulator.world import World
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.model.times import Micros
 
 _PATH: Final = re.compile(r"/v3/(?P<project_id>[^/]+)/tasks/?")
 _PARAMETERS: Final = frozenset({"status", "name", "start_time", "end_time", "offset", "limit"})

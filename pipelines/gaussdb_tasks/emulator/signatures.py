@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Final, NoReturn
 from urllib.parse import quote, unquote
 
-from gaussdb_tasks import instants
 from gaussdb_tasks.emulator.messages import RefusedError, Request, gateway_error
-from gaussdb_tasks.instants import MINUTE, Micros
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import MINUTE, Micros
 
 ALGORITHM: Final = "SDK-HMAC-SHA256"
 CLOCK_TOLERANCE: Final[Micros] = 15 * MINUTE
@@ -77,7 +77,7 @@ def _refuse(reason: str) -> NoReturn:
 def _signed_at(request: Request) -> Micros:
     text = request.headers.get("x-sdk-date", "")
     try:
-        return instants.from_datetime(datetime.strptime(text, _DATE_FORMAT).replace(tzinfo=UTC))
+        return times.from_datetime(datetime.strptime(text, _DATE_FORMAT).replace(tzinfo=UTC))
     except ValueError:
         _refuse("the header X-Sdk-Date is malformed")
 

@@ -6,10 +6,10 @@ from datetime import timedelta, timezone
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
-from gaussdb_tasks import instants
 from gaussdb_tasks.contract import STATUS_COMPLETED, STATUS_FAILED, STATUS_RUNNING
 from gaussdb_tasks.emulator.messages import compact_json
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import Micros
 
 Outcome: TypeAlias = Literal["Completed", "Failed"]
 BlankStyle: TypeAlias = Literal["null", "empty", "missing"]
@@ -141,4 +141,4 @@ class TaskStory:
 def _written(instant: Micros, offset_hours: int) -> str:
     """Write an instant as the API does: to the second, the offset without a colon."""
     zone = timezone(timedelta(hours=offset_hours))
-    return instants.to_datetime(instant).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S%z")
+    return times.to_datetime(instant).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S%z")

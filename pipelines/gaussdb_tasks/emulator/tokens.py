@@ -5,7 +5,7 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.model.times import Micros
 
 
 @dataclass(frozen=True, slots=True)

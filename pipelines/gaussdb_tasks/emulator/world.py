@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gaussdb_tasks.instants import Micros
+from gaussdb_tasks.model.times import Micros
 
 
 @dataclass(frozen=True, slots=True)

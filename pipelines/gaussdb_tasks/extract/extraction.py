@@ -9,10 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from gaussdb_tasks import rows, tables
 from gaussdb_tasks.errors import worst_of
-from gaussdb_tasks.extract.project import ProjectExtraction, ProjectSource, ProjectSummary, Run
-from gaussdb_tasks.extract.together import read_together
+from gaussdb_tasks.extract import arrow_rows
+from gaussdb_tasks.extract.parallel import read_together
+from gaussdb_tasks.extract.project_tables import (
+    ProjectExtraction,
+    ProjectSource,
+    ProjectSummary,
+    Run,
+)
+from gaussdb_tasks.model import tables
 
 
 class Extraction:
@@ -82,7 +88,7 @@ class Extraction:
 
     def task_types(self) -> Iterator[pa.Table]:
         """Yield the documented kinds of task."""
-        yield rows.task_types()
+        yield arrow_rows.task_types()
 
     def _read_projects(self) -> Sequence[ProjectExtraction]:
         """Return the projects, read to the end; versions not asked for yet wait."""

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract.paging import FetchPage
-from gaussdb_tasks.instants import Micros
-from gaussdb_tasks.records import Listing
+from gaussdb_tasks.model.times import Micros
 
 
 class FutureTolerant:
@@ -21,7 +21,7 @@ class FutureTolerant:
         self._now = now
         self._is_future_refused = False
 
-    def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+    def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Return the page.
 
         Raises:

@@ -21,14 +21,15 @@ from itertools import count, pairwise
 from typing import NamedTuple, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
-from gaussdb_tasks.records import Listing, Record
+from gaussdb_tasks.model.record import Record
 
 
 class FetchPage(Protocol):
     """Fetches one page of a query."""
 
-    def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:
+    def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Return the page."""
 
 
@@ -42,7 +43,7 @@ class OffsetStyle(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class PagedRead:
     """What one walk through a query's pages brought.
 
     Attributes:
@@ -51,7 +52,7 @@ class Walk:
         is_gapless: whether each page held the last record of the one before.
     """
 
-    pages: tuple[Listing, ...]
+    pages: tuple[Page, ...]
     reached_end: bool
     is_gapless: bool
 
@@ -101,13 +102,13 @@ class Pager:
         self._executor = executor
         self._uncapped_length = 0
 
-    def walk(self, query: TaskQuery, first: Listing | None = None) -> Walk:
+    def walk(self, query: TaskQuery, first: Page | None = None) -> PagedRead:
         """Walk through all pages of a query; the first may be at hand already."""
         first = self.fetch_page(query, offset=0) if first is None else first
         size = self._page_size(query, first)
         if size is None:
-            return Walk((first,), reached_end=True, is_gapless=True)
-        second: Listing | None = None
+            return PagedRead((first,), reached_end=True, is_gapless=True)
+        second: Page | None = None
         if self.style is OffsetStyle.UNKNOWN:
             second = self.fetch_page(query, offset=max(size - 1, 1))
             self.style = self._recognise(query, first, second)
@@ -115,7 +116,7 @@ class Pager:
             return self._walk_pages(query, first, size)
         return self._walk_records(query, first, second, size)
 
-    def fetch_middle(self, query: TaskQuery, first: Listing) -> Listing:
+    def fetch_middle(self, query: TaskQuery, first: Page) -> Page:
         """Fetch a page from the middle of a list."""
         middle = (first.total_count or 0) // 2
         if self._counts_pages:
@@ -130,7 +131,7 @@ class Pager:
     def _counts_pages(self) -> bool:
         return self.style in {OffsetStyle.PAGES_FROM_ZERO, OffsetStyle.PAGES_FROM_ONE}
 
-    def _page_size(self, query: TaskQuery, first: Listing) -> int | None:
+    def _page_size(self, query: TaskQuery, first: Page) -> int | None:
         """Return how many records a full page has; None if the first page is all there is."""
         length = len(first.records)
         if length >= PAGE_LIMIT:
@@ -144,7 +145,7 @@ class Pager:
             self._uncapped_length = length
         return None
 
-    def _goes_on(self, query: TaskQuery, first: Listing) -> bool:
+    def _goes_on(self, query: TaskQuery, first: Page) -> bool:
         """Tell whether there are records behind the first page, whatever an offset counts."""
         known = {record.identity for record in first.records}
         beginning = first.records[0].identity
@@ -158,7 +159,7 @@ class Pager:
                 break  # only where pages are counted from one is offset 1 the first page again
         return False
 
-    def _recognise(self, query: TaskQuery, first: Listing, second: Listing) -> OffsetStyle:
+    def _recognise(self, query: TaskQuery, first: Page, second: Page) -> OffsetStyle:
         """Find out what the offset counts, from the pages at offset 0 and one before the end."""
         last = first.records[-1].identity
         if any(record.identity == last for record in second.records):
@@ -172,29 +173,33 @@ class Pager:
         return OffsetStyle.UNKNOWN
 
     def _walk_records(
-        self, query: TaskQuery, first: Listing, second: Listing | None, size: int
-    ) -> Walk:
+        self, query: TaskQuery, first: Page, second: Page | None, size: int
+    ) -> PagedRead:
         step = max(size - 1, 1)
         pages = [first] if second is None else [first, second]
-        places = (_Place(at, PAGE_LIMIT, at, size) for at in count(len(pages) * step, step))
+        places = (_PageRequest(at, PAGE_LIMIT, at, size) for at in count(len(pages) * step, step))
         return self._walk(query, pages, [size] * len(pages), places)
 
-    def _walk_pages(self, query: TaskQuery, first: Listing, size: int) -> Walk:
+    def _walk_pages(self, query: TaskQuery, first: Page, size: int) -> PagedRead:
         from_one = int(self.style is OffsetStyle.PAGES_FROM_ONE)
         places = (
-            _Place(number + from_one, length, number * length, length)
+            _PageRequest(number + from_one, length, number * length, length)
             for number, length in _overlapping_pages(size)
         )
         return self._walk(query, [first], [size], places)
 
     def _walk(
-        self, query: TaskQuery, pages: list[Listing], lengths: list[int], places: "Iterator[_Place]"
-    ) -> Walk:
+        self,
+        query: TaskQuery,
+        pages: list[Page],
+        lengths: list[int],
+        places: "Iterator[_PageRequest]",
+    ) -> PagedRead:
         """Fetch page after page until one is short, as many at once as the count promises."""
         total = pages[0].total_count or 0
         upcoming = next(places)
         while _is_full(pages[-1], lengths[-1]):
-            batch: list[_Place] = []
+            batch: list[_PageRequest] = []
             # Ever more at a time, lest a count that is far off cost as many calls as it promises.
             while upcoming.begin < total - 1 and len(batch) < 8 * len(pages):
                 batch.append(upcoming)
@@ -208,11 +213,11 @@ class Pager:
             lengths += [place.length for place in batch]
         return _walk_of(pages, lengths)
 
-    def _fetch_at(self, query: TaskQuery, place: "_Place") -> Listing:
+    def _fetch_at(self, query: TaskQuery, place: "_PageRequest") -> Page:
         return self.fetch_page(query, offset=place.offset, limit=place.limit)
 
 
-class _Place(NamedTuple):
+class _PageRequest(NamedTuple):
     """Where to fetch a page: what to ask for, where it begins, and how long it is if it is full."""
 
     offset: int
@@ -237,11 +242,11 @@ def _overlapping_pages(size: int) -> Iterator[tuple[int, int]]:
         yield number, length
 
 
-def _is_full(page: Listing, length: int) -> bool:
+def _is_full(page: Page, length: int) -> bool:
     return len(page.records) >= length
 
 
-def _brings_news(pages: Sequence[Listing]) -> bool:
+def _brings_news(pages: Sequence[Page]) -> bool:
     """Tell whether the last page held a record that no page before did.
 
     Without news a walk would go on for ever with a server that does not heed the offset.
@@ -252,17 +257,17 @@ def _brings_news(pages: Sequence[Listing]) -> bool:
     return any(record.identity not in before for record in pages[-1].records)
 
 
-def _walk_of(pages: Sequence[Listing], lengths: Sequence[int]) -> Walk:
+def _walk_of(pages: Sequence[Page], lengths: Sequence[int]) -> PagedRead:
     """Judge pages that were made to overlap; empty ones behind the end of the list are dropped."""
     kept = list(pages)
     while len(kept) > 1 and not kept[-1].records and not _is_full(kept[-2], lengths[len(kept) - 2]):
         kept.pop()
     is_gapless = all(_touches(before, after) for before, after in pairwise(kept))
     reached_end = not _is_full(pages[-1], lengths[len(pages) - 1])
-    return Walk(tuple(kept), reached_end=reached_end, is_gapless=is_gapless)
+    return PagedRead(tuple(kept), reached_end=reached_end, is_gapless=is_gapless)
 
 
-def _touches(before: Listing, after: Listing) -> bool:
+def _touches(before: Page, after: Page) -> bool:
     """Tell whether a page goes on where the one before ended.
 
     Up to the last record of the page before it must repeat that page, and behind it bring none of

@@ -1,296 +1,286 @@
-"""One project's load as rows of the tables it fills."""
+"""Reading one project: the sweep, the planned windows, and the count that settles the rest."""
 
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
 
-import pyarrow as pa
-
-from gaussdb_tasks import rows, tables
 from gaussdb_tasks.api.client import TaskQuery
-from gaussdb_tasks.contract import PAGE_LIMIT
-from gaussdb_tasks.errors import GaussdbTasksError
-from gaussdb_tasks.extract.paging import FetchPage
-from gaussdb_tasks.extract.reading import ProjectReading
-from gaussdb_tasks.extract.sightings import Batch
-from gaussdb_tasks.history import History
-from gaussdb_tasks.instants import SECOND, Micros, to_datetime
-from gaussdb_tasks.knowledge import Knowledge, Known, ProjectKey
-from gaussdb_tasks.normalise import Rejection
-from gaussdb_tasks.plan import Policy, Purpose
-from gaussdb_tasks.records import Listing
-from gaussdb_tasks.stretches import Stretch, merge
+from gaussdb_tasks.contract import STATUS_RUNNING, is_final
+from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.extract import reconciliation
+from gaussdb_tasks.extract.change_detection import ChangeDetector
+from gaussdb_tasks.extract.future import FutureTolerant
+from gaussdb_tasks.extract.observations import Batch, Observations
+from gaussdb_tasks.extract.paging import FetchPage, Pager
+from gaussdb_tasks.extract.plan import Purpose, plan_load
+from gaussdb_tasks.extract.reconciliation import EDGE, FADING, Expectation, Proved
+from gaussdb_tasks.extract.windows import Reading, WindowReader
+from gaussdb_tasks.model.normalise import status_of
+from gaussdb_tasks.model.project_state import ProjectState
+from gaussdb_tasks.model.task import Task
+from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.times import HOUR, Micros, iso
+from gaussdb_tasks.settings import LoadSettings
+
+_BLIND_SPOT: Final = (
+    "the service lists running tasks only within a window of time, and such a window hides them "
+    "or was not seen to show one"
+)
 
 
-class Outcome(StrEnum):
-    """What became of a project in a load."""
-
-    COMPLETE = "complete"
-    INCOMPLETE = "incomplete"
-    """Read, but something could not be proved."""
-    FAILED = "failed"
-    """Not read to the end."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What identifies a load, and how it reads."""
-
-    run_id: str
-    load_number: int
-    tool_version: str
-    policy: Policy
-    connections: int = 8
-    on_progress: Callable[[ProjectKey, int, int], None] = field(
-        default=lambda _project, _seen, _announced: None
-    )
-    on_read: "Callable[[ProjectSummary], None]" = field(default=lambda _summary: None)
-    """Told when a project has been read, in the thread that read it."""
-
-
-@dataclass(frozen=True)
-class ProjectSource:
-    """One project to read: how to fetch its pages, and what is known of it.
-
-    Attributes:
-        calls_made: tells how many calls were made so far.
-        find: finds a task that is older than what the knowledge holds.
-        clock_ahead: tells by how much the load's clock is ahead of the service's; None if that is
-            not known, or if the load goes by a clock that is invented.
-    """
-
-    key: ProjectKey
-    fetch_page: FetchPage
-    calls_made: Callable[[], int]
-    knowledge: Knowledge
-    find: Callable[[str, Micros], Known | None]
-    clock_ahead: Callable[[], Micros | None] = lambda: None
-
-    @classmethod
-    def unreadable(cls, key: ProjectKey, error: GaussdbTasksError) -> "ProjectSource":
-        """Stand for a project that cannot be read, so that it is recorded as failed."""
-
-        def fetch_page(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Listing:  # noqa: ARG001 - there is no page
-            raise error
-
-        nothing = Knowledge(known_from=0)
-        return cls(key, fetch_page, lambda: 0, nothing, lambda _job_id, _created_at: None)
-
-
-@dataclass(frozen=True, slots=True)
-class WindowSummary:
-    """A window of time that was read, or part of one."""
+class WindowOutcome(NamedTuple):
+    """A window as it was read, and why it was read."""
 
     purpose: Purpose
-    stretch: Stretch
-    task_count: int
-    is_complete: bool
+    reading: Reading
 
 
-@dataclass(frozen=True)
-class ProjectSummary:
-    """What a load found in one project."""
+class ProjectReading:
+    """One project's load: iterate over ``batches`` to the end, then ask what it came to.
 
-    key: ProjectKey
-    outcome: Outcome
-    doubts: tuple[str, ...]
-    error: GaussdbTasksError | None
-    seen_count: int
-    new_count: int
-    changed_count: int
-    rejected_count: int
-    vanished_count: int
-    call_count: int
-    windows: tuple[WindowSummary, ...]
+    Attributes:
+        windows: every window, or part of one, that was read.
+        doubts: what could not be proved, in words.
+        expected_count: tasks of the horizon as known here; None where nothing was compared.
+        reported_count: tasks of the horizon as the API counts them; likewise.
+    """
 
-
-def new_run_id(clock: Micros) -> str:
-    """Make the name of a load: its clock, and something that no other load has."""
-    return f"{to_datetime(clock):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-
-
-def next_load_number(sources: Iterable[ProjectSource]) -> int:
-    """Return the place of the next load among all loads."""
-    return 1 + max((source.knowledge.last_load_number for source in sources), default=0)
-
-
-class ProjectExtraction:
-    """Reads one project and keeps what goes into the tables once it is read."""
-
-    def __init__(self, source: ProjectSource, run: Run) -> None:
-        self.key = source.key
-        self._source = source
-        self._run = run
-        self._history = History(source.knowledge, run.policy.now, source.find)
-        self._reading = ProjectReading(
-            source.fetch_page,
-            run.policy,
-            source.knowledge,
-            self._history,
-            connections=run.connections,
-            on_progress=lambda seen, announced: run.on_progress(source.key, seen, announced),
+    def __init__(  # noqa: PLR0913 - what a reading consists of
+        self,
+        fetch_page: FetchPage,
+        settings: LoadSettings,
+        state: ProjectState,
+        history: ChangeDetector,
+        *,
+        connections: int,
+        on_progress: Callable[[int, int], None] = lambda _seen, _announced: None,
+    ) -> None:
+        self.windows: list[WindowOutcome] = []
+        self.doubts: list[str] = []
+        self.expected_count: int | None = None
+        self.reported_count: int | None = None
+        self._policy = settings
+        self._knowledge = state
+        self._sightings = Observations(history)
+        self._executor = ThreadPoolExecutor(connections, thread_name_prefix="page")
+        self._pager = Pager(
+            FutureTolerant(fetch_page, settings.now),
+            self._executor,
+            lambda: self.is_count_usable is True,
         )
-        self._latest: list[pa.Table] = []
-        self._rejections: list[Rejection] = []
-        self._error: GaussdbTasksError | None = None
-        self._call_count = 0
-        self._provable = run.policy.visible
-
-    def read(self) -> Iterator[pa.Table]:
-        """Yield rows of ``task_versions`` while they come; an error of the API ends it."""
-        calls_before = self._source.calls_made()
-        try:
-            for batch in self._reading.batches():
-                yield from self._take(batch)
-        except GaussdbTasksError as error:
-            self._error = error
-        self._call_count = self._source.calls_made() - calls_before
-        self._compare_clocks()
-        self._run.on_read(self.summary())
-
-    def _compare_clocks(self) -> None:
-        ahead = self._source.clock_ahead() or 0
-        if abs(ahead) > self._run.policy.margin:
-            which = "ahead of" if ahead > 0 else "behind"
-            self._reading.doubts.append(
-                f"this machine's clock is {abs(ahead) // SECOND:,} seconds {which} the service's: "
-                "set it (NTP)"
-            )
-        visible = self._run.policy.visible
-        # Time that has not come yet by the service's clock is not covered by having asked for it.
-        self._provable = visible.clip(Stretch(visible.start, visible.end - max(ahead, 0)))
-
-    def _take(self, batch: Batch) -> Iterator[pa.Table]:
-        self._rejections += batch.rejections
-        if batch.versions:
-            latest, new_states = rows.states(self.key, self._now, batch.versions)
-            self._latest.append(latest)
-            if new_states.num_rows:
-                yield new_states
-
-    def latest_states(self) -> pa.Table:
-        """Return rows of ``tasks``: one a task that is new, changed or in flight."""
-        if not self._latest:
-            return tables.TASKS.schema.empty_table()
-        latest = pa.concat_tables(self._latest)
-        superseded = self._history.superseded
-        if not superseded:
-            return latest
-        versions = zip(
-            latest["job_id"].to_pylist(), latest["version_count"].to_pylist(), strict=True
+        self._reader = WindowReader(
+            self._pager,
+            lambda: self.is_running_listed is True,
+            # What was no count the last time is none; a count that was one has to prove it again.
+            is_count_usable=False if state.is_count_usable is False else None,
         )
-        return latest.filter(pa.array([version not in superseded for version in versions]))
-
-    def rejected_records(self) -> pa.Table:
-        """Return rows of ``rejected_records``."""
-        run_id = self._run.run_id
-        return rows.rejected_records(self.key, run_id, self._now, self._rejections)
-
-    def vanished_tasks(self) -> pa.Table:
-        """Return rows of ``vanished_tasks``."""
-        return rows.vanished_tasks(self.key, self._run.run_id, self._history.vanishings)
-
-    def coverage_rows(self) -> Iterator[Mapping[str, Any]]:
-        """Yield rows of ``coverage``: a window proves nothing beyond what was visible."""
-        for purpose, reading in self._reading.windows:
-            covered = reading.stretch.clip(self._provable)
-            yield {
-                **self.key._asdict(),
-                "run_id": self._run.run_id,
-                "observed_at": self._now,
-                "purpose": purpose.value,
-                "window_from": reading.stretch.start,
-                "window_to": reading.stretch.end,
-                "covered_from": covered.start,
-                "covered_to": covered.end,
-                "is_complete": reading.is_complete,
-                "distinct_count": reading.distinct_count,
-                "total_count": reading.total_count,
-                "reason": reading.doubt,
-            }
-
-    def run_row(self) -> Mapping[str, Any]:
-        """Return the row of ``load_runs``."""
-        summary = self.summary()
-        doubts = "; ".join(summary.doubts)
-        return {
-            **self.key._asdict(),
-            "run_id": self._run.run_id,
-            "load_number": self._run.load_number,
-            "observed_at": self._now,
-            "outcome": summary.outcome.value,
-            "error": str(summary.error) if summary.error else doubts or None,
-            "seen_count": summary.seen_count,
-            "new_count": summary.new_count,
-            "changed_count": summary.changed_count,
-            "rejected_count": summary.rejected_count,
-            "vanished_count": summary.vanished_count,
-            "call_count": summary.call_count,
-            "horizon_ms": self._run.policy.horizon // 1000,
-            "expected_count": self._reading.expected_count,
-            "reported_count": self._reading.reported_count,
-            "is_count_usable": self._reading.is_count_usable,
-            "is_running_listed": self._reading.is_running_listed,
-            "is_sweep_whole": self._reading.is_sweep_whole,
-            "gone_rejects": " ".join(sorted(self._history.gone_rejects)) or None,
-            "tool_version": self._run.tool_version,
-            # Known when the night is sealed.
-            "archive_sequence": None,
-            "head_digest": None,
-        }
-
-    def summary(self) -> ProjectSummary:
-        """Return what the load found in the project."""
-        vanishings = self._history.vanishings
-        return ProjectSummary(
-            key=self.key,
-            outcome=self._outcome(),
-            doubts=tuple(self._reading.doubts),
-            error=self._error,
-            seen_count=self._history.seen_count,
-            new_count=self._history.new_count,
-            changed_count=self._history.changed_count,
-            rejected_count=len(self._rejections),
-            vanished_count=sum(1 for v in vanishings if v.reappeared_at is None),
-            call_count=self._call_count,
-            windows=tuple(
-                WindowSummary(purpose, each.stretch, each.distinct_count, each.is_complete)
-                for purpose, each in self._reading.windows
-            ),
-        )
-
-    def knowledge_after(self) -> Knowledge:
-        """Return what is known of the project once this load is kept."""
-        before = self._source.knowledge
-        if self._error is not None and not self._reading.windows:
-            return before
-        complete = [w for w in self._reading.windows if w.reading.is_complete]
-        covered = [w.reading.stretch.clip(self._provable) for w in complete]
-        # What this clock has not reached yet cannot have been covered before it.
-        so_far = (Stretch(start, min(end, self._now)) for start, end in before.covered)
-        full_reads = [w for w in self._reading.windows if w.purpose is Purpose.HORIZON]
-        full = bool(full_reads) and all(w.reading.is_complete for w in full_reads)
-        return Knowledge(
-            known_from=before.known_from,
-            tasks=self._history.known(),
-            covered=merge((*so_far, *covered)),
-            rejected=self._history.rejected(),
-            gone_rejects=frozenset(self._history.gone_rejects),
-            is_count_usable=self._reading.is_count_usable,
-            is_running_listed=self._reading.is_running_listed,
-            is_sweep_whole=self._reading.is_sweep_whole,
-            last_full_read_at=self._now if full else before.last_full_read_at,
-            last_observed_at=self._now,
-            last_load_number=self._run.load_number,
-        )
+        self._has_listed_running = False
+        self._is_start_filter_refuted = False
+        self._is_sweep_refused = False
+        self._sweep_doubt: tuple[str, int | None] | None = None
+        self._on_progress = on_progress
 
     @property
-    def _now(self) -> Micros:
-        return self._run.policy.now
+    def is_count_usable(self) -> bool | None:
+        """Whether the API's total_count can be counted on; None if nothing has told yet."""
+        learnt = self._reader.is_count_usable
+        return self._knowledge.is_count_usable if learnt is None else learnt
 
-    def _outcome(self) -> Outcome:
-        if self._error is not None:
-            return Outcome.FAILED
-        return Outcome.INCOMPLETE if self._reading.doubts else Outcome.COMPLETE
+    @property
+    def is_running_listed(self) -> bool | None:
+        """Whether windows of time list tasks that have no end; None if nothing has told yet."""
+        if self._sightings.looks_at_starts:
+            return True
+        if self._is_start_filter_refuted:
+            return False
+        proved = self._proved()
+        swept = self._sightings.open_swept.items()
+        if any(proved.shows(at) and not self._is_listed(job_id) for job_id, at in swept):
+            return False
+        return self._knowledge.is_running_listed
+
+    @property
+    def is_sweep_whole(self) -> bool | None:
+        """False if the sweep is known to leave running tasks out; None if nothing has told yet."""
+        unswept = self._sightings.unswept_running
+        # A task that was started between the sweep and the window tells nothing.
+        if unswept is not None and unswept < self._policy.now - HOUR:
+            return False
+        return self._knowledge.is_sweep_whole
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the project, yielding what is new as it comes.
+
+        Raises:
+            AccessError: the API refuses, and would again.
+            ServiceError: the API fails; what was yielded is true, but not all there is.
+        """
+        try:
+            yield from self._sweep()
+            if self._is_second_sweep_worthwhile():
+                yield from self._list_running(self._policy.horizon_window)
+            plan = plan_load(self._policy, self._knowledge, self._sightings.open_seen())
+            for window in plan.windows:
+                yield from self._read(window.time_range, window.purpose)
+            yield from self._look_for_hidden()
+            if plan.is_horizon_counted:
+                yield from self._reconcile()
+            self._note_missing()
+            yield from self._look_for_blind_spot()
+            self._settle_doubts()
+        finally:
+            # Who stops a load must not wait for calls that may be resting for minutes.
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _sweep(self) -> Iterator[Batch]:
+        """Ask for running tasks without naming a time, since a filter on it may hide them."""
+        query = TaskQuery(status=STATUS_RUNNING)
+        try:
+            first = self._pager.fetch_page(query, offset=0)
+        except RequestRefusedError:  # this server wants both bounds, always
+            self._is_sweep_refused = True
+            query = TaskQuery(*self._policy.horizon_window, STATUS_RUNNING)
+            first = self._pager.fetch_page(query, offset=0)
+        if any(is_final(status_of(record)) for record in first.records):
+            # This server does not heed the status. What it lists the windows list as well.
+            yield self._sightings.sort_out(first.records, note=lambda _task: None)
+            return
+        walk, doubt = self._reader.read_query(query, first)
+        if doubt is not None:
+            self._sweep_doubt = (f"running tasks: {doubt}", walk.total_counts[-1])
+        yield self._sightings.sort_out(walk.records(), self._note_swept)
+
+    def _note_swept(self, task: Task) -> None:
+        self._sightings.note_swept(task)
+        if self._is_sweep_refused:  # then it was a window like any other
+            self._sightings.note_listed(task)
+
+    def _is_second_sweep_worthwhile(self) -> bool:
+        """Tell whether listing the horizon's running tasks spares more than it costs.
+
+        Without times the service may look back a few days only, so tasks that have been running
+        for longer would each need a window. A list of them within the horizon is one call, useful
+        where windows list running tasks at all.
+        """
+        if self._knowledge.is_sweep_whole is not False or self.is_running_listed is False:
+            return False
+        seen = self._sightings.open_seen()
+        in_flight = [id_ for id_, known in self._knowledge.tasks.items() if known.is_in_flight]
+        planned = plan_load(self._policy, self._knowledge, seen)
+        least = plan_load(self._policy, self._knowledge, in_flight)
+        return planned.expected_calls - least.expected_calls > 1
+
+    def _read(self, time_range: TimeRange, purpose: Purpose) -> Iterator[Batch]:
+        if purpose is Purpose.HORIZON:
+            self._reader.is_count_usable = None  # it is all read: a chance to learn it anew
+        readings: list[Reading] = []
+        for records in self._reader.read(time_range, readings):
+            yield self._sightings.sort_out(records)
+            self._on_progress(self._sightings.history.seen_count, self._reader.announced_count)
+        self.windows += (WindowOutcome(purpose, reading) for reading in readings)
+
+    def _look_for_hidden(self) -> Iterator[Batch]:
+        """Read on from the oldest task in flight that nothing has shown yet.
+
+        A window around its start, as it was planned, hides a task that ended after the window, if
+        that is what the filter looks at.
+        """
+        if self._policy.time_range is not None or self.is_running_listed is True:
+            return
+        hidden = reconciliation.hidden_tasks(self._sightings, self._proved(), self._policy.visible)
+        oldest = min((known.created_at for known in hidden), default=None)
+        if oldest is not None:
+            time_range = TimeRange(oldest - 2 * EDGE, self._policy.horizon_window.end)
+            yield from self._read(time_range, Purpose.IN_FLIGHT)
+
+    def _reconcile(self) -> Iterator[Batch]:
+        """Count the horizon; if it is not what is known, read all of it."""
+        query = TaskQuery(self._comparable_from(), self._policy.horizon_window.end)
+        page = self._pager.fetch_page(query, offset=0)
+        yield self._sightings.sort_out(page.records)
+        if not self._reader.can_count(query, page):
+            return
+        expectation = self._expect(query)
+        if expectation.running and self.is_running_listed is not True:
+            if not self._has_listed_running:
+                yield from self._list_running(self._policy.horizon_window)
+            expectation = self._expect(query)._replace(running=0)
+        self.expected_count = expectation.certain + expectation.running
+        self.reported_count = page.total_count
+        if not expectation.allows(page.total_count or 0):
+            yield from self._read(self._policy.horizon_window, Purpose.HORIZON)
+
+    def _look_for_blind_spot(self) -> Iterator[Batch]:
+        """Find out whether tasks in flight could have been seen at all.
+
+        If running tasks cannot be swept without times, only a window can show them. Whether it
+        would, a finished task tells: it is listed by a window that closes before its end, or not.
+        """
+        if not self._is_sweep_refused or self.is_running_listed is not None:
+            return
+        ended = self._sightings.ended
+        if ended is None or ended.ended_at is None:
+            return
+        query = TaskQuery(ended.created_at - EDGE, ended.ended_at - EDGE)
+        page = self._pager.fetch_page(query, offset=0)
+        self._sightings.looks_at_starts = any(r.identity == ended.job_id for r in page.records)
+        self._is_start_filter_refuted = not self._sightings.looks_at_starts
+        yield self._sightings.sort_out(page.records)
+
+    def _settle_doubts(self) -> None:
+        """Say what is not proved, now that everything is known that this load will know."""
+        if self._sweep_doubt is not None:
+            doubt, total_count = self._sweep_doubt
+            complete = (w.reading for w in self.windows if w.reading.is_complete)
+            if any(reading.total_count == total_count for reading in complete):
+                # The count of everything, given for the running tasks too, is no count of these.
+                self._reader.is_count_usable = False
+            else:
+                self.doubts.append(doubt)
+        if self._is_sweep_refused and self.is_running_listed is not True:
+            self.windows = [
+                WindowOutcome(purpose, reading.doubted(_BLIND_SPOT))
+                for purpose, reading in self.windows
+            ]
+        for _, reading in self.windows:
+            if reading.doubt is not None:
+                start, end = reading.time_range
+                self.doubts.append(f"window {iso(start)} to {iso(end)}: {reading.doubt}")
+
+    def _list_running(self, time_range: TimeRange) -> Iterator[Batch]:
+        """List the running tasks that a window shows."""
+        query = TaskQuery(*time_range, STATUS_RUNNING)
+        walk, _ = self._reader.read_query(query, self._pager.fetch_page(query, offset=0))
+        self._has_listed_running = True
+        yield self._sightings.sort_out(walk.records())
+
+    def _expect(self, query: TaskQuery) -> Expectation:
+        return reconciliation.expect(self._sightings, self._proved(), query.start or 0)
+
+    def _comparable_from(self) -> Micros:
+        """Return from when on the API and the archive must know the same tasks."""
+        created = sorted(known.created_at for _, known in self._sightings.history.tasks())
+        return reconciliation.quiet_start(created, self._policy.surely_visible_from + FADING)
+
+    def _proved(self) -> Proved:
+        complete = (w.reading.time_range for w in self.windows if w.reading.is_complete)
+        return Proved.from_complete(complete, self._policy.now)
+
+    def _is_listed(self, job_id: str) -> bool:
+        return job_id in self._sightings.open_listed or self._sightings.history.is_final(job_id)
+
+    def _note_missing(self) -> None:
+        missing = reconciliation.missing_tasks(
+            self._sightings,
+            self._proved(),
+            surely_visible_from=self._policy.surely_visible_from + FADING,
+            is_running_listed=self.is_running_listed is True,
+        )
+        for job_id in missing:
+            self._sightings.history.miss(job_id)
+        whole = [w.reading.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
+        self._sightings.history.gone_rejects |= set(
+            reconciliation.missing_rejects(
+                self._sightings, self._proved(), is_all_read=bool(whole) and all(whole)
+            )
+        )

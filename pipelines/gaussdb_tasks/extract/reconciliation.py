@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from gaussdb_tasks.extract.sightings import Sightings
-from gaussdb_tasks.instants import MINUTE, SECOND, Micros
-from gaussdb_tasks.knowledge import Known
-from gaussdb_tasks.stretches import Stretch
+from gaussdb_tasks.extract.observations import Observations
+from gaussdb_tasks.model.project_state import KnownTask
+from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.times import MINUTE, SECOND, Micros
 
 EDGE: Final[Micros] = 2 * SECOND
 """How close to its bounds a window proves nothing: the API may round them or leave them out."""
@@ -52,13 +52,13 @@ class Proved:
         to_now: those that reach up to the load's clock, so that no end of a task lies behind them.
     """
 
-    any_end: tuple[Stretch, ...]
-    to_now: tuple[Stretch, ...]
+    any_end: tuple[TimeRange, ...]
+    to_now: tuple[TimeRange, ...]
 
     @classmethod
-    def from_complete(cls, stretches: Iterable[Stretch], now: Micros) -> "Proved":
+    def from_complete(cls, time_ranges: Iterable[TimeRange], now: Micros) -> "Proved":
         """Trim stretches that were read whole by what they cannot prove."""
-        trimmed = [Stretch(start + EDGE, end - EDGE) for start, end in stretches]
+        trimmed = [TimeRange(start + EDGE, end - EDGE) for start, end in time_ranges]
         return cls(tuple(trimmed), tuple(s for s in trimmed if s.end >= now))
 
     def shows(self, created_at: Micros) -> bool:
@@ -85,7 +85,7 @@ def quiet_start(created: Sequence[Micros], earliest: Micros) -> Micros:
     return at
 
 
-def expect(sightings: Sightings, proved: Proved, start: Micros) -> Expectation:
+def expect(sightings: Observations, proved: Proved, start: Micros) -> Expectation:
     """Count the known tasks from an instant on as the API should count them."""
     certain = running = 0
     for job_id, known in sightings.history.tasks():
@@ -106,7 +106,9 @@ def expect(sightings: Sightings, proved: Proved, start: Micros) -> Expectation:
     return Expectation(certain + placed, running, unplaced)
 
 
-def hidden_tasks(sightings: Sightings, proved: Proved, visible: Stretch) -> Iterator[Known]:
+def hidden_tasks(
+    sightings: Observations, proved: Proved, visible: TimeRange
+) -> Iterator[KnownTask]:
     """Yield tasks in flight that nothing has shown and that no window up to now has looked for."""
     for job_id, known in sightings.history.tasks():
         if (
@@ -119,7 +121,7 @@ def hidden_tasks(sightings: Sightings, proved: Proved, visible: Stretch) -> Iter
 
 
 def missing_tasks(
-    sightings: Sightings, proved: Proved, *, surely_visible_from: Micros, is_running_listed: bool
+    sightings: Observations, proved: Proved, *, surely_visible_from: Micros, is_running_listed: bool
 ) -> list[str]:
     """Return the job_ids whose records must be deleted: they would have been listed, and were not.
 
@@ -141,7 +143,7 @@ def missing_tasks(
     ]
 
 
-def missing_rejects(sightings: Sightings, proved: Proved, *, is_all_read: bool) -> Iterator[str]:
+def missing_rejects(sightings: Observations, proved: Proved, *, is_all_read: bool) -> Iterator[str]:
     """Yield the rejected records that are no longer listed, by hash."""
     for record_hash, at in sightings.history.rejected().items():
         if record_hash not in sightings.listed_rejects and (

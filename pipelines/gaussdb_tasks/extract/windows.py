@@ -12,12 +12,13 @@ from itertools import pairwise
 from typing import Final
 
 from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
-from gaussdb_tasks.extract.paging import Pager, Walk
-from gaussdb_tasks.instants import SECOND, Micros
-from gaussdb_tasks.normalise import created_at_of
-from gaussdb_tasks.records import Listing, Record
-from gaussdb_tasks.stretches import Stretch
+from gaussdb_tasks.extract.paging import PagedRead, Pager
+from gaussdb_tasks.model.normalise import created_at_of
+from gaussdb_tasks.model.record import Record
+from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.times import SECOND, Micros
 
 _MOST_REPAIRS: Final = 64
 """How many times a window may be split because it was not proved."""
@@ -42,7 +43,7 @@ class Reading:
         doubt: why it is not proved; None if it is.
     """
 
-    stretch: Stretch
+    time_range: TimeRange
     distinct_count: int
     total_count: int | None
     doubt: str | None
@@ -61,7 +62,7 @@ class Reading:
 class _Unproved:
     """A window that was read, but not proved."""
 
-    stretch: Stretch
+    time_range: TimeRange
     records: Sequence[Record]
     total_count: int | None
     doubt: str
@@ -71,7 +72,7 @@ class _Unproved:
         return {record.identity for record in self.records}
 
     def reading(self, identities: set[str], doubt: str) -> Reading:
-        return Reading(self.stretch, len(identities), self.total_count, doubt)
+        return Reading(self.time_range, len(identities), self.total_count, doubt)
 
 
 class WindowReader:
@@ -95,14 +96,14 @@ class WindowReader:
         """Whether a list, twice the same, was longer than its count."""
         self._repairs_left = _MOST_REPAIRS
 
-    def read(self, stretch: Stretch, readings: list[Reading]) -> Iterator[Iterator[Record]]:
+    def read(self, time_range: TimeRange, readings: list[Reading]) -> Iterator[Iterator[Record]]:
         """Yield the window's records, repeats among them; append what each part came to."""
         self._repairs_left = _MOST_REPAIRS
-        first = self._first_page(stretch)
+        first = self._first_page(time_range)
         self.announced_count += first.total_count or 0
-        yield from self._read(stretch, first, readings)
+        yield from self._read(time_range, first, readings)
 
-    def read_query(self, query: TaskQuery, first: Listing) -> tuple[Walk, str | None]:
+    def read_query(self, query: TaskQuery, first: Page) -> tuple[PagedRead, str | None]:
         """Walk through any query, twice if need be; return the last walk and what is in doubt."""
         walk = self._pager.walk(query, first)
         doubt = self._doubt(walk)
@@ -111,7 +112,7 @@ class WindowReader:
         again = self._walk_again(query, walk)
         return again, self._doubt(again)
 
-    def can_count(self, query: TaskQuery, first: Listing) -> bool:
+    def can_count(self, query: TaskQuery, first: Page) -> bool:
         """Tell whether the total_count of a query's first page is a count of its tasks.
 
         Of a page that is full it might as well be the length; a page of one record tells.
@@ -124,9 +125,9 @@ class WindowReader:
         return self.is_count_usable is not False
 
     def _read(
-        self, stretch: Stretch, first: Listing, readings: list[Reading]
+        self, time_range: TimeRange, first: Page, readings: list[Reading]
     ) -> Iterator[Iterator[Record]]:
-        halves = self._counted_halves(stretch, first)
+        halves = self._counted_halves(time_range, first)
         for half, page in halves:
             yield from self._read(half, page, readings)
         if halves:
@@ -135,34 +136,34 @@ class WindowReader:
             yield iter(first.records)
             doubt = "the order of the list changes from call to call"
             yield from self._repair(
-                _Unproved(stretch, first.records, first.total_count, doubt), readings
+                _Unproved(time_range, first.records, first.total_count, doubt), readings
             )
             return
-        yield from self._read_by_offset(stretch, first, readings)
+        yield from self._read_by_offset(time_range, first, readings)
 
     def _read_by_offset(
-        self, stretch: Stretch, first: Listing, readings: list[Reading]
+        self, time_range: TimeRange, first: Page, readings: list[Reading]
     ) -> Iterator[Iterator[Record]]:
-        query = _query(stretch)
+        query = _query(time_range)
         walk = self._pager.walk(query, first)
         yield walk.records()
         doubt = self._doubt(walk)
         if doubt is None:
-            readings.append(_reading(stretch, walk, None))
+            readings.append(_reading(time_range, walk, None))
             return
         again = self._walk_again(query, walk)
         yield again.records()
         doubt = self._doubt(again)
         if doubt is None or again.is_one_answer:
-            readings.append(_reading(stretch, again, doubt))
+            readings.append(_reading(time_range, again, doubt))
             return
         if _is_sound(walk, again):
             self._repairs_left = min(self._repairs_left, _REPAIRS_OF_A_SOUND_LIST)
         records = (*walk.records(), *again.records())
-        unproved = _Unproved(stretch, records, again.total_counts[-1], doubt)
+        unproved = _Unproved(time_range, records, again.total_counts[-1], doubt)
         yield from self._repair(unproved, readings)
 
-    def _walk_again(self, query: TaskQuery, walk: Walk) -> Walk:
+    def _walk_again(self, query: TaskQuery, walk: PagedRead) -> PagedRead:
         if not walk.is_gapless:
             self._pager.forget_style()
         again = self._pager.walk(query)
@@ -170,7 +171,7 @@ class WindowReader:
             self._is_order_stable = False
         return again
 
-    def _doubt(self, walk: Walk) -> str | None:
+    def _doubt(self, walk: PagedRead) -> str | None:
         """Say why one walk does not prove that it saw every task."""
         if walk.counts_pages or None in walk.total_counts:
             self.is_count_usable = False
@@ -194,15 +195,15 @@ class WindowReader:
 
     def _repair(self, unproved: "_Unproved", readings: list[Reading]) -> Iterator[Iterator[Record]]:
         """Split a window that could not be proved, and read the parts."""
-        start, end = unproved.stretch
-        cut = _quiet_instant(unproved.records, unproved.stretch)
+        start, end = unproved.time_range
+        cut = _quiet_instant(unproved.records, unproved.time_range)
         if cut is None or not self._repairs_left:
             readings.append(unproved.reading(unproved.identities, unproved.doubt))
             return
         self._repairs_left -= 1
         parts: list[Reading] = []
         listed: set[str] = set()
-        for half in (Stretch(start, cut), Stretch(cut, end)):
+        for half in (TimeRange(start, cut), TimeRange(cut, end)):
             for batch in self._read(half, self._first_page(half), parts):
                 records = list(batch)
                 listed.update(record.identity for record in records)
@@ -234,44 +235,44 @@ class WindowReader:
         return "the API does not count, and what its time filter hides is not known"
 
     def _counted_halves(
-        self, stretch: Stretch, first: Listing
-    ) -> tuple[tuple[Stretch, Listing], ...]:
+        self, time_range: TimeRange, first: Page
+    ) -> tuple[tuple[TimeRange, Page], ...]:
         """Cut a window too large to read at once in two whose counts add up to the whole's.
 
         Nothing if it is not too large, or if the counts do not add up.
         """
-        query = _query(stretch)
+        query = _query(time_range)
         total = first.total_count or 0
         if self.is_count_usable is False or total <= _MOST_RECORDS_AT_ONCE:
             return ()
-        cut = _quiet_instant(self._pager.fetch_middle(query, first).records, stretch)
+        cut = _quiet_instant(self._pager.fetch_middle(query, first).records, time_range)
         if cut is None:
             return ()
-        halves = (Stretch(stretch.start, cut), Stretch(cut, stretch.end))
+        halves = (TimeRange(time_range.start, cut), TimeRange(cut, time_range.end))
         pages = [self._first_page(half) for half in halves]
         counts = [page.total_count or 0 for page in pages]
         if max(counts) >= total:
             return ()
         if sum(counts) != total:
             # Tasks may have come or gone meanwhile: the sum must lie between before and after.
-            recount = self._first_page(stretch).total_count or 0
+            recount = self._first_page(time_range).total_count or 0
             if not min(total, recount) <= sum(counts) <= max(total, recount):
                 return ()
         return tuple(zip(halves, pages, strict=True))
 
-    def _first_page(self, stretch: Stretch) -> Listing:
-        return self._pager.fetch_page(_query(stretch), offset=0)
+    def _first_page(self, time_range: TimeRange) -> Page:
+        return self._pager.fetch_page(_query(time_range), offset=0)
 
 
-def _query(stretch: Stretch) -> TaskQuery:
-    return TaskQuery(start=stretch.start, end=stretch.end)
+def _query(time_range: TimeRange) -> TaskQuery:
+    return TaskQuery(start=time_range.start, end=time_range.end)
 
 
-def _reading(stretch: Stretch, walk: Walk, doubt: str | None) -> Reading:
-    return Reading(stretch, len(walk.identities), walk.total_counts[-1], doubt)
+def _reading(time_range: TimeRange, walk: PagedRead, doubt: str | None) -> Reading:
+    return Reading(time_range, len(walk.identities), walk.total_counts[-1], doubt)
 
 
-def _is_sound(walk: Walk, again: Walk) -> bool:
+def _is_sound(walk: PagedRead, again: PagedRead) -> bool:
     """Tell whether a list was the same twice, without a gap, to its end."""
     walks_are_whole = all(each.is_gapless and each.reached_end for each in (walk, again))
     return walks_are_whole and walk.identities == again.identities
@@ -281,7 +282,7 @@ def _spoken(counts: set[int | None]) -> str:
     return " or ".join(str(count) for count in sorted(count or 0 for count in counts))
 
 
-def _quiet_instant(records: Sequence[Record], stretch: Stretch) -> Micros | None:
+def _quiet_instant(records: Sequence[Record], time_range: TimeRange) -> Micros | None:
     """Return an instant near the median start of tasks at which none of them starts.
 
     None if there is none strictly inside the stretch.
@@ -290,7 +291,7 @@ def _quiet_instant(records: Sequence[Record], stretch: Stretch) -> Micros | None
         {
             at
             for at in map(created_at_of, records)
-            if at is not None and stretch.start <= at <= stretch.end
+            if at is not None and time_range.start <= at <= time_range.end
         }
     )
     gaps = [(before, after) for before, after in pairwise(instants) if after - before >= _QUIET]

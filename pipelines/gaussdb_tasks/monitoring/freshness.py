@@ -7,10 +7,10 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks import instants
-from gaussdb_tasks.instants import HOUR, SECOND, Micros
-from gaussdb_tasks.knowledge import ProjectKey
-from gaussdb_tasks.warehouse.asking import ask, open_to_ask
+from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.times import HOUR, SECOND, Micros
 
 _STATUS: Final = """
     select
@@ -71,7 +71,7 @@ def read_freshness(database: Path, now: Micros | None) -> Freshness:
             key=ProjectKey(region, project_id),
             last_success_at=_micros(last_success_at),
             unkept_since=(
-                None if loss_begins_at is None else instants.from_datetime(loss_begins_at) - horizon
+                None if loss_begins_at is None else times.from_datetime(loss_begins_at) - horizon
             ),
             nights_left=nights_left,
             gap_count=gap_count,
@@ -97,11 +97,11 @@ def read_freshness(database: Path, now: Micros | None) -> Freshness:
         for horizon in [horizon_ms * 1000]
     )
     head = rows[0][-1] if rows else None
-    return Freshness(instants.now() if now is None else now, projects, head)
+    return Freshness(times.now() if now is None else now, projects, head)
 
 
 def _micros(value: datetime | None) -> Micros | None:
-    return None if value is None else instants.from_datetime(value)
+    return None if value is None else times.from_datetime(value)
 
 
 class Alarm(IntEnum):

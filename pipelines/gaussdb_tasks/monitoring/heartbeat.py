@@ -9,7 +9,7 @@ from typing import Final
 import requests
 import tenacity
 
-from gaussdb_tasks.api import endpoints
+from gaussdb_tasks.api.auth import endpoints
 
 _TIMEOUT_SECONDS: Final = 10
 _LARGEST_BODY: Final = 10_000

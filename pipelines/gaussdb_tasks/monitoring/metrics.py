@@ -6,10 +6,10 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Gauge, Info, write_to_textfile
 
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
-from gaussdb_tasks.extract.project import Outcome, ProjectSummary
-from gaussdb_tasks.instants import SECOND, Micros
+from gaussdb_tasks.extract.project_tables import Outcome, ProjectSummary
+from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.model.times import SECOND, Micros
 from gaussdb_tasks.monitoring.freshness import Freshness, ProjectFreshness, age_seconds
-from gaussdb_tasks.night import LoadReport
 
 _PREFIX: Final = "gaussdb_tasks"
 _PROJECT_LABELS: Final = ("region", "project_id")

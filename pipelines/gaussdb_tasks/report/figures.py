@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import duckdb
 
+from gaussdb_tasks.database.query import explained, views
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.warehouse.asking import explained, views
 
 MOST_KINDS: Final = 12
 MOST_ROWS: Final = 15

@@ -1,0 +1,1 @@
+"""Recorded changes to earlier entries: redaction, retention, renormalisation."""

@@ -1,0 +1,1 @@
+"""Copies of the archive in another folder or bucket."""

@@ -1,0 +1,94 @@
+"""``gaussdb-tasks demo``: some invented nights, and what the views make of them."""
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli.options import (
+    data_dir_option_with_default,
+    invention_options,
+    now_option,
+    option,
+)
+from gaussdb_tasks.cli.summary import summary_line
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.demo_loads import load_nights, nights_before
+from gaussdb_tasks.model.times import Micros, iso
+from gaussdb_tasks.model.times import now as machine_clock
+
+_SHOWN: Final = {
+    "How long tasks take": """
+        select task_label, finished_count, p50_seconds, p95_seconds
+        from task_durations_by_name
+        order by finished_count desc, task_label
+    """,
+    "How often they fail, with 95 % bounds": """
+        select
+            task_label,
+            failed_count,
+            round(failure_rate, 3) as failure_rate,
+            round(failure_rate_low, 3) as low,
+            round(failure_rate_high, 3) as high
+        from failure_rates_by_name
+        order by failed_count desc, task_label
+    """,
+    "What is running, and whether it takes too long": """
+        select task_label, instance_name, age_seconds, is_overdue
+        from running_tasks
+        where not is_lost_from_sight
+        order by age_seconds desc, job_id
+    """,
+}
+
+_TRY_NEXT: Final = """
+Try next:
+  {program} status --data-dir {where}
+  {program} query stuck_now --data-dir {where}
+  {program} query --list --data-dir {where}
+  {program} report report.html --data-dir {where}
+  {program} emulator
+"""
+
+
+@click.command("demo")
+@data_dir_option_with_default(Path("data/demo"))
+@now_option
+@option(
+    "--nights",
+    type=click.IntRange(1, 30),
+    default=7,
+    show_default=True,
+    help="How many nights to load.",
+)
+@invention_options
+def command(
+    *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int
+) -> None:
+    """Load some invented nights and show the views; no account needed.
+
+    Starts the emulator on this machine, loads its last nights one by one as a scheduler would, and
+    shows durations and failure rates. Each run begins anew.
+    """
+    clocks = nights_before(machine_clock() if now is None else now, nights)
+    reports = load_nights(data_dir, clocks, seed=seed, tasks_per_day=tasks_per_day)
+    for clock, report in zip(clocks, reports, strict=True):
+        click.echo(f"night of {iso(clock)}: {summary_line(report)}", err=True)
+    with open_to_ask(DataDir(data_dir).database) as connection:
+        for title, question in _SHOWN.items():
+            click.echo(f"\n{title}\n")
+            output.write(ask(connection, question), output.Target("table"))
+    click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)
+
+
+def _program() -> str:
+    """Return how this program can be called from here."""
+    if shutil.which("gaussdb-tasks"):
+        return "gaussdb-tasks"
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "gaussdb-tasks" else "gaussdb-tasks"

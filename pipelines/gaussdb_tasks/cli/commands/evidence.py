@@ -1,0 +1,179 @@
+"""``gaussdb-tasks evidence``: everything known of a task, and how to check it."""
+
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from gaussdb_tasks.archive.evidence import Evidence, Proof, State, collect
+from gaussdb_tasks.archive.store import CHECKSUM_NAME, Archive
+from gaussdb_tasks.cli.options import data_dir_option, format_option
+from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ExitCode
+
+_TOLD_OF_A_TASK: Final = (
+    "region",
+    "project_id",
+    "task_name",
+    "instance_id",
+    "instance_name",
+    "created_at",
+    "ended_at",
+    "status",
+    "fail_reason",
+    "first_seen_at",
+    "last_seen_at",
+)
+_TOLD_OF_A_STATE: Final = ("status", "progress_percent", "fail_reason", "ended_at", "version_hash")
+
+
+@click.command("evidence")
+@click.argument("job_id")
+@data_dir_option
+@format_option("text", "json", default="text", variable="EVIDENCE_FORMAT")
+def command(*, job_id: str, data_dir: Path, output_format: str) -> None:
+    """Show everything known of a task, and how to check it.
+
+    Every state in which it was seen, by which load, its raw records word for word, and the entry of
+    the archive and digest that cover each; whether the files are what the digests say, and how to
+    find that out without this program.
+
+    \b
+    Examples:
+      gaussdb-tasks evidence 2a4bd738-dd24-4a6f-b64f-85f3bde70df4
+      gaussdb-tasks evidence 2a4bd738-dd24-4a6f-b64f-85f3bde70df4 --format json
+    Exit codes: 0 all of it is proved; 1 something is not as the digests say.
+    """
+    place = DataDir(data_dir)
+    with read_published(place.database) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        evidence = collect(connection, Archive(place.archive), job_id)
+    if output_format == "json":
+        encoded = msgspec.json.encode(_as_dict(evidence), enc_hook=str)
+        sys.stdout.buffer.write(msgspec.json.format(encoded) + b"\n")
+    else:
+        for line in _lines(evidence):
+            click.echo(line)
+    sys.exit(ExitCode.DONE if evidence.is_proved else ExitCode.FAILED)
+
+
+def _lines(evidence: Evidence) -> Iterator[str]:
+    yield f"task {evidence.job_id}"
+    for task in evidence.tasks:
+        yield ""
+        yield from (f"{name:<15} {_shown(task.task[name])}" for name in _TOLD_OF_A_TASK)
+        for gone in task.vanished:
+            back = gone["reappeared_at"]
+            yield f"{'found deleted':<15} {_shown(gone['vanished_at'])}" + (
+                "" if back is None else f", listed again {_shown(back)}"
+            )
+        for state in task.states:
+            yield ""
+            yield f"state {state.row['version']}, first seen {_shown(state.row['observed_at'])}"
+            yield from (f"  {name:<17} {_shown(state.row[name])}" for name in _TOLD_OF_A_STATE)
+            yield from _proof_lines(state)
+    for state in evidence.rejected:
+        yield ""
+        yield f"record that could not be read, first seen {_shown(state.row['observed_at'])}"
+        yield f"  {'reason':<17} {state.row['reason']}"
+        yield from _proof_lines(state)
+    yield ""
+    if evidence.head is not None:
+        yield f"head of the chain: {evidence.head[1]} ({evidence.head[0]})"
+    for trouble in evidence.troubles:
+        yield f"NOT AS IT WAS: {trouble}"
+    yield "all of it is proved" if evidence.is_proved else "NOT all of it is proved"
+    yield from _how_to_check(evidence)
+
+
+def _proof_lines(state: State) -> Iterator[str]:
+    yield f"  {'raw':<17} {state.row['raw']}"
+    proof = state.proof
+    if proof is None:
+        yield "  NOT COVERED: no entry of the archive holds it"
+        return
+    yield f"  {'seen by':<17} {proof.observed_by}"
+    yield f"  {'kept in':<17} {proof.file or proof.entry_name}"
+    yield f"  {'file sha256':<17} {proof.file_sha256}"
+    yield f"  {'digest sha256':<17} {proof.digest_sha256}"
+    for trouble in proof.troubles:
+        yield f"  NOT AS IT WAS: {trouble}"
+
+
+def _how_to_check(evidence: Evidence) -> Iterator[str]:
+    """Show the shell and the Python that find the same out."""
+    proofs = _proofs(evidence)
+    if not proofs:
+        return
+    yield ""
+    yield "To check it without this program, in a shell:"
+    for folder in dict.fromkeys(proof.file.parent for proof in proofs if proof.file):
+        yield f"  (cd '{folder.resolve()}' && sha256sum --check {CHECKSUM_NAME})"
+    for proof in proofs:
+        if proof.file is not None:
+            yield f"  echo '{proof.file_sha256}  {proof.file.resolve()}' | sha256sum --check"
+            yield f"  grep {proof.file_sha256} '{proof.file.resolve().parent}/digest.json'"
+    yield "and in Python, with pyarrow:"
+    yield "  import pyarrow.parquet"
+    for file in dict.fromkeys(proof.file for proof in proofs if proof.file):
+        yield f"  rows = pyarrow.parquet.read_table({str(file.resolve())!r}).to_pylist()"
+        yield f"  print(*[row['raw'] for row in rows if row['job_id'] == {evidence.job_id!r}])"
+
+
+def _proofs(evidence: Evidence) -> list[Proof]:
+    states = [state for task in evidence.tasks for state in task.states]
+    proofs = (state.proof for state in (*states, *evidence.rejected))
+    return list(dict.fromkeys(proof for proof in proofs if proof is not None))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else str(value)
+
+
+def _as_dict(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "job_id": evidence.job_id,
+        "is_proved": evidence.is_proved,
+        "head": None if evidence.head is None else evidence.head[1],
+        "troubles": list(evidence.troubles),
+        "tasks": [
+            {
+                "task": _plain(task.task),
+                "vanished": [_plain(row) for row in task.vanished],
+                "states": [_state(state) for state in task.states],
+            }
+            for task in evidence.tasks
+        ],
+        "rejected": [_state(state) for state in evidence.rejected],
+    }
+
+
+def _state(state: State) -> dict[str, Any]:
+    proof = state.proof
+    return {
+        "state": _plain(state.row),
+        "proof": None
+        if proof is None
+        else {
+            "seen_by": proof.observed_by,
+            "kept_by": proof.entry_name,
+            "file": None if proof.file is None else str(proof.file),
+            "file_sha256": proof.file_sha256,
+            "digest_sha256": proof.digest_sha256,
+            "troubles": list(proof.troubles),
+        },
+    }
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {
+        name: _shown(value) if isinstance(value, datetime | date) else value
+        for name, value in row.items()
+    }

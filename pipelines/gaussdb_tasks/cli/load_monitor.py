@@ -1,0 +1,116 @@
+"""Who watches a load from outside: the metrics file and the dead-man switch."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.cli import console
+from gaussdb_tasks.cli.summary import remarks, summary_line
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
+from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import Micros
+
+_PING_URL: Final = "GAUSSDB_TASKS_PING_URL"
+
+
+class Watch:
+    """Tells the watchers how the load inside the block goes; their trouble is never the load's.
+
+    The block gets a function to hand the report to once there is one.
+    """
+
+    def __init__(
+        self,
+        data_dir: DataDir,
+        metrics_file: Path | None,
+        ping_url: str | None,
+        now: Micros | None,
+    ) -> None:
+        """Prepare to watch.
+
+        Raises:
+            ConfigurationError: the metrics or the ping cannot work as they are set.
+        """
+        # Imported where it is wanted: the library takes a tenth of a second.
+        from gaussdb_tasks.monitoring.heartbeat import Heartbeat  # noqa: PLC0415
+
+        if ping_url is None:
+            ping_url = read_secret({**os.environ, _PING_URL: ""}, _PING_URL)
+        if metrics_file is not None and not metrics_file.absolute().parent.is_dir():
+            message = f"--metrics-file: there is no folder {metrics_file.absolute().parent}"
+            raise ConfigurationError(message)
+        self._data_dir = data_dir
+        self._metrics_file = metrics_file
+        self._heartbeat = None if ping_url is None else Heartbeat(ping_url)
+        self._now = now
+        self._report: LoadReport | None = None
+
+    def __enter__(self) -> Callable[[LoadReport], None]:
+        """Say that the load begins."""
+        if self._heartbeat is not None:
+            self._note(self._heartbeat.start())
+        return self._take
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Say how it ended."""
+        if isinstance(error, LockedError):
+            return  # the load that holds the lock tells its own end
+        exit_code = _exit_code(error) if self._report is None else self._report.exit_code
+        if self._metrics_file is not None:
+            with self._forgiven():
+                self._write_metrics(self._metrics_file, exit_code)
+        if self._heartbeat is None:
+            return
+        if self._report is None:
+            why = str(error) if isinstance(error, GaussdbTasksError) else type(error).__name__
+            self._note(self._heartbeat.failure(f"exit {int(exit_code)}: {why}"))
+        else:
+            told = [f"exit {int(exit_code)}: {summary_line(self._report)}", *remarks(self._report)]
+            self._note(self._heartbeat.success("\n".join(told)))
+
+    def _take(self, report: LoadReport) -> None:
+        self._report = report
+
+    def _write_metrics(self, file: Path, exit_code: ExitCode) -> None:
+        from gaussdb_tasks.monitoring.freshness import read_freshness  # noqa: PLC0415
+        from gaussdb_tasks.monitoring.metrics import write_metrics  # noqa: PLC0415
+
+        freshness = None
+        if self._data_dir.database.exists():
+            with self._forgiven():
+                freshness = read_freshness(self._data_dir.database, self._now)
+        write_metrics(
+            file,
+            ended_at=times.now(),
+            exit_code=exit_code,
+            report=self._report,
+            freshness=freshness,
+        )
+
+    @contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        try:
+            yield
+        except GaussdbTasksError as error:
+            self._note(str(error))
+
+    def _note(self, trouble: str | None) -> None:
+        if trouble is not None:
+            console.say(
+                f"watch: {trouble}; the load is not affected", event="watch", level="warning"
+            )
+
+
+def _exit_code(error: BaseException | None) -> ExitCode:
+    return error.exit_code if isinstance(error, GaussdbTasksError) else ExitCode.FAILED

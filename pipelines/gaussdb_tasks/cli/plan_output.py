@@ -1,0 +1,52 @@
+"""What a load would do, as lines for people and as values for machines."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gaussdb_tasks.extract.plan import Plan, Purpose
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.times import iso
+
+_PURPOSES: Final = {
+    Purpose.NEW: "new time",
+    Purpose.IN_FLIGHT: "tasks in flight",
+    Purpose.HORIZON: "the whole horizon",
+    Purpose.STRETCH: "the stretch asked for",
+}
+
+
+def plan_lines(key: ProjectKey, plan: Plan) -> Iterator[str]:
+    """Describe the plan of a project, call by call."""
+    least = "at least " if plan.is_guess else ""
+    yield f"project {key.project_id} ({key.region}): {least}{_calls(plan.expected_calls)} expected"
+    yield f"  running tasks, without times: {_calls(1)}"
+    for window in plan.windows:
+        start, end = window.time_range
+        calls = _calls(window.expected_calls)
+        yield f"  {_PURPOSES[window.purpose]}: {iso(start)} to {iso(end)}: {calls}"
+    if plan.is_horizon_counted:
+        yield f"  count of the whole horizon: {_calls(1)}"
+
+
+def plan_as_dict(key: ProjectKey, plan: Plan) -> dict[str, Any]:
+    """Return the plan of a project as plain values."""
+    return {
+        "region": key.region,
+        "project_id": key.project_id,
+        "expected_calls": plan.expected_calls,
+        "is_guess": plan.is_guess,
+        "is_horizon_counted": plan.is_horizon_counted,
+        "windows": [
+            {
+                "purpose": window.purpose.value,
+                "from": iso(window.time_range.start),
+                "to": iso(window.time_range.end),
+                "expected_calls": window.expected_calls,
+            }
+            for window in plan.windows
+        ],
+    }
+
+
+def _calls(count: int) -> str:
+    return "1 call" if count == 1 else f"{count:,} calls"

@@ -1,0 +1,77 @@
+"""The demo: some nights of an invented task center, loaded one after the other."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from gaussdb_tasks.api.auth.sign_in import token_access
+from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.load import LoadReport, LoadRequest, run_load
+from gaussdb_tasks.model.times import DAY, HOUR, Micros
+from gaussdb_tasks.settings import LoadSettings
+
+_MARK: Final = ".demo"
+_HOUR_OF_NIGHT: Final[Micros] = 2 * HOUR
+
+
+def nights_before(now: Micros, count: int) -> Sequence[Micros]:
+    """Return the last nights at 02:00 UTC up to an instant, oldest first."""
+    last = (now - _HOUR_OF_NIGHT) // DAY * DAY + _HOUR_OF_NIGHT
+    return [last - ago * DAY for ago in reversed(range(count))]
+
+
+def load_nights(
+    path: Path, nights: Sequence[Micros], *, seed: int, tasks_per_day: int
+) -> Iterator[LoadReport]:
+    """Load each night from an emulator on loopback, into a database begun anew.
+
+    Raises:
+        ConfigurationError: the directory holds a database that no demo made.
+    """
+    world = InventedWorld(seed, tasks_per_day=tasks_per_day)
+    clock = SettableClock(nights[0])
+    with Emulator(world, clock=clock) as emulator:
+        data_dir = _begin(path, emulator.project_ids)
+        accesses = [
+            token_access(
+                endpoint=emulator.endpoint,
+                project_id=project_id,
+                token=emulator.token,
+                region="eu-de",
+                connections=8,
+            )
+            for project_id in emulator.project_ids
+        ]
+        job = LoadRequest(data_dir, accesses, LoadSettings(now=nights[0]))
+        for night in nights:
+            clock.set(night)
+            yield run_load(replace(job, settings=LoadSettings(now=night)))
+
+
+def _begin(path: Path, project_ids: Sequence[str]) -> DataDir:
+    """Make room for a demo; nothing but an earlier demo is ever removed."""
+    data_dir = DataDir(path)
+    data_dir.prepare()
+    mark = path / _MARK
+    with data_dir.locked():
+        if data_dir.database.exists():
+            if not mark.exists() or not _holds_only(data_dir.database, mark.read_text().split()):
+                message = f"{data_dir.database} was not made by a demo; name another --data-dir"
+                raise ConfigurationError(message)
+            data_dir.database.unlink()
+            if data_dir.archive.is_dir():
+                shutil.rmtree(data_dir.archive)
+        mark.write_text("\n".join(project_ids))
+    return data_dir
+
+
+def _holds_only(path: Path, project_ids: Sequence[str]) -> bool:
+    with read_published(path) as connection:
+        sql = "select count(*) from task_center.load_runs where not list_contains(?, project_id)"
+        row = connection.execute(sql, [list(project_ids)]).fetchone()
+    return row == (0,)

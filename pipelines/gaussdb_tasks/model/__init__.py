@@ -1,0 +1,1 @@
+"""Values every part of the program shares: times, tasks, records, tables. Pure."""

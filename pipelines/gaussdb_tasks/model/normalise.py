@@ -1,0 +1,159 @@
+"""From a record of the API to the columns of a task. Pure: nothing is read, nothing is kept.
+
+A record is a task if it has a job_id and a created_at that can be read. Everything else in it may
+be missing, null, empty or of another type than documented; the record itself is kept word for word
+beside the columns, so a value that fits no column is not lost.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pendulum.parsing import parse_iso8601
+
+from gaussdb_tasks.contract import is_final
+from gaussdb_tasks.model.record import Record, Undecoded, content_hash, job_id_of, json_text
+from gaussdb_tasks.model.task import Rejection, Task, duration_between
+from gaussdb_tasks.model.times import DAY, EPOCH, ONE_MICRO, SECOND, Micros
+
+_TASK_FIELDS: Final = frozenset(
+    {
+        "job_id",
+        "name",
+        "status",
+        "process",
+        "fail_reason",
+        "created_at",
+        "ended_at",
+        "instance_info",
+    }
+)
+_INSTANCE_FIELDS: Final = frozenset({"instance_id", "instance_name", "instance_status"})
+_PERCENT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
+
+# What both Python's datetime and every engine that reads the archive can hold.
+_FIRST: Final[Micros] = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MICRO
+_LAST: Final[Micros] = (datetime.max.replace(tzinfo=UTC) - EPOCH) // ONE_MICRO
+
+
+def normalise(record: Record) -> Task | Rejection:
+    """Turn a record into a task, or say why it is none."""
+    try:
+        return _normalise(record)
+    except RecursionError:
+        return _too_deep(record)
+
+
+def _normalise(record: Record) -> Task | Rejection:
+    fields = record.fields
+    record_hash = content_hash(fields)
+    if isinstance(fields, Undecoded):
+        return _too_deep(record)
+    if not isinstance(fields, dict):
+        return Rejection("the record is no JSON object", None, None, record.raw, record_hash)
+    job_id = job_id_of(fields)
+    created_at = read_instant(fields.get("created_at"))
+    if job_id is None or created_at is None:
+        reason = _complaint("job_id" if job_id is None else "created_at", fields)
+        return Rejection(reason, job_id, created_at, record.raw, record_hash)
+    instance = fields.get("instance_info")
+    instance_fields = instance if isinstance(instance, dict) else {}
+    status = _text(fields.get("status"))
+    ended_at = read_instant(fields.get("ended_at"))
+    is_ended = is_final(status)
+    return Task(
+        job_id=job_id,
+        task_name=_text(fields.get("name")),
+        status=status,
+        progress_percent=_percent(fields.get("process")),
+        fail_reason=_text(fields.get("fail_reason")),
+        created_at=created_at,
+        ended_at=ended_at,
+        instance_id=_text(instance_fields.get("instance_id")),
+        instance_name=_text(instance_fields.get("instance_name")),
+        instance_status=_text(instance_fields.get("instance_status")),
+        extra=_extra(fields, instance),
+        raw=record.raw,
+        version_hash=record_hash,
+        is_final=is_ended,
+        duration_ms=duration_between(created_at, ended_at, is_final=is_ended),
+    )
+
+
+def _too_deep(record: Record) -> Rejection:
+    record_hash = content_hash(Undecoded(record.raw))
+    return Rejection("the record is nested too deeply", None, None, record.raw, record_hash)
+
+
+def created_at_of(record: Record) -> Micros | None:
+    """Return when a record says its task was started, without normalising the rest."""
+    return (
+        read_instant(record.fields.get("created_at")) if isinstance(record.fields, dict) else None
+    )
+
+
+def status_of(record: Record) -> str | None:
+    """Return the status of a record, without normalising the rest."""
+    return _text(record.fields.get("status")) if isinstance(record.fields, dict) else None
+
+
+def read_instant(value: Any) -> Micros | None:
+    """Read an ISO 8601 date and time of any offset; without one it is UTC. None if it is none.
+
+    A date alone is no instant: taking it for midnight would invent evidence.
+    """
+    parsed = _parse(value) if isinstance(value, str) and value else None
+    if not isinstance(parsed, datetime):
+        return None
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    try:
+        passed = parsed - EPOCH
+    except ValueError:  # pendulum reads +2400, which is no offset
+        return None
+    instant = passed.days * DAY + passed.seconds * SECOND + passed.microseconds
+    return instant if _FIRST <= instant <= _LAST else None
+
+
+def _parse(text: str) -> object:
+    try:
+        return parse_iso8601(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return parse_iso8601(text.strip().upper())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _complaint(field: str, fields: dict[str, Any]) -> str:
+    value = fields.get(field)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return f"{field} is missing or empty"
+    return f"{field} is not usable: {json_text(value)[:200]}"
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json_text(value)
+
+
+def _percent(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    match = _PERCENT.fullmatch(value if isinstance(value, str) else json_text(value))
+    return float(match[1]) if match else None
+
+
+def _extra(fields: dict[str, Any], instance: Any) -> str | None:
+    if _TASK_FIELDS.issuperset(fields) and (
+        instance is None or (isinstance(instance, dict) and _INSTANCE_FIELDS.issuperset(instance))
+    ):
+        return None
+    extra = {key: value for key, value in fields.items() if key not in _TASK_FIELDS}
+    if isinstance(instance, dict):
+        instance = {key: instance[key] for key in instance if key not in _INSTANCE_FIELDS}
+    if instance:
+        extra["instance_info"] = instance
+    return json_text(extra) if extra else None

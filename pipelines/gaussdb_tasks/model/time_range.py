@@ -1,0 +1,47 @@
+"""Stretches of time and what is left of them: half-open intervals of instants."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gaussdb_tasks.model.times import Micros
+
+
+class TimeRange(NamedTuple):
+    """The instants from ``start`` up to, but not including, ``end``."""
+
+    start: Micros
+    end: Micros
+
+    def clip(self, to: "TimeRange") -> "TimeRange":
+        """Return the part that lies inside another stretch; where none does, an empty one."""
+        start = min(max(self.start, to.start), to.end)
+        return TimeRange(start, max(start, min(self.end, to.end)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no instant lies in it."""
+        return self.end <= self.start
+
+
+def merge(time_ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
+    """Unite stretches that overlap or touch; the result is sorted and free of empty ones."""
+    merged: list[TimeRange] = []
+    for time_range in sorted(time_ranges):
+        if time_range.is_empty:
+            continue
+        if merged and time_range.start <= merged[-1].end:
+            merged[-1] = TimeRange(merged[-1].start, max(merged[-1].end, time_range.end))
+        else:
+            merged.append(time_range)
+    return tuple(merged)
+
+
+def subtract(whole: TimeRange, parts: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
+    """Return what is left of a stretch without the parts, sorted."""
+    left: list[TimeRange] = []
+    at = whole.start
+    for part in merge(parts):
+        left.append(TimeRange(at, min(part.start, whole.end)))
+        at = max(at, part.end)
+    left.append(TimeRange(at, whole.end))
+    return tuple(time_range for time_range in left if not time_range.is_empty)

@@ -1,0 +1,1 @@
+"""Tests of gaussdb-tasks; the folders mirror the package."""

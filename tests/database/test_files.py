@@ -1,0 +1,196 @@
+"""Files that are whole or not there, a directory with a lock, and a scratch that goes."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gaussdb_tasks.database import files
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError, LockedError
+
+
+def test_a_clone_has_the_content_and_a_life_of_its_own(tmp_path: Path) -> None:
+    """The clone begins alike; writing to it leaves the original alone."""
+    original, clone = tmp_path / "original", tmp_path / "clone"
+    original.write_bytes(b"night one" * 10_000)
+    files.clone(original, clone)
+    assert clone.read_bytes() == original.read_bytes()
+    clone.write_bytes(b"night two")
+    assert original.read_bytes() == b"night one" * 10_000
+
+
+def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
+    """Publishing replaces the name; readers of the old file read on."""
+    old, new = tmp_path / "night", tmp_path / "next"
+    old.write_text("one")
+    new.write_text("two")
+    with old.open() as reader:
+        files.publish(new, old)
+        assert reader.read() == "one"
+    assert old.read_text() == "two"
+    assert not new.exists()
+
+
+def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    """Until the last byte is written the old file stands; a failure leaves it, and nothing else."""
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    with files.replacing(page) as out:
+        out.write(b"new")
+        assert page.read_text() == "old"
+    assert page.read_text() == "new"
+
+    def fail_halfway() -> None:
+        with files.replacing(page) as out:
+            out.write(b"half" * 10_000)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fail_halfway()
+    assert page.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_written_file_may_be_read_as_any_other(tmp_path: Path) -> None:
+    """A new file has the permissions of a new file, a replaced one keeps its own, a link stays."""
+    page, usual = tmp_path / "page.html", tmp_path / "usual"
+    usual.touch()
+    with files.replacing(page) as out:
+        out.write(b"one")
+    assert page.stat().st_mode == usual.stat().st_mode
+    page.chmod(0o640)
+    link = tmp_path / "link.html"
+    link.symlink_to(page.name)
+    with files.replacing(link) as out:
+        out.write(b"two")
+    assert link.is_symlink()
+    assert (page.read_text(), page.stat().st_mode & 0o777) == ("two", 0o640)
+
+
+def test_a_file_is_not_written_in_place_of_a_folder(tmp_path: Path) -> None:
+    """A folder of that name stays, and the error names it."""
+    with pytest.raises(IsADirectoryError, match=tmp_path.name), files.replacing(tmp_path):
+        pass
+
+
+def test_a_file_is_not_written_in_place_of_a_pipe(tmp_path: Path) -> None:
+    """What is no regular file stays what it is: a pipe, or a device as /dev/null is one."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="device or a pipe"), files.replacing(pipe):
+        pass
+    assert pipe.is_fifo()
+
+
+def test_power_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content is synced before the name changes, and the folder after it: never the reverse."""
+    steps: list[str] = []
+    sync, replace = os.fsync, Path.replace
+
+    def noted_sync(descriptor: int) -> None:
+        steps.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def noted_replace(source: Path, target: Path) -> Path:
+        steps.append(f"rename {source.name} to {target.name}")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    (tmp_path / "clone").write_text("two")
+    files.publish(tmp_path / "clone", tmp_path / "night")
+    assert steps == ["sync clone", "rename clone to night", f"sync {tmp_path.name}"]
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, None])
+def test_a_file_is_copied_where_blocks_cannot_be_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    """Without reflinks the clone is a copy; with them the system is asked once for all of it."""
+    original, clone = tmp_path / "original", tmp_path / "clone"
+    original.write_bytes(b"night one" * 10_000)
+
+    def reflink(target: int, request: int, source: int) -> None:
+        assert request == 0x40049409
+        if code is not None:
+            raise OSError(code, "no")
+        os.sendfile(target, source, 0, original.stat().st_size)
+
+    monkeypatch.setattr(fcntl, "ioctl", reflink)
+    files.clone(original, clone)
+    assert clone.read_bytes() == original.read_bytes()
+
+
+def test_a_disk_that_fails_while_cloning_is_not_taken_for_one_without_reflinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An input or output error is told, not worked around."""
+    (tmp_path / "original").write_text("one")
+
+    def fail(*_arguments: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "ioctl", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.clone(tmp_path / "original", tmp_path / "clone")
+
+
+def test_a_second_load_does_not_wait(tmp_path: Path) -> None:
+    """While one process holds the lock, another is told at once."""
+    data_dir = DataDir(tmp_path)
+    data_dir.prepare()
+    holder = (
+        "import sys\nfrom pathlib import Path\n"
+        "from gaussdb_tasks.database.data_dir import DataDir\n"
+        "with DataDir(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match="another load"), data_dir.locked():
+            pass
+        process.kill()
+    with data_dir.locked():  # the system frees the lock of a process that was killed
+        pass
+
+
+def test_scratch_of_a_killed_load_is_cleared(tmp_path: Path) -> None:
+    """What an earlier load left behind goes when the next begins, and its own when it ends."""
+    left_behind = tmp_path / ".scratch" / "killed" / "dlt" / "package"
+    left_behind.parent.mkdir(parents=True)
+    left_behind.write_text("half a night")
+    with DataDir(tmp_path).scratch("next") as scratch:
+        assert not left_behind.exists()
+        (scratch / "clone").write_text("...")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scratch_goes_when_a_load_fails(tmp_path: Path) -> None:
+    """An error leaves nothing behind."""
+    with pytest.raises(RuntimeError), DataDir(tmp_path).scratch("night"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    """A path below a file names the directory and the option."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"file/below cannot be written.*--data-dir"):
+        DataDir(tmp_path / "file" / "below").prepare()
+
+
+def test_a_quote_in_the_path_is_refused(tmp_path: Path) -> None:
+    """dlt cannot work in such a directory, so it is said before anything is done."""
+    with pytest.raises(ConfigurationError, match="quote"):
+        DataDir(tmp_path / "o'brien").prepare()
+    assert list(tmp_path.iterdir()) == []

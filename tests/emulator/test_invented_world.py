@@ -1,0 +1,318 @@
+"""The invented world: repeatable, alive, and like a real task center."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from itertools import groupby
+from typing import Final
+
+import pytest
+
+from gaussdb_tasks.contract import TASK_TYPES
+from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock, TaskStory
+from gaussdb_tasks.emulator.stories import Manner
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND
+from tests.support.emulator_client import NOW, client_of, millis
+
+STARTED: Final = NOW - HOUR
+MONTH: Final = (NOW - 30 * DAY, NOW)
+
+
+@pytest.fixture(scope="module")
+def world() -> InventedWorld:
+    """Make a world big enough for statistics."""
+    return InventedWorld(seed=7, tasks_per_day=300)
+
+
+def story(**changes: object) -> TaskStory:
+    """Tell of a creation that starts at STARTED and takes 20 minutes."""
+    settings: dict[str, object] = {
+        "project_id": "p",
+        "job_id": "j",
+        "name": "CreateGaussDBV5Instance",
+        "instance_id": "i",
+        "instance_name": "orders-prod",
+        "busy_status": "creating",
+        "final_status": "normal",
+        "created_at": STARTED,
+        "visible_at": STARTED + 10 * SECOND,
+        "planned_end": STARTED + 20 * MINUTE,
+        "ends_at": STARTED + 20 * MINUTE,
+        **changes,
+    }
+    return TaskStory(**settings)  # type: ignore[arg-type]
+
+
+def instance_status(record: dict[str, object]) -> object:
+    """Look into a record's instance_info."""
+    info = record["instance_info"]
+    assert isinstance(info, dict)
+    return info["instance_status"]
+
+
+def test_a_task_runs_progresses_and_completes() -> None:
+    """While one watches, progress, status, instance and end move on."""
+    task = story(manner=Manner(progress="percent"))
+    half = task.record_at(STARTED + 10 * MINUTE)
+    assert (half["status"], half["process"], half["ended_at"]) == ("Running", "50%", None)
+    assert instance_status(half) == "creating"
+    late = task.record_at(STARTED + 20 * MINUTE - SECOND)
+    assert (late["status"], late["process"]) == ("Running", "99%")
+    done = task.record_at(STARTED + 20 * MINUTE)
+    assert (done["status"], done["process"], done["fail_reason"]) == ("Completed", "100%", None)
+    assert done["ended_at"] == "2026-03-18T19:20:00+0800"
+    assert instance_status(done) == "normal"
+
+
+def test_a_task_fails_with_a_reason_that_was_not_there_before() -> None:
+    """The reason appears with the end; the progress stays where it stopped."""
+    task = story(
+        outcome="Failed",
+        fail_reason="no address",
+        final_status="createfail",
+        stalls_at_percent=30,
+        manner=Manner(progress="number"),
+    )
+    before = task.record_at(STARTED + 19 * MINUTE)
+    after = task.record_at(STARTED + 21 * MINUTE)
+    assert (before["status"], before["fail_reason"], before["process"]) == ("Running", None, "30")
+    assert (after["status"], after["fail_reason"]) == ("Failed", "no address")
+    assert after["process"] == "30"
+    assert instance_status(after) == "createfail"
+
+
+def test_the_progress_of_a_failed_task_stays_where_it_was() -> None:
+    """A task that breaks off after a quarter of its time stays at a quarter."""
+    task = story(outcome="Failed", ends_at=STARTED + 5 * MINUTE, manner=Manner(progress="percent"))
+    assert task.record_at(NOW)["process"] == "25%"
+
+
+def test_a_stuck_task_runs_for_ever() -> None:
+    """A month later it is still Running, at the same progress."""
+    task = story(ends_at=None, stalls_at_percent=42, manner=Manner(progress="number"))
+    assert task.record_at(NOW + 29 * DAY)["status"] == "Running"
+    assert task.record_at(NOW + 29 * DAY)["process"] == "42"
+
+
+def test_a_task_is_listed_from_its_sight_to_its_deletion() -> None:
+    """It appears some seconds late and goes when a user deletes its record."""
+    task = story(deleted_at=NOW)
+    seen = {at: task.is_listed_at(at) for at in (STARTED, task.visible_at, NOW - SECOND, NOW)}
+    assert seen == {STARTED: False, task.visible_at: True, NOW - SECOND: True, NOW: False}
+
+
+def test_a_planned_end_can_show_while_the_task_runs() -> None:
+    """ended_at is then set although the status is Running."""
+    task = story(ends_at=None, manner=Manner(shows_planned_end=True, ended_offset_hours=0))
+    assert task.record_at(NOW)["ended_at"] == "2026-03-18T11:20:00+0000"
+    assert task.record_at(NOW)["status"] == "Running"
+
+
+def test_manners_of_writing_differ() -> None:
+    """Empty values are null, empty or missing; the instance may be unknown; offsets mix."""
+    empty = story(manner=Manner(blank="empty", progress="empty", ended_offset_hours=0))
+    missing = story(manner=Manner(blank="missing", shows_instance=False))
+    at_work = empty.record_at(STARTED)
+    assert (at_work["fail_reason"], at_work["ended_at"], at_work["process"]) == ("", "", "")
+    done = empty.record_at(NOW)
+    assert done["created_at"] == "2026-03-18T19:00:00+0800"
+    assert done["ended_at"] == "2026-03-18T11:20:00+0000"
+    assert missing.record_at(STARTED).keys().isdisjoint({"fail_reason", "ended_at"})
+    assert missing.record_at(STARTED)["instance_info"] is None
+
+
+def test_records_have_the_documented_fields_in_their_order() -> None:
+    """As in the documented example; null ones are written out."""
+    body = json.loads(story().body_at(NOW))
+    assert list(body) == [
+        "instance_info",
+        "job_id",
+        "name",
+        "status",
+        "process",
+        "fail_reason",
+        "created_at",
+        "ended_at",
+    ]
+    assert list(body["instance_info"]) == ["instance_id", "instance_name", "instance_status"]
+
+
+def test_one_watches_a_task_live_through_the_api() -> None:
+    """Over HTTP a task is not there, runs, progresses and ends as the clock goes on."""
+    world = InventedWorld(seed=7)
+    project_id = world.projects[0].project_id
+    task = next(
+        each
+        for each in world.stories_between(project_id, *MONTH)
+        if each.outcome == "Failed" and each.visible_at > each.created_at and each.ends_at
+    )
+    assert task.ends_at is not None
+    clock = SettableClock(task.created_at)
+    window = {"start_time": millis(task.created_at), "end_time": millis(task.created_at)}
+    with client_of(Emulator(world, clock=clock)) as client:
+        assert task.job_id not in client.job_ids(**window)
+        seen = []
+        for instant in (task.visible_at, task.ends_at - SECOND, task.ends_at):
+            clock.set(instant)
+            tasks, _ = client.page(**window)
+            seen += [each for each in tasks if each["job_id"] == task.job_id]
+    assert [each["status"] for each in seen] == ["Running", "Running", "Failed"]
+    assert seen[-1] == task.record_at(NOW)
+    assert seen[-1]["fail_reason"] == task.fail_reason
+
+
+def test_the_same_seed_makes_the_same_world() -> None:
+    """To the last byte, in another object and asked in another order; another seed does not."""
+    first, second = InventedWorld(seed=3), InventedWorld(seed=3)
+    project_id = first.projects[0].project_id
+    assert first.projects == second.projects
+    second.stories_between(project_id, NOW - 300 * DAY, NOW - 299 * DAY)
+    later = second.stories_between(project_id, NOW - DAY, NOW)
+    assert first.stories_between(project_id, *MONTH)[-len(later) :] == later
+    assert InventedWorld(seed=4).projects != first.projects
+
+
+def test_worlds_do_not_depend_on_the_process() -> None:
+    """Another process, with another salt for its hashes, invents the same."""
+    script = (
+        "from gaussdb_tasks.emulator import InventedWorld\n"
+        "world = InventedWorld(seed=1)\n"
+        f"stories = world.stories_between(world.projects[0].project_id, {NOW - DAY}, {NOW})\n"
+        "print([task.record_at(task.planned_end) for task in stories])"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": salt},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for salt in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert b"job_id" in outputs.pop()
+
+
+def test_projects_differ(world: InventedWorld) -> None:
+    """Each has tasks and instances of its own."""
+    first, second = (
+        world.stories_between(project.project_id, *MONTH) for project in world.projects
+    )
+    assert first
+    assert {each.job_id for each in first}.isdisjoint(each.job_id for each in second)
+    assert {each.instance_id for each in first}.isdisjoint(each.instance_id for each in second)
+
+
+def month_of(world: InventedWorld) -> list[TaskStory]:
+    """List the first project's tasks of the last 30 days."""
+    return world.stories_between(world.projects[0].project_id, *MONTH)
+
+
+def test_a_month_is_as_busy_as_wanted(world: InventedWorld) -> None:
+    """About as many tasks as asked for, job_ids all different, in the order of creation."""
+    stories = month_of(world)
+    assert 0.85 < len(stories) / (30 * 300) < 1.15
+    assert len({task.job_id for task in stories}) == len(stories)
+    assert [task.created_at for task in stories] == sorted(task.created_at for task in stories)
+
+
+def test_people_work_on_weekdays(world: InventedWorld) -> None:
+    """A workday sees far more tasks than a day of the weekend."""
+    days = Counter(times.to_datetime(task.created_at).date() for task in month_of(world))
+    workdays = [count for day, count in days.items() if day.weekday() < 5]
+    weekends = [count for day, count in days.items() if day.weekday() >= 5]
+    assert statistics.mean(workdays) > 1.3 * statistics.mean(weekends)
+
+
+def test_all_documented_kinds_happen_and_others_too(world: InventedWorld) -> None:
+    """Upgrades and hot patches are in the list although they cannot be filtered on."""
+    names = {task.name for task in month_of(world)}
+    documented = {task_type.name for task_type in TASK_TYPES}
+    assert documented < names
+    assert "UpgradeGaussDBV5Instance" in names - documented
+
+
+def test_outcomes_are_mixed(world: InventedWorld) -> None:
+    """Some tasks fail, each with a reason; a few are stuck; some records are deleted."""
+    stories = month_of(world)
+    failed = [task for task in stories if task.outcome == "Failed"]
+    stuck = [task for task in stories if task.ends_at is None]
+    deleted = [task for task in stories if task.deleted_at is not None]
+    assert 0.01 < len(failed) / len(stories) < 0.10
+    assert all((task.fail_reason is not None) == (task.outcome == "Failed") for task in stories)
+    assert 0 < len(stuck) / len(stories) < 0.01
+    assert 0 < len(deleted) / len(stories) < 0.05
+    assert all(task.ends_at is not None and task.deleted_at > task.ends_at for task in deleted)  # type: ignore[operator]
+    assert not any("{" in str(task.fail_reason) for task in stories)
+
+
+def test_every_instance_is_backed_up_every_night(world: InventedWorld) -> None:
+    """Each instance that is there all day has a backup before six in the morning."""
+    nightly = Counter(
+        task.instance_name
+        for task in month_of(world)
+        if task.name == "BackupSnapshotGaussDBV5InInstance" and task.created_at % DAY < 6 * HOUR
+    )
+    lasting = [name for name, nights in nightly.items() if nights >= 29]
+    assert len(lasting) == 120
+    assert any(name.endswith("-prod") for name in lasting)
+    assert any(name.endswith("-test") for name in lasting)
+
+
+def test_an_instance_has_one_name_and_no_other_has_its_id(world: InventedWorld) -> None:
+    """The id tells instances apart; a name may come back after its instance is gone."""
+    pairs = {(task.instance_id, task.instance_name) for task in month_of(world)}
+    assert len({instance_id for instance_id, _ in pairs}) == len(pairs)
+    assert len(pairs) > 120
+
+
+def test_instances_that_come_and_go_do_so_in_order(world: InventedWorld) -> None:
+    """First an instance is made, then used, then deleted, and nothing follows."""
+    making = {"CreateGaussDBV5Instance", "CloneGaussDBV5NewInstance"}
+    ending = {"DeleteGaussDBV5Instance"}
+    by_instance = sorted(month_of(world), key=lambda task: (task.instance_id, task.created_at))
+    whole_lives = 0
+    for _, tasks in groupby(by_instance, key=lambda task: task.instance_id):
+        names = [task.name for task in tasks]
+        made = [at for at, name in enumerate(names) if name in making]
+        ended = [at for at, name in enumerate(names) if name in ending]
+        assert made == list(range(len(made)))
+        assert ended == list(range(len(names) - len(ended), len(names)))
+        whole_lives += bool(made and ended)
+    assert whole_lives > 10
+
+
+def test_durations_differ_by_kind(world: InventedWorld) -> None:
+    """A clone takes much longer than a larger volume, and both scatter."""
+    spans: dict[str, list[int]] = {}
+    for task in month_of(world):
+        if task.ends_at is not None and task.outcome == "Completed":
+            spans.setdefault(task.name, []).append(task.ends_at - task.created_at)
+    clones, volumes = spans["CloneGaussDBV5NewInstance"], spans["EnlargeGaussDBV5Volume"]
+    assert statistics.median(clones) > 5 * statistics.median(volumes)
+    assert max(volumes) > 2 * min(volumes)
+    assert min(min(group) for group in spans.values()) > 0
+
+
+def test_any_year_can_be_asked_for(world: InventedWorld) -> None:
+    """The past and the future are there without all that lies between."""
+    project_id = world.projects[0].project_id
+    for text in ("1999-12-31T00:00:00Z", "2051-06-01T00:00:00Z"):
+        day = times.parse_instant(text, option="day")
+        assert world.stories_between(project_id, day, day + DAY)
+
+
+def test_a_snapshot_shows_what_is_listed_then(world: InventedWorld) -> None:
+    """Neither what is yet to come, nor what was deleted; and the same object within a second."""
+    project_id = world.projects[0].project_id
+    since = NOW - 30 * DAY
+    snapshot = world.snapshot(project_id, since=since, now=NOW)
+    listed = [task.job_id for task in snapshot.tasks if task.created_at >= since]
+    assert listed == [task.job_id for task in month_of(world) if task.is_listed_at(NOW)]
+    assert len(listed) < len(month_of(world))
+    assert world.snapshot(project_id, since=since, now=NOW + SECOND - 1) is snapshot
+    assert world.snapshot(project_id, since=since, now=NOW + SECOND) is not snapshot

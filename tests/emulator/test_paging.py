@@ -1,0 +1,191 @@
+"""Properties of filtering and paging, held against a model that is a few comprehensions long."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gaussdb_tasks.contract import STATUS_COMPLETED, STATUS_FAILED, STATUS_RUNNING
+from gaussdb_tasks.emulator import (
+    Account,
+    Behaviour,
+    FixedWorld,
+    InventedWorld,
+    SettableClock,
+    World,
+)
+from gaussdb_tasks.emulator.access import Gate
+from gaussdb_tasks.emulator.messages import Request
+from gaussdb_tasks.emulator.service import TaskService
+from gaussdb_tasks.model.times import DAY, MINUTE, SECOND, Micros
+from tests.support.emulator_client import NOW, PROJECT, millis, record
+
+SPAN: Final = 40
+"""Minutes about NOW among which times are drawn: few, so that many meet."""
+STATUSES: Final = (STATUS_RUNNING, STATUS_COMPLETED, STATUS_FAILED)
+NAMES: Final = ("CreateGaussDBV5Instance", "DeleteGaussDBV5Instance")
+
+INSTANTS: Final = st.integers(0, SPAN).map(lambda minutes: NOW - minutes * MINUTE)
+SHIFTS: Final = st.sampled_from([-1_000, 0, 1_000])
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawn task, before it is written as a record."""
+
+    number: int
+    created_at: Micros
+    ended_at: Micros | None
+    status: str
+    name: str
+
+    def record(self) -> dict[str, object]:
+        """Write it as the API does."""
+        return record(
+            self.number, self.created_at, self.ended_at, status=self.status, name=self.name
+        )
+
+
+TASKS: Final = st.lists(
+    st.builds(
+        Drawn,
+        number=st.integers(0, 10_000),
+        created_at=INSTANTS,
+        ended_at=st.none() | INSTANTS,
+        status=st.sampled_from(STATUSES),
+        name=st.sampled_from(NAMES),
+    ),
+    unique_by=lambda task: task.number,
+    max_size=60,
+)
+BOUNDS: Final = st.none() | st.builds(int.__add__, INSTANTS, SHIFTS)
+WINDOWS: Final = st.tuples(BOUNDS, BOUNDS).filter(
+    lambda pair: pair[0] is None or pair[1] is None or pair[0] <= pair[1]
+)
+TIMELESS: Final = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads a world page by page, without a wire between."""
+
+    world: World
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+    def read_all(self, limit: int, **params: str | None) -> tuple[list[str], set[object]]:
+        """Page by offset until a page is short: all job_ids, and every total_count seen."""
+        project_id = self.world.projects[0].project_id
+        gate = Gate(Account(), frozenset({project_id}))
+        service = TaskService(self.world, gate, SettableClock(NOW), lambda _query: None)
+        token = gate.tokens.issue({project_id})
+        given_params = tuple((key, value) for key, value in params.items() if value is not None)
+        job_ids: list[str] = []
+        totals: set[object] = set()
+        while True:
+            paging = (("offset", str(len(job_ids))), ("limit", str(limit)))
+            request = Request(
+                "GET", f"/v3/{project_id}/tasks", given_params + paging, {"x-auth-token": token}
+            )
+            response = service.answer(request, self.behaviour)
+            assert response.status == 200, response.body
+            page = json.loads(response.body)
+            job_ids += [task["job_id"] for task in page["tasks"]]
+            totals.add(page["total_count"])
+            if len(page["tasks"]) < limit:
+                return job_ids, totals
+
+
+def as_params(window: tuple[Micros | None, Micros | None]) -> dict[str, str | None]:
+    """Write a window as parameters."""
+    start, end = (None if bound is None else millis(bound) for bound in window)
+    return {"start_time": start, "end_time": end}
+
+
+def ids(tasks: Sequence[Drawn]) -> list[str]:
+    """Give the job_ids of tasks, sorted."""
+    return sorted(str(task.record()["job_id"]) for task in tasks)
+
+
+@TIMELESS
+@given(
+    tasks=TASKS,
+    window=WINDOWS,
+    status=st.none() | st.sampled_from(STATUSES),
+    name=st.none() | st.sampled_from(NAMES),
+    limit=st.integers(1, 100),
+)
+def test_paging_returns_just_the_tasks_of_the_window(
+    tasks: list[Drawn],
+    window: tuple[Micros | None, Micros | None],
+    status: str | None,
+    name: str | None,
+    limit: int,
+) -> None:
+    """Each exactly once, newest first, and total_count says how many, on every page."""
+    start, end = window
+    model = [
+        task
+        for task in tasks
+        if (start is None or task.created_at >= start)
+        and (end is None or task.created_at <= end)
+        and status in {None, task.status}
+        and name in {None, task.name}
+    ]
+    world = FixedWorld({PROJECT: [task.record() for task in tasks]})
+    read, totals = Reader(world).read_all(limit, **as_params(window), status=status, name=name)
+    assert sorted(read) == ids(model)
+    assert totals == {len(model)}
+    created = {str(task.record()["job_id"]): task.created_at for task in tasks}
+    assert [created[job_id] for job_id in read] == sorted(map(created.__getitem__, read))[::-1]
+
+
+@TIMELESS
+@given(tasks=TASKS, window=WINDOWS, limit=st.integers(1, 100))
+def test_filtering_by_creation_and_end_follows_its_model(
+    tasks: list[Drawn], window: tuple[Micros | None, Micros | None], limit: int
+) -> None:
+    """created_at >= start_time and ended_at <= end_time, each only if given."""
+    start, end = window
+    model = [
+        task
+        for task in tasks
+        if (start is None or task.created_at >= start)
+        and (end is None or (task.ended_at is not None and task.ended_at <= end))
+    ]
+    world = FixedWorld({PROJECT: [task.record() for task in tasks]})
+    reader = Reader(world, Behaviour(time_filter="created_and_ended"))
+    read, totals = reader.read_all(limit, **as_params(window))
+    assert sorted(read) == ids(model)
+    assert totals == {len(model)}
+
+
+@TIMELESS
+@given(
+    seed=st.integers(0, 1_000),
+    start=st.integers(0, 32 * 24).map(lambda hours: NOW - hours * 60 * MINUTE),
+    length=st.integers(0, 5 * DAY // SECOND).map(lambda seconds: seconds * SECOND),
+    limit=st.integers(1, 100),
+    status=st.none() | st.sampled_from(STATUSES),
+)
+def test_paging_an_invented_world_returns_what_its_stories_tell(
+    seed: int, start: Micros, length: Micros, limit: int, status: str | None
+) -> None:
+    """The visible tasks of the window, within the horizon, with the status of the moment."""
+    world = InventedWorld(seed, projects=["eu-de"], tasks_per_day=12)
+    stories = world.stories_between(world.projects[0].project_id, start, start + length)
+    model = [
+        story.job_id
+        for story in stories
+        if story.created_at >= NOW - 30 * DAY
+        and story.visible_at <= NOW
+        and (story.deleted_at is None or story.deleted_at > NOW)
+        and status in {None, story.record_at(NOW)["status"]}
+    ]
+    read, totals = Reader(world).read_all(
+        limit, **as_params((start, start + length)), status=status
+    )
+    assert sorted(read) == sorted(model)
+    assert totals == {len(model)}

@@ -1,0 +1,298 @@
+"""A project is read whole, whatever the API means, or the load says what is not proved."""
+
+from collections import Counter
+from math import ceil
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.api.responses import Page
+from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.extract.change_detection import TaskChange
+from gaussdb_tasks.model.project_state import ProjectState
+from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.times import DAY
+from tests.support.model_center import (
+    NOW,
+    Event,
+    Filter,
+    Job,
+    ModelCenter,
+    Order,
+    Total,
+    Unit,
+    jobs_through_the_month,
+    read,
+)
+
+orders = st.sampled_from(["newest", "oldest", "arbitrary", "shuffled"])
+units = st.sampled_from(["records", "pages", "pages from one"])
+totals = st.sampled_from(["exact", "missing", "page length", "behind", "ahead"])
+filters = st.sampled_from(["created", "created and ended"])
+events = st.lists(
+    st.builds(
+        Event,
+        before_call=st.integers(1, 14),
+        kind=st.sampled_from(["appear", "delete"]),
+        which=st.integers(0, 400),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=2 * settings().max_examples)
+@given(
+    count=st.integers(0, 420),
+    running=st.integers(0, 5),
+    seed=st.integers(0, 5),
+    order=orders,
+    unit=units,
+    total=totals,
+    time_filter=filters,
+    is_inclusive=st.booleans(),
+    page_cap=st.sampled_from([100, 100, 40]),
+    happening=events,
+)
+def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can vary in
+    count: int,
+    running: int,
+    seed: int,
+    order: Order,
+    unit: Unit,
+    total: Total,
+    time_filter: Filter,
+    is_inclusive: bool,  # noqa: FBT001 - drawn
+    page_cap: int,
+    happening: list[Event],
+) -> None:
+    """Each task that was there all the time is new exactly once, or the load is in doubt."""
+    center = ModelCenter(
+        jobs_through_the_month(count, running=running, seed=seed),
+        order,
+        unit,
+        total,
+        time_filter,
+        is_inclusive,
+        page_cap=page_cap,
+        events=happening,
+    )
+    there = {job.job_id for job in center.jobs}
+    night = read(center)
+    new = Counter(v.task.job_id for v in night.versions if v.change is TaskChange.NEW)
+    assert set(new.values()) <= {1}
+    assert set(new) <= there | center.came
+    if not night.reading.doubts:
+        assert there - center.gone <= set(new)
+
+
+@given(
+    count=st.integers(0, 420),
+    running=st.integers(0, 5),
+    order=st.sampled_from(["newest", "oldest", "arbitrary"]),
+    unit=units,
+    total=st.sampled_from(["exact", "missing", "page length", "behind"]),
+    time_filter=filters,
+    is_inclusive=st.booleans(),
+)
+def test_a_quiet_list_is_never_in_doubt(  # noqa: PLR0913, PLR0917 - what an API can vary in
+    count: int,
+    running: int,
+    order: Order,
+    unit: Unit,
+    total: Total,
+    time_filter: Filter,
+    is_inclusive: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Nothing moves and the order holds: every task is read and the load is sure of it."""
+    jobs = jobs_through_the_month(count, running=running)
+    center = ModelCenter(jobs, order, unit, total, time_filter, is_inclusive)
+    night = read(center)
+    assert night.reading.doubts == []
+    assert night.history.seen_count == count
+
+
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 199, 1000, 1429, 5000, 5001, 12_000])
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        {},
+        {"order": "oldest"},
+        {"order": "arbitrary"},
+        {"unit": "pages"},
+        {"unit": "pages from one", "order": "arbitrary"},
+        {"unit": "pages", "total": "missing"},
+        {"unit": "pages from one", "total": "page length"},
+        {"time_filter": "created and ended", "unit": "pages"},
+        {"total": "missing"},
+        {"total": "page length"},
+        {"total": "behind"},
+        {"needs_bounds": True},
+    ],
+    ids=str,
+)
+def test_a_first_load_is_frugal(count: int, meaning: dict[str, Any]) -> None:
+    """The first load of N tasks takes at most 1.15 x ceil(N/100) + 6 calls, whatever it means."""
+    center = ModelCenter(jobs_through_the_month(count, running=min(count, 3)), **meaning)
+    night = read(center)
+    assert night.history.seen_count == count
+    # Without any task nothing tells whether windows would show running ones.
+    assert night.reading.doubts == [] or (count == 0 and "needs_bounds" in meaning)
+    assert center.calls <= 1.15 * ceil(count / 100) + 6
+
+
+@pytest.mark.parametrize("unit", ["records", "pages", "pages from one"])
+@pytest.mark.parametrize("time_filter", ["created", "created and ended"])
+@pytest.mark.parametrize("total", ["exact", "missing", "page length"])
+def test_a_quiet_night_is_frugal(unit: Unit, time_filter: Filter, total: Total) -> None:
+    """45 new tasks and a few in flight on top of a known month take at most 6 calls."""
+    jobs = jobs_through_the_month(1350, running=4)
+    known, new = jobs[:-45], jobs[-45:]
+    center = ModelCenter(known, unit=unit, time_filter=time_filter, total=total)
+    first = read(center)
+    covered = (TimeRange(NOW - 30 * DAY, new[0].created_at),)
+    state = ProjectState(
+        known_from=NOW - 31 * DAY,
+        tasks=first.history.known(),
+        covered=covered,
+        is_count_usable=first.reading.is_count_usable,
+        is_running_listed=first.reading.is_running_listed,
+        last_full_read_at=NOW - DAY,
+    )
+    center.jobs = jobs
+    center.calls = 0
+    night = read(center, state)
+    assert night.history.new_count == 45
+    assert night.reading.doubts == []
+    assert center.calls <= 6
+
+
+def knowledge_of(center: ModelCenter) -> ProjectState:
+    """Read a model and return what a database would know of it the next night."""
+    night = read(center)
+    return ProjectState(
+        known_from=NOW - 31 * DAY,
+        tasks=night.history.known(),
+        covered=(TimeRange(NOW - 30 * DAY, NOW),),
+        is_count_usable=night.reading.is_count_usable,
+        is_running_listed=night.reading.is_running_listed,
+        last_full_read_at=NOW,
+    )
+
+
+def test_deleted_records_are_found_by_counting() -> None:
+    """The horizon's count does not agree: it is read, and exactly the deleted ones are missed."""
+    center = ModelCenter(jobs_through_the_month(600, running=3))
+    state = knowledge_of(center)
+    deleted = {center.jobs.pop(at).job_id for at in (500, 300, 7)}
+    night = read(center, state)
+    assert {v.job_id for v in night.history.vanishings} == deleted
+    assert night.reading.doubts == []
+
+
+def test_a_task_that_was_hidden_is_found_by_counting() -> None:
+    """A task that appears far behind what is covered is missed by the windows, not by the count."""
+    jobs = jobs_through_the_month(600)
+    late = jobs.pop(100)
+    center = ModelCenter(jobs)
+    state = knowledge_of(center)
+    center.jobs = [*jobs, late]
+    night = read(center, state)
+    assert night.history.has_seen(late.job_id)
+    assert night.history.new_count == 1
+
+
+def test_a_task_that_ends_where_windows_hide_running_ones_is_found() -> None:
+    """Known as running, no longer swept, hidden by a filter on ends: the next window shows it."""
+    jobs = jobs_through_the_month(600)
+    jobs[50] = Job(50, jobs[50].created_at, None)
+    center = ModelCenter(jobs, time_filter="created and ended")
+    state = knowledge_of(center)
+    assert state.is_running_listed is False
+    center.jobs = [*jobs[:50], Job(50, jobs[50].created_at, NOW), *jobs[51:]]
+    night = read(center, state)
+    assert [v.change for v in night.versions if v.task.job_id == jobs[50].job_id] == [
+        TaskChange.CHANGED
+    ]
+    assert night.history.vanishings == []
+
+
+@pytest.mark.parametrize("running", [0, 2])
+def test_both_bounds_can_be_mandatory(running: int) -> None:
+    """A service that refuses the sweep without times is swept with them."""
+    center = ModelCenter(jobs_through_the_month(150, running=running), needs_bounds=True)
+    night = read(center)
+    assert night.reading.doubts == []
+    assert night.history.seen_count == 150
+
+
+@pytest.mark.parametrize("total", ["exact", "missing", "page length"])
+def test_where_nothing_can_show_running_tasks_the_load_says_so(total: Total) -> None:
+    """Times are mandatory and hide what has no end: nothing is covered, and all is read again."""
+    jobs = jobs_through_the_month(250, running=6)
+    center = ModelCenter(
+        list(jobs), total=total, needs_bounds=True, time_filter="created and ended"
+    )
+    night = read(center)
+    assert "hides them" in " ".join(night.reading.doubts)
+    assert not any(window.reading.is_complete for window in night.reading.windows)
+    assert night.history.seen_count == 244
+    center.jobs = [Job(number, job.created_at, NOW) for number, job in enumerate(jobs)]
+    again = read(center, ProjectState(known_from=NOW - 31 * DAY, tasks=night.history.known()))
+    assert again.history.new_count == 6
+
+
+def test_a_service_that_knows_no_future() -> None:
+    """Windows reach a little beyond now; a service that refuses that is asked up to now."""
+    center = ModelCenter(jobs_through_the_month(250, running=2))
+
+    def strict(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        if query.end is not None and query.end > NOW:
+            message = "400 DBS.280001: end_time must not be in the future"
+            raise RequestRefusedError(message)
+        return center(query, offset=offset, limit=limit)
+
+    night = read(strict)
+    assert night.reading.doubts == []
+    assert night.history.seen_count == 250
+
+
+def test_a_count_that_does_not_heed_the_filter_is_none() -> None:
+    """Every answer counts the whole project: the count is not used, and nothing is in doubt."""
+    center = ModelCenter(jobs_through_the_month(250, running=4))
+
+    def counting_all(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        return center(query, offset=offset, limit=limit)._replace(total_count=250)
+
+    night = read(counting_all)
+    assert night.history.seen_count == 250
+    assert night.reading.doubts == []
+    assert night.reading.is_count_usable is False
+
+
+def test_an_offset_without_effect_does_not_loop() -> None:
+    """A service that always shows the first page is in doubt, not asked for ever."""
+    center = ModelCenter(jobs_through_the_month(400))
+
+    def first_page_only(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        return center(query, offset=offset - offset, limit=limit)
+
+    night = read(first_page_only)
+    assert night.reading.doubts or night.history.seen_count == 400
+    assert center.calls < 200
+
+
+def test_a_count_beyond_belief_does_not_cost_as_many_calls() -> None:
+    """A total_count in the billions for a list of hundreds costs some calls, not millions."""
+    center = ModelCenter(jobs_through_the_month(300))
+
+    def boasting(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        return center(query, offset=offset, limit=limit)._replace(total_count=10**9)
+
+    night = read(boasting)
+    assert night.history.seen_count == 300
+    assert night.reading.doubts
+    assert center.calls < 200

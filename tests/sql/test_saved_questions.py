@@ -1,0 +1,253 @@
+"""The saved questions: each can be asked, and those on which much depends answer right."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import duckdb
+import pytest
+
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.saved_questions import saved_questions
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.demo_loads import load_nights, nights_before
+from gaussdb_tasks.model.times import parse_instant
+from tests.support import ROOT
+from tests.support.sample_archive import (
+    Archive,
+    Row,
+    at,
+    given,
+    load_run,
+    rejected_record,
+    task,
+    task_type,
+    window,
+)
+
+QUESTIONS = {question.name: question for question in saved_questions()}
+
+# In the demo nothing is lost, nothing is unreadable, and no reason appears for the first time.
+NOTHING_TO_SHOW = {"gaps", "unreadable_records", "new_reasons", "instances_without_backup"}
+
+CLOCK = parse_instant("2026-03-18T12:00:00Z", option="CLOCK")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The demo's database, as the command opens it."""
+    folder = tmp_path_factory.mktemp("demo")
+    for _ in load_nights(folder, nights_before(CLOCK, 7), seed=0, tasks_per_day=40):
+        pass
+    with open_to_ask(DataDir(folder).database, CLOCK) as connection:
+        yield connection
+
+
+def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
+    """Ask a saved question of an archive."""
+    cursor = ask(archive.connection, name, variables)
+    names = [column[0] for column in cursor.description or ()]
+    rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    for variable in variables:
+        archive.connection.execute(f"reset variable {variable}")
+    return rows
+
+
+def test_there_are_enough_and_none_hides_a_view() -> None:
+    """At least 25, by names of their own."""
+    assert len(QUESTIONS) >= 25
+    assert not QUESTIONS.keys() & {file.name for file in view_files()}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_has_an_answer_in_the_demo(demo: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Each is asked as the command asks it, and has something to show where there is anything."""
+    rows = ask(demo, name).fetchall()
+    assert rows or name in NOTHING_TO_SHOW
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_can_be_asked_before_there_is_anything_to_tell(name: str) -> None:
+    """An archive without tasks, and one without loads, answer nothing or zeros, but no error."""
+    answer(given(load_runs=[load_run()]), name)
+    answer(given(), name)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_an_answer_has_an_order_and_what_can_be_set_is_said(name: str) -> None:
+    """The answer is the same each time; each parameter is one of the SQL's variables."""
+    question = QUESTIONS[name]
+    assert re.search(r"^order by ", question.sql, re.MULTILINE)
+    assert set(re.findall(r"getvariable\('(\w+)'\)", question.sql)) == set(question.parameters)
+
+
+@pytest.mark.parametrize(
+    ("windows", "rejected_at", "is_complete", "gap_count"),
+    [
+        ([("2026-02-20", "2026-04-02")], None, True, 0),
+        ([("2026-03-01", "2026-04-01")], None, True, 0),
+        ([("2026-03-01", "2026-03-15"), ("2026-03-15", "2026-04-02")], None, True, 0),
+        ([("2026-02-01", "2026-02-20"), ("2026-02-25", "2026-04-02")], None, True, 0),
+        ([("2026-03-02", "2026-04-02")], None, False, 0),  # begins too late
+        ([("2026-02-20", "2026-03-31 23:59:59")], None, False, 0),  # ends too early
+        ([("2026-02-01", "2026-03-10"), ("2026-03-11", "2026-04-02")], None, False, 1),
+        ([("2026-02-01", "2026-02-20"), ("2026-03-01 00:00:01", "2026-04-02")], None, False, 1),
+        ([("2026-02-20", "2026-04-02")], "2026-03-31 23:59:59", False, 0),
+        ([("2026-02-20", "2026-04-02")], "2026-04-01", True, 0),
+        ([], None, False, 0),
+    ],
+)
+def test_a_month_is_complete_only_if_all_of_it_was_proved_read(
+    windows: list[tuple[str, str]],
+    rejected_at: str | None,
+    is_complete: bool,  # noqa: FBT001 - what is expected
+    gap_count: int,
+) -> None:
+    """From its first moment to its last, without a gap, and with no record that nobody can read."""
+    archive = given(
+        load_runs=[load_run(observed_at=at("2026-04-02"))],
+        coverage=[
+            window(at(start), at(end), observed_at=at("2026-04-02")) for start, end in windows
+        ],
+        rejected_records=[rejected_record(created_at=at(rejected_at))] if rejected_at else [],
+    )
+    for rows in (
+        answer(archive, "is_month_complete"),
+        answer(archive, "is_month_complete", month="2026-03"),
+    ):
+        (row,) = rows
+        assert (row["is_complete"], row["gap_count"]) == (is_complete, gap_count)
+        assert (row["why_not"] is None) == is_complete
+        assert row["month_from"] == at("2026-03-01").date()
+
+
+def test_a_month_that_is_not_over_is_not_complete() -> None:
+    """What is still to come cannot have been read."""
+    archive = given(
+        load_runs=[load_run(observed_at=at("2026-04-02"))],
+        coverage=[window(at("2026-02-20"), at("2026-04-02"), observed_at=at("2026-04-02"))],
+    )
+    (row,) = answer(archive, "is_month_complete", month="2026-04")
+    assert row["is_complete"] is False
+
+
+def test_the_history_of_an_instance_is_found_by_any_of_its_names_and_by_its_id() -> None:
+    """Each gives every task of that instance and no other, in order."""
+    archive = given(
+        tasks=[
+            task(job_id="2", created_at=at("2026-03-02"), instance_id="id-1", instance_name="new"),
+            task(job_id="1", created_at=at("2026-03-01"), instance_id="id-1", instance_name="a"),
+            task(job_id="3", instance_id="id-2", instance_name="b", status="Failed"),
+        ]
+    )
+    for wanted in ("a", "new", "id-1"):
+        rows = answer(archive, "instance_history", instance=wanted)
+        assert [row["created_at"] for row in rows] == [at("2026-03-01"), at("2026-03-02")]
+    (row,) = answer(archive, "instance_history")
+    assert row["instance_name"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("created_at", "ended_at", "is_shown"),
+    [
+        ("2026-03-15 18:00", "2026-03-15 18:01", True),
+        ("2026-03-15 17:00", "2026-03-15 17:59", False),
+        ("2026-03-15 17:00", "2026-03-15 18:00", True),
+        ("2026-03-16 05:59", "2026-03-16 07:00", True),
+        ("2026-03-16 06:00", "2026-03-16 07:00", False),
+        ("2026-03-08 20:00", "2026-03-08 21:00", False),
+        ("2026-03-08 20:00", None, True),  # runs ever since
+        ("2026-03-16 08:00", None, False),
+    ],
+)
+def test_last_sunday_night_is_the_one_before_the_newest_load(
+    created_at: str,
+    ended_at: str | None,
+    is_shown: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    """From 18:00 on Sunday until 06:00 on Monday, whatever ran in it."""
+    start = at(created_at)
+    duration = None if ended_at is None else (at(ended_at) - start) // timedelta(milliseconds=1)
+    status = "Completed" if ended_at else "Running"
+    archive = given(
+        tasks=[task(created_at=start, duration_ms=duration, status=status)],
+        load_runs=[load_run(observed_at=at("2026-03-18 02:00"))],
+    )
+    assert bool(answer(archive, "last_sunday_night")) == is_shown
+
+
+def test_a_sunday_night_that_is_not_over_is_not_the_last() -> None:
+    """A load at two o'clock on Monday shows the week before; one at six shows the night itself."""
+    for loaded_at, shown in (("2026-03-16 02:00", "old"), ("2026-03-16 06:00", "new")):
+        archive = given(
+            tasks=[
+                task(job_id="old", task_name="old", created_at=at("2026-03-08 20:00")),
+                task(job_id="new", task_name="new", created_at=at("2026-03-15 20:00")),
+            ],
+            load_runs=[load_run(observed_at=at(loaded_at))],
+        )
+        assert [row["task_label"] for row in answer(archive, "last_sunday_night")] == [shown]
+
+
+def test_an_instance_without_a_recent_backup_is_named() -> None:
+    """A backup that failed is none, a deleted instance needs none; days can be set."""
+    loaded_at = at("2026-03-31")
+
+    def backup(number: int, days_ago: int, status: str = "Completed") -> Row:
+        return _task_of(number, loaded_at - timedelta(days=days_ago), "Backup", status)
+
+    archive = given(
+        tasks=[
+            backup(1, 2),
+            backup(2, 9),
+            backup(3, 9),
+            backup(3, 2, "Failed"),
+            backup(4, 20),
+            _task_of(4, loaded_at - timedelta(days=1), "Delete", "Completed"),
+        ],
+        task_types=[task_type("Backup", "Backup", "backup"), task_type("Delete", "Del", "delete")],
+        load_runs=[load_run(observed_at=loaded_at)],
+    )
+    named = [row["instance_id"] for row in answer(archive, "instances_without_backup")]
+    assert named == ["instance-2", "instance-3"]
+    assert not answer(archive, "instances_without_backup", days="10")
+    assert len(answer(archive, "instances_without_backup", days="1")) == 3
+
+
+def test_the_worst_week_is_the_one_with_most_failures() -> None:
+    """Its failures by kind and reason, and none of another week."""
+    weeks = {"2026-03-02": 2, "2026-03-09": 3, "2026-03-22": 1}
+    archive = given(
+        tasks=[
+            task(job_id=f"{day}-{n}", created_at=at(day), status="Failed", fail_reason=f"why {n}")
+            for day, count in weeks.items()
+            for n in range(count)
+        ]
+        + [task(created_at=at("2026-03-15 23:59:59"))]
+    )
+    rows = answer(archive, "worst_week")
+    (row,) = rows
+    assert row == {
+        "created_week": at("2026-03-09").date(),
+        "week_failures": "3 of 4",
+        "task_label": "CreateGaussDBV5Instance",
+        "reason_pattern": "why <n>",
+        "failed_count": 3,
+    }
+
+
+def test_a_question_finds_its_file_in_a_checkout() -> None:
+    """Every file in the folder is a question."""
+    folder = ROOT / "sql" / "examples"
+    assert {path.stem for path in folder.glob("*.sql")} == QUESTIONS.keys()
+
+
+def _task_of(instance: int, created_at: datetime, name: str, status: str) -> Row:
+    return task(
+        job_id=f"{instance}-{created_at}",
+        instance_id=f"instance-{instance}",
+        created_at=created_at,
+        task_name=name,
+        status=status,
+    )

@@ -1,0 +1,177 @@
+"""How views are found, put in order and made, and what is said of SQL that is wrong."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from gaussdb_tasks.database import sql_files
+from gaussdb_tasks.database import views as objects
+from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
+from gaussdb_tasks.database.views import apply_views, in_dependency_order, run_checks
+from tests.support.sample_archive import Archive, given, task
+
+
+def view(name: str, query: str) -> SqlFile:
+    """Make the file of a view."""
+    return SqlFile(name, f"create or replace view main.{name} as\n{query};\n")
+
+
+def names(views: Iterable[SqlFile]) -> list[str]:
+    """Return the views' names."""
+    return [file.name for file in views]
+
+
+def use_views(monkeypatch: pytest.MonkeyPatch, *views: SqlFile) -> None:
+    """Let these be the files of views."""
+    monkeypatch.setattr(objects, "view_files", lambda: views)
+
+
+def test_files_are_those_of_the_folder() -> None:
+    """Every file of sql/ is read, views and checks apart, named without the ending."""
+    folder = Path(str(sql_files._sql_folder()))
+    assert names(view_files()) == sorted(path.stem for path in folder.glob("*.sql"))
+    assert names(check_files()) == sorted(path.stem for path in folder.glob("checks/*.sql"))
+    assert view_files()
+    assert check_files()
+
+
+def test_the_package_comes_before_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installed package brings its own SQL, whatever lies around it."""
+    (tmp_path / "sql" / "checks").mkdir(parents=True)
+    (tmp_path / "sql" / "installed.sql").write_text("select 'ä'", encoding="utf-8")
+    (tmp_path / "sql" / "notes.txt").write_text("no SQL", encoding="utf-8")
+    monkeypatch.setattr(sql_files, "files", lambda _package: tmp_path)
+    assert view_files() == (SqlFile("installed", "select 'ä'"),)
+    assert check_files() == ()
+
+
+def test_a_package_without_sql_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the SQL is missing, the message says where it was looked for."""
+    monkeypatch.setattr(sql_files, "files", lambda _package: tmp_path)
+    monkeypatch.setattr(sql_files, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
+    with pytest.raises(SqlFileError, match="neither in"):
+        view_files()
+
+
+def test_views_come_after_what_they_select_from() -> None:
+    """Order follows references, in `from` and in every `join`, not names."""
+    views = [
+        view("a", "select 1 from main.b inner join main.c on b.x = c.x"),
+        view("b", "select 1 from task_center.tasks left join\n    main.d on true"),
+        view("c", "with e as (select 1 from main.d) select 1 from e"),
+        view("d", "select 1 as x"),
+    ]
+    assert names(in_dependency_order(views)) == ["d", "b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "select 1 -- from nowhere",
+        "select 'it''s from nowhere -- at all'",
+        "select 1 is distinct from x as y, 1 is not distinct from x as z",
+        "select n from range(3) as r(n)",
+        "select * from task_center.load_runs",
+    ],
+)
+def test_what_only_looks_like_a_reference(harmless: str) -> None:
+    """Comments, texts, predicates and functions that return tables are no references."""
+    assert names(in_dependency_order([view("a", harmless)])) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("query", "reference"),
+    [
+        ("select 1 from main.missing", "main.missing"),
+        ("select 1 from task_center.missing", "task_center.missing"),
+        ("select 1 from elsewhere.tasks", "elsewhere.tasks"),
+        ("select 1 from a", "a"),
+        ("select 1 from main.a inner join b on true", "b"),
+    ],
+)
+def test_a_reference_to_what_does_not_exist(query: str, reference: str) -> None:
+    """An unknown reference is named, and so is one that leaves the schema to chance."""
+    views = [view("a", "select 1"), view("b", query)]
+    with pytest.raises(SqlFileError, match=rf"^b\.sql selects from {reference}, which is"):
+        in_dependency_order(views)
+
+
+def test_views_that_refer_to_each_other_in_a_circle() -> None:
+    """A circle is shown from end to end."""
+    views = [view("a", "select 1 from main.b"), view("b", "select 1 from main.a")]
+    with pytest.raises(SqlFileError, match=r"circle: (a -> b -> a|b -> a -> b)"):
+        in_dependency_order(views)
+
+
+def test_a_view_that_does_not_run_leaves_everything_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If one file is wrong, its name is told, no view is changed, and the connection is usable."""
+    archive = Archive()
+    use_views(monkeypatch, view("tasks", "select 1 as one"), view("z", "select missing"))
+    with pytest.raises(SqlFileError, match=r"^z\.sql does not run: .*missing"):
+        apply_views(archive.connection)
+    archive.insert(tasks=[task()])
+    assert archive.only_row("tasks")["job_id"] == "job-1"
+
+
+def test_a_view_of_a_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views that no file defines are left alone."""
+    connection = duckdb.connect()
+    connection.execute("create view mine as select 1 as one")
+    use_views(monkeypatch, view("ours", "select 2 as two"))
+    apply_views(connection)
+    assert connection.execute("select one, two from mine, ours").fetchone() == (1, 2)
+
+
+def test_a_view_can_change_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer version may change a view that others select from."""
+    connection = duckdb.connect()
+    use_views(monkeypatch, view("a", "select 1 as x"), view("b", "select * from main.a"))
+    apply_views(connection)
+    use_views(monkeypatch, view("a", "select 'y' as y, 2 as z"), view("b", "select * from main.a"))
+    apply_views(connection)
+    assert connection.execute("select y, z from b").fetchone() == ("y", 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1",
+        "-- severity: error\n-- Something is wrong.\nselect 1",
+        "-- severity: fail\nselect 1",
+        "\n-- severity: fail\n-- Something is wrong.\nselect 1",
+    ],
+)
+def test_a_check_without_a_head_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that does not say how severe it is and what it means is an error, not ignored."""
+    monkeypatch.setattr(objects, "check_files", lambda: [SqlFile("odd", text)])
+    with pytest.raises(SqlFileError, match=r"^odd\.sql does not begin with"):
+        run_checks(given().connection)
+
+
+def test_a_check_that_does_not_run_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that cannot be asked has not passed."""
+    check = SqlFile("odd", "-- severity: warn\n-- Something is odd.\nselect missing")
+    monkeypatch.setattr(objects, "check_files", lambda: [check])
+    with pytest.raises(SqlFileError, match=r"^odd\.sql does not run: "):
+        run_checks(given().connection)
+
+
+def test_tables_and_their_columns_carry_comments() -> None:
+    """The words of the tables are in the database, and are put right where they differ."""
+    archive = given()
+    sql = """
+        select comment from duckdb_tables() where schema_name = 'task_center'
+        union all
+        select comment from duckdb_columns() where schema_name = 'task_center'
+    """
+    before = archive.query(sql)
+    assert all(row["comment"] for row in before)
+    archive.connection.execute("comment on column task_center.tasks.job_id is 'wrong'")
+    apply_views(archive.connection)
+    assert archive.query(sql) == before

@@ -1,0 +1,213 @@
+"""Loads that are killed, each in a process of its own, and what is found after them.
+
+The second of two nights is the one that is killed: it brings new tasks, ends one that was running,
+misses one that was deleted, and meets a record that is no task.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import random
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.database.data_dir import ARCHIVE_NAME, DATABASE_NAME, DataDir
+from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
+from tests.support.archive_contents import contents, evidence
+from tests.support.crash_points import CrashPoint, is_worth_a_kill, killed_at, watching
+from tests.support.emulator_client import NOW, PROJECT, job_id, record
+from tests.support.loads import Address, address_of, load
+
+_CONTEXT: Final = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["dlt", "doomed_loads"])
+
+_PROCESSES: Final = threading.Lock()
+_NOBODY: Final = 65534
+
+FIRST_NIGHT: Final[Micros] = NOW - DAY
+SECOND_NIGHT: Final[Micros] = NOW
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What a killed load left, and what the next one made of it.
+
+    Attributes:
+        was_killed: False if the load was done before it came to its end.
+        is_published: whether analysts see the second night already; None if neither of the two.
+        fault: what is wrong, if anything is.
+    """
+
+    was_killed: bool
+    is_published: bool | None
+    fault: str | None
+
+
+class Stage:
+    """Two nights of a small task center: the first one loaded, the second to be survived."""
+
+    def __init__(self, emulator: Emulator, root: Path) -> None:
+        self.emulator = emulator
+        self._root = root
+        self._first = root / "first"
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        load(emulator, self._first, FIRST_NIGHT)
+        self.before = contents(self._first)
+        _turn_to_second_night(world)
+        second = self.fresh_copy()
+        report = load(emulator, second, SECOND_NIGHT)
+        assert report.exit_code is ExitCode.NEEDS_ATTENTION  # for the record that is no task
+        assert (report.total("vanished_count"), report.total("changed_count")) == (1, 1)
+        self.after = contents(second)
+
+    def fresh_copy(self) -> Path:
+        """Copy the data directory as the first night left it."""
+        folder = Path(tempfile.mkdtemp(dir=self._root))
+        shutil.copytree(self._first, folder, dirs_exist_ok=True)
+        return folder
+
+    def points(self) -> list[CrashPoint]:
+        """Watch an undisturbed second night for the points at which it can be killed."""
+        receiver, sender = _CONTEXT.Pipe(duplex=False)
+        process = self._start(self.fresh_copy(), _watched_load, sender)
+        sender.close()
+        points: list[CrashPoint] = receiver.recv()
+        process.join()
+        return points
+
+    def kill_at(self, point: CrashPoint) -> Aftermath:
+        """Kill the second night at a point, look, and run it again."""
+        folder = self.fresh_copy()
+        process = self._start(folder, _doomed_load, point)
+        return self._look_at(folder, _exit_code_of(process))
+
+    def kill_after(self, seconds: float) -> Aftermath:
+        """Kill the second night at some moment, look, and run it again."""
+        folder = self.fresh_copy()
+        process = self._start(folder, _plain_load)
+        time.sleep(seconds)
+        process.kill()
+        return self._look_at(folder, _exit_code_of(process))
+
+    def load_as_somebody_else(self, folder: Path) -> str:
+        """Load as a user without any right to the folder; return what is raised."""
+        receiver, sender = _CONTEXT.Pipe(duplex=False)
+        process = self._start(folder, _load_as_nobody, sender)
+        sender.close()
+        said: str = receiver.recv()
+        process.join()
+        return said
+
+    def _start(
+        self, folder: Path, target: Callable[..., None], *more: Any
+    ) -> multiprocessing.context.ForkServerProcess:
+        process = _CONTEXT.Process(target=target, args=(address_of(self.emulator), folder, *more))
+        with _PROCESSES:
+            process.start()
+        return process
+
+    def _look_at(self, folder: Path, exit_code: int | None) -> Aftermath:
+        was_killed = exit_code == -signal.SIGKILL
+        if not was_killed and exit_code != 0:
+            return Aftermath(was_killed, None, f"it ended with {exit_code}")
+        found = contents(folder)
+        if found not in (self.before, self.after):
+            return Aftermath(was_killed, None, "neither the one night nor the other is there")
+        is_published = found == self.after
+        next_load = self._start(folder, _plain_load)  # dlt works once at a time in a process
+        fault = self._fault_after(folder, _exit_code_of(next_load))
+        return Aftermath(was_killed, is_published, fault)
+
+    def _fault_after(self, folder: Path, exit_code: int | None) -> str | None:
+        """Say in what the next load's outcome differs from an undisturbed one's."""
+        if exit_code != 0:
+            return f"the next load ended with {exit_code}"
+        again = contents(folder)
+        if evidence(again) != evidence(self.after):
+            return "the next load left something else than an undisturbed one"
+        left = [".lock", ARCHIVE_NAME, DATABASE_NAME]
+        if sorted(entry.name for entry in folder.iterdir()) != left:
+            return "something of the killed load is left"
+        findings = verify(DataDir(folder), Demands()).findings
+        if findings:
+            return f"the archive is not whole: {findings[0]}"
+        shutil.rmtree(folder)
+        return None
+
+
+def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | None:
+    """Wait for a process to end; several threads may do so at once, each for its own.
+
+    To start one asks all others whether they have ended, and their answer can be read only once.
+    """
+    multiprocessing.connection.wait([process.sentinel])
+    with _PROCESSES:
+        process.join()
+        return process.exitcode
+
+
+@contextmanager
+def stage(root: Path) -> Iterator[Stage]:
+    """Serve the task center and load the first night."""
+    tasks = [
+        record(number, FIRST_NIGHT - number * HOUR, FIRST_NIGHT - number * HOUR + 10 * MINUTE)
+        for number in range(1, 240)
+    ]
+    running = record(500, FIRST_NIGHT - HOUR, None)
+    world = FixedWorld({PROJECT: [*tasks, running]})
+    with Emulator(world, clock=SettableClock(SECOND_NIGHT)) as emulator:
+        yield Stage(emulator, root)
+
+
+def sample(points: list[CrashPoint], count: int, seed: int = 0) -> list[CrashPoint]:
+    """Choose some of the points."""
+    dice = random.Random(seed)  # noqa: S311 - a choice, not a secret
+    return dice.sample(points, min(count, len(points)))
+
+
+def _turn_to_second_night(world: FixedWorld) -> None:
+    world.add(PROJECT, *(record(1000 + n, SECOND_NIGHT - n * MINUTE) for n in range(60, 120)))
+    world.add(PROJECT, {"job_id": "odd", "created_at": "some day", "status": "Completed"})
+    world.replace(PROJECT, record(500, FIRST_NIGHT - HOUR, FIRST_NIGHT + HOUR))
+    world.remove(PROJECT, job_id(77))
+
+
+def _plain_load(center: Address, folder: Path) -> None:
+    load(center, folder, SECOND_NIGHT)
+
+
+def _load_as_nobody(center: Address, folder: Path, sender: Connection) -> None:
+    if os.geteuid() == 0:  # to root nothing is forbidden
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    try:
+        load(center, folder, SECOND_NIGHT)
+    except GaussdbTasksError as error:
+        sender.send(f"{type(error).__name__}: {error}")
+
+
+def _doomed_load(center: Address, folder: Path, point: CrashPoint) -> None:
+    with killed_at(point):
+        load(center, folder, SECOND_NIGHT)
+
+
+def _watched_load(center: Address, folder: Path, sender: Connection) -> None:
+    points: list[CrashPoint] = []
+    with watching(points.append):
+        load(center, folder, SECOND_NIGHT)
+    sender.send([point for point in points if is_worth_a_kill(point)])

@@ -1,0 +1,26 @@
+"""A database that real loads made, where the README's commands find it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.tool_environments import PINNED, Environment, environment
+
+_CLOCK = "2026-03-18T12:00:00Z"
+
+
+def load_demo(environment: Environment, folder: Path) -> Path:
+    """Load some nights of the demo into ``data`` in a folder; return the folder."""
+    run = environment.shell(
+        f"{environment.python} -m gaussdb_tasks demo --data-dir data --now {_CLOCK}"
+        " --nights 3 --tasks-per-day 15 --seed 3",
+        folder,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Load some nights once for all tests that only read them."""
+    return load_demo(environment(PINNED), tmp_path_factory.mktemp("archive"))

@@ -1,0 +1,224 @@
+"""A task center as small as it can be: a list in memory, asked through the client's interface.
+
+What the API leaves open are switches, and what happens meanwhile is written down beforehand: before
+so-and-so many calls a task appears or a finished one is deleted.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from gaussdb_tasks.api.client import TaskQuery
+from gaussdb_tasks.api.responses import Page
+from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.extract.change_detection import ChangeDetector, Version
+from gaussdb_tasks.extract.paging import FetchPage
+from gaussdb_tasks.extract.project import ProjectReading
+from gaussdb_tasks.model.project_state import ProjectState
+from gaussdb_tasks.model.record import Record
+from gaussdb_tasks.model.times import DAY, SECOND, Micros, parse_instant, to_datetime
+from gaussdb_tasks.settings import LoadSettings
+
+NOW: Final[Micros] = parse_instant("2026-05-18T02:00:00Z", option="NOW")
+
+Order = Literal["newest", "oldest", "arbitrary", "shuffled"]
+Unit = Literal["records", "pages", "pages from one"]
+Total = Literal["exact", "missing", "page length", "behind", "ahead"]
+Filter = Literal["created", "created and ended"]
+
+
+class Listed(Protocol):
+    """A task as the model lists it."""
+
+    @property
+    def job_id(self) -> str:
+        """Its identity."""
+
+    @property
+    def status(self) -> str:
+        """What can be filtered on."""
+
+    @property
+    def created_at(self) -> Micros:
+        """When it was started."""
+
+    @property
+    def ended_at(self) -> Micros | None:
+        """When it ended, if it has."""
+
+    def record(self) -> Record:
+        """Show it as the API would."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task of the model."""
+
+    number: int
+    created_at: Micros
+    ended_at: Micros | None
+
+    @property
+    def job_id(self) -> str:
+        """Its identity."""
+        return f"job-{self.number:06d}"
+
+    @property
+    def status(self) -> str:
+        """Running as long as it has no end."""
+        return "Running" if self.ended_at is None else "Completed"
+
+    def record(self) -> Record:
+        """Show it as the API would."""
+        fields = {
+            "job_id": self.job_id,
+            "status": self.status,
+            "created_at": written(self.created_at),
+            "ended_at": None if self.ended_at is None else written(self.ended_at),
+        }
+        return Record(str(fields), fields, self.job_id)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happens to the list just before a call."""
+
+    before_call: int
+    kind: Literal["appear", "delete"]
+    which: int
+
+
+@dataclass
+class ModelCenter:
+    """Lists jobs by the switches; usable as a ``FetchPage``."""
+
+    jobs: list[Listed]
+    order: Order = "newest"
+    unit: Unit = "records"
+    total: Total = "exact"
+    time_filter: Filter = "created"
+    is_inclusive: bool = True
+    needs_bounds: bool = False
+    page_cap: int = PAGE_LIMIT
+    events: Sequence[Event] = ()
+    calls: int = 0
+    gone: set[str] = field(default_factory=set)
+    came: set[str] = field(default_factory=set)
+
+    def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        """Answer one call."""
+        self.calls += 1
+        for event in self.events:
+            if event.before_call == self.calls:
+                self._happen(event)
+        if self.needs_bounds and (query.start is None or query.end is None):
+            message = "400 DBS.280001: both times are mandatory"
+            raise RequestRefusedError(message)
+        listed = sorted(filter(self._matches(query), self.jobs), key=self._rank())
+        size = min(limit, self.page_cap)
+        begin = self._begin(offset, size)
+        page = listed[begin : begin + size]
+        total = self._total(len(listed), len(page))
+        return Page(tuple(job.record() for job in page), total)
+
+    def _happen(self, event: Event) -> None:
+        if event.kind == "appear":
+            newcomer = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
+            self.jobs.append(newcomer)
+            self.came.add(newcomer.job_id)
+            return
+        finished = [job for job in self.jobs if job.ended_at is not None]
+        if finished:
+            job = finished[event.which % len(finished)]
+            self.jobs.remove(job)
+            self.gone.add(job.job_id)
+
+    def _matches(self, query: TaskQuery) -> Callable[[Listed], bool]:
+        edge = 0 if self.is_inclusive else 1
+        start = -(10**18) if query.start is None else query.start + edge
+        end = 10**18 if query.end is None else query.end - edge
+
+        def matches(job: Listed) -> bool:
+            if query.status is not None and job.status != query.status:
+                return False
+            if query.end is None or self.time_filter == "created":
+                return start <= job.created_at <= end
+            return start <= job.created_at and job.ended_at is not None and job.ended_at <= end
+
+        return matches
+
+    def _rank(self) -> Callable[[Listed], float]:
+        match self.order:
+            case "newest":
+                return lambda job: -job.created_at
+            case "oldest":
+                return lambda job: job.created_at
+            case "arbitrary":
+                return lambda job: random.Random(job.job_id).random()  # noqa: S311 - a stable order
+            case "shuffled":
+                dice = random.Random(self.calls)  # noqa: S311 - another order each call
+                return lambda _job: dice.random()
+
+    def _begin(self, offset: int, size: int) -> int:
+        match self.unit:
+            case "records":
+                return offset
+            case "pages":
+                return offset * size
+            case "pages from one":
+                return max(offset - 1, 0) * size
+
+    def _total(self, listed: int, on_page: int) -> int | None:
+        match self.total:
+            case "exact":
+                return listed
+            case "missing":
+                return None
+            case "page length":
+                return on_page
+            case "behind":
+                return max(listed - 1, 0)
+            case "ahead":
+                return listed + 1
+
+
+@dataclass
+class Night:
+    """What one reading of a model came to."""
+
+    center: FetchPage
+    state: ProjectState
+    versions: list[Version] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.history = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
+        settings = LoadSettings(now=NOW)
+        self.reading = ProjectReading(
+            self.center, settings, self.state, self.history, connections=1
+        )
+        for batch in self.reading.batches():
+            self.versions += batch.versions
+
+
+def read(center: FetchPage, state: ProjectState | None = None) -> Night:
+    """Read a model once, as a first load unless something is known."""
+    return Night(center, state or ProjectState(known_from=NOW - 31 * DAY))
+
+
+def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
+    """Invent jobs, spread over the horizon; some of the latest still run."""
+    dice = random.Random(seed)  # noqa: S311 - invented data
+    starts = sorted(NOW - dice.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
+    return [
+        Job(
+            number, at, None if number >= count - running else at + dice.randrange(1, 3500) * SECOND
+        )
+        for number, at in enumerate(starts)
+    ]
+
+
+def written(instant: Micros) -> str:
+    """Write an instant as the API does."""
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S+0000")

@@ -1,0 +1,154 @@
+"""The parts of the README that a program writes: real output, run anew by ``make docs``.
+
+Each function prints Markdown; ``make check`` fails where the README holds something else.
+"""
+
+import atexit
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from gaussdb_tasks.database.data_dir import DATABASE_NAME
+from gaussdb_tasks.errors import ExitCode
+from tests.support import DATA
+from tests.support.shown_tools import SHOWN_TOOLS
+
+CLOCK = "2026-03-18T12:00:00Z"
+"""When the demo's data were made."""
+_WIDTH = "100"
+
+_EXIT_CODES = {
+    ExitCode.DONE: ("Done.", "Nothing."),
+    ExitCode.FAILED: (
+        "Failed: the service, the disk or a data check. Nothing was published.",
+        "Run the same command again; the message says what stood in the way.",
+    ),
+    ExitCode.USAGE: (
+        "An option, a setting, a credential or a permission is wrong.",
+        "Mend what the message names; `gaussdb-tasks check` looks at everything at once.",
+    ),
+    ExitCode.NEEDS_ATTENTION: (
+        "Published, but something is rejected, unproved, lost, or a project failed.",
+        "Read the lines before the last one; the next load reads again what was not proved.",
+    ),
+    ExitCode.LOCKED: ("Another load holds the lock.", "Nothing; do not schedule loads to overlap."),
+}
+
+
+@cache
+def _demo() -> tuple[str, str, str]:
+    """Run the demo once; return its folder and what it wrote to stderr and stdout."""
+    folder = tempfile.mkdtemp(prefix="gaussdb-tasks-readme-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run = _run(folder, "demo", "--now", CLOCK)
+    return folder, run.stderr, run.stdout
+
+
+def demo() -> None:
+    """Show what ``make demo`` prints, at a clock that makes it the same each time."""
+    _, stderr, stdout = _demo()
+    _code_block("console", "$ make demo\n" + _settled(stderr) + stdout.rstrip("\n"))
+
+
+def _settled(output: str) -> str:
+    """Cover what no two runs share: seconds, and digests, which know when a load ran."""
+    same_seconds = re.sub(r"in \d+\.\d s", "in n.n s", output)
+    return re.sub(r"\b[0-9a-f]{64}\b", "hhhhhhhhhhhhhhhh...", same_seconds)
+
+
+def run_on_demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command on the demo's data."""
+    folder, _, _ = _demo()
+    return _run(folder, *arguments, "--data-dir", "data/demo")
+
+
+def answer(*arguments: str, shown_lines: int | None = None) -> None:
+    """Show a command on the demo's data and what it prints, or the first lines of that."""
+    run = run_on_demo(*arguments)
+    lines = run.stdout.splitlines()
+    if shown_lines is not None and len(lines) > shown_lines:
+        run.stdout = "\n".join([*lines[:shown_lines], "..."]) + "\n"
+    shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
+    clock_hidden = shown.replace(f" --now {CLOCK}", "")
+    _code_block(
+        "console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{_settled(run.stdout)}"
+    )
+    print()
+
+
+def status() -> None:
+    """Show the status of the demo's archive at the demo's clock."""
+    answer("status", "--now", CLOCK)
+
+
+def views() -> None:
+    """List the views with their own comments."""
+    folder, _, _ = _demo()
+    database = Path(folder, "data", "demo", DATABASE_NAME)
+    with duckdb.connect(database, read_only=True) as connection:
+        sql = "select view_name, comment from duckdb_views() where schema_name = 'main'"
+        rows = sorted(connection.execute(f"{sql} and not internal").fetchall())
+    print("| view | what it holds |\n|---|---|")
+    for name, comment in rows:
+        print(f"| `{name}` | {comment} |")
+
+
+def tools() -> None:
+    """List what the database can be read with, how, and who tried it."""
+    print("| tool | opens the file read-only with | then, to see the new night | tried |")
+    print("|---|---|---|---|")
+    for tool in SHOWN_TOOLS:
+        print(f"| {tool.name} | {tool.opens} | {tool.renews} | {tool.tried} |")
+
+
+def exit_codes() -> None:
+    """List the exit codes, and what to do about each."""
+    print("| code | it means | what to do |\n|---|---|---|")
+    for code in ExitCode:
+        meaning, mend = _EXIT_CODES[code]
+        print(f"| {code.value} | {meaning} | {mend} |")
+
+
+def help_of(command: str) -> None:
+    """Show a command's help."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = _run(folder, command, "-h")
+    _code_block("console", f"$ gaussdb-tasks {command} -h\n{run.stdout}")
+
+
+def own_pipeline() -> None:
+    """Show the example of a pipeline of one's own, which a test runs."""
+    _, _, code = (DATA / "own_pipeline.py").read_text().partition('"""\n\n')
+    _code_block("python", code)
+
+
+def _run(folder: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "gaussdb_tasks", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": _WIDTH},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def _code_block(language: str, text: str) -> None:
+    print(f"```{language}\n{text.rstrip()}\n```")
+
+
+def written(block: str) -> str:
+    """Return what a block prints, for tests."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        globals()[block]()
+    return out.getvalue()

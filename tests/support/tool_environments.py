@@ -1,0 +1,120 @@
+"""Where the tools are that people read the database with: beside the tests, not among them.
+
+``make test-tools`` installs them below the environment of the tests, in the versions that
+``requirements`` names, and takes a missing one for a failure. Elsewhere its tests are skipped.
+"""
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support import ROOT
+
+PINNED: Final = "pinned"
+OTHER_DUCKDBS: Final = ("duckdb-1.4", "duckdb-2.0")
+TOOLS: Final = "tools"
+KEYSTONE: Final = "keystone"
+
+_REQUIREMENTS: Final = ROOT / "tests/tools/requirements"
+_PROJECT: Final = ROOT / "pyproject.toml"
+_ROOT: Final = Path(sys.prefix)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python with its programs, and the packages that come before its own."""
+
+    python: Path
+    packages: Path | None = None
+
+    def variables(self, home: Path, **more: str) -> dict[str, str]:
+        """Set what its programs see: nothing of the machine's own settings."""
+        packages = {} if self.packages is None else {"PYTHONPATH": str(self.packages)}
+        return {
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "NO_COLOR": "1",
+            "PATH": f"{self.python.parent}:/usr/bin:/bin",
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            "TERM": "xterm-256color",
+            **packages,
+            **more,
+        }
+
+    def shell(self, line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+        """Run a line as a user types it, in a folder."""
+        return self._run(["/bin/sh", "-c", line], folder)
+
+    def answer(self, program: str, folder: Path, *arguments: str, **more: str) -> str:
+        """Run a Python program in a folder, and return what it prints.
+
+        Args:
+            program: its text.
+            folder: where it runs.
+            arguments: what it finds in ``sys.argv``.
+            more: variables of its environment.
+        """
+        run = self._run([str(self.python), "-c", program, *arguments], folder, more)
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    def _run(
+        self, command: list[str], folder: Path, more: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=self.variables(folder, **(more or {})),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def environment(name: str) -> Environment:
+    """Find the tools, a DuckDB by its release, or the pinned one.
+
+    Where it is not installed the test is skipped, and fails under ``make test-tools``.
+    """
+    if name == PINNED:
+        return Environment(Path(sys.executable))
+    folder = _ROOT / name
+    if not (folder / ".installed").exists():
+        _miss(name)
+    if name in {TOOLS, KEYSTONE}:
+        return Environment(folder / "bin" / "python")
+    return Environment(Path(sys.executable), folder)
+
+
+def tools_with(name: str) -> Environment:
+    """Find the tools, with another DuckDB in place of the one that came with them."""
+    return Environment(environment(TOOLS).python, environment(name).packages)
+
+
+def version(name: str, package: str) -> str:
+    """Read which version of a package an environment is to have."""
+    if name == PINNED:
+        lines = tomllib.loads(_PROJECT.read_text())["project"]["dependencies"]
+    else:
+        lines = (_REQUIREMENTS / f"{name}.txt").read_text().splitlines()
+    (found,) = [
+        required
+        for required_package, _, required in (line.partition("==") for line in lines)
+        if required_package.partition("[")[0] == package
+    ]
+    return str(found)
+
+
+def _miss(name: str) -> None:
+    message = f"{name} is not installed beside the tests; `make test-tools` installs and tries it"
+    if os.environ.get("TEST_TOOLS") == "required":
+        pytest.fail(message)
+    pytest.skip(message)

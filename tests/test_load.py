@@ -1,0 +1,544 @@
+"""A load is one transaction: all of it is published, or nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from gaussdb_tasks import load as load_module
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.state import read_state
+from gaussdb_tasks.database.views import apply_views
+from gaussdb_tasks.emulator import (
+    Behaviour,
+    DiesAfter,
+    Emulator,
+    FixedWorld,
+    InventedWorld,
+    Script,
+    SettableClock,
+    answers,
+    service_error,
+)
+from gaussdb_tasks.errors import (
+    AccessError,
+    CheckFailedError,
+    ConfigurationError,
+    DatabaseError,
+    ExitCode,
+    LockedError,
+    ServiceError,
+)
+from gaussdb_tasks.extract.project_tables import Outcome, ProjectExtraction
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros, iso, to_datetime
+from tests.support.emulator_client import (
+    NOW,
+    OTHER_PROJECT,
+    PROJECT,
+    Record,
+    job_id,
+    record,
+    written,
+)
+from tests.support.loads import job_of, load, published, rows
+
+
+def emulator_of(*records: Record, **options: Any) -> Emulator:
+    """Make a task center with these records in one project."""
+    clock = SettableClock(NOW)
+    return Emulator(FixedWorld({PROJECT: records}), clock=clock, **options)
+
+
+def days_ago(number: int, days: float, **fields: object) -> Record:
+    """Make a record that was created some days before NOW."""
+    at = NOW - int(days * DAY) // SECOND * SECOND
+    return record(number, at, at + 10 * MINUTE, **fields)
+
+
+def test_a_first_load_fills_every_table(tmp_path: Path) -> None:
+    """What the task center lists is there, word for word, with its coverage and its run."""
+    with emulator_of(days_ago(1, 3), days_ago(2, 20)) as emulator:
+        report = load(emulator, tmp_path, NOW)
+    assert report.exit_code is ExitCode.DONE
+    assert rows(tmp_path, "select job_id from tasks order by created_at desc") == [
+        (job_id(1),),
+        (job_id(2),),
+    ]
+    ((raw,),) = rows(tmp_path, f"select raw from task_history where job_id = '{job_id(1)}'")
+    assert json.loads(raw) == days_ago(1, 3)
+    counts = "select seen_count, new_count, call_count, outcome from task_center.load_runs"
+    assert rows(tmp_path, counts) == [(2, 2, 3, "complete")]
+    assert rows(tmp_path, "select count(*) from task_center.task_types") == [(10,)]
+    assert rows(tmp_path, "select is_complete, distinct_count from task_center.coverage") == [
+        (True, 2)
+    ]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        ".lock",
+        "archive",
+        "gaussdb_tasks.duckdb",
+    ]
+
+
+def test_the_same_load_again_doubles_nothing(tmp_path: Path) -> None:
+    """Running it again, also with everything read again, adds no row and no version."""
+    with emulator_of(days_ago(1, 3), record(2, NOW - HOUR, None)) as emulator:
+        load(emulator, tmp_path, NOW)
+        load(emulator, tmp_path, NOW)
+        report = load(emulator, tmp_path, NOW + HOUR, full=True)
+    assert (report.total("new_count"), report.total("changed_count")) == (0, 0)
+    for table in ("tasks", "task_versions"):
+        assert rows(tmp_path, f"select count(*) from task_center.{table}") == [(2,)]
+
+
+def test_every_state_is_kept(tmp_path: Path) -> None:
+    """Running, Failed, Running: three versions in order, and the latest in tasks."""
+    with emulator_of() as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        states = [("Running", None), ("Failed", "no space"), ("Running", None)]
+        for night_number, (status, reason) in enumerate(states):
+            state = record(1, NOW - HOUR, None, status=status, fail_reason=reason)
+            (world.replace if night_number else world.add)(PROJECT, state)
+            load(emulator, tmp_path, NOW + night_number * DAY)
+    assert rows(
+        tmp_path,
+        "select version, status, fail_reason, valid_to is null from task_history order by 1",
+    ) == [(1, "Running", None, False), (2, "Failed", "no space", False), (3, "Running", None, True)]
+    assert rows(
+        tmp_path, "select status, version_count, first_seen_at < last_changed_at from tasks"
+    ) == [("Running", 3, True)]
+
+
+def test_two_states_in_one_load_are_two_versions(tmp_path: Path) -> None:
+    """Running in the sweep and completed in the window: both are kept, tasks has the latter."""
+    with emulator_of(record(1, NOW - HOUR, None)) as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+
+        @emulator.before_page
+        def end_it(_query: object) -> None:
+            if len(emulator.calls) == 1:
+                world.replace(PROJECT, record(1, NOW - HOUR, NOW))
+
+        load(emulator, tmp_path, NOW)
+    assert rows(tmp_path, "select status from task_history order by version") == [
+        ("Running",),
+        ("Completed",),
+    ]
+    assert rows(tmp_path, "select status, version_count from tasks") == [("Completed", 2)]
+
+
+def test_what_is_no_task_is_kept_once(tmp_path: Path) -> None:
+    """A record without a created_at is kept with its reason; the load asks somebody to look."""
+    odd: Record = {"job_id": "odd", "created_at": "some day", "status": "Completed"}
+    with emulator_of(days_ago(1, 1), odd) as emulator:
+        report = load(emulator, tmp_path, NOW)
+        assert report.exit_code is ExitCode.NEEDS_ATTENTION
+        again = load(emulator, tmp_path, NOW + DAY, full=True)
+    assert again.exit_code is ExitCode.DONE
+    ((reason, job, raw),) = rows(
+        tmp_path, "select reason, job_id, raw from task_center.rejected_records"
+    )
+    assert reason == 'created_at is not usable: "some day"'
+    assert job == "odd"
+    assert json.loads(raw) == odd
+    assert rows(tmp_path, "select count(*) from tasks") == [(1,)]
+
+
+def test_a_rejected_record_that_is_deleted_does_not_cost_calls_for_ever(tmp_path: Path) -> None:
+    """Its absence is found by counting, once; then the count is known to be without it."""
+    tasks = [days_ago(number, number / 50) for number in range(1, 1_200)]
+    odd: Record = {"name": "odd", "created_at": written(NOW - 2 * DAY)}
+    calls = []
+    with emulator_of(*tasks, odd) as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        for night_number in range(4):
+            if night_number == 1:
+                world.remove(PROJECT, "None")
+            calls.append(load(emulator, tmp_path, NOW + night_number * DAY).total("call_count"))
+    assert calls[1] > 12
+    assert max(calls[2:]) <= 4
+    assert rows(tmp_path, "select count(*) from task_center.rejected_records") == [(1,)]
+
+
+def test_a_deleted_record_is_marked_and_kept(tmp_path: Path) -> None:
+    """A task that a user deleted stays, with when it was missed; if it returns, that is noted."""
+    with emulator_of(*(days_ago(number, number / 5) for number in range(1, 120))) as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        load(emulator, tmp_path, NOW)
+        world.remove(PROJECT, job_id(50))
+        report = load(emulator, tmp_path, NOW + DAY)
+        assert report.total("vanished_count") == 1
+        gone = "select job_id from tasks where vanished_at is not null"
+        assert rows(tmp_path, gone) == [(job_id(50),)]
+        world.add(PROJECT, days_ago(50, 10))
+        load(emulator, tmp_path, NOW + 2 * DAY)
+    assert rows(tmp_path, gone) == []
+    assert rows(tmp_path, "select count(reappeared_at) from task_center.vanished_tasks") == [(1,)]
+    assert rows(tmp_path, "select count(*) from tasks") == [(119,)]
+
+
+def test_readers_keep_their_night(tmp_path: Path) -> None:
+    """Who reads while a load publishes keeps the old night; who comes after sees the new one."""
+    reader = (
+        "import sys, duckdb\n"
+        "connection = duckdb.connect(sys.argv[1], read_only=True)\n"
+        "for _ in sys.stdin:\n"
+        "    print(connection.execute('select count(*) from tasks').fetchone()[0], flush=True)\n"
+    )
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW)
+        with subprocess.Popen(
+            [sys.executable, "-c", reader, str(DataDir(tmp_path).database)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+
+            def count() -> str:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write("?\n")
+                process.stdin.flush()
+                return process.stdout.readline().strip()
+
+            assert count() == "1"
+            assert isinstance(emulator.world, FixedWorld)
+            emulator.world.add(PROJECT, days_ago(2, 0.1))
+            load(emulator, tmp_path, NOW + HOUR)
+            assert count() == "1"
+            process.terminate()
+    assert rows(tmp_path, "select count(*) from tasks") == [(2,)]
+
+
+def test_a_service_that_dies_changes_nothing(tmp_path: Path) -> None:
+    """The API fails in the middle: exit 1, last night's file to the byte, and no scratch."""
+    with Emulator(InventedWorld(), clock=SettableClock(NOW)) as emulator:
+        load(emulator, tmp_path, NOW - DAY)
+        before = DataDir(tmp_path).database.read_bytes()
+        emulator.calls.clear()
+        emulator.faults = [DiesAfter(5)]
+        with pytest.raises(ServiceError, match="503"):
+            load(emulator, tmp_path, NOW, full=True, project_ids=emulator.project_ids[:1])
+    assert DataDir(tmp_path).database.read_bytes() == before
+    assert not (tmp_path / ".scratch").exists()
+
+
+def test_a_failed_check_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data that a check refuses is not published."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW)
+        before = DataDir(tmp_path).database.read_bytes()
+
+        def double(connection: duckdb.DuckDBPyConnection) -> None:
+            connection.execute("insert into task_center.tasks select * from task_center.tasks")
+            apply_views(connection)
+
+        assert isinstance(emulator.world, FixedWorld)
+        emulator.world.add(PROJECT, days_ago(2, 0.1))
+        monkeypatch.setattr(load_module, "apply_views", double)
+        with pytest.raises(CheckFailedError, match="duplicate_task"):
+            load(emulator, tmp_path, NOW + HOUR)
+    assert DataDir(tmp_path).database.read_bytes() == before
+
+
+def test_a_load_that_is_killed_leaves_last_night(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a load: last night's file is whole, and the next load is right."""
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from gaussdb_tasks import load as load_module\n"
+        "from gaussdb_tasks.api.auth.sign_in import token_access\n"
+        "from gaussdb_tasks.extract.plan import Policy\n"
+        "from gaussdb_tasks.database.data_dir import DataDir\n"
+        "night.apply_views = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "endpoint, token, project, folder, now = sys.argv[1:]\n"
+        "access = token_access(endpoint=endpoint, project_id=project, token=token,\n"
+        "                      region='eu-de', connections=4)\n"
+        "night.run_load(night.LoadJob(DataDir(Path(folder)), [access], Policy(now=int(now))))\n"
+    )
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW)
+        before = DataDir(tmp_path).database.read_bytes()
+        assert isinstance(emulator.world, FixedWorld)
+        emulator.world.add(PROJECT, days_ago(2, 0.1))
+        killed = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                script,
+                emulator.endpoint,
+                emulator.token,
+                PROJECT,
+                str(tmp_path),
+                str(NOW + HOUR),
+            ],
+            check=False,
+            env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert DataDir(tmp_path).database.read_bytes() == before
+        assert (tmp_path / ".scratch").exists()
+        load(emulator, tmp_path, NOW + 2 * HOUR)
+    assert rows(tmp_path, "select count(*), count(distinct job_id) from task_history") == [(2, 2)]
+    assert not (tmp_path / ".scratch").exists()
+
+
+def test_two_loads_at_once(tmp_path: Path) -> None:
+    """While one load works, another is refused; what the first does is not disturbed."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        refusals: list[str] = []
+
+        @emulator.before_page
+        def another(_query: object) -> None:
+            with pytest.raises(LockedError) as refusal:
+                load(emulator, tmp_path, NOW)
+            refusals.append(str(refusal.value))
+
+        load(emulator, tmp_path, NOW)
+    assert len(refusals) == 3
+    assert rows(tmp_path, "select count(*) from tasks") == [(1,)]
+
+
+@pytest.fixture
+def two_projects() -> Emulator:
+    """Two projects, to the second of which the user may lose the permission."""
+    world = FixedWorld({PROJECT: [days_ago(1, 3)], OTHER_PROJECT: [days_ago(2, 3)]})
+    return Emulator(world, clock=SettableClock(NOW))
+
+
+def test_one_projects_trouble_does_not_cost_the_others_night(
+    two_projects: Emulator, tmp_path: Path
+) -> None:
+    """A project without permission is named and recorded; the other one is loaded."""
+    with Emulator(
+        two_projects.world, clock=two_projects.clock, forbidden_projects=[OTHER_PROJECT]
+    ) as emulator:
+        report = load(emulator, tmp_path, NOW)
+    assert report.exit_code is ExitCode.NEEDS_ATTENTION
+    assert [project.outcome for project in report.projects] == [Outcome.COMPLETE, Outcome.FAILED]
+    assert rows(tmp_path, "select project_id from tasks") == [(PROJECT,)]
+    ((error,),) = rows(tmp_path, "select error from task_center.load_runs where outcome = 'failed'")
+    assert OTHER_PROJECT in error
+    assert rows(
+        tmp_path,
+        "select project_id, last_outcome, covered_to is null from archive_status order by 2",
+    ) == [
+        (PROJECT, "complete", False),
+        (OTHER_PROJECT, "failed", True),
+    ]
+
+
+def test_a_project_that_fails_halfway_keeps_what_was_seen(tmp_path: Path) -> None:
+    """Refused in the middle: what was seen is true and kept, but its time is not covered."""
+    refusal = answers(service_error(403, "DBS.280015", "You do not have the permission."))
+    clock = SettableClock(NOW)
+    with Emulator(InventedWorld(), clock=clock, faults=[Script({6: refusal})]) as emulator:
+        report = load(emulator, tmp_path, NOW)
+        # They are read together: which of them makes the sixth call is not said.
+        by_outcome = {project.outcome: project.key.project_id for project in report.projects}
+        first, second = by_outcome[Outcome.FAILED], by_outcome[Outcome.COMPLETE]
+        complete = "select project_id, bool_and(is_complete) from task_center.coverage group by 1"
+        assert rows(tmp_path, complete) == [(second, True)]
+        again = load(emulator, tmp_path, NOW + HOUR, project_ids=[first])
+    assert again.projects[0].outcome is Outcome.COMPLETE
+    assert rows(tmp_path, f"select * from coverage_gaps where project_id = '{first}'") == []
+
+
+def test_if_no_project_can_be_read_nothing_is_published(tmp_path: Path) -> None:
+    """All projects refused: nothing is published, and all of them are named."""
+    world = FixedWorld({PROJECT: [], OTHER_PROJECT: []})
+    forbidden = [PROJECT, OTHER_PROJECT]
+    with (
+        Emulator(world, clock=SettableClock(NOW), forbidden_projects=forbidden) as emulator,
+        pytest.raises(AccessError, match=rf"{PROJECT}.*\n.*{OTHER_PROJECT}"),
+    ):
+        load(emulator, tmp_path, NOW)
+    assert not DataDir(tmp_path).database.exists()
+
+
+def test_a_gap_that_is_lost_is_told_once(tmp_path: Path) -> None:
+    """Nights missed for longer than the horizon: exit 3 names what is lost, once."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW - 40 * DAY)
+        report = load(emulator, tmp_path, NOW)
+        assert report.exit_code is ExitCode.NEEDS_ATTENTION
+        ((key, time_range),) = report.lost
+        assert (key.project_id, time_range) == (PROJECT, (NOW - 40 * DAY, NOW - 30 * DAY))
+        assert load(emulator, tmp_path, NOW + DAY).exit_code is ExitCode.DONE
+    assert rows(tmp_path, "select is_lost, count(*) from coverage_gaps group by 1") == [(True, 1)]
+
+
+def test_what_could_not_be_proved_is_read_again(tmp_path: Path) -> None:
+    """A window in doubt is kept, said (exit 3), recorded as incomplete, and mended by the next."""
+    ahead = Behaviour(total_count="lagging", lag=-3)
+    with emulator_of(*(days_ago(number, number / 5) for number in range(1, 30))) as emulator:
+        emulator.behaviour = ahead
+        report = load(emulator, tmp_path, NOW)
+        assert report.exit_code is ExitCode.NEEDS_ATTENTION
+        assert rows(tmp_path, "select count(*) from tasks") == [(29,)]
+        assert rows(tmp_path, "select bool_or(is_complete) from task_center.coverage") == [(False,)]
+        assert rows(tmp_path, "select is_lost from coverage_gaps") == [(False,)]
+        emulator.behaviour = Behaviour()
+        report = load(emulator, tmp_path, NOW + HOUR)
+    assert report.projects[0].outcome is Outcome.COMPLETE
+    assert rows(tmp_path, "select * from coverage_gaps where not is_lost") == []
+    # The hour that left the horizon meanwhile was never proved, and never will be.
+    ((_, lost),) = report.lost
+    assert lost == (NOW - 30 * DAY, NOW + HOUR - 30 * DAY)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """A damaged or foreign file is neither read nor replaced."""
+    DataDir(tmp_path).database.write_text("not a database")
+    with emulator_of() as emulator, pytest.raises(ConfigurationError, match="is not a DuckDB"):
+        load(emulator, tmp_path, NOW)
+    assert DataDir(tmp_path).database.read_text() == "not a database"
+
+
+def test_a_database_that_somebody_writes_to_is_refused(tmp_path: Path) -> None:
+    """A journal beside the file is somebody else's unfinished work: it is not overwritten."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW)
+        journal = tmp_path / "gaussdb_tasks.duckdb.wal"
+        journal.write_bytes(b"somebody's work")
+        with pytest.raises(DatabaseError, match="another program writes"):
+            load(emulator, tmp_path, NOW + HOUR)
+    assert journal.read_bytes() == b"somebody's work"
+
+
+def test_a_database_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """A rename would replace the link, and readers of what it points to would never know."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path / "elsewhere", NOW)
+        (tmp_path / "data").mkdir()
+        DataDir(tmp_path / "data").database.symlink_to(DataDir(tmp_path / "elsewhere").database)
+        with pytest.raises(ConfigurationError, match="symbolic link"):
+            load(emulator, tmp_path / "data", NOW + HOUR)
+
+
+def test_damage_is_called_damage(tmp_path: Path) -> None:
+    """A database with a flipped byte is neither locked nor foreign, whatever its path is called."""
+    folder = tmp_path / "clock"
+    with emulator_of(*(days_ago(number, number / 9) for number in range(1, 200))) as emulator:
+        load(emulator, folder, NOW)
+        content = bytearray(DataDir(folder).database.read_bytes())
+        content[5_000] ^= 0xFF  # in the first header
+        content[9_000] ^= 0xFF  # and in the second
+        DataDir(folder).database.write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"is damaged.*restore it"):
+            load(emulator, folder, NOW + HOUR)
+    assert DataDir(folder).database.read_bytes() == content
+
+
+@pytest.mark.parametrize("total_count", ["exact", "missing"])
+def test_a_clock_that_runs_ahead_once_costs_nothing(tmp_path: Path, total_count: str) -> None:
+    """One load under a clock of next month: the nights after it read what came meanwhile."""
+    with emulator_of(*(days_ago(number, number / 5) for number in range(1, 150))) as emulator:
+        world = emulator.world
+        assert isinstance(world, FixedWorld)
+        emulator.behaviour = Behaviour(total_count=total_count)  # type: ignore[arg-type]
+        load(emulator, tmp_path, NOW)
+        load(emulator, tmp_path, NOW + 40 * DAY)
+        for night_number in range(1, 4):
+            now = NOW + night_number * DAY
+            world.add(PROJECT, *(_new_ones(1000 * night_number, now)))
+            if night_number == 2:
+                world.replace(PROJECT, record(1000, NOW + DAY - HOUR, NOW + DAY, status="Failed"))
+            load(emulator, tmp_path, now)
+            expected = 149 + 3 * night_number
+            assert rows(tmp_path, "select count(*) from tasks") == [(expected,)]
+    latest = "select covered_to, gap_count from archive_status"
+    assert rows(tmp_path, latest) == [(to_datetime(NOW + 3 * DAY).replace(tzinfo=None), 0)]
+
+
+def _new_ones(number: int, now: Micros) -> list[Record]:
+    """Make three tasks of the last hours: one runs, two have ended."""
+    running = record(number, now - HOUR, None)
+    return [running, *(record(number + n, now - n * HOUR, now - n * HOUR) for n in (2, 3))]
+
+
+def test_a_project_keeps_its_region(tmp_path: Path) -> None:
+    """Another region for a known project would keep every task twice; it is refused."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW)
+        job = job_of(emulator, tmp_path, NOW + HOUR)
+        (access,) = job.accesses
+        moved = type(access)(
+            access.endpoint, "eu-nl", access.project_id, access.identity, access.http
+        )
+        with pytest.raises(ConfigurationError, match="--region eu-de"):
+            load_module.run_load(load_module.LoadRequest(job.data_dir, [moved], job.settings))
+
+
+def test_the_published_file_has_nothing_of_the_work_in_it(tmp_path: Path) -> None:
+    """No staging schema, no journal, no unique index that a damaged journal could replay into."""
+    with emulator_of(days_ago(1, 3)) as emulator:
+        load(emulator, tmp_path, NOW)
+    schemas = "select distinct schema_name from duckdb_tables() order by 1"
+    assert rows(tmp_path, schemas) == [("task_center",)]
+    assert rows(tmp_path, "select count(*) from duckdb_indexes()") == [(0,)]
+    constraints = "select distinct constraint_type from duckdb_constraints()"
+    assert rows(tmp_path, constraints) == [("NOT NULL",)]
+
+
+def test_the_database_knows_what_the_load_knew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the next load recalls from the database is what this one knew at its end."""
+    extractions: list[ProjectExtraction] = []
+    original = ProjectExtraction.__init__
+
+    def remember(self: ProjectExtraction, *arguments: object) -> None:
+        original(self, *arguments)  # type: ignore[arg-type]
+        extractions.append(self)
+
+    monkeypatch.setattr(ProjectExtraction, "__init__", remember)
+    clock = SettableClock(NOW - 3 * DAY)
+    with Emulator(InventedWorld(seed=3), clock=clock) as emulator:
+        project = emulator.project_ids[0]
+        for ago in range(3, -1, -1):
+            now: Micros = NOW - ago * DAY
+            clock.set(now)
+            load(emulator, tmp_path, now, project_ids=[project])
+            knew = extractions[-1].state_after()
+            with published(tmp_path) as connection:
+                knows = read_state(connection, ProjectKey("eu-de", project), now - 30 * DAY)
+            fresh = {id_: k for id_, k in knew.tasks.items() if k.created_at >= knows.known_from}
+            assert knows.tasks == fresh
+            assert knows.is_running_listed == knew.is_running_listed
+            assert knows.last_observed_at == knew.last_observed_at == now
+            assert knows.covered[-1].end == knew.covered[-1].end == now
+
+
+def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
+    """Nothing is written beside the data directory, and dlt's settings of others do not count."""
+    home = tmp_path / "home"
+    (home / ".dlt").mkdir(parents=True)
+    (home / ".dlt" / "config.toml").write_text('[destination.duckdb]\ncreate_indexes = "maybe"\n')
+    written_by_root = Path("/var/dlt")
+    before = written_by_root.exists()
+    with emulator_of(days_ago(1, 3)) as emulator:
+        variables = {"HOME": str(home), "OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+        options = ["--endpoint", emulator.endpoint, "--data-dir", str(tmp_path / "data")]
+        run = subprocess.run(
+            [sys.executable, "-m", "gaussdb_tasks", "load", *options, "--now", iso(NOW)],
+            cwd=home,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
+    assert written_by_root.exists() == before
+    assert [path.name for path in home.rglob("*")] == [".dlt", "config.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "home"]

@@ -1,0 +1,85 @@
+"""Several projects in one load: one budget, and nobody pays for another's trouble."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gaussdb_tasks.api.rate_limit import RateLimiters
+from gaussdb_tasks.emulator import (
+    Account,
+    Emulator,
+    FixedWorld,
+    RateLimit,
+    RealClock,
+)
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import HOUR, MINUTE, SECOND
+from tests.support.commands import Command
+from tests.support.emulator_client import record
+from tests.support.loads import rows
+
+ACCOUNT: Final = Account(user="ada", password="open sesame", domain="OTC0815")
+IDS: Final = {f"{number:032x}": f"eu-de_team{number}" for number in range(10)}
+REFUSED: Final = list(IDS)[8:]
+
+
+def user(emulator: Emulator) -> Mapping[str, str]:
+    """Return the variables of a user who reads all projects."""
+    return {
+        "OS_AUTH_URL": emulator.auth_url,
+        "OS_USERNAME": ACCOUNT.user,
+        "OS_PASSWORD": ACCOUNT.password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
+        "OS_REGION_NAME": "eu-de",
+        "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
+        "GAUSSDB_TASKS_ALL_PROJECTS": "1",
+    }
+
+
+@pytest.mark.parametrize("connections", ["1", "8"])
+def test_ten_projects_at_a_gateway_that_rations_and_an_iam_whose_tokens_die(
+    command: Command, tmp_path: Path, connections: str
+) -> None:
+    """Two refuse, tokens die every dozen calls, thirty calls a second: eight are loaded whole."""
+    now = times.now()
+    tasks = 250
+    records = {
+        each: [record(n, now - n * HOUR - MINUTE, now - n * HOUR) for n in range(1, tasks + 1)]
+        for each in IDS
+    }
+    with Emulator(
+        FixedWorld(records, names=IDS),
+        account=ACCOUNT,
+        clock=RealClock(),
+        token_uses=12,
+        forbidden_projects=REFUSED,
+        faults=[RateLimit(30, SECOND)],
+    ) as emulator:
+        run = command("load", "--connections", connections, env=user(emulator))
+    assert run.exit_code == 3, run.stderr
+    sql = "select project_id, count(*) from tasks group by all order by all"
+    assert rows(tmp_path / "data", sql) == [(each, tasks) for each in list(IDS)[:8]]
+    outcomes = rows(
+        tmp_path / "data",
+        "select outcome, count(*), min(call_count) > 0 from task_center.load_runs group by all "
+        "order by all",
+    )
+    assert outcomes == [("complete", 8, True), ("failed", 2, True)]
+    for project in IDS:
+        assert f"project {project} (local)" in run.stderr or f"project {project} (eu-de)" in (
+            run.stderr
+        )
+    for project in REFUSED:
+        assert f"failed: project {project}" in run.stderr
+
+
+def test_a_budget_is_a_users_at_a_gateway() -> None:
+    """Projects of one user share it; another user, or another gateway, has its own."""
+    budgets = RateLimiters(connections=2)
+    shared = budgets.budget_of("ada", "https://one")
+    assert budgets.budget_of("ada", "https://one") is shared
+    others = [budgets.budget_of("bob", "https://one"), budgets.budget_of("ada", "https://two")]
+    assert shared not in others
+    assert others[0] is not others[1]
