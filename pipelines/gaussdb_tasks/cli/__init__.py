@@ -43,7 +43,7 @@ _COMMANDS = (
 @click.group(
     cls=LazyGroup,
     subcommands=_COMMANDS,
-    package=__name__,
+    package=f"{__name__}.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @data_dir_option

@@ -43,6 +43,7 @@ class Rejection(NamedTuple):
 
 
 def duration_between(created_at: Micros, ended_at: Micros | None, *, is_final: bool) -> int | None:
+    """Return the duration in ms; None unless the task has ended, and not before its start."""
     # Sibling services set ended_at while a task runs: it is an end only once the task is final.
     if ended_at is None or ended_at < created_at or not is_final:
         return None
