@@ -20,7 +20,7 @@ from gaussdb_tasks.emulator import (
     SettableClock,
     answers,
 )
-from gaussdb_tasks.emulator.messages import identity_error
+from gaussdb_tasks.emulator.http import identity_error
 from gaussdb_tasks.instants import DAY, HOUR, iso, to_datetime
 from gaussdb_tasks.warehouse.datadir import DataDir
 from nights import rows

@@ -14,8 +14,8 @@ import pytest
 from emulator_client import NOW, client_of, millis
 from gaussdb_tasks import instants
 from gaussdb_tasks.contract import TASK_TYPES
-from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock, TaskStory
-from gaussdb_tasks.emulator.stories import Manner
+from gaussdb_tasks.emulator import Emulator, InventedTask, InventedWorld, SettableClock
+from gaussdb_tasks.emulator.invented_tasks import RecordStyle
 from gaussdb_tasks.instants import DAY, HOUR, MINUTE, SECOND
 
 STARTED: Final = NOW - HOUR
@@ -28,7 +28,7 @@ def world() -> InventedWorld:
     return InventedWorld(seed=7, tasks_per_day=300)
 
 
-def story(**changes: object) -> TaskStory:
+def story(**changes: object) -> InventedTask:
     """Tell of a creation that starts at STARTED and takes 20 minutes."""
     settings: dict[str, object] = {
         "project_id": "p",
@@ -44,7 +44,7 @@ def story(**changes: object) -> TaskStory:
         "ends_at": STARTED + 20 * MINUTE,
         **changes,
     }
-    return TaskStory(**settings)  # type: ignore[arg-type]
+    return InventedTask(**settings)  # type: ignore[arg-type]
 
 
 def instance_status(record: dict[str, object]) -> object:
@@ -56,7 +56,7 @@ def instance_status(record: dict[str, object]) -> object:
 
 def test_a_task_runs_progresses_and_completes() -> None:
     """While one watches, progress, status, instance and end move on."""
-    task = story(manner=Manner(progress="percent"))
+    task = story(style=RecordStyle(progress="percent"))
     half = task.record_at(STARTED + 10 * MINUTE)
     assert (half["status"], half["process"], half["ended_at"]) == ("Running", "50%", None)
     assert instance_status(half) == "creating"
@@ -74,8 +74,8 @@ def test_a_task_fails_with_a_reason_that_was_not_there_before() -> None:
         outcome="Failed",
         fail_reason="no address",
         final_status="createfail",
-        stalls_at_percent=30,
-        manner=Manner(progress="number"),
+        max_progress=30,
+        style=RecordStyle(progress="number"),
     )
     before = task.record_at(STARTED + 19 * MINUTE)
     after = task.record_at(STARTED + 21 * MINUTE)
@@ -87,13 +87,15 @@ def test_a_task_fails_with_a_reason_that_was_not_there_before() -> None:
 
 def test_the_progress_of_a_failed_task_stays_where_it_was() -> None:
     """A task that breaks off after a quarter of its time stays at a quarter."""
-    task = story(outcome="Failed", ends_at=STARTED + 5 * MINUTE, manner=Manner(progress="percent"))
+    task = story(
+        outcome="Failed", ends_at=STARTED + 5 * MINUTE, style=RecordStyle(progress="percent")
+    )
     assert task.record_at(NOW)["process"] == "25%"
 
 
 def test_a_stuck_task_runs_for_ever() -> None:
     """A month later it is still Running, at the same progress."""
-    task = story(ends_at=None, stalls_at_percent=42, manner=Manner(progress="number"))
+    task = story(ends_at=None, max_progress=42, style=RecordStyle(progress="number"))
     assert task.record_at(NOW + 29 * DAY)["status"] == "Running"
     assert task.record_at(NOW + 29 * DAY)["process"] == "42"
 
@@ -107,15 +109,15 @@ def test_a_task_is_listed_from_its_sight_to_its_deletion() -> None:
 
 def test_a_planned_end_can_show_while_the_task_runs() -> None:
     """ended_at is then set although the status is Running."""
-    task = story(ends_at=None, manner=Manner(shows_planned_end=True, ended_offset_hours=0))
+    task = story(ends_at=None, style=RecordStyle(shows_planned_end=True, ended_offset_hours=0))
     assert task.record_at(NOW)["ended_at"] == "2026-03-18T11:20:00+0000"
     assert task.record_at(NOW)["status"] == "Running"
 
 
 def test_manners_of_writing_differ() -> None:
     """Empty values are null, empty or missing; the instance may be unknown; offsets mix."""
-    empty = story(manner=Manner(blank="empty", progress="empty", ended_offset_hours=0))
-    missing = story(manner=Manner(blank="missing", shows_instance=False))
+    empty = story(style=RecordStyle(blank="empty", progress="empty", ended_offset_hours=0))
+    missing = story(style=RecordStyle(blank="missing", shows_instance=False))
     at_work = empty.record_at(STARTED)
     assert (at_work["fail_reason"], at_work["ended_at"], at_work["process"]) == ("", "", "")
     done = empty.record_at(NOW)
@@ -147,7 +149,7 @@ def test_one_watches_a_task_live_through_the_api() -> None:
     project_id = world.projects[0].project_id
     task = next(
         each
-        for each in world.stories_between(project_id, *MONTH)
+        for each in world.tasks_between(project_id, *MONTH)
         if each.outcome == "Failed" and each.visible_at > each.created_at and each.ends_at
     )
     assert task.ends_at is not None
@@ -170,9 +172,9 @@ def test_the_same_seed_makes_the_same_world() -> None:
     first, second = InventedWorld(seed=3), InventedWorld(seed=3)
     project_id = first.projects[0].project_id
     assert first.projects == second.projects
-    second.stories_between(project_id, NOW - 300 * DAY, NOW - 299 * DAY)
-    later = second.stories_between(project_id, NOW - DAY, NOW)
-    assert first.stories_between(project_id, *MONTH)[-len(later) :] == later
+    second.tasks_between(project_id, NOW - 300 * DAY, NOW - 299 * DAY)
+    later = second.tasks_between(project_id, NOW - DAY, NOW)
+    assert first.tasks_between(project_id, *MONTH)[-len(later) :] == later
     assert InventedWorld(seed=4).projects != first.projects
 
 
@@ -181,7 +183,7 @@ def test_worlds_do_not_depend_on_the_process() -> None:
     script = (
         "from gaussdb_tasks.emulator import InventedWorld\n"
         "world = InventedWorld(seed=1)\n"
-        f"stories = world.stories_between(world.projects[0].project_id, {NOW - DAY}, {NOW})\n"
+        f"stories = world.tasks_between(world.projects[0].project_id, {NOW - DAY}, {NOW})\n"
         "print([task.record_at(task.planned_end) for task in stories])"
     )
     outputs = {
@@ -199,17 +201,15 @@ def test_worlds_do_not_depend_on_the_process() -> None:
 
 def test_projects_differ(world: InventedWorld) -> None:
     """Each has tasks and instances of its own."""
-    first, second = (
-        world.stories_between(project.project_id, *MONTH) for project in world.projects
-    )
+    first, second = (world.tasks_between(project.project_id, *MONTH) for project in world.projects)
     assert first
     assert {each.job_id for each in first}.isdisjoint(each.job_id for each in second)
     assert {each.instance_id for each in first}.isdisjoint(each.instance_id for each in second)
 
 
-def month_of(world: InventedWorld) -> list[TaskStory]:
+def month_of(world: InventedWorld) -> list[InventedTask]:
     """List the first project's tasks of the last 30 days."""
-    return world.stories_between(world.projects[0].project_id, *MONTH)
+    return world.tasks_between(world.projects[0].project_id, *MONTH)
 
 
 def test_a_month_is_as_busy_as_wanted(world: InventedWorld) -> None:
@@ -303,7 +303,7 @@ def test_any_year_can_be_asked_for(world: InventedWorld) -> None:
     project_id = world.projects[0].project_id
     for text in ("1999-12-31T00:00:00Z", "2051-06-01T00:00:00Z"):
         day = instants.parse_instant(text, option="day")
-        assert world.stories_between(project_id, day, day + DAY)
+        assert world.tasks_between(project_id, day, day + DAY)
 
 
 def test_a_snapshot_shows_what_is_listed_then(world: InventedWorld) -> None:

@@ -18,8 +18,8 @@ from gaussdb_tasks.emulator import (
     SettableClock,
     World,
 )
-from gaussdb_tasks.emulator.access import Gate
-from gaussdb_tasks.emulator.messages import Request
+from gaussdb_tasks.emulator.credentials import Authenticator
+from gaussdb_tasks.emulator.http import Request
 from gaussdb_tasks.emulator.service import TaskService
 from gaussdb_tasks.instants import DAY, MINUTE, SECOND, Micros
 
@@ -78,9 +78,9 @@ class Reader:
     def read_all(self, limit: int, **params: str | None) -> tuple[list[str], set[object]]:
         """Page by offset until a page is short: all job_ids, and every total_count seen."""
         project_id = self.world.projects[0].project_id
-        gate = Gate(Account(), frozenset({project_id}))
-        service = TaskService(self.world, gate, SettableClock(NOW), lambda _query: None)
-        token = gate.tokens.issue({project_id})
+        authenticator = Authenticator(Account(), frozenset({project_id}))
+        service = TaskService(self.world, authenticator, SettableClock(NOW), lambda _query: None)
+        token = authenticator.tokens.issue({project_id})
         given_params = tuple((key, value) for key, value in params.items() if value is not None)
         job_ids: list[str] = []
         totals: set[object] = set()
@@ -175,7 +175,7 @@ def test_paging_an_invented_world_returns_what_its_stories_tell(
 ) -> None:
     """The visible tasks of the window, within the horizon, with the status of the moment."""
     world = InventedWorld(seed, projects=["eu-de"], tasks_per_day=12)
-    stories = world.stories_between(world.projects[0].project_id, start, start + length)
+    stories = world.tasks_between(world.projects[0].project_id, start, start + length)
     model = [
         story.job_id
         for story in stories

@@ -12,8 +12,8 @@ import pytest
 from emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, millis, record
 from gaussdb_tasks import instants
 from gaussdb_tasks.emulator import Account, Call, Emulator, FixedWorld, KeyPair, RealClock
-from gaussdb_tasks.emulator.messages import RefusedError, Request
-from gaussdb_tasks.emulator.signatures import check_signature
+from gaussdb_tasks.emulator.credentials import check_signature
+from gaussdb_tasks.emulator.http import RefusedError, Request
 from gaussdb_tasks.instants import HOUR, MINUTE, Micros
 
 KEYS: Final = KeyPair("AK0000000000000TEST", "sk-of-the-test")

@@ -12,7 +12,7 @@ import requests
 from command_runs import Command
 from emulator_client import NOW, record
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.emulator.tokens import Grant, TokenStore
+from gaussdb_tasks.emulator.credentials import Grant, TokenStore
 from gaussdb_tasks.instants import HOUR, iso
 from nights import rows
 from tool_environments import KEYSTONE, environment
@@ -159,7 +159,7 @@ def emulator(keystone: Keystone, tokens: KeystoneTokens) -> Iterator[Emulator]:
         {keystone.projects[SHOP]: records, keystone.projects[FINANCE]: [record(999)]}
     )
     with Emulator(world, clock=SettableClock(NOW)) as served:
-        object.__setattr__(served._gate, "tokens", tokens)
+        object.__setattr__(served._authenticator, "tokens", tokens)
         yield served
 
 
