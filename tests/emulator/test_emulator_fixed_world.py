@@ -22,7 +22,7 @@ def test_bytes_are_served_unchanged() -> None:
 
 
 def test_records_need_not_be_objects() -> None:
-    """Any JSON value is served; a client must reject it."""
+    """Any JSON value is served, also one that a client must reject."""
     world = FixedWorld({PROJECT: [None, "text", 7, [], {}]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
         assert client.get().json()["tasks"] == [None, "text", 7, [], {}]

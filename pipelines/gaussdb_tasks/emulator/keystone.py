@@ -22,7 +22,7 @@ from gaussdb_tasks.emulator.http import (
     json_response,
 )
 from gaussdb_tasks.emulator.world import Project
-from gaussdb_tasks.instants import DAY, Micros
+from gaussdb_tasks.instants import Micros
 
 Document: TypeAlias = dict[str, object]
 
@@ -68,9 +68,9 @@ class Keystone:
     projects: Sequence[Project]
     clock: Clock
     endpoint: str
-    region: str = "eu-de"
-    token_lifetime: Micros = DAY
-    token_uses: int | None = None
+    region: str
+    token_lifetime: Micros
+    token_uses: int | None
 
     def answer(self, request: Request) -> Response | None:
         """Answer a call to the identity API; None for any other call."""
