@@ -26,7 +26,7 @@ _PAGES: Final = frozenset({".html", ".htm"})
 @data_dir_option
 @now_option
 def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
-    """Write an HTML page: durations, failures, slow tasks, coverage.
+    """Write one page of HTML: durations, failures, slow tasks, coverage.
 
     The page is one file, without network or scripts. It can be printed, and has a light and a dark
     style. The command works during a load, on the data of the last load. FILE is replaced when the
