@@ -125,15 +125,22 @@ def test_titles_have_the_values_of_their_bucket() -> None:
 
 
 def test_hover_areas_fill_the_plot() -> None:
-    """They do not overlap, since only the topmost shows its title."""
+    """They do not overlap, since only the topmost shows its title; bars are inside them."""
     drawing = durations(*range(1, 10))
-    areas = [
-        (float(area.attrib["x"]), float(area.attrib["width"])) for area in shapes(drawing, "hover")
-    ]
+    areas = [extent(area) for area in shapes(drawing, "hover")]
+    bars = [extent(bar) for bar in shapes(drawing, "time-range")]
     assert areas[0][0] == 50
-    assert sum(areas[-1]) == pytest.approx(318, abs=0.02)
-    for (x, width), (following, _) in pairwise(areas):
-        assert x + width == pytest.approx(following, abs=0.02)
+    assert areas[-1][1] == pytest.approx(318, abs=0.02)
+    for (_, right), (left, _) in pairwise(areas):
+        assert right == pytest.approx(left, abs=0.02)
+    for (left, right), (bar_left, bar_right) in zip(areas, bars, strict=True):
+        assert left < bar_left < bar_right < right
+
+
+def extent(rectangle: ET.Element) -> tuple[float, float]:
+    """Return the left and right end of a rectangle."""
+    left = float(rectangle.attrib["x"])
+    return left, left + float(rectangle.attrib["width"])
 
 
 def test_text_and_attributes_are_escaped() -> None:
