@@ -42,7 +42,7 @@ def _of_gaps(figures: Figures) -> Iterator[AttentionItem]:
     lost, still_open = figures.totals.lost_gap_count, figures.totals.open_gap_count
     if still_open:
         gaps = counted(still_open, "open coverage gap")
-        text = f"{gaps}: these times were not read completely; the next load can still read them."
+        text = f"{gaps}: not all records were read; the next load can still read them."
         yield AttentionItem(Urgency.ACT, text, "coverage")
     if lost:
         gaps = counted(lost, "lost coverage gap")
