@@ -70,7 +70,7 @@ def draw_durations(points: Sequence[DurationPoint], period: ReportPeriod, second
     }
     return svg.join(
         [
-            _grid(axes),
+            _y_axis(axes),
             *(
                 _duration_mark(
                     axes, period.bucket, point, has_circle=point.starts_on in with_circle
@@ -78,7 +78,7 @@ def draw_durations(points: Sequence[DurationPoint], period: ReportPeriod, second
                 for point in points
             ),
             *(_median_line(axes, period.bucket, run) for run in runs if len(run) > 1),
-            _time_axis(axes),
+            _x_axis(axes),
         ]
     )
 
@@ -97,10 +97,10 @@ def draw_rates(
     axes = _Axes(time_scale(period), rates)
     return svg.join(
         [
-            _grid(axes),
+            _y_axis(axes),
             svg.line("overall", _LEFT, axes.y(overall), _RIGHT, axes.y(overall)),
             *(_rate_mark(axes, period.bucket, point) for point in points),
-            _time_axis(axes),
+            _x_axis(axes),
         ]
     )
 
@@ -114,9 +114,9 @@ def draw_histogram(bins: Sequence[DurationBin], median_seconds: float | None) ->
     """
     axes = _Axes(_bin_scale(bins), rate_scale(max(each.share for each in bins)))
     elements = [
-        _grid(axes),
+        _y_axis(axes),
         *(_bin_mark(axes, place, each) for place, each in enumerate(bins)),
-        _time_axis(axes),
+        _x_axis(axes),
     ]
     if median_seconds is not None:
         x = axes.x(_bin_position(bins, median_seconds))
@@ -182,8 +182,8 @@ def _hover_area(axes: _Axes, bucket: Bucket, point: DurationPoint | RatePoint) -
     return svg.rectangle("hover", left, _TOP, right - left, _BOTTOM - _TOP)
 
 
-def _grid(axes: _Axes) -> Markup:
-    """Draw the axis of values: a line and a label for each tick."""
+def _y_axis(axes: _Axes) -> Markup:
+    """Draw a grid line and a label for each tick."""
     return svg.join(
         element
         for tick in axes.up.ticks
@@ -195,8 +195,8 @@ def _grid(axes: _Axes) -> Markup:
     )
 
 
-def _time_axis(axes: _Axes) -> Markup:
-    """Draw the axis at the bottom, of time or durations."""
+def _x_axis(axes: _Axes) -> Markup:
+    """Draw the axis at the bottom, with its ticks and labels."""
     ticks = (
         element
         for tick in axes.across.ticks
