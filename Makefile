@@ -28,7 +28,7 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and tool that the README names; sign in at a Keystone
+test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Try what is installed apart: a plain wheel, each DuckDB and tool, a Keystone
 	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
 
 .PHONY: test-thorough
@@ -105,6 +105,15 @@ $(VENV)/tools/.installed $(VENV)/keystone/.installed: $(VENV)/%/.installed: $(TO
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# The wheel without extras, as a user installs it.
+$(VENV)/plain/.installed: pyproject.toml $(shell find pipelines sql -type f -not -name '*.pyc') | $(VENV)/.installed-dev
+	@echo "building the wheel and installing it into $(@D)"
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $(@D)/wheel .
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(@D)/wheel/*.whl
 	@touch $@
 
 $(VENV)/duckdb-%/.installed: $(TOOL_REQUIREMENTS)/duckdb-%.txt | $(VENV)/bin/python
