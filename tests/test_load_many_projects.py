@@ -78,8 +78,8 @@ def test_ten_projects_at_a_gateway_that_rations_and_an_iam_whose_tokens_die(
 def test_a_budget_is_a_users_at_a_gateway() -> None:
     """Projects of one user share it; another user, or another gateway, has its own."""
     budgets = RateLimiters(connections=2)
-    shared = budgets.budget_of("ada", "https://one")
-    assert budgets.budget_of("ada", "https://one") is shared
-    others = [budgets.budget_of("bob", "https://one"), budgets.budget_of("ada", "https://two")]
+    shared = budgets.limiter_for("ada", "https://one")
+    assert budgets.limiter_for("ada", "https://one") is shared
+    others = [budgets.limiter_for("bob", "https://one"), budgets.limiter_for("ada", "https://two")]
     assert shared not in others
     assert others[0] is not others[1]
