@@ -42,7 +42,7 @@ class ProjectFreshness:
     uncovered_since: Micros | None
     """The earliest time that the task center still shows and no load has covered."""
     nights_left: int | None
-    """Nights until uncovered time is lost; None if no load was ever complete."""
+    """Whole days until uncovered time is lost; 0 from the last day on."""
     gap_count: int
     lost_gap_count: int
     rejected_count: int
