@@ -15,12 +15,12 @@ from gaussdb_tasks.model.task import Rejection
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(elements=st.lists(json_values, max_size=6), indent=st.sampled_from([None, 0, 2]))
+@given(elements=st.lists(json_values, max_size=4), indent=st.sampled_from([None, 0, 2]))
 def test_raw_text(elements: list[Any], indent: int | None) -> None:
     """The raw text of each record is what was sent, for any JSON value."""
     sent = [json.dumps(element, indent=indent) for element in elements]

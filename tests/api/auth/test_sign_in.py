@@ -189,6 +189,7 @@ def test_wrong_password(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_unreachable_iam(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed port at OS_AUTH_URL is an error that names the address."""
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     environ = set_all(
         monkeypatch, {**os_variables(emulator), "OS_AUTH_URL": "http://127.0.0.1:9/v3"}
     )
