@@ -68,7 +68,7 @@ def test_http_date() -> None:
 )
 def test_permanent_refusals(status: int, code: str | None, words: list[str]) -> None:
     """The message is one line with the code, the project and the remedy."""
-    message = error_responses.explain(
+    message = error_responses.describe_refusal(
         error_responses.ErrorResponse(status, code, "as it is"),
         project_id="my-project",
         endpoint="https://x",

@@ -136,7 +136,7 @@ def is_token_refusal(response: ErrorResponse) -> bool:
     )
 
 
-def explain(response: ErrorResponse, *, project_id: str, endpoint: str, call: str) -> str:
+def describe_refusal(response: ErrorResponse, *, project_id: str, endpoint: str, call: str) -> str:
     """Describe a permanent refusal in one line: the problem, the answer, and what to do."""
     if response.status == HTTPStatus.FORBIDDEN or response.code in NOT_PERMITTED_CODES:
         return (

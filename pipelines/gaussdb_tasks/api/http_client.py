@@ -181,11 +181,11 @@ class HttpClient:
                 ),
                 is_throttled=status == HTTPStatus.TOO_MANY_REQUESTS,
             )
-        message = error_responses.explain(
+        message = error_responses.describe_refusal(
             response, project_id=self.target.project_id, endpoint=self.target.endpoint, call=call
         )
-        kind = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
-        raise kind(message)
+        error_class = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
+        raise error_class(message)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the seconds that this thread waits; the rate limiter pauses all threads."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -12,13 +11,13 @@ from gaussdb_tasks.model import times
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import HOUR, SECOND, Micros
 
+# The columns are those of ProjectFreshness, then the digest of the archive's newest entry.
 _STATUS: Final = """
     select
         status.region,
         status.project_id,
-        status.last_success_at,
-        status.loss_begins_at,
-        loads.horizon_ms,
+        epoch_us(status.last_success_at) as last_success_at,
+        epoch_us(status.loss_begins_at) - loads.horizon_ms * 1000 as uncovered_since,
         status.nights_left,
         status.gap_count,
         status.lost_gap_count,
@@ -69,41 +68,11 @@ def read_freshness(database: Path, now: Micros | None) -> Freshness:
     with open_to_ask(database, now) as connection:
         rows = ask(connection, _STATUS).fetchall()
     projects = tuple(
-        ProjectFreshness(
-            key=ProjectKey(region, project_id),
-            last_success_at=_micros(last_success_at),
-            uncovered_since=(
-                None if loss_begins_at is None else times.from_datetime(loss_begins_at) - horizon
-            ),
-            nights_left=nights_left,
-            gap_count=gap_count,
-            lost_gap_count=lost_gap_count,
-            rejected_count=rejected_count,
-            open_task_count=open_task_count,
-            task_count=task_count,
-        )
-        for (
-            region,
-            project_id,
-            last_success_at,
-            loss_begins_at,
-            horizon_ms,
-            nights_left,
-            gap_count,
-            lost_gap_count,
-            rejected_count,
-            open_task_count,
-            task_count,
-            _head,
-        ) in rows
-        for horizon in [horizon_ms * 1000]
+        ProjectFreshness(ProjectKey(region, project_id), *values)
+        for region, project_id, *values, _head_digest in rows
     )
-    head = rows[0][-1] if rows else None
-    return Freshness(times.now() if now is None else now, projects, head)
-
-
-def _micros(value: datetime | None) -> Micros | None:
-    return None if value is None else times.from_datetime(value)
+    head_digest = rows[0][-1] if rows else None
+    return Freshness(times.now() if now is None else now, projects, head_digest)
 
 
 class Alarm(IntEnum):
