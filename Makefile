@@ -1,7 +1,8 @@
 # Two commands are enough: `make demo` and `make test`. Each sets up what it needs.
 
 PYTHON ?= python3
-VENV ?= .venv
+# Each Python has an environment of its own: .venv, .venv-python3.12, ...
+VENV ?= .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
 # Below $(VENV), what the database is read with, each by itself; the versions are named there.
 TOOL_REQUIREMENTS := tests/tools/requirements
@@ -22,6 +23,13 @@ demo: $(VENV)/.installed ## Load some invented nights and show the views; no acc
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto
+
+.PHONY: test-pythons
+test-pythons: ## Run the demo and the tests with each supported Python that is installed
+	@for python in python3.11 python3.12 python3.13; do \
+		if $$python -c '' 2>/dev/null; then $(MAKE) --no-print-directory demo test PYTHON=$$python || exit 1; \
+		else echo "$$python is not installed"; fi; \
+	done
 
 .PHONY: test-duckdb-2
 test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the tests with DuckDB 2.0 in place of the pinned one
@@ -84,7 +92,7 @@ bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten mill
 
 .PHONY: clean
 clean: ## Remove what was set up and what the demo made
-	rm -rf $(VENV) data/demo
+	rm -rf .venv .venv-* data/demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'

@@ -26,7 +26,7 @@ def test_everything_arrives_each_in_its_order(workers: int) -> None:
 
 def test_readers_are_at_work_together() -> None:
     """Four that each wait for the others come to their end only if all four run at once."""
-    barrier = threading.Barrier(4, timeout=30)
+    barrier = threading.Barrier(4, timeout=300)
 
     def read() -> Iterator[int]:
         barrier.wait()
