@@ -77,7 +77,7 @@ def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
         remembered = dlt.current.source_state().setdefault("projects", {})
         sources = [_remembering(access, settings, remembered) for access in accesses]
         run = Run(new_run_id(clock), next_load_number(sources), VERSION, settings)
-        return Extraction(run, sources, on_kept=partial(_remember, run, remembered))
+        return Extraction(run, sources, on_taken=partial(_remember, run, remembered))
 
     return resources(read, merge="delete-insert")
 

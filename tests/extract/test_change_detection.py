@@ -43,7 +43,7 @@ def history(**tasks: KnownTask) -> ChangeDetector:
 
 def test_an_unknown_task_is_version_one() -> None:
     """What was never seen begins at 1."""
-    version = history().see(task())
+    version = history().observe(task())
     assert version is not None
     assert (version.version, version.change, version.first_seen_at) == (1, TaskChange.NEW, NOW)
 
@@ -51,7 +51,7 @@ def test_an_unknown_task_is_version_one() -> None:
 def test_a_new_state_is_the_next_version() -> None:
     """What differs from the last known state is one version more, and keeps its first sight."""
     seen = history(a=known(task(status="Running"), version=4))
-    version = seen.see(task(status="Failed"))
+    version = seen.observe(task(status="Failed"))
     assert version is not None
     assert (version.version, version.change) == (5, TaskChange.CHANGED)
     assert (version.first_seen_at, version.last_changed_at) == (NOW - DAY, NOW)
@@ -62,7 +62,7 @@ def test_each_state_counts_once_in_a_load() -> None:
     """A list that shows a task twice, in two states, is no flicker each time it is read again."""
     seen = history()
     states = ["Running", "Failed", "Running", "Failed", "Completed"]
-    versions = [seen.see(task(status=status)) for status in states]
+    versions = [seen.observe(task(status=status)) for status in states]
     assert [(v.version, v.task.status) for v in versions if v] == [
         (1, "Running"),
         (2, "Failed"),
@@ -75,26 +75,26 @@ def test_each_state_counts_once_in_a_load() -> None:
 def test_a_finished_task_in_the_known_state_adds_nothing() -> None:
     """The same state again is nothing new."""
     finished = task(status="Completed")
-    assert history(a=known(finished)).see(finished) is None
+    assert history(a=known(finished)).observe(finished) is None
 
 
 def test_a_task_in_flight_is_confirmed_once() -> None:
     """That it is still running is worth knowing, once a load."""
     seen = history(a=known(task()))
-    first = seen.see(task())
+    first = seen.observe(task())
     assert first is not None
     assert (first.version, first.change, first.last_changed_at) == (
         1,
         TaskChange.CONFIRMED,
         NOW - DAY,
     )
-    assert seen.see(task()) is None
+    assert seen.observe(task()) is None
 
 
 def test_what_identifies_a_task_does_not_change() -> None:
     """A created_at that the API corrects is a new state of the same task, not another task."""
     seen = history(a=known(task()))
-    version = seen.see(task(created="2026-03-17T00:00:01Z"))
+    version = seen.observe(task(created="2026-03-17T00:00:01Z"))
     assert version is not None
     assert version.version == 2
     assert version.task.created_at == task().created_at
@@ -107,8 +107,8 @@ def test_a_task_older_than_what_is_recalled_is_looked_up() -> None:
     seen = ChangeDetector(
         ProjectState(NOW - 31 * DAY), NOW, lambda _job_id, _created_at: known(old, 3)
     )
-    assert seen.see(old) is None
-    changed = seen.see(task(status="Failed", created="2026-01-01T00:00:00Z"))
+    assert seen.observe(old) is None
+    changed = seen.observe(task(status="Failed", created="2026-01-01T00:00:00Z"))
     assert changed is not None
     assert changed.version == 4
     assert seen.changed_count == 1
@@ -118,7 +118,7 @@ def test_a_deleted_record_that_comes_back_is_noted() -> None:
     """A task found deleted, and listed again: both are on record."""
     seen = history(a=known(task(status="Completed"), vanished_at=NOW - DAY))
     assert list(seen.tasks()) == []
-    seen.see(task(status="Completed"))
+    seen.observe(task(status="Completed"))
     (vanishing,) = seen.vanishings
     assert (vanishing.vanished_at, vanishing.reappeared_at) == (NOW - DAY, NOW)
     assert [job_id for job_id, _ in seen.tasks()] == ["a"]
@@ -127,7 +127,7 @@ def test_a_deleted_record_that_comes_back_is_noted() -> None:
 def test_a_missed_record_is_noted() -> None:
     """A record found deleted is on record, and the task is no longer counted as listed."""
     seen = history(a=known(task(status="Completed")))
-    seen.miss("a")
+    seen.mark_missing("a")
     (vanishing,) = seen.vanishings
     assert (vanishing.job_id, vanishing.vanished_at, vanishing.reappeared_at) == ("a", NOW, None)
     assert list(seen.tasks()) == []
@@ -175,9 +175,9 @@ def test_versions_are_exactly_the_changes(loads: list[list[tuple[str, str]]]) ->
         model.begin_load()
         for job_id, status in sightings:
             model.see(job_id, status)
-            version = seen.see(task(job_id, status))
+            version = seen.observe(task(job_id, status))
             if version is not None and version.change is not TaskChange.CONFIRMED:
                 versions.setdefault(job_id, []).append(status)
                 assert version.version == len(versions[job_id])
-        tasks = dict(seen.known())
+        tasks = dict(seen.known_tasks())
     assert versions == model.states

@@ -81,11 +81,11 @@ def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can
         events=happening,
     )
     there = {job.job_id for job in center.jobs}
-    night = read(center)
-    new = Counter(v.task.job_id for v in night.versions if v.change is TaskChange.NEW)
+    result = read(center)
+    new = Counter(v.task.job_id for v in result.versions if v.change is TaskChange.NEW)
     assert set(new.values()) <= {1}
     assert set(new) <= there | center.came
-    if not night.reading.doubts:
+    if not result.reader.incomplete_reasons:
         assert there - center.gone <= set(new)
 
 
@@ -110,9 +110,9 @@ def test_a_quiet_list_is_never_in_doubt(  # noqa: PLR0913, PLR0917 - what an API
     """Nothing moves and the order holds: every task is read and the load is sure of it."""
     jobs = jobs_through_the_month(count, running=running)
     center = ModelCenter(jobs, order, unit, total, time_filter, is_inclusive)
-    night = read(center)
-    assert night.reading.doubts == []
-    assert night.history.seen_count == count
+    result = read(center)
+    assert result.reader.incomplete_reasons == []
+    assert result.changes.seen_count == count
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 199, 1000, 1429, 5000, 5001, 12_000])
@@ -137,10 +137,10 @@ def test_a_quiet_list_is_never_in_doubt(  # noqa: PLR0913, PLR0917 - what an API
 def test_a_first_load_is_frugal(count: int, meaning: dict[str, Any]) -> None:
     """The first load of N tasks takes at most 1.15 x ceil(N/100) + 6 calls, whatever it means."""
     center = ModelCenter(jobs_through_the_month(count, running=min(count, 3)), **meaning)
-    night = read(center)
-    assert night.history.seen_count == count
+    result = read(center)
+    assert result.changes.seen_count == count
     # Without any task nothing tells whether windows would show running ones.
-    assert night.reading.doubts == [] or (count == 0 and "needs_bounds" in meaning)
+    assert result.reader.incomplete_reasons == [] or (count == 0 and "needs_bounds" in meaning)
     assert center.calls <= 1.15 * ceil(count / 100) + 6
 
 
@@ -156,29 +156,29 @@ def test_a_quiet_night_is_frugal(unit: Unit, time_filter: Filter, total: Total) 
     covered = (TimeRange(NOW - 30 * DAY, new[0].created_at),)
     state = ProjectState(
         known_from=NOW - 31 * DAY,
-        tasks=first.history.known(),
+        tasks=first.changes.known_tasks(),
         covered=covered,
-        is_count_usable=first.reading.is_count_usable,
-        is_running_listed=first.reading.is_running_listed,
+        is_count_usable=first.reader.traits.is_count_usable,
+        is_running_listed=first.reader.traits.is_running_listed,
         last_full_read_at=NOW - DAY,
     )
     center.jobs = jobs
     center.calls = 0
-    night = read(center, state)
-    assert night.history.new_count == 45
-    assert night.reading.doubts == []
+    result = read(center, state)
+    assert result.changes.new_count == 45
+    assert result.reader.incomplete_reasons == []
     assert center.calls <= 6
 
 
-def knowledge_of(center: ModelCenter) -> ProjectState:
+def state_after(center: ModelCenter) -> ProjectState:
     """Read a model and return what a database would know of it the next night."""
-    night = read(center)
+    result = read(center)
     return ProjectState(
         known_from=NOW - 31 * DAY,
-        tasks=night.history.known(),
+        tasks=result.changes.known_tasks(),
         covered=(TimeRange(NOW - 30 * DAY, NOW),),
-        is_count_usable=night.reading.is_count_usable,
-        is_running_listed=night.reading.is_running_listed,
+        is_count_usable=result.reader.traits.is_count_usable,
+        is_running_listed=result.reader.traits.is_running_listed,
         last_full_read_at=NOW,
     )
 
@@ -186,11 +186,11 @@ def knowledge_of(center: ModelCenter) -> ProjectState:
 def test_deleted_records_are_found_by_counting() -> None:
     """The horizon's count does not agree: it is read, and exactly the deleted ones are missed."""
     center = ModelCenter(jobs_through_the_month(600, running=3))
-    state = knowledge_of(center)
+    state = state_after(center)
     deleted = {center.jobs.pop(at).job_id for at in (500, 300, 7)}
-    night = read(center, state)
-    assert {v.job_id for v in night.history.vanishings} == deleted
-    assert night.reading.doubts == []
+    result = read(center, state)
+    assert {v.job_id for v in result.changes.vanishings} == deleted
+    assert result.reader.incomplete_reasons == []
 
 
 def test_a_task_that_was_hidden_is_found_by_counting() -> None:
@@ -198,11 +198,11 @@ def test_a_task_that_was_hidden_is_found_by_counting() -> None:
     jobs = jobs_through_the_month(600)
     late = jobs.pop(100)
     center = ModelCenter(jobs)
-    state = knowledge_of(center)
+    state = state_after(center)
     center.jobs = [*jobs, late]
-    night = read(center, state)
-    assert night.history.has_seen(late.job_id)
-    assert night.history.new_count == 1
+    result = read(center, state)
+    assert result.changes.has_seen(late.job_id)
+    assert result.changes.new_count == 1
 
 
 def test_a_task_that_ends_where_windows_hide_running_ones_is_found() -> None:
@@ -210,23 +210,23 @@ def test_a_task_that_ends_where_windows_hide_running_ones_is_found() -> None:
     jobs = jobs_through_the_month(600)
     jobs[50] = Job(50, jobs[50].created_at, None)
     center = ModelCenter(jobs, time_filter="created and ended")
-    state = knowledge_of(center)
+    state = state_after(center)
     assert state.is_running_listed is False
     center.jobs = [*jobs[:50], Job(50, jobs[50].created_at, NOW), *jobs[51:]]
-    night = read(center, state)
-    assert [v.change for v in night.versions if v.task.job_id == jobs[50].job_id] == [
+    result = read(center, state)
+    assert [v.change for v in result.versions if v.task.job_id == jobs[50].job_id] == [
         TaskChange.CHANGED
     ]
-    assert night.history.vanishings == []
+    assert result.changes.vanishings == []
 
 
 @pytest.mark.parametrize("running", [0, 2])
 def test_both_bounds_can_be_mandatory(running: int) -> None:
     """A service that refuses the sweep without times is swept with them."""
     center = ModelCenter(jobs_through_the_month(150, running=running), needs_bounds=True)
-    night = read(center)
-    assert night.reading.doubts == []
-    assert night.history.seen_count == 150
+    result = read(center)
+    assert result.reader.incomplete_reasons == []
+    assert result.changes.seen_count == 150
 
 
 @pytest.mark.parametrize("total", ["exact", "missing", "page length"])
@@ -236,13 +236,15 @@ def test_where_nothing_can_show_running_tasks_the_load_says_so(total: Total) -> 
     center = ModelCenter(
         list(jobs), total=total, needs_bounds=True, time_filter="created and ended"
     )
-    night = read(center)
-    assert "hides them" in " ".join(night.reading.doubts)
-    assert not any(window.reading.is_complete for window in night.reading.windows)
-    assert night.history.seen_count == 244
+    result = read(center)
+    assert "hides running tasks" in " ".join(result.reader.incomplete_reasons)
+    assert not any(window.result.is_complete for window in result.reader.windows)
+    assert result.changes.seen_count == 244
     center.jobs = [Job(number, job.created_at, NOW) for number, job in enumerate(jobs)]
-    again = read(center, ProjectState(known_from=NOW - 31 * DAY, tasks=night.history.known()))
-    assert again.history.new_count == 6
+    again = read(
+        center, ProjectState(known_from=NOW - 31 * DAY, tasks=result.changes.known_tasks())
+    )
+    assert again.changes.new_count == 6
 
 
 def test_a_service_that_knows_no_future() -> None:
@@ -255,9 +257,9 @@ def test_a_service_that_knows_no_future() -> None:
             raise RequestRefusedError(message)
         return center(query, offset=offset, limit=limit)
 
-    night = read(strict)
-    assert night.reading.doubts == []
-    assert night.history.seen_count == 250
+    result = read(strict)
+    assert result.reader.incomplete_reasons == []
+    assert result.changes.seen_count == 250
 
 
 def test_a_count_that_does_not_heed_the_filter_is_none() -> None:
@@ -267,10 +269,10 @@ def test_a_count_that_does_not_heed_the_filter_is_none() -> None:
     def counting_all(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         return center(query, offset=offset, limit=limit)._replace(total_count=250)
 
-    night = read(counting_all)
-    assert night.history.seen_count == 250
-    assert night.reading.doubts == []
-    assert night.reading.is_count_usable is False
+    result = read(counting_all)
+    assert result.changes.seen_count == 250
+    assert result.reader.incomplete_reasons == []
+    assert result.reader.traits.is_count_usable is False
 
 
 def test_an_offset_without_effect_does_not_loop() -> None:
@@ -280,8 +282,8 @@ def test_an_offset_without_effect_does_not_loop() -> None:
     def first_page_only(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         return center(query, offset=offset - offset, limit=limit)
 
-    night = read(first_page_only)
-    assert night.reading.doubts or night.history.seen_count == 400
+    result = read(first_page_only)
+    assert result.reader.incomplete_reasons or result.changes.seen_count == 400
     assert center.calls < 200
 
 
@@ -292,7 +294,7 @@ def test_a_count_beyond_belief_does_not_cost_as_many_calls() -> None:
     def boasting(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         return center(query, offset=offset, limit=limit)._replace(total_count=10**9)
 
-    night = read(boasting)
-    assert night.history.seen_count == 300
-    assert night.reading.doubts
+    result = read(boasting)
+    assert result.changes.seen_count == 300
+    assert result.reader.incomplete_reasons
     assert center.calls < 200

@@ -1,7 +1,7 @@
-"""A task center as small as it can be: a list in memory, asked through the client's interface.
+"""A minimal task center: a list in memory with the interface of the API client.
 
-What the API leaves open are switches, and what happens meanwhile is written down beforehand: before
-so-and-so many calls a task appears or a finished one is deleted.
+What the API documentation leaves open is a switch. Events change the list before a given call: a
+task appears, or a finished one is deleted.
 """
 
 import random
@@ -15,7 +15,7 @@ from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract.change_detection import ChangeDetector, Version
 from gaussdb_tasks.extract.paging import FetchPage
-from gaussdb_tasks.extract.project import ProjectReading
+from gaussdb_tasks.extract.project import ProjectReader
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.times import DAY, SECOND, Micros, parse_instant, to_datetime
@@ -34,11 +34,11 @@ class Listed(Protocol):
 
     @property
     def job_id(self) -> str:
-        """Its identity."""
+        """Its job_id."""
 
     @property
     def status(self) -> str:
-        """What can be filtered on."""
+        """Its status as the API filters it."""
 
     @property
     def created_at(self) -> Micros:
@@ -49,7 +49,7 @@ class Listed(Protocol):
         """When it ended, if it has."""
 
     def record(self) -> Record:
-        """Show it as the API would."""
+        """Return the record that the API would list."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ class Job:
 
     @property
     def job_id(self) -> str:
-        """Its identity."""
+        """Its job_id."""
         return f"job-{self.number:06d}"
 
     @property
     def status(self) -> str:
-        """Running as long as it has no end."""
+        """Running until it has an end."""
         return "Running" if self.ended_at is None else "Completed"
 
     def record(self) -> Record:
-        """Show it as the API would."""
+        """Return the record that the API would list."""
         fields = {
             "job_id": self.job_id,
             "status": self.status,
@@ -83,7 +83,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """What happens to the list just before a call."""
+    """A change of the list just before a call."""
 
     before_call: int
     kind: Literal["appear", "delete"]
@@ -92,7 +92,7 @@ class Event:
 
 @dataclass
 class ModelCenter:
-    """Lists jobs by the switches; usable as a ``FetchPage``."""
+    """Lists jobs as the switches say; usable as a ``FetchPage``."""
 
     jobs: list[Listed]
     order: Order = "newest"
@@ -112,7 +112,7 @@ class ModelCenter:
         self.calls += 1
         for event in self.events:
             if event.before_call == self.calls:
-                self._happen(event)
+                self._apply(event)
         if self.needs_bounds and (query.start is None or query.end is None):
             message = "400 DBS.280001: both times are mandatory"
             raise RequestRefusedError(message)
@@ -123,7 +123,7 @@ class ModelCenter:
         total = self._total(len(listed), len(page))
         return Page(tuple(job.record() for job in page), total)
 
-    def _happen(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         if event.kind == "appear":
             newcomer = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
             self.jobs.append(newcomer)
@@ -185,30 +185,28 @@ class ModelCenter:
 
 
 @dataclass
-class Night:
-    """What one reading of a model came to."""
+class ModelRead:
+    """One read of a model, with the new versions in it."""
 
     center: FetchPage
     state: ProjectState
     versions: list[Version] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.history = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
+        self.changes = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
         settings = LoadSettings(now=NOW)
-        self.reading = ProjectReading(
-            self.center, settings, self.state, self.history, connections=1
-        )
-        for batch in self.reading.batches():
+        self.reader = ProjectReader(self.center, settings, self.state, self.changes, connections=1)
+        for batch in self.reader.batches():
             self.versions += batch.versions
 
 
-def read(center: FetchPage, state: ProjectState | None = None) -> Night:
-    """Read a model once, as a first load unless something is known."""
-    return Night(center, state or ProjectState(known_from=NOW - 31 * DAY))
+def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:
+    """Read a model once; without a state as a first load."""
+    return ModelRead(center, state or ProjectState(known_from=NOW - 31 * DAY))
 
 
 def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
-    """Invent jobs, spread over the horizon; some of the latest still run."""
+    """Make jobs spread over the horizon; the last ``running`` of them have no end."""
     dice = random.Random(seed)  # noqa: S311 - invented data
     starts = sorted(NOW - dice.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
     return [
@@ -219,6 +217,6 @@ def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> li
     ]
 
 
-def written(instant: Micros) -> str:
-    """Write an instant as the API does."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S+0000")
+def written(time: Micros) -> str:
+    """Write a time as the API does."""
+    return to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S+0000")
