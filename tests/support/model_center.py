@@ -7,6 +7,7 @@ task appears, or a finished one is deleted.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Literal, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
@@ -106,6 +107,8 @@ class ModelCenter:
     calls: int = 0
     gone: set[str] = field(default_factory=set)
     came: set[str] = field(default_factory=set)
+    _jobs_ordered: list[Listed] = field(default_factory=list)
+    _ordered: list[Listed] = field(default_factory=list)
 
     def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Answer one call."""
@@ -116,7 +119,7 @@ class ModelCenter:
         if self.needs_bounds and (query.start is None or query.end is None):
             message = "400 DBS.280001: both times are mandatory"
             raise RequestRefusedError(message)
-        listed = sorted(filter(self._matches(query), self.jobs), key=self._rank())
+        listed = list(filter(self._matches(query), self._ordered_jobs()))
         size = min(limit, self.page_cap)
         begin = self._begin(offset, size)
         page = listed[begin : begin + size]
@@ -149,6 +152,12 @@ class ModelCenter:
 
         return matches
 
+    def _ordered_jobs(self) -> list[Listed]:
+        if self.order == "shuffled" or self._jobs_ordered != self.jobs:
+            self._jobs_ordered = list(self.jobs)
+            self._ordered = sorted(self.jobs, key=self._rank())
+        return self._ordered
+
     def _rank(self) -> Callable[[Listed], float]:
         match self.order:
             case "newest":
@@ -156,7 +165,7 @@ class ModelCenter:
             case "oldest":
                 return lambda job: job.created_at
             case "arbitrary":
-                return lambda job: random.Random(job.job_id).random()  # noqa: S311 - a stable order
+                return lambda job: _stable_rank(job.job_id)
             case "shuffled":
                 dice = random.Random(self.calls)  # noqa: S311 - another order each call
                 return lambda _job: dice.random()
@@ -182,6 +191,11 @@ class ModelCenter:
                 return max(listed - 1, 0)
             case "ahead":
                 return listed + 1
+
+
+@cache
+def _stable_rank(job_id: str) -> float:
+    return random.Random(job_id).random()  # noqa: S311 - an order that stays the same
 
 
 @dataclass
