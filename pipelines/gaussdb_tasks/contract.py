@@ -27,7 +27,7 @@ LANGUAGE_HEADERS: Final = {"Accept": "application/json", "X-Language": "en-us"}
 TOKEN_EXPIRED_CODES: Final = frozenset({"DBS.280056"})
 """Error codes that ask for a new token although the status is 403."""
 NOT_PERMITTED_CODES: Final = frozenset({"DBS.280015", "DBS.200010", "DBS.216003"})
-"""Error codes that mean "not permitted", with any status."""
+"""Error codes that mean "not permitted", whatever the status."""
 PASSING_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP statuses that are worth asking again after."""
 

@@ -40,7 +40,7 @@ class Extraction:
     ) -> None:
         self.summaries: list[ProjectSummary] = []
         self.projects = [ProjectExtraction(source, run) for source in sources]
-        self._parallel = run.connections
+        self._connections = run.connections
         self._on_taken = on_taken
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
@@ -100,7 +100,7 @@ class Extraction:
 
     def _read(self) -> Iterator[pa.Table]:
         readers = [project.read for project in self.projects]
-        yield from read_together(readers, self._parallel)
+        yield from read_together(readers, self._connections)
         self.summaries += [project.summary() for project in self.projects]
         _raise_if_all_failed(self.summaries)
 

@@ -12,16 +12,14 @@ from enum import StrEnum
 from typing import Final
 
 from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.extract.traits import WINDOW_MARGIN
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.time_range import TimeRange, subtract
-from gaussdb_tasks.model.times import DAY, SECOND, Micros
+from gaussdb_tasks.model.times import DAY, Micros
 from gaussdb_tasks.settings import LoadSettings
 
 _FULL_READ_EVERY: Final[Micros] = 7 * DAY
 """How often the whole horizon is read if the API's counts cannot be used to check it."""
-
-_TASK_MARGIN: Final[Micros] = 2 * SECOND
-"""How far a window reaches to both sides of a task's start; the API may round its bounds."""
 
 _MAX_NEEDS_UNJOINED: Final = 300
 """With more needs than this, neighbours that fit one page are joined first."""
@@ -135,7 +133,8 @@ def _in_flight(settings: LoadSettings, state: ProjectState, seen: set[str]) -> l
         if known.is_in_flight and known.created_at >= settings.visible.start and job_id not in seen
     ]
     return [
-        _Need(TimeRange(at - _TASK_MARGIN, at + _TASK_MARGIN), Purpose.IN_FLIGHT) for at in created
+        _Need(TimeRange(at - WINDOW_MARGIN, at + WINDOW_MARGIN), Purpose.IN_FLIGHT)
+        for at in created
     ]
 
 

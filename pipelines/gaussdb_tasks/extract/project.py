@@ -12,13 +12,8 @@ from gaussdb_tasks.extract.change_detection import ChangeDetector
 from gaussdb_tasks.extract.observations import Batch, Observations
 from gaussdb_tasks.extract.paging import FetchPage, Pager
 from gaussdb_tasks.extract.plan import Purpose, plan_load
-from gaussdb_tasks.extract.reconciliation import (
-    HORIZON_MARGIN,
-    WINDOW_MARGIN,
-    Expectation,
-    ProvedTime,
-)
-from gaussdb_tasks.extract.traits import ApiTraits
+from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, ProvedTime
+from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
 from gaussdb_tasks.extract.windows import WindowReader, WindowResult
 from gaussdb_tasks.model.normalise import status_of
 from gaussdb_tasks.model.project_state import ProjectState

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gaussdb_tasks.extract.observations import Observations
+from gaussdb_tasks.extract.traits import WINDOW_MARGIN
 from gaussdb_tasks.model.project_state import KnownTask
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import MINUTE, SECOND, Micros
-
-WINDOW_MARGIN: Final[Micros] = 2 * SECOND
-"""A window proves nothing this close to its bounds: the API may round or exclude them."""
+from gaussdb_tasks.model.times import MINUTE, Micros
 
 HORIZON_MARGIN: Final[Micros] = 10 * MINUTE
 """Tasks this close to the horizon may be gone already by the service's clock."""

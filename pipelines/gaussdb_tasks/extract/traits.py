@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from gaussdb_tasks.model.project_state import ProjectState
-from gaussdb_tasks.model.times import HOUR, Micros
+from gaussdb_tasks.model.times import HOUR, SECOND, Micros
+
+WINDOW_MARGIN: Final[Micros] = 2 * SECOND
+"""A window proves nothing this close to its bounds: the API may round or exclude them."""
 
 
 class OffsetUnit(Enum):

@@ -15,11 +15,11 @@ from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.extract.paging import PagedRead, Pager
-from gaussdb_tasks.extract.traits import ApiTraits, OffsetUnit
+from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits, OffsetUnit
 from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import SECOND, Micros
+from gaussdb_tasks.model.times import Micros
 
 _MAX_SPLITS: Final = 64
 """How often a window may be split because it was not proved."""
@@ -30,9 +30,6 @@ _MAX_SPLITS_OF_A_STABLE_LIST: Final = 2
 # Large enough that splitting a window costs next to nothing, small enough that reading a part again
 # does not either, and that an offset of 99 lies behind its end should the offset count pages.
 _MAX_RECORDS_AT_ONCE: Final = 5_000
-
-_MIN_PAUSE: Final[Micros] = 2 * SECOND
-"""A window is cut where no task starts for this long, since the API may round its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +288,7 @@ def _joined(counts: set[int | None]) -> str:
 
 
 def _time_without_starts(records: Sequence[Record], time_range: TimeRange) -> Micros | None:
-    """Return a time near the median start of tasks at which no task starts.
+    """Return a time near the median start of tasks with no start close to it.
 
     None if there is none strictly inside the time range.
     """
@@ -302,7 +299,9 @@ def _time_without_starts(records: Sequence[Record], time_range: TimeRange) -> Mi
             if at is not None and time_range.start <= at <= time_range.end
         }
     )
-    pauses = [(before, after) for before, after in pairwise(starts) if after - before >= _MIN_PAUSE]
+    pauses = [
+        (before, after) for before, after in pairwise(starts) if after - before >= WINDOW_MARGIN
+    ]
     if not pauses:
         return None
     before, after = pauses[len(pauses) // 2]
