@@ -72,6 +72,12 @@ class ProjectReader:
         self._unproved_sweep: tuple[str, int | None] | None = None
         self._on_progress = on_progress
 
+    @property
+    def is_horizon_proved(self) -> bool:
+        """Whether the load has read the whole horizon and proved it complete."""
+        full_reads = [w.result.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
+        return bool(full_reads) and all(full_reads)
+
     def batches(self) -> Iterator[Batch]:
         """Read the project and yield what is new, page by page.
 
@@ -266,11 +272,10 @@ class ProjectReader:
         )
         for job_id in missing:
             changes.mark_missing(job_id)
-        full_reads = [w.result.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
         changes.gone_rejects |= set(
             reconciliation.missing_rejects(
                 self._observations,
                 self._proved_time(),
-                is_all_read=bool(full_reads) and all(full_reads),
+                is_all_read=self.is_horizon_proved,
             )
         )

@@ -277,8 +277,7 @@ class ProjectExtraction:
         covered = [w.result.time_range.clip(self._provable) for w in complete]
         # Time after this clock cannot be covered; an earlier clock may have been ahead.
         so_far = (TimeRange(start, min(end, self._now)) for start, end in before.covered)
-        full_reads = [w for w in self._reader.windows if w.purpose is Purpose.HORIZON]
-        full = bool(full_reads) and all(w.result.is_complete for w in full_reads)
+        is_full = self._reader.is_horizon_proved
         return ProjectState(
             known_from=before.known_from,
             tasks=self._changes.known_tasks(),
@@ -288,7 +287,7 @@ class ProjectExtraction:
             is_count_usable=traits.is_count_usable,
             is_running_listed=traits.is_running_listed,
             is_sweep_whole=traits.is_sweep_whole,
-            last_full_read_at=self._now if full else before.last_full_read_at,
+            last_full_read_at=self._now if is_full else before.last_full_read_at,
             last_observed_at=self._now,
             last_load_number=self._run.load_number,
         )
