@@ -11,7 +11,7 @@ _PURPOSES: Final = {
     Purpose.NEW: "new time",
     Purpose.IN_FLIGHT: "tasks in flight",
     Purpose.HORIZON: "the whole horizon",
-    Purpose.STRETCH: "the stretch asked for",
+    Purpose.TIME_RANGE: "the stretch asked for",
 }
 
 

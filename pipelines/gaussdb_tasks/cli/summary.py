@@ -44,7 +44,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
                 "project_id": project.key.project_id,
                 "outcome": project.outcome.value,
                 "error": str(project.error) if project.error else None,
-                "doubts": list(project.doubts),
+                "doubts": list(project.incomplete_reasons),
                 "seen": project.seen_count,
                 "new": project.new_count,
                 "changed": project.changed_count,
@@ -90,7 +90,7 @@ def remarks(report: LoadReport) -> Iterator[str]:
         if project.error is not None:
             again = ", run it again" if project.error.exit_code is ExitCode.FAILED else ""
             yield f"failed: {project.error}; the other projects were loaded{again}"
-        for doubt in project.doubts:
+        for doubt in project.incomplete_reasons:
             yield (
                 f"incomplete: project {project.key.project_id}: {doubt}; what was read is kept, "
                 "the next load reads it again"

@@ -34,9 +34,8 @@ from gaussdb_tasks.database.mounts import ON_A_DISK, network_file_system
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.extract.project_tables import new_run_id
 from gaussdb_tasks.load import LoadReport, LoadRequest, plan_projects, run_load
-from gaussdb_tasks.model.calendar_period import parse_period
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import DAY, MINUTE, Micros, iso
+from gaussdb_tasks.model.times import DAY, MINUTE, Micros, iso, parse_period
 from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.settings import AccessRequest, LoadSettings
 

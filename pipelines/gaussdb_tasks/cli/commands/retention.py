@@ -22,9 +22,8 @@ from gaussdb_tasks.cli.options import (
 )
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.calendar_period import parse_period
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import Micros
+from gaussdb_tasks.model.times import Micros, parse_period
 from gaussdb_tasks.model.times import now as machine_clock
 
 _PRESETS: Final[Mapping[str, str]] = MappingProxyType({"pci-dss": "1y", "sox": "7y", "gobd": "10y"})
