@@ -134,7 +134,7 @@ def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:
     assert run.stdout.splitlines() == [
         f"project {PROJECT} (local): at least 2 calls expected",
         "  running tasks, without times: 1 call",
-        f"  the whole horizon: {iso(NOW - 30 * DAY)} to 2026-03-18T12:05:00Z: 1 call",
+        f"  the full horizon: {iso(NOW - 30 * DAY)} to 2026-03-18T12:05:00Z: 1 call",
     ]
     told = command(
         "load", "--dry-run", "--now", iso(NOW), "--format", "json", env=token_env(emulator)

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks demo``: some invented nights, and what the views make of them."""
+"""``gaussdb-tasks demo``: invented data in the main views."""
 
 import shlex
 import shutil
@@ -64,16 +64,23 @@ Try next:
     type=click.IntRange(1, 30),
     default=7,
     show_default=True,
-    help="How many nights to load.",
+    help="Number of nights to load.",
 )
 @invention_options
 def command(
     *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int
 ) -> None:
-    """Load some invented nights and show the views; no account needed.
+    """Load invented data and show the main views, without an account.
 
-    Starts the emulator on this machine, loads its last nights one by one as a scheduler would, and
-    shows durations and failure rates. Each run begins anew.
+    Starts the emulator on this machine, runs the loads of the last nights, and shows durations,
+    failure rates and running tasks. Each run replaces the database of the previous demo.
+
+    \b
+    Examples:
+      gaussdb-tasks demo
+      gaussdb-tasks demo --nights 30 --tasks-per-day 200
+    \b
+    Exit codes: 0 done; 1 failed; 2 usage or configuration error.
     """
     clocks = nights_before(machine_clock() if now is None else now, nights)
     reports = load_nights(data_dir, clocks, seed=seed, tasks_per_day=tasks_per_day)
@@ -87,7 +94,7 @@ def command(
 
 
 def _program() -> str:
-    """Return how this program can be called from here."""
+    """Return the name that starts this program in the user's shell."""
     if shutil.which("gaussdb-tasks"):
         return "gaussdb-tasks"
     called = Path(sys.argv[0])
