@@ -38,7 +38,7 @@ _SHOWN: Final = {
         from failure_rates_by_name
         order by failed_count desc, task_label
     """,
-    "What is running, and whether it takes too long": """
+    "Running tasks, and whether they take too long": """
         select task_label, instance_name, age_seconds, is_overdue
         from running_tasks
         where not is_lost_from_sight
