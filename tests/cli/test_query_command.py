@@ -238,24 +238,21 @@ def test_a_table_in_a_file_has_all_rows(command: Command, loaded: Path) -> None:
     assert run.stderr == ""
 
 
-def test_now_is_the_same_in_every_time_zone(loaded: Path) -> None:
+def test_now_is_the_same_in_every_time_zone(command: Command, loaded: Path) -> None:
     """The machine's time zone does not change the result."""
     sql = (
         "select created_at::timestamptz::varchar as t, current_setting('TimeZone') as z from tasks"
     )
     arguments = ["query", f"{sql} order by 1", "--data-dir", str(loaded), "--format", "csv"]
-    shown = {
-        subprocess.run(
-            [sys.executable, "-m", "gaussdb_tasks", *arguments],
-            env={**os.environ, "TZ": zone},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for zone in ("Asia/Shanghai", "America/Los_Angeles")
-    }
-    (only,) = shown
-    assert "+00" in only
+    elsewhere = subprocess.run(
+        [sys.executable, "-m", "gaussdb_tasks", *arguments],
+        env={**os.environ, "TZ": "America/Los_Angeles"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert elsewhere.stdout == command(*arguments).stdout
+    assert "+00" in elsewhere.stdout
 
 
 @pytest.mark.parametrize(("reader", "exit_code"), [("| head -n 1", 0), ("> /dev/full", 1)])

@@ -1,7 +1,6 @@
 """The settings file: defaults for options, checked, and shown with their source."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,24 +18,24 @@ def emulator() -> Iterator[Emulator]:
         yield served
 
 
-def test_a_load_uses_the_file(command: Command, emulator: Emulator) -> None:
-    """Endpoint, projects and directory from the file, the token from the environment."""
+def test_a_command_uses_the_file(command: Command, emulator: Emulator) -> None:
+    """Endpoint, project and directory come from the file, the token from the environment."""
     write_settings(
         f"""
         endpoint = "{emulator.endpoint}"
         project-id = ["{PROJECT}"]
         data-dir = "kept"
 
-        [load]
+        [check]
         now = {iso(NOW)}
-        connections = 2
         """
     )
-    run = command("load", env={"OS_TOKEN": emulator.token})
-    assert run.exit_code == 0, run.stderr
-    assert "1 tasks seen" in run.stderr
-    assert Path("kept/gaussdb_tasks.duckdb").exists()
-    assert command("query", "select 1").exit_code == 0
+    run = command("check", "--format", "csv", env={"OS_TOKEN": emulator.token})
+    assert run.exit_code == 0, run.stdout
+    assert f"{emulator.endpoint} lists 1 tasks" in run.stdout
+    assert "kept can be written" in run.stdout
+    assert "gaussdb_tasks.toml" in run.stdout
+    assert "there is no database kept/" in command("query", "select 1").stderr
 
 
 def test_options_override_variables_and_variables_the_file(command: Command) -> None:
