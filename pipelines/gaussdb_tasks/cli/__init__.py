@@ -14,7 +14,7 @@ from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
-    Subcommand("check", "Check whether a load can work: sign-in, API, clock, data directory."),
+    Subcommand("check", "Check sign-in, API, clock and data directory for a load."),
     Subcommand("status", "Show what is covered, and the nights left before data loss."),
     Subcommand("query", "Show a view, or run a saved question or a SELECT, read-only."),
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),

@@ -24,7 +24,7 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings
 def command(
     *, data_dir: Path, access: AccessRequest, now: Micros | None, output_format: str
 ) -> None:
-    """Check whether a load can work: sign-in, API, clock, data directory.
+    """Check sign-in, API, clock and data directory for a load.
 
     Signs in, reads one page of each project, compares the clocks and tests the data directory.
     Shows each problem and how to fix it. Changes nothing.
@@ -33,6 +33,7 @@ def command(
     Examples:
       gaussdb-tasks check --os-cloud otc-prod
       gaussdb-tasks check --all-projects --format json
+
     \b
     Exit codes: 0 a load can work; 1 a service or the database failed; 2 a setting is wrong.
     """

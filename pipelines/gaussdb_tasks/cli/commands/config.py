@@ -43,6 +43,7 @@ def command(ctx: click.Context, *, arguments: tuple[str, ...], output_format: st
       gaussdb-tasks config
       gaussdb-tasks config load --horizon-days 20
       gaussdb-tasks config status --format json
+
     \b
     Exit codes: 0 done; 2 a setting is wrong.
     """

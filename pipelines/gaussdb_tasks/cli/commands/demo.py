@@ -79,6 +79,7 @@ def command(
     Examples:
       gaussdb-tasks demo
       gaussdb-tasks demo --nights 30 --tasks-per-day 200
+
     \b
     Exit codes: 0 done; 1 failed; 2 usage or configuration error.
     """

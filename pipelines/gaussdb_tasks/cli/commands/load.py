@@ -183,6 +183,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
       gaussdb-tasks load --os-cloud otc-prod
       gaussdb-tasks load --os-cloud otc-prod --os-cloud otc-test --data-dir /srv/gaussdb-tasks
       gaussdb-tasks load --from 2026-03-01 --to 2026-03-08
+
     \b
     Exit codes: 0 done; 1 failed, nothing published, run it again; 2 usage or configuration error;
     3 published, but needs attention; 4 another load holds the lock.

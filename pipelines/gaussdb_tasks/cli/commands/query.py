@@ -70,6 +70,7 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks query is_month_complete --set month=2026-03
       gaussdb-tasks query "select * from tasks where is_failed and created_at >= '2026-03-01'"
       gaussdb-tasks query task_durations_by_week --output weeks.csv
+
     \b
     Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """

@@ -85,6 +85,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     Examples:
       gaussdb-tasks schedule systemd --os-cloud otc-prod --data-dir /srv/gaussdb-tasks
       gaussdb-tasks schedule kubernetes --all-projects --image registry.example/gaussdb-tasks:1
+
     \b
     Exit codes: 0 done; 2 usage or configuration error.
     """

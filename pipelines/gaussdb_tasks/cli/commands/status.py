@@ -99,6 +99,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     Examples:
       gaussdb-tasks status
       gaussdb-tasks status --check --exit-codes monitoring --critical-hours 50
+
     \b
     Exit codes: 0 done; 1 the database cannot be read; 2 usage or configuration error; with --check
     also those of --exit-codes.
