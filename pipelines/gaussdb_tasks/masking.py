@@ -9,6 +9,9 @@ from urllib.parse import unquote
 
 _MASK: Final = "***"
 
+# A URL has no white space. Word by word, a long text without `@` takes linear time.
+_WORD: Final = re.compile(r"\S+")
+
 # `scheme://` or `//` at the start of a URL; `file:///path` has no host and no credentials.
 _SCHEME: Final = r"""(?:[A-Za-z][A-Za-z0-9+.-]*:|(?<![^\s"'(=,;<]))//(?!/)"""
 # A proxy may be given as `user:password@host`, without a scheme.
@@ -32,7 +35,12 @@ def mask_url_credentials(text: str) -> str:
     parameters whose names suggest a secret. A password that contains ``://`` is not recognised
     as a whole.
     """
-    return _USERINFO.sub(rf"\g<scheme>{_MASK}@", _PARAMETER.sub(_mask_parameter, text))
+    return _WORD.sub(_mask_word, text)
+
+
+def _mask_word(match: re.Match[str]) -> str:
+    word = _PARAMETER.sub(_mask_parameter, match[0])
+    return _USERINFO.sub(rf"\g<scheme>{_MASK}@", word) if "@" in word else word
 
 
 def _mask_parameter(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from gaussdb_tasks.cli.settings_file import settings_file_in_use
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.model.times import now as machine_clock
-from gaussdb_tasks.preflight import CheckState, Inspected, inspect
+from gaussdb_tasks.preflight import CheckResult, CheckState, run_preflight
 from gaussdb_tasks.settings import AccessRequest, LoadSettings
 
 
@@ -38,16 +38,14 @@ def command(
     Exit codes: 0 a load can work; 1 a service or the database failed; 2 a setting is wrong.
     """
     settings = LoadSettings(now=machine_clock() if now is None else now)
-    checked = [
-        _settings_file(),
-        *inspect(DataDir(data_dir), access, os.environ, settings),
-    ]
-    rows = ((each.part, each.state.value, each.detail) for each in checked)
+    preflight = run_preflight(DataDir(data_dir), access, os.environ, settings)
+    results = [_settings_file_result(), *preflight]
+    rows = ((each.part, each.state.value, each.detail) for each in results)
     output.write_rows(["part", "state", "detail"], rows, output.Target(output_format))
-    sys.exit(max((each.exit_code for each in checked), default=0))
+    sys.exit(max((each.exit_code for each in results), default=0))
 
 
-def _settings_file() -> Inspected:
+def _settings_file_result() -> CheckResult:
     path = settings_file_in_use(click.get_current_context())
     detail = f"{path or 'no file'}; gaussdb-tasks config check shows each value and its source"
-    return Inspected("configuration", CheckState.OK, detail)
+    return CheckResult("configuration", CheckState.OK, detail)
