@@ -33,7 +33,7 @@ def test_a_command_uses_the_file(command: Command, emulator: Emulator) -> None:
     run = command("check", "--format", "csv", env={"OS_TOKEN": emulator.token})
     assert run.exit_code == 0, run.stdout
     assert f"{emulator.endpoint} lists 1 tasks" in run.stdout
-    assert "kept can be written" in run.stdout
+    assert "kept is writable" in run.stdout
     assert "gaussdb_tasks.toml" in run.stdout
     assert "there is no database kept/" in command("query", "select 1").stderr
 
