@@ -22,7 +22,7 @@ from gaussdb_tasks.demo_loads import load_nights, nights_before
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.model.times import now as machine_clock
 
-_SHOWN: Final = {
+_QUERIES: Final = {
     "How long tasks take": """
         select task_label, finished_count, p50_seconds, p95_seconds
         from task_durations_by_name
@@ -88,7 +88,7 @@ def command(
     for clock, report in zip(clocks, reports, strict=True):
         click.echo(f"night of {iso(clock)}: {summary_line(report)}", err=True)
     with open_to_ask(DataDir(data_dir).database) as connection:
-        for title, question in _SHOWN.items():
+        for title, question in _QUERIES.items():
             click.echo(f"\n{title}\n")
             output.write(ask(connection, question), output.Target("table"))
     click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)

@@ -116,7 +116,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
             console.info(waiting_line(copies))
         for project_id, loss_begins_at in ask(connection, _PROJECTS_LOSING_DATA).fetchall():
             console.info(
-                f"project {project_id}: data are being lost since "
+                f"project {project_id}: data loss begins at "
                 f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
             )
 
