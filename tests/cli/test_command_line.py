@@ -167,7 +167,8 @@ def test_the_emulator_prints_the_settings_of_a_load(command: Command) -> None:
 def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path, first_call_to_wait: int) -> None:
     """SIGTERM while one call or many wait: exit 143 without delay, and no scratch folder."""
     script = (
-        "import os, signal, sys, threading, time\n"
+        "import faulthandler, os, signal, sys, threading, time\n"
+        "faulthandler.dump_traceback_later(90, exit=True)\n"
         "from gaussdb_tasks.emulator import *\n"
         "world = InventedWorld(tasks_per_day=40)\n"
         "first = int(sys.argv[1])\n"
@@ -191,7 +192,7 @@ def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path, first_call_to_wai
         check=False,
         timeout=120,
     )
-    assert run.returncode == 143
+    assert run.returncode == 143, run.stderr
     assert "stopped" in run.stderr
     assert "Traceback" not in run.stderr
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [".lock"]
