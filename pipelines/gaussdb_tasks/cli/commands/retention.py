@@ -14,10 +14,10 @@ from gaussdb_tasks.cli.options import (
     data_dir_option,
     dry_run_option,
     format_option,
-    instant_option,
     now_option,
     option,
     signing_key_option,
+    time_option,
     umask_option,
 )
 from gaussdb_tasks.database.data_dir import DataDir
@@ -46,8 +46,8 @@ _LAST: Final[Micros] = 2**55
     metavar="ID",
     help="Keep all tasks of this instance, by id or name; repeatable.",
 )
-@instant_option("--hold-from", "hold_from", "Keep all tasks started from then on.")
-@instant_option("--hold-to", "hold_to", "Keep all tasks started before then.")
+@time_option("--hold-from", "hold_from", "Keep all tasks started from then on.")
+@time_option("--hold-to", "hold_to", "Keep all tasks started before then.")
 @option("--reason", metavar="TEXT", help="Why, for the record. Default: the period.")
 @dry_run_option
 @now_option
