@@ -1,4 +1,4 @@
-"""The dlt source in a pipeline of one's own, as the README shows it."""
+"""The dlt source in a pipeline of one's own, as pipelines/README.md shows it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -105,7 +105,7 @@ def views() -> None:
         rows = sorted(connection.execute(f"{sql} and not internal").fetchall())
     print("| view | what it holds |\n|---|---|")
     for name, comment in rows:
-        print(f"| `{name}` | {comment} |")
+        print(f"| [`{name}`](#{name}) | {comment} |")
 
 
 def tools() -> None:
