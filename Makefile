@@ -29,7 +29,7 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and tool that the README names; sign in at a Keystone
+test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and tool that sql/README.md names; sign in at a Keystone
 	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
 
 .PHONY: test-thorough

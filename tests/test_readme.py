@@ -122,6 +122,23 @@ def test_every_command_in_a_console_exists(page: Path) -> None:
         assert options <= known[name], name
 
 
+def test_every_shown_query_is_answered(command: Command, archive: Path) -> None:
+    """Queries of the README and of the analysts' page run on a loaded database."""
+    shown = [
+        arguments
+        for page in (ROOT / "README.md", ROOT / "sql/README.md")
+        for name, *arguments in shown_commands(page)
+        if name == "query"
+    ]
+    assert shown
+    for arguments in shown:
+        if "--data-dir" in arguments:
+            place = arguments.index("--data-dir")
+            del arguments[place : place + 2]
+        run = command("query", *arguments, "--data-dir", archive / "data")
+        assert run.exit_code == 0, run.stderr
+
+
 @every_page
 def test_every_option_in_prose_exists(page: Path) -> None:
     """An option alone belongs to a command; one behind a command belongs to that command."""
