@@ -1,5 +1,6 @@
 """The pages are true: examples run; commands, options, links and paths exist."""
 
+import json
 import os
 import re
 import shlex
@@ -196,6 +197,17 @@ def test_every_shown_metric_exists() -> None:
     source = sources("monitoring")
     for name in re.findall(r"^ *\| `gaussdb_tasks_(\w+)` \|", OPERATORS, re.MULTILINE):
         assert f'"{name}"' in source
+
+
+def test_every_field_of_a_tombstone_is_described() -> None:
+    """The archive's page has the keys of the golden archive's tombstones."""
+    page = (house_pages.PACKAGE / "archive/README.md").read_text()
+    table = page.partition("| field of the tombstone |")[2].partition("\n\n")[0]
+    described = set(re.findall(r"`(\w+)`", table))
+    tombstones = list((DATA / "golden-archive-1").rglob("*.removed.json"))
+    assert tombstones
+    for tombstone in tombstones:
+        assert set(json.loads(tombstone.read_text())) == described
 
 
 def test_the_sample_of_clouds_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
