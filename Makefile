@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 # Below $(VENV), what the database is read with, each by itself; the versions are named there.
 TOOL_REQUIREMENTS := tests/tools/requirements
 
-# Pages of which parts are written by the program they describe.
-GENERATED := README.md pipelines/gaussdb_tasks/archive/README.md sql/README.md sql/examples/README.md
+# Pages with generated parts.
+GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/README.md \
+	pipelines/gaussdb_tasks/deployment/README.md sql/README.md sql/examples/README.md
 
 .DEFAULT_GOAL := help
 
