@@ -168,7 +168,7 @@ def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path, first_call_to_wai
     """SIGTERM while one call or many wait: exit 143 without delay, and no scratch folder."""
     script = (
         "import faulthandler, os, signal, sys, threading, time\n"
-        "faulthandler.dump_traceback_later(90, exit=True)\n"
+        "faulthandler.dump_traceback_later(600, exit=True)\n"
         "from gaussdb_tasks.emulator import *\n"
         "world = InventedWorld(tasks_per_day=40)\n"
         "first = int(sys.argv[1])\n"
@@ -190,7 +190,7 @@ def test_a_load_that_is_stopped_leaves_nothing(tmp_path: Path, first_call_to_wai
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=900,
     )
     assert run.returncode == 143, run.stderr
     assert "stopped" in run.stderr
