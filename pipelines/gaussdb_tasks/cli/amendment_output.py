@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gaussdb_tasks.archive.amendments.amendment import Amendment, Effects
+from gaussdb_tasks.archive.amendments.amendment import Amendment, AmendmentReport
 from gaussdb_tasks.archive.manifest import EntryKind
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.cli import console, output
@@ -22,7 +22,7 @@ def act_of(
     return Amendment(kind, machine_clock() if now is None else now, reason, signer)
 
 
-def tell(effects: Effects, output_format: str, *, is_dry_run: bool) -> None:
+def tell(effects: AmendmentReport, output_format: str, *, is_dry_run: bool) -> None:
     """Write what an act did, or would do: a row an entry and table; then say it in a line."""
     rows: Sequence[Sequence[Any]] = [
         (entry, table, effect.rows_removed, effect.rows_changed)
@@ -32,7 +32,7 @@ def tell(effects: Effects, output_format: str, *, is_dry_run: bool) -> None:
     say(effects, is_dry_run=is_dry_run)
 
 
-def say(effects: Effects, *, is_dry_run: bool) -> None:
+def say(effects: AmendmentReport, *, is_dry_run: bool) -> None:
     """Say what an act did, or would do, in a line."""
     for name in effects.lost_views:
         console.say(f"note: the view {name} does not work on the new database; it was left out")
