@@ -71,7 +71,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
 def waiting_line(copies: MirrorState) -> str:
     """Say that entries of the archive wait to be copied."""
     return (
-        f"copies: {copies.waiting:,} entries wait to be copied to {copies.place} since "
+        f"copies: {copies.waiting:,} entries wait to be copied to {copies.remote} since "
         f"{copies.at}: {copies.error}; the next load with --archive-url copies them"
     )
 

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.mirror.mirror import copy_entries, copy_state, fetch_entries
+from gaussdb_tasks.archive.mirror.mirror import mirror_entries, read_mirror_state, fetch_entries
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
@@ -120,7 +120,7 @@ def test_copying_again_changes_nothing(tmp_path: Path, url: str) -> None:
     _night(data_dir.path, 0, url)
     before = _copied(url)
     (data_dir.path / "archive-copies.json").unlink()
-    assert copy_entries(data_dir, Remote(url)).waiting == 0
+    assert mirror_entries(data_dir, Remote(url)).waiting == 0
     assert _copied(url) == before
 
 
@@ -160,7 +160,7 @@ def test_the_digest_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     _night(data_dir.path, 0, None)
     place = Remote(str(tmp_path / "copy"))
     monkeypatch.setattr(place, "put", lambda name, _content: put.append(name))
-    copy_entries(data_dir, place)
+    mirror_entries(data_dir, place)
     assert put[-1].endswith("/digest.json")
     assert len(put) == len(_contents(data_dir))
 
@@ -231,7 +231,7 @@ def test_a_quiet_night_costs_a_call_a_file(tmp_path: Path, monkeypatch: pytest.M
     for number in range(3):
         _night(data_dir.path, number, None)
         calls.clear()
-        copy_entries(data_dir, place)
+        mirror_entries(data_dir, place)
     entry = data_dir.archive / f"{calls[0][1].partition('/')[0]}"
     assert [called for called, _ in calls] == ["put"] * len(list(entry.iterdir()))
 
@@ -246,14 +246,14 @@ def test_object_lock_is_asked_for(tmp_path: Path, s3: str, command: Command) -> 
     )
     data_dir = DataDir(tmp_path / "data")
     _night(data_dir.path, 0, None)
-    state = copy_entries(data_dir, Remote(f"s3://{bucket}/x", NOW + 9_000 * DAY))
+    state = mirror_entries(data_dir, Remote(f"s3://{bucket}/x", NOW + 9_000 * DAY))
     assert (state.waiting, state.error) == (0, None)
     for listed in _client().list_objects_v2(Bucket=bucket)["Contents"]:
         kept = _client().head_object(Bucket=bucket, Key=listed["Key"])
         assert kept["ObjectLockMode"] == "GOVERNANCE"
         assert kept["ObjectLockRetainUntilDate"].year == 2050
     (data_dir.path / "archive-copies.json").unlink()
-    state = copy_entries(data_dir, Remote(s3, NOW + 9_000 * DAY))
+    state = mirror_entries(data_dir, Remote(s3, NOW + 9_000 * DAY))
     assert "has no object lock" in str(state.error)
     run = command("load", "--archive-lock", "1y", env={"OS_TOKEN": "x"})
     assert (run.exit_code, "--archive-url" in run.stderr) == (2, True)
@@ -273,7 +273,7 @@ def test_secrets_in_an_address_are_not_told(tmp_path: Path) -> None:
     with pytest.raises(MirrorError) as caught:
         place.read("x")
     assert "hidden" not in str(caught.value)
-    assert copy_state(DataDir(tmp_path)) is None
+    assert read_mirror_state(DataDir(tmp_path)) is None
 
 
 def test_the_note_is_plain(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from gaussdb_tasks.archive.mirror.mirror import copy_state
+from gaussdb_tasks.archive.mirror.mirror import read_mirror_state
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option, option
 from gaussdb_tasks.cli.summary import waiting_line
@@ -105,7 +105,7 @@ def command(  # noqa: PLR0913 - one parameter an option
                 click.echo("\nnot covered:")
                 names = ["region", "project_id", "from", "to", "is_lost"]
                 output.write_rows(names, iter(gaps), target)
-        copies = copy_state(DataDir(data_dir))
+        copies = read_mirror_state(DataDir(data_dir))
         if copies is not None and copies.waiting:
             console.say(waiting_line(copies))
         for project_id, loss_begins_at in ask(connection, _LOSING).fetchall():
