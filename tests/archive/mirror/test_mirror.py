@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.mirror.mirror import mirror_entries, read_mirror_state, fetch_entries
+from gaussdb_tasks.archive.mirror.mirror import fetch_entries, mirror_entries, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
@@ -132,7 +132,7 @@ def test_nothing_is_overwritten(tmp_path: Path, url: str) -> None:
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
     assert report.copies is not None
     assert report.copies.waiting == 1
-    assert "another archive lies there" in str(report.copies.error)
+    assert "it is of another archive" in str(report.copies.error)
     assert {name: content for name, content in _copied(url).items() if name in before} == before
 
 
@@ -203,9 +203,9 @@ def test_only_what_lacks_is_brought_back(tmp_path: Path) -> None:
     assert fetch_entries(data_dir, Remote(url)) == 1
     assert _contents(data_dir) == before
     _night(tmp_path / "other", 0, None)
-    with pytest.raises(MirrorError, match="another archive's"):
+    with pytest.raises(MirrorError, match="holds another archive"):
         fetch_entries(DataDir(tmp_path / "other"), Remote(url))
-    with pytest.raises(MirrorError, match="holds no archive"):
+    with pytest.raises(MirrorError, match="does not hold an archive"):
         fetch_entries(data_dir, Remote(str(tmp_path / "nowhere")))
 
 
