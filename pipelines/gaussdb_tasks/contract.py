@@ -28,8 +28,8 @@ TOKEN_EXPIRED_CODES: Final = frozenset({"DBS.280056"})
 """Error codes that ask for a new token although the status is 403."""
 NOT_PERMITTED_CODES: Final = frozenset({"DBS.280015", "DBS.200010", "DBS.216003"})
 """Error codes that mean "not permitted", whatever the status."""
-PASSING_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""HTTP statuses that are worth asking again after."""
+TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP statuses after which a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)

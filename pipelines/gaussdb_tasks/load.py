@@ -159,7 +159,7 @@ def plan_projects(job: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
 
 
 def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> LoadReport:
-    budgets = RateLimiters(job.connections, on_pause=job.on_pause)
+    rate_limiters = RateLimiters(job.connections, on_pause=job.on_pause)
     clone = scratch / job.data_dir.database.name
     archive = Archive(job.data_dir.archive)
     stand = standing(archive, job.data_dir.database)
@@ -167,7 +167,7 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
     with connect.writable_clone(origin, clone) as connection:
         upgraded_from = upgrade(connection)
         caught_up = recover(connection, stand)
-        sources = [_source(connection, access, job, budgets) for access in job.accesses]
+        sources = [_source(connection, access, job, rate_limiters) for access in job.accesses]
         load_number = next_load_number(sources)
         run = Run(
             run_id,
@@ -183,7 +183,7 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
             with _collector_at_rest():
                 load_into(connection, extraction, scratch / "dlt")
         finally:
-            budgets.cancel()  # calls still under way when a load is stopped are for nobody
+            rate_limiters.cancel()  # calls still under way when a load is stopped are for nobody
         apply_views(connection)
         findings = _checked(connection)
         lost = tuple(_lost_stretches(connection, sources))
@@ -208,7 +208,7 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
         head_digest=entry.sha256,
         copies=copies,
         seconds=time.monotonic() - started,
-        seconds_waited=budgets.seconds_waited,
+        seconds_waited=rate_limiters.seconds_waited,
     )
 
 
@@ -216,15 +216,15 @@ def _source(
     connection: duckdb.DuckDBPyConnection,
     access: ProjectAccess,
     job: LoadRequest,
-    budgets: RateLimiters,
+    rate_limiters: RateLimiters,
 ) -> ProjectSource:
     key = ProjectKey(access.region, access.project_id)
     try:
         state = read_state(connection, key, job.settings.visible.start)
     except ConfigurationError as error:  # its region: the other projects are not to blame
         return ProjectSource.unreadable(key, error)
-    budget = budgets.budget_of(access.identity.account, access.endpoint)
-    client = TaskCenterClient.for_project(access, budget, job.retry_settings)
+    rate_limiter = rate_limiters.limiter_for(access.identity.account, access.endpoint)
+    client = TaskCenterClient.for_project(access, rate_limiter, job.retry_settings)
     return ProjectSource(
         key=key,
         fetch_page=client.fetch_page,

@@ -36,19 +36,19 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """How long to go on asking."""
+    """How often and how long to retry a call."""
 
     attempts: int = 6
-    """How often a call may fail."""
+    """Attempts of one call, throttled ones not counted."""
     throttled_attempts: int = 20
-    """How often a call may be sent away by a gateway that rations them, five minutes at a time."""
+    """Attempts of one call that the gateway answers with 429."""
     connect_seconds: float = 10.0
     read_seconds: float = 60.0
     first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 60.0
-    """The longest pause between two attempts, where the service names none."""
-    longest_rest_seconds: float = 900.0
-    """The longest ``Retry-After`` that is waited for."""
+    max_wait_seconds: float = 60.0
+    """The longest wait between two attempts without ``Retry-After``."""
+    max_retry_after_seconds: float = 900.0
+    """The longest ``Retry-After`` that a load waits for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,11 +173,11 @@ def _remembering(
     """Read a project with what dlt's state remembers of it."""
     key = ProjectKey(access.region, access.project_id)
     since = settings.visible.start
-    budget = RateLimiter()
+    rate_limiter = RateLimiter()
     return ProjectSource(
         key=key,
-        fetch_page=TaskCenterClient.for_project(access, budget, RetrySettings()).fetch_page,
-        calls_made=lambda: budget.calls_made,
+        fetch_page=TaskCenterClient.for_project(access, rate_limiter, RetrySettings()).fetch_page,
+        calls_made=lambda: rate_limiter.calls_made,
         state=source_state.from_json(remembered.get(source_state.state_key(key)), since),
         find=lambda _job_id, _created_at: None,
     )

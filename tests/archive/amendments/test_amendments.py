@@ -470,9 +470,7 @@ for arguments in (
         if end.code:
             raise
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("; entry 00000") == 2
 

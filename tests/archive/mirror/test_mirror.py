@@ -260,7 +260,8 @@ def test_mirroring_makes_one_call_for_each_new_file(
     calls.clear()
     (tmp_path / newest.name).rename(newest)
     mirror_entries(data_dir, remote)
-    assert sorted(calls) == [("put", f"{newest.name}/{path.name}") for path in sorted(newest.iterdir())]
+    names = sorted(path.name for path in newest.iterdir())
+    assert sorted(calls) == [("put", f"{newest.name}/{name}") for name in names]
 
 
 def test_object_lock_is_set_on_each_file(data_dir: DataDir, s3: str, command: Command) -> None:
@@ -298,6 +299,8 @@ def test_secrets_in_a_url_are_hidden(tmp_path: Path) -> None:
         remote.read("x")
     assert "hidden" not in str(caught.value)
     assert read_mirror_state(DataDir(tmp_path)) is None
+    assert "hidden" not in Remote("s3://user:hid/hidden@bucket/prefix").name
+    assert Remote("s3://bucket/a@b").name == "s3://bucket/a@b"
 
 
 def test_the_progress_is_noted_as_json(data_dir: DataDir, tmp_path: Path) -> None:

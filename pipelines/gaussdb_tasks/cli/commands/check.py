@@ -17,7 +17,7 @@ from gaussdb_tasks.cli.settings_file import file_in_force
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.model.times import now as machine_clock
-from gaussdb_tasks.preflight import CheckState, Inspected, inspect
+from gaussdb_tasks.preflight import CheckResult, CheckState, run_preflight
 from gaussdb_tasks.settings import AccessRequest, LoadSettings
 
 
@@ -54,10 +54,10 @@ def command(  # noqa: PLR0913 - one parameter an option
         exclude=exclude,
     )
     settings = LoadSettings(now=machine_clock() if now is None else now)
-    found = list(inspect(DataDir(data_dir), request, os.environ, settings))
+    found = list(run_preflight(DataDir(data_dir), request, os.environ, settings))
     file = file_in_force(click.get_current_context())
     told = f"{file or 'no file'}; gaussdb-tasks config check shows each value and its source"
-    found.insert(0, Inspected("configuration", CheckState.OK, told))
+    found.insert(0, CheckResult("configuration", CheckState.OK, told))
     names = ["part", "state", "detail"]
     rows = [(each.part, each.state.value, each.detail) for each in found]
     output.write_rows(names, iter(rows), output.Target(output_format))
