@@ -18,7 +18,7 @@ from gaussdb_tasks.api.auth.access import ProjectAccess
 from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.rate_limit import RateLimiters
-from gaussdb_tasks.archive.mirror.mirror import MirrorState, copy_entries
+from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import recover, standing
 from gaussdb_tasks.archive.signing import Signer
@@ -193,7 +193,7 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
     connect.refuse_unfinished_writes(job.data_dir.database)
     archive.add(entry.folder, entry.name)
     files.publish(clone, job.data_dir.database)
-    copies = None if job.copy_place is None else copy_entries(job.data_dir, job.copy_place)
+    copies = None if job.copy_place is None else mirror_entries(job.data_dir, job.copy_place)
     return LoadReport(
         run_id=run_id,
         database=job.data_dir.database,

@@ -1,4 +1,4 @@
-"""What the archive learned between two nights, and everything known of a task."""
+"""The commands changes and evidence."""
 
 import csv
 import json
@@ -48,62 +48,60 @@ THIRD = [(3, "1", "reappeared", "Completed", "Completed")]
         (("--since", "4"), [(5, "8", "new", "", "Completed")]),
     ],
 )
-def test_changes_between_nights(
+def test_changes_of_a_range_of_loads(
     data_dir: DataDir,
     command: Command,
     arguments: tuple[str, ...],
     expected: list[tuple[Any, ...]],
 ) -> None:
-    """Both nights are included, a day is a whole one, and each state is a row."""
+    """Both bounds are included, a day has 24 hours, and each state is a row."""
     assert _changes(command, data_dir, *arguments) == expected
 
 
 def test_rejected_records_are_changes(data_dir: DataDir, command: Command) -> None:
-    """A record that could not be read is something that was learned."""
     found = _changes(command, data_dir, "--since", "1", "--until", "1")
     assert (1, "3", "rejected", "", "") in found
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "hint"),
     [((), "--since"), (("--since", "last week"), "2026-01-31T02:00:00Z, or the number")],
 )
-def test_wrong_nights(
-    data_dir: DataDir, command: Command, arguments: tuple[str, ...], told: str
+def test_wrong_bounds_are_explained(
+    data_dir: DataDir, command: Command, arguments: tuple[str, ...], hint: str
 ) -> None:
-    """What is no night is refused, with what would be one."""
     run = command("changes", *arguments, "--data-dir", data_dir.path)
     assert run.exit_code == 2
-    assert told in run.stderr
+    assert hint in run.stderr
 
 
 def test_evidence_of_a_task(data_dir: DataDir, command: Command) -> None:
-    """Every state, its raw record, the file and digests that cover it, and that they are right."""
+    """Every state has its raw record and its proof."""
     run = command("evidence", job_id(4), "--data-dir", data_dir.path, "--format", "json")
     assert run.exit_code == 0, run.stderr
-    told = json.loads(run.stdout)
-    (task,) = told["tasks"]
+    evidence = json.loads(run.stdout)
+    (task,) = evidence["tasks"]
     assert [state["state"]["status"] for state in task["states"]] == ["Running", "Failed"]
     assert [state["proof"]["seen_by"][:6] for state in task["states"]] == ["000001", "000002"]
     assert [json.loads(state["state"]["raw"])["status"] for state in task["states"]] == [
         "Running",
         "Failed",
     ]
-    assert told["is_proved"] is True
+    assert evidence["is_proved"] is True
 
 
 def test_evidence_of_deletions_and_rejections(data_dir: DataDir, command: Command) -> None:
-    """When a record was deleted and listed again is told; so is a record that is no task."""
+    """Times of deletion and reappearance are shown; so is a rejected record."""
     run = command("evidence", job_id(1), "--data-dir", data_dir.path)
     assert re.search(r"found deleted +2026-03-19T12:00:00Z, listed again 2026-03-20", run.stdout)
     run = command("evidence", job_id(3), "--data-dir", data_dir.path)
     assert run.exit_code == 0
-    assert "record that could not be read" in run.stdout
+    assert "rejected record" in run.stdout
     assert "created_at is not usable" in run.stdout
 
 
-def test_it_can_be_checked_without_this_program(data_dir: DataDir, command: Command) -> None:
-    """The shell and the Python that it prints run as they are, and find the same."""
+def test_evidence_can_be_checked_without_this_program(data_dir: DataDir, command: Command) -> None:
+    """The printed shell commands and Python code run as they are, and find the same."""
     run = command("evidence", job_id(4), "--data-dir", data_dir.path)
     assert run.exit_code == 0
     shell, _, python = run.stdout.partition("in a shell:\n")[2].partition("and in Python")
@@ -121,8 +119,8 @@ def test_it_can_be_checked_without_this_program(data_dir: DataDir, command: Comm
     assert "disk full" in read.stdout
 
 
-def test_evidence_that_was_tampered_with(data_dir: DataDir, command: Command) -> None:
-    """A file that is not what it was, or a database that says otherwise, is told: exit 1."""
+def test_a_changed_file_or_database_is_a_mismatch(data_dir: DataDir, command: Command) -> None:
+    """The exit code is 1."""
     with duckdb.connect(data_dir.database) as connection:
         connection.execute(
             "update task_center.task_versions set fail_reason = 'x' where status = 'Failed'"
@@ -133,22 +131,22 @@ def test_evidence_that_was_tampered_with(data_dir: DataDir, command: Command) ->
     path = next(data_dir.archive.glob("000001-*/task_versions.parquet"))
     path.write_bytes(path.read_bytes().swapcase())
     run = command("evidence", job_id(4), "--data-dir", data_dir.path)
-    assert "the file's bytes are not those that were kept" in run.stdout
-    assert "NOT all of it is proved" in run.stdout
+    assert "the file does not match its digest" in run.stdout
+    assert "NOT everything is proved" in run.stdout
 
 
 def test_evidence_after_a_redaction(data_dir: DataDir, command: Command) -> None:
-    """What is left is proved by the act's own entry."""
-    act = Amendment("redaction", NOW + 100 * DAY, "x")
-    redact(data_dir, ["fail_reason"], [job_id(4)], act, is_dry_run=False)
+    """The entry of the amendment proves the rest."""
+    amendment = Amendment("redaction", NOW + 100 * DAY, "x")
+    redact(data_dir, ["fail_reason"], [job_id(4)], amendment, is_dry_run=False)
     run = command("evidence", job_id(4), "--data-dir", data_dir.path)
     assert run.exit_code == 0
     assert "000006-20260626T120000Z-redaction/task_versions.parquet" in run.stdout
     assert "disk full" not in run.stdout
 
 
-def test_a_task_that_nobody_knows(data_dir: DataDir, command: Command) -> None:
-    """It is a wrong argument; ids that are near are named."""
+def test_an_unknown_task_is_refused(data_dir: DataDir, command: Command) -> None:
+    """Similar ids are suggested."""
     run = command("evidence", job_id(4)[:-1] + "x", "--data-dir", data_dir.path)
     assert run.exit_code == 2
     assert "did you mean" in run.stderr

@@ -1,4 +1,8 @@
-"""What the archive learned between two nights, a row a state of a task."""
+"""Select what a range of loads found, one row for each state of a task.
+
+The view ``nightly_changes`` answers another question: one row for each task of a project's last
+load, with its latest state, and without rejected records.
+"""
 
 import re
 from dataclasses import dataclass
@@ -114,50 +118,50 @@ _CHANGES: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """A bound of a range of loads, itself in it: an entry of the archive, or a stretch of time."""
+class LoadBound:
+    """An inclusive bound of a range of loads: an entry of the archive, or a range of time."""
 
     sequence: int | None = None
     start: Micros | None = None
     end: Micros | None = None
 
     @classmethod
-    def of(cls, text: str, *, option: str) -> "Night":
-        """Read what a user wrote: an entry's number or name, a day, or an instant.
+    def parse(cls, text: str, *, option: str) -> "LoadBound":
+        """Parse an entry's number or name, a day, or a time.
 
         Raises:
-            ConfigurationError: it is none of them.
+            ConfigurationError: the text is not one of them.
         """
         entry = _ENTRY.fullmatch(text)
         if entry is not None:
             return cls(sequence=int(entry["sequence"]))
         try:
-            instant = parse_instant(text, option=option)
+            start = parse_instant(text, option=option)
         except ConfigurationError as error:
             message = (
-                f"{option}: {text!r} is no night; write a day as 2026-01-31, an instant as "
+                f"{option}: {text!r} is not a load; write a day as 2026-01-31, a time as "
                 "2026-01-31T02:00:00Z, or the number or name of an entry of the archive"
             )
             raise ConfigurationError(message) from error
-        return cls(start=instant, end=instant + DAY - 1 if _DATE.fullmatch(text) else instant)
+        return cls(start=start, end=start + DAY - 1 if _DATE.fullmatch(text) else start)
 
 
 def changes(
-    connection: duckdb.DuckDBPyConnection, since: Night, until: Night | None
+    connection: duckdb.DuckDBPyConnection, since: LoadBound, until: LoadBound | None
 ) -> duckdb.DuckDBPyConnection:
-    """Return a cursor over what the loads from one night to another brought, both included."""
+    """Return a cursor over the changes that loads found, both bounds included."""
     bounds: list[str] = []
     values: list[int | None] = []
-    for night, sign, instant in (
+    for bound, sign, time in (
         (since, ">=", since.start),
         (until, "<=", None if until is None else until.end),
     ):
-        if night is None:
+        if bound is None:
             continue
-        if night.sequence is not None:
+        if bound.sequence is not None:
             bounds.append(f"archive_sequence {sign} ?")
-            values.append(night.sequence)
+            values.append(bound.sequence)
         else:
             bounds.append(f"epoch_us(observed_at) {sign} ?")
-            values.append(instant)
+            values.append(time)
     return connection.execute(_CHANGES.format(is_meant=" and ".join(bounds)), values)

@@ -1,4 +1,4 @@
-"""Everything known of a task, and what proves it: states, records, entries, digests."""
+"""Collect all states of a task with their proof: raw records, entries of the archive, digests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,11 +42,13 @@ _NEAR: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What covers a row: the file that holds it, and the digest that covers the file.
+    """The file that holds a row, and the digest that covers the file.
 
     Attributes:
+        entry_name: the entry that keeps the row.
+        observed_by: the entry of the load that saw the state.
         file: None where no file of the archive holds the row.
-        troubles: what is not as it is said to be; none if all is.
+        troubles: mismatches; empty if the row is proved.
     """
 
     entry_name: str
@@ -58,8 +60,8 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """A state of a task, as a row of ``task_versions``, and what proves it."""
+class ProvedRow:
+    """A row of ``task_versions`` or ``rejected_records``; ``proof`` is None if no entry has it."""
 
     row: Row
     proof: Proof | None
@@ -67,33 +69,33 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class TaskEvidence:
-    """A task as it is known: its latest state, every state, and when its record was deleted."""
+    """A task with its latest state, every state, and the times when it was found deleted."""
 
     task: Row
-    states: tuple[State, ...]
+    states: tuple[ProvedRow, ...]
     vanished: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything known under a job_id.
+    """All tasks and rejected records of a job_id.
 
     Attributes:
-        tasks: one a project; rarely more, if the service gave the id twice.
-        rejected: records with the id that are no tasks.
+        tasks: usually one; more if several projects have the id or the service reused it.
+        rejected: rejected records with the id.
         head: the newest entry's name and digest; None without an archive.
-        troubles: what is wrong with the chain of digests itself.
+        troubles: findings about the chain of digests.
     """
 
     job_id: str
     tasks: tuple[TaskEvidence, ...]
-    rejected: tuple[State, ...]
+    rejected: tuple[ProvedRow, ...]
     head: tuple[str, str] | None
     troubles: tuple[str, ...]
 
     @property
     def is_proved(self) -> bool:
-        """Whether every state is covered, and everything is as the digests say."""
+        """Whether an entry covers every row, and everything matches the digests."""
         states = [*self.rejected, *(state for task in self.tasks for state in task.states)]
         return not self.troubles and all(
             state.proof is not None and not state.proof.troubles for state in states
@@ -101,10 +103,10 @@ class Evidence:
 
 
 def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str) -> Evidence:
-    """Collect what is known of a task, and check what proves it, file by file.
+    """Collect the states of a task, and check the file and digest of each.
 
     Raises:
-        ConfigurationError: no task and no record has the id.
+        ConfigurationError: no task and no rejected record has the id.
     """
     found = verify_archive(archive, Demands(is_fast=True))
     chain = found.chain
@@ -116,19 +118,19 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
         TaskEvidence(
             task,
             tuple(
-                State(row, _proof(connection, versions.get(row["_dlt_load_id"]), row, chain))
-                for row in _rows(connection, _VERSIONS, job_id, *_place(task))
+                ProvedRow(row, _proof(connection, versions.get(row["_dlt_load_id"]), row, chain))
+                for row in _rows(connection, _VERSIONS, job_id, *_key(task))
             ),
-            _rows(connection, _VANISHED, job_id, *_place(task)),
+            _rows(connection, _VANISHED, job_id, *_key(task)),
         )
         for task in _rows(connection, _TASKS, job_id)
     )
     rejected = tuple(
-        State(row, _proof(connection, rejections.get(row["_dlt_load_id"]), row, chain))
+        ProvedRow(row, _proof(connection, rejections.get(row["_dlt_load_id"]), row, chain))
         for row in _rows(connection, _REJECTED, job_id)
     )
     if not tasks and not rejected:
-        raise ConfigurationError(_unknown(connection, job_id))
+        raise ConfigurationError(_unknown_task(connection, job_id))
     return Evidence(
         job_id,
         tasks,
@@ -141,18 +143,18 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
 def _proof(
     connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[Link]
 ) -> Proof | None:
-    """Look whether the archive holds a row of the database, word for word, as its digest says."""
+    """Check that the archive holds a row of the database, and that its file matches its digest."""
     if rows is None:
         return None
     keeper = next(link for link in chain if link.entry.path == rows.keeper.entry.path)
     expected = keeper.digest.tables[rows.table].file_sha256
     troubles = []
     if rows.file is None or not rows.file.exists():
-        troubles.append("the file is not there")
+        troubles.append("the file is missing")
     elif file_sha256(rows.file) != expected:
-        troubles.append("the file's bytes are not those that were kept")
+        troubles.append("the file does not match its digest")
     elif not _holds(connection, rows.file, row):
-        troubles.append("the file holds no such record: the database differs")
+        troubles.append("the file does not hold this record: the database differs")
     return Proof(
         keeper.entry.name,
         rows.load.entry.name,
@@ -171,7 +173,7 @@ def _holds(connection: duckdb.DuckDBPyConnection, file: Path, row: Row) -> bool:
     return connection.execute(sql, values).fetchone() == (1,)
 
 
-def _place(task: Row) -> tuple[Any, ...]:
+def _key(task: Row) -> tuple[Any, ...]:
     return task["region"], task["project_id"], task["created_at"]
 
 
@@ -181,7 +183,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> tupl
     return tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
 
 
-def _unknown(connection: duckdb.DuckDBPyConnection, job_id: str) -> str:
+def _unknown_task(connection: duckdb.DuckDBPyConnection, job_id: str) -> str:
     near = [name for (name,) in connection.execute(_NEAR, [job_id, job_id]).fetchall()]
     meant = f"; did you mean {' or '.join(near)}?" if near else ""
     return f"no task has the job_id {job_id!r}{meant}"

@@ -141,15 +141,23 @@ def _rows(chain: Sequence[Link], segment: ArchiveTable, new: Sequence[Link]) -> 
     ]
 
 
-def relations(rows: Sequence[Rows]) -> Iterator[str]:
-    """Return relations of SQL that give the rows in order, each of as many files as it can."""
+def relations(rows: Sequence[Rows], *, is_ordered: bool = True) -> Iterator[str]:
+    """Return relations of SQL that give the rows in order, each of as many files as it can.
+
+    Args:
+        rows: of loads, in the order in which they are read.
+        is_ordered: whether each relation fixes the order of its rows. If not, each is a file scan,
+            where ``file_row_number`` can be selected.
+    """
     for act_file, group in groupby(rows, key=lambda each: each.act_file):
         of_a_kind = tuple(group)
         if act_file is None:
             yield parquet_sql(*(each.file for each in of_a_kind if each.file is not None))
-        else:
-            load_ids = ", ".join(quoted_text(each.load_id) for each in of_a_kind)
-            yield f"{parquet_sql(act_file)} where _dlt_load_id in ({load_ids})"
+            continue
+        load_ids = ", ".join(quoted_text(each.load_id) for each in of_a_kind)
+        selected = f"{parquet_sql(act_file)} where _dlt_load_id in ({load_ids})"
+        # DuckDB makes a join of a long IN list, and a join keeps no order with several threads.
+        yield f"(select * from {selected} order by file_row_number)" if is_ordered else selected
 
 
 def _typed(segment: ArchiveTable, relation: str) -> str:

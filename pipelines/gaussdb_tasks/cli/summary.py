@@ -78,7 +78,7 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
 def waiting_line(copies: MirrorState) -> str:
     """Return a line about archive entries that are not copied yet."""
     return (
-        f"copies: {copies.waiting:,} entries wait to be copied to {copies.place} since "
+        f"copies: {copies.waiting:,} entries wait to be copied to {copies.remote} since "
         f"{copies.at}: {copies.error}; the next load with --archive-url copies them"
     )
 

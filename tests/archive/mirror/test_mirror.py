@@ -1,5 +1,6 @@
-"""Copies elsewhere: nothing overwritten, nothing forgotten, and a lost machine brought back."""
+"""The mirror: complete, never overwritten, and enough to replace a lost machine."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.mirror.mirror import copy_entries, copy_state, fetch_entries
+from gaussdb_tasks.archive.mirror.mirror import fetch_entries, mirror_entries, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
@@ -21,18 +22,18 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.load import LoadReport, run_load
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
 from tests.support.commands import Command
-from tests.support.emulator_client import NOW, PROJECT, Record, record
+from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.equal_databases import everything
 from tests.support.loads import job_of
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[ThreadedMotoServer]:
-    """Start an S3 server on this machine."""
+    """Start an S3 server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield server
@@ -62,7 +63,7 @@ def s3(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @pytest.fixture(params=["directory", "bucket"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return a place of each kind."""
+    """Return a URL of each kind of remote."""
     if request.param == "directory":
         return f"file://{tmp_path}/copy"
     return str(request.getfixturevalue("s3"))
@@ -72,20 +73,32 @@ def _client() -> Any:
     return boto3.client("s3")
 
 
-def _night(folder: Path, number: int, url: str | None) -> LoadReport:
-    at = NOW + number * DAY
-    listed: list[Record] = [
-        record(each, NOW + each * DAY - HOUR, NOW + each * DAY - MINUTE)
+@pytest.fixture(scope="session")
+def two_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an archive of two loads, to read only."""
+    folder = tmp_path_factory.mktemp("two-loads")
+    for number in range(2):
+        _load(folder, number, None)
+    return folder
+
+
+@pytest.fixture
+def data_dir(two_loads: Path, tmp_path: Path) -> DataDir:
+    """Copy the two loads."""
+    return DataDir(shutil.copytree(two_loads, tmp_path / "data"))
+
+
+def _load(folder: Path, number: int, url: str | None) -> LoadReport:
+    """Run a load that finds one new task; with a URL, mirror the archive."""
+    listed = [
+        record(each, NOW + each * DAY - HOUR, NOW + each * DAY - MINUTE, fail_reason="Jane Doe")
         for each in range(number + 1)
     ]
-    return _load(folder, at, listed, url)
-
-
-def _load(folder: Path, at: Micros, listed: list[Record], url: str | None) -> LoadReport:
-    place = None if url is None else Remote(url)
+    at = NOW + number * DAY
+    remote = None if url is None else Remote(url)
     with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(at)) as emulator:
         job = job_of(emulator, folder, at)
-        return run_load(type(job)(**{**vars(job), "copy_place": place}))
+        return run_load(dataclasses.replace(job, copy_place=remote))
 
 
 def _contents(data_dir: DataDir) -> dict[str, bytes]:
@@ -95,191 +108,203 @@ def _contents(data_dir: DataDir) -> dict[str, bytes]:
     }
 
 
-def _copied(url: str) -> dict[str, bytes]:
-    place = Remote(url)
+def _mirrored(url: str) -> dict[str, bytes]:
+    remote = Remote(url)
     return {
-        f"{entry}/{name}": place.read(f"{entry}/{name}")
-        for entry in place.names()
-        for name in place.names(entry)
+        f"{entry}/{name}": remote.read(f"{entry}/{name}")
+        for entry in remote.names()
+        for name in remote.names(entry)
     }
 
 
-def test_each_night_is_copied(tmp_path: Path, url: str) -> None:
-    """What lies here lies there, byte for byte, and nothing waits."""
-    for number in range(3):
-        report = _night(tmp_path / "data", number, url)
-        assert report.exit_code is ExitCode.DONE
-        assert report.copies is not None
-        assert (report.copies.waiting, report.copies.error) == (0, None)
-    assert _copied(url) == _contents(DataDir(tmp_path / "data"))
+def test_a_load_mirrors_its_entry(data_dir: DataDir, url: str) -> None:
+    """The remote is equal byte for byte, and no entry waits."""
+    mirror_entries(data_dir, Remote(url))
+    assert _mirrored(url) == _contents(data_dir)
+    report = _load(data_dir.path, 2, url)
+    assert report.exit_code is ExitCode.DONE
+    assert report.copies is not None
+    assert (report.copies.waiting, report.copies.error) == (0, None)
+    assert _mirrored(url) == _contents(data_dir)
 
 
-def test_copying_again_changes_nothing(tmp_path: Path, url: str) -> None:
-    """Also when it is not known any more how far it had come."""
-    data_dir = DataDir(tmp_path / "data")
-    _night(data_dir.path, 0, url)
-    before = _copied(url)
+def test_mirroring_again_changes_nothing(data_dir: DataDir, url: str) -> None:
+    """Also when the note of the progress is lost."""
+    mirror_entries(data_dir, Remote(url))
+    before = _mirrored(url)
     (data_dir.path / "archive-copies.json").unlink()
-    assert copy_entries(data_dir, Remote(url)).waiting == 0
-    assert _copied(url) == before
+    assert mirror_entries(data_dir, Remote(url)).waiting == 0
+    assert _mirrored(url) == before
 
 
-def test_nothing_is_overwritten(tmp_path: Path, url: str) -> None:
-    """Where another archive lies, nothing is put, and the load says so."""
-    _night(tmp_path / "one", 0, url)
-    before = _copied(url)
-    report = _night(tmp_path / "other", 0, url)
+def test_another_archive_is_not_overwritten(data_dir: DataDir, tmp_path: Path, url: str) -> None:
+    """The load reports it."""
+    mirror_entries(data_dir, Remote(url))
+    before = _mirrored(url)
+    report = _load(tmp_path / "other", 0, url)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
     assert report.copies is not None
     assert report.copies.waiting == 1
-    assert "another archive lies there" in str(report.copies.error)
-    assert {name: content for name, content in _copied(url).items() if name in before} == before
+    assert "it is of another archive" in str(report.copies.error)
+    assert {name: content for name, content in _mirrored(url).items() if name in before} == before
 
 
-def test_a_night_whose_copy_fails_is_copied_by_the_next(
+def test_an_entry_that_could_not_be_mirrored_is_mirrored_by_the_next_load(
     tmp_path: Path, s3: str, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Published all the same, exit 3; status says how many wait; then both are copied."""
+    """The failed load is published and exits with 3; status shows how many entries wait."""
     data_dir = DataDir(tmp_path / "data")
     with monkeypatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        report = _night(data_dir.path, 0, s3)
+        report = _load(data_dir.path, 0, s3)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
     assert verify(data_dir, Demands()).is_whole
     run = command("status", "--data-dir", data_dir.path)
     assert "copies: 1 entries wait to be copied to s3://audit-" in run.stderr
     assert SECRET not in run.stderr + (data_dir.path / "archive-copies.json").read_text()
-    assert _night(data_dir.path, 1, s3).exit_code is ExitCode.DONE
-    assert _copied(s3) == _contents(data_dir)
+    assert _load(data_dir.path, 1, s3).exit_code is ExitCode.DONE
+    assert _mirrored(s3) == _contents(data_dir)
     assert "copies:" not in command("status", "--data-dir", data_dir.path).stderr
 
 
-def test_the_digest_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry that is cut off in the middle has no digest yet."""
-    data_dir, put = DataDir(tmp_path / "data"), []
-    _night(data_dir.path, 0, None)
-    place = Remote(str(tmp_path / "copy"))
-    monkeypatch.setattr(place, "put", lambda name, _content: put.append(name))
-    copy_entries(data_dir, place)
-    assert put[-1].endswith("/digest.json")
+def test_the_digest_of_an_entry_is_mirrored_last(
+    data_dir: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted entry has no digest yet."""
+    put: list[str] = []
+    remote = Remote(str(tmp_path / "copy"))
+    monkeypatch.setattr(remote, "put", lambda name, _content: put.append(name))
+    mirror_entries(data_dir, remote)
+    entries = sorted({name.partition("/")[0] for name in put})
+    for entry in entries:
+        names = [name for name in put if name.startswith(entry)]
+        assert names[-1] == f"{entry}/digest.json"
+    assert len(entries) == 2
     assert len(put) == len(_contents(data_dir))
 
 
-def test_a_lost_machine(tmp_path: Path, url: str, command: Command) -> None:
-    """Rebuilt from the copy alone the database is equal, every row, every view; loads go on."""
-    for number in range(3):
-        _night(tmp_path / "data", number, url)
-    lost = everything(DataDir(tmp_path / "data").database)
-    shutil.rmtree(tmp_path / "data")
-    run = command("rebuild", "--from", url, "--data-dir", tmp_path / "data")
+@pytest.fixture(scope="session")
+def everything_loaded(two_loads: Path) -> dict[str, Any]:
+    """Return every row of the tables and views after two loads."""
+    return everything(DataDir(two_loads).database)
+
+
+def test_a_lost_machine_is_replaced_from_the_mirror(
+    data_dir: DataDir, everything_loaded: dict[str, Any], url: str, command: Command
+) -> None:
+    """The rebuilt database is equal in every row and view, and loads continue."""
+    mirror_entries(data_dir, Remote(url))
+    shutil.rmtree(data_dir.path)
+    run = command("rebuild", "--from", url, "--data-dir", data_dir.path)
     assert run.exit_code == 0, run.stderr
-    assert "3 entries brought back" in run.stderr
-    assert everything(DataDir(tmp_path / "data").database) == lost
-    report = _night(tmp_path / "data", 3, url)
+    assert "2 entries brought back" in run.stderr
+    assert everything(data_dir.database) == everything_loaded
+    report = _load(data_dir.path, 2, url)
     assert report.exit_code is ExitCode.DONE
-    assert report.entry_name.startswith("000004-")
-    assert verify(DataDir(tmp_path / "data"), Demands()).is_whole
-    assert _copied(url) == _contents(DataDir(tmp_path / "data"))
+    assert report.entry_name.startswith("000003-")
+    assert verify(data_dir, Demands()).is_whole
+    assert _mirrored(url) == _contents(data_dir)
 
 
-def test_damage_does_not_come_back(tmp_path: Path) -> None:
-    """A copy that is not what its digest says is refused by name."""
-    data_dir = DataDir(tmp_path / "data")
-    _night(data_dir.path, 0, str(tmp_path / "copy"))
+def test_a_damaged_entry_is_not_fetched(data_dir: DataDir, tmp_path: Path) -> None:
+    """The error names the file."""
+    remote = Remote(str(tmp_path / "copy"))
+    mirror_entries(data_dir, remote)
     path = next((tmp_path / "copy").glob("*/coverage.parquet"))
     path.write_bytes(path.read_bytes().swapcase())
     with pytest.raises(MirrorError, match=r"coverage\.parquet is missing or damaged"):
-        fetch_entries(DataDir(tmp_path / "new"), Remote(str(tmp_path / "copy")))
+        fetch_entries(DataDir(tmp_path / "new"), remote)
 
 
-def test_only_what_lacks_is_brought_back(tmp_path: Path) -> None:
-    """Entries that are here stay; those of another archive are refused."""
-    url = str(tmp_path / "copy")
-    for number in range(2):
-        _night(tmp_path / "data", number, url)
-    data_dir = DataDir(tmp_path / "data")
+def test_only_missing_entries_of_the_same_archive_are_fetched(
+    data_dir: DataDir, tmp_path: Path
+) -> None:
+    """Present entries stay; another archive is refused."""
+    remote = Remote(str(tmp_path / "copy"))
+    mirror_entries(data_dir, remote)
     before = _contents(data_dir)
     shutil.rmtree(next(data_dir.archive.glob("000002-*")))
-    assert fetch_entries(data_dir, Remote(url)) == 1
+    assert fetch_entries(data_dir, remote) == 1
     assert _contents(data_dir) == before
-    _night(tmp_path / "other", 0, None)
-    with pytest.raises(MirrorError, match="another archive's"):
-        fetch_entries(DataDir(tmp_path / "other"), Remote(url))
-    with pytest.raises(MirrorError, match="holds no archive"):
+    _load(tmp_path / "other", 0, None)
+    with pytest.raises(MirrorError, match="holds another archive"):
+        fetch_entries(DataDir(tmp_path / "other"), remote)
+    with pytest.raises(MirrorError, match="does not hold an archive"):
         fetch_entries(data_dir, Remote(str(tmp_path / "nowhere")))
 
 
-def test_what_was_removed_goes_there_too(tmp_path: Path, url: str) -> None:
-    """After a redaction the next load takes the old files away and puts tombstones."""
-    data_dir = DataDir(tmp_path / "data")
-    listed = [record(1, NOW - DAY, NOW - HOUR, fail_reason="Jane Doe")]
-    _load(data_dir.path, NOW, listed, url)
-    redact(data_dir, ["fail_reason"], [], Amendment("redaction", NOW, "x"), is_dry_run=False)
-    _load(data_dir.path, NOW + DAY, listed, url)
-    assert _copied(url) == _contents(data_dir)
-    assert not any("task_versions.parquet" in name for name in _copied(url) if "000001" in name)
+def test_a_removal_is_mirrored(data_dir: DataDir, url: str) -> None:
+    """After a redaction the old files are replaced by tombstones there too."""
+    mirror_entries(data_dir, Remote(url))
+    amendment = Amendment("redaction", NOW + DAY, "x")
+    redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
+    mirror_entries(data_dir, Remote(url))
+    mirrored = _mirrored(url)
+    assert mirrored == _contents(data_dir)
+    assert not any("task_versions.parquet" in name for name in mirrored if "-load" in name)
 
 
-def test_a_quiet_night_costs_a_call_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many nights lie there already, they are not asked for."""
-    data_dir, calls = DataDir(tmp_path / "data"), []
-    place = Remote(str(tmp_path / "copy"))
+def test_mirroring_makes_one_call_for_each_new_file(
+    data_dir: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any number of entries that are mirrored already."""
+    calls: list[tuple[str, str]] = []
+    remote = Remote(str(tmp_path / "copy"))
     for name in ("put", "read", "names", "remove"):
         monkeypatch.setattr(
-            place, name, lambda *arguments, called=name: calls.append((called, arguments[0]))
+            remote, name, lambda *arguments, called=name: calls.append((called, arguments[0]))
         )
-    for number in range(3):
-        _night(data_dir.path, number, None)
-        calls.clear()
-        copy_entries(data_dir, place)
-    entry = data_dir.archive / f"{calls[0][1].partition('/')[0]}"
-    assert [called for called, _ in calls] == ["put"] * len(list(entry.iterdir()))
+    newest = next(data_dir.archive.glob("000002-*"))
+    newest.rename(tmp_path / newest.name)
+    mirror_entries(data_dir, remote)
+    calls.clear()
+    (tmp_path / newest.name).rename(newest)
+    mirror_entries(data_dir, remote)
+    names = sorted(path.name for path in newest.iterdir())
+    assert sorted(calls) == [("put", f"{newest.name}/{name}") for name in names]
 
 
-def test_object_lock_is_asked_for(tmp_path: Path, s3: str, command: Command) -> None:
-    """In a bucket that can lock, each file is put with a date until which it cannot go."""
+def test_object_lock_is_set_on_each_file(data_dir: DataDir, s3: str, command: Command) -> None:
+    """A bucket without object lock is refused; the option needs --archive-url."""
     bucket = s3.split("/")[2] + "-locked"
     _client().create_bucket(
         Bucket=bucket,
         CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
         ObjectLockEnabledForBucket=True,
     )
-    data_dir = DataDir(tmp_path / "data")
-    _night(data_dir.path, 0, None)
-    state = copy_entries(data_dir, Remote(f"s3://{bucket}/x", NOW + 9_000 * DAY))
+    state = mirror_entries(data_dir, Remote(f"s3://{bucket}/x", NOW + 9_000 * DAY))
     assert (state.waiting, state.error) == (0, None)
     for listed in _client().list_objects_v2(Bucket=bucket)["Contents"]:
         kept = _client().head_object(Bucket=bucket, Key=listed["Key"])
         assert kept["ObjectLockMode"] == "GOVERNANCE"
         assert kept["ObjectLockRetainUntilDate"].year == 2050
     (data_dir.path / "archive-copies.json").unlink()
-    state = copy_entries(data_dir, Remote(s3, NOW + 9_000 * DAY))
+    state = mirror_entries(data_dir, Remote(s3, NOW + 9_000 * DAY))
     assert "has no object lock" in str(state.error)
     run = command("load", "--archive-lock", "1y", env={"OS_TOKEN": "x"})
     assert (run.exit_code, "--archive-url" in run.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("url", ["carrier-pigeon://loft", "s4://x"])
-def test_a_place_that_is_none(url: str) -> None:
-    """It is a wrong option, said with what would be right."""
+def test_an_unsupported_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="--archive-url"):
         Remote(url)
 
 
-def test_secrets_in_an_address_are_not_told(tmp_path: Path) -> None:
-    """User and password of a URL stay out of what is noted and said."""
-    place = Remote("s3://user:hidden@bucket/prefix?token=hidden")
-    assert "hidden" not in place.name
+def test_secrets_in_a_url_are_hidden(tmp_path: Path) -> None:
+    """User, password and query are in no name and no message."""
+    remote = Remote("s3://user:hidden@bucket/prefix?token=hidden")
+    assert "hidden" not in remote.name
     with pytest.raises(MirrorError) as caught:
-        place.read("x")
+        remote.read("x")
     assert "hidden" not in str(caught.value)
-    assert copy_state(DataDir(tmp_path)) is None
+    assert read_mirror_state(DataDir(tmp_path)) is None
     assert "hidden" not in Remote("s3://user:hid/hidden@bucket/prefix").name
     assert Remote("s3://bucket/a@b").name == "s3://bucket/a@b"
 
 
-def test_the_note_is_plain(tmp_path: Path) -> None:
-    """How far the copy has come can be read by anybody."""
-    _night(tmp_path / "data", 0, str(tmp_path / "copy"))
-    noted = json.loads((tmp_path / "data" / "archive-copies.json").read_text())
-    assert (noted["sequence"], noted["waiting"]) == (1, 0)
+def test_the_progress_is_noted_as_json(data_dir: DataDir, tmp_path: Path) -> None:
+    mirror_entries(data_dir, Remote(str(tmp_path / "copy")))
+    noted = json.loads((data_dir.path / "archive-copies.json").read_text())
+    assert noted["place"] == str(tmp_path / "copy")
+    assert (noted["sequence"], noted["waiting"]) == (2, 0)

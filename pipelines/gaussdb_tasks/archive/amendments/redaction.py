@@ -1,7 +1,7 @@
-"""Redaction: a column or a task loses what must not be kept, on the record.
+"""Redaction: replace values that must not be kept, in columns and in raw records.
 
-What tells tasks apart, when they ran and how they ended stays, so that every figure stays right and
-the next load does not take the task for a new one.
+Identity, times and result of a task stay. So every figure stays right, and the next load finds the
+task unchanged.
 """
 
 import json
@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 
 from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.amendment import (
     Amendment,
-    Effects,
-    RowChange,
-    perform,
-    rewrite,
-    told,
-    workshop,
+    AmendmentReport,
+    report,
+    write_amendment,
 )
-from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.archive.amendments.context import AmendmentContext, open_context
+from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.normalise import normalise
 
@@ -33,7 +33,9 @@ COLUMNS: Final = (
     "instance_status",
     "extra",
 )
-"""The columns that can hold what must not be kept."""
+"""The columns that can be redacted."""
+
+_BATCH_SIZE: Final = 10_000
 
 _IDENTITY: Final = frozenset({"job_id", "name", "status", "process", "created_at", "ended_at"})
 _INSTANCE: Final = "instance_info"
@@ -46,59 +48,53 @@ def redact(
     data_dir: DataDir,
     columns: Sequence[str],
     job_ids: Sequence[str],
-    act: Amendment,
+    amendment: Amendment,
     *,
     is_dry_run: bool,
-) -> Effects:
-    """Remove what columns hold, of all tasks or of some.
+) -> AmendmentReport:
+    """Replace the values of columns, of all tasks or of some.
 
     Args:
-        data_dir: whose archive and database it is.
-        columns: some of ``COLUMNS``; none: all of them.
-        job_ids: of which tasks; none: of all.
-        act: how it is put on the record.
-        is_dry_run: whether to say only what would change.
+        data_dir: the directory with the archive and the database.
+        columns: some of ``COLUMNS``; empty for all of them.
+        job_ids: the tasks; empty for all.
+        amendment: what the entry records.
+        is_dry_run: whether to report only.
     """
     wanted = tuple(columns) or COLUMNS
-    with workshop(data_dir) as shop:
-        shop.connection.create_function(
-            "without_payload",
-            lambda raw: without_payload(raw, wanted),
-            ["varchar"],
-            "varchar",
+    is_meant = _conditions(job_ids)
+    with open_context(data_dir) as context:
+        context.connection.execute(
+            "create table redacted_tasks as select unnest(?::varchar[]) as job_id", [list(job_ids)]
         )
-        shop.connection.create_function(
-            "extra_without_payload",
-            lambda raw: _extra(without_payload(raw, wanted)),
-            ["varchar"],
-            "varchar",
-        )
-        shop.connection.execute("create table redacted_tasks (job_id varchar)")
-        for job_id in job_ids:
-            shop.connection.execute("insert into redacted_tasks values (?)", [job_id])
-        rewrites = rewrite(
-            shop,
+        _redact_records(context, wanted, is_meant)
+        rewrites = plan_rewrites(
+            context,
             {
-                archive_tables.TASK_VERSIONS: _of_tasks(wanted, job_ids),
-                archive_tables.REJECTED_RECORDS: _of_rejected_records(job_ids),
+                archive_tables.TASK_VERSIONS: _versions_change(
+                    wanted, is_meant[archive_tables.TASK_VERSIONS]
+                ),
+                archive_tables.REJECTED_RECORDS: _rejected_records_change(
+                    is_meant[archive_tables.REJECTED_RECORDS]
+                ),
             },
         )
         if is_dry_run or not rewrites:
-            return told(shop, rewrites)
-        return perform(data_dir, shop, act, rewrites, is_removing=True)
+            return report(context, rewrites)
+        return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
 
 
 def without_payload(raw: str, columns: Sequence[str]) -> str:
-    """Return a record's text without what columns were read from; the rest stays word for word.
+    """Return a record's text with the fields of columns replaced; the rest stays word for word.
 
-    What cannot be read as a record is removed whole.
+    A text that is not a record is replaced completely.
     """
     try:
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         instance = _instance(fields)
     except (msgspec.DecodeError, UnicodeError):
         return REMOVED
-    # An instance that is no object cannot be told apart into columns.
+    # An instance that is not an object cannot be split into columns.
     is_instance_kept = instance is not None or not _OF_INSTANCE.intersection(columns)
     always = _IDENTITY | {_INSTANCE} if is_instance_kept else _IDENTITY
     kept: dict[str, Any] = {
@@ -127,7 +123,7 @@ def _stays(name: str, columns: Sequence[str], always: frozenset[str]) -> bool:
 
 
 def _extra(raw: str) -> str:
-    """Return what the normaliser makes of the fields that have no column."""
+    """Return what the normaliser puts into ``extra``."""
     try:
         task = normalise(parse_record(raw))
     except BrokenBodyError:
@@ -141,28 +137,70 @@ def _instance(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw] | None:
     return msgspec.json.decode(fields[_INSTANCE], type=dict[str, msgspec.Raw])
 
 
-def _of_tasks(columns: Sequence[str], job_ids: Sequence[str]) -> RowChange:
-    is_meant = "job_id in (from redacted_tasks)" if job_ids else "true"
+def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
+    """Return the condition of rows to redact, by table."""
+    return {
+        archive_tables.TASK_VERSIONS: (
+            "kept.job_id in (select job_id from redacted_tasks)" if job_ids else "true"
+        ),
+        archive_tables.REJECTED_RECORDS: (
+            "exists (from redacted_tasks where redacted_tasks.job_id = kept.job_id"
+            " or contains(kept.raw, redacted_tasks.job_id))"
+            if job_ids
+            else "true"
+        ),
+    }
+
+
+def _redact_records(
+    context: AmendmentContext, columns: Sequence[str], is_meant: dict[ArchiveTable, str]
+) -> None:
+    """Fill a table with each distinct record to redact, its new text and its new ``extra``.
+
+    Python functions inside SQL would need numpy.
+    """
+    context.connection.execute(
+        "create table redacted_records (raw varchar, redacted_raw varchar, redacted_extra varchar)"
+    )
+    records = " union ".join(
+        f"select raw from ({context.relation(table)}) as kept where {condition}"
+        for table, condition in is_meant.items()
+    )
+    cursor = context.connection.cursor().execute(records)
+    while batch := cursor.fetchmany(_BATCH_SIZE):
+        raws = [raw for (raw,) in batch]
+        redacted = [without_payload(raw, columns) for raw in raws]
+        records_batch = pa.table(
+            {
+                "raw": pa.array(raws, pa.string()),
+                "redacted_raw": pa.array(redacted, pa.string()),
+                "redacted_extra": pa.array([_extra(raw) for raw in redacted], pa.string()),
+            }
+        )
+        context.connection.register("records_batch", records_batch)
+        context.connection.execute("insert into redacted_records from records_batch")
+        context.connection.unregister("records_batch")
+
+
+def _versions_change(columns: Sequence[str], is_meant: str) -> RowChange:
     replaced = {
         name: f"case when {is_meant} and {name} is not null then {quoted_text(REMOVED)} "
         f"else {name} end"
         for name in columns
         if name != "extra"
     }
-    replaced["raw"] = f"case when {is_meant} then without_payload(raw) else raw end"
-    replaced["extra"] = (
-        f"case when {is_meant} and extra is not null then extra_without_payload(raw) else extra end"
-    )
+    replaced["raw"] = _redacted("raw", is_meant)
+    replaced["extra"] = _redacted("extra", f"{is_meant} and extra is not null")
     return RowChange(replaced=replaced)
 
 
-def _of_rejected_records(job_ids: Sequence[str]) -> RowChange:
-    is_meant = (
-        "exists (from redacted_tasks where redacted_tasks.job_id = kept.job_id"
-        " or contains(kept.raw, redacted_tasks.job_id))"
-        if job_ids
-        else "true"
+def _rejected_records_change(is_meant: str) -> RowChange:
+    # The reason stays: it quotes only fields of a task's identity, which redaction leaves.
+    return RowChange(replaced={"raw": _redacted("raw", is_meant)})
+
+
+def _redacted(column: str, is_meant: str) -> str:
+    redacted = (
+        f"(select redacted_{column} from redacted_records where redacted_records.raw = kept.raw)"
     )
-    # The reason stays: it quotes what tells tasks apart, which redaction leaves.
-    replaced = f"case when {is_meant} then without_payload(raw) else raw end"
-    return RowChange(replaced={"raw": replaced})
+    return f"case when {is_meant} then {redacted} else {column} end"

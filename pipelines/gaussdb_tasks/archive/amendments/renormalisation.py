@@ -1,8 +1,8 @@
-"""Renormalisation: today's normaliser over the records of the past, on the record.
+"""Renormalisation: apply today's normaliser to all records of the archive.
 
-What was received is kept word for word, so a mended parser can read it again: columns change, tasks
-get another start, a record that could not be read becomes a task. The archive's earlier files stay
-as they are; an act says what their rows are from now on.
+Records are kept as received, so a fixed parser can read them again. Columns change, tasks get
+another start, a rejected record becomes a task. The earlier files of the archive stay; the
+amendment's file holds the new rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +14,14 @@ import pyarrow as pa
 from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.amendment import (
+    TASK_TABLES,
     Amendment,
-    AmendmentContext,
-    Effect,
-    Effects,
-    Rewrite,
-    perform,
-    told,
-    union,
-    workshop,
+    AmendmentReport,
+    report,
+    write_amendment,
 )
+from gaussdb_tasks.archive.amendments.context import AmendmentContext, in_order, open_context, union
+from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows
 from gaussdb_tasks.archive.store import Link
@@ -34,14 +32,8 @@ from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.times import DAY, Micros, iso
 
 Row: TypeAlias = dict[str, Any]
-"""A row by column; instants are microseconds since 1970-01-01 UTC, dates days."""
+"""Values by column; times are microseconds since 1970-01-01 UTC, dates are days since then."""
 
-_SEGMENTS: Final = (
-    archive_tables.TASK_VERSIONS,
-    archive_tables.SIGHTINGS,
-    archive_tables.REJECTED_RECORDS,
-    archive_tables.VANISHED_TASKS,
-)
 _READ_AS: Final[Mapping[str, str]] = {
     "timestamp": "epoch_us({0}) as {0}",
     "date": "date_diff('day', date '1970-01-01', {0}) as {0}",
@@ -50,7 +42,7 @@ _READ_AS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What today's normaliser reads otherwise; ``column`` None: the row as a whole."""
+    """A value that today's normaliser reads differently; ``column`` None for the whole row."""
 
     entry: str
     table: str
@@ -65,7 +57,7 @@ class Difference:
 
 @dataclass
 class _Identity:
-    """A task as the records told so far make it."""
+    """A task, as far as its records have been read again."""
 
     created_at: Micros
     first_seen_at: Micros
@@ -74,15 +66,15 @@ class _Identity:
 
 
 @dataclass
-class _Replay:
-    """The records of all loads, read again in their order."""
+class _Rereading:
+    """Read the records of all loads again, in order of the loads."""
 
     differences: list[Difference] = field(default_factory=list)
     _tasks: dict[tuple[Any, ...], _Identity] = field(default_factory=dict)
     _by_old_key: dict[tuple[Any, ...], _Identity] = field(default_factory=dict)
 
-    def load(self, entry: str, old: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
-        """Return a load's rows as they are read today, by segment."""
+    def read_load(self, entry: str, old: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+        """Return the new rows of a load, by table name."""
         versions: list[Row] = []
         sightings: dict[int, Row] = {}
         rejected: list[Row] = []
@@ -93,7 +85,7 @@ class _Replay:
                 versions.append(self._version(row, read, key))
                 identity = self._tasks[key]
                 sightings[id(identity)] = _sighting(versions[-1], identity, row["observed_at"])
-                self._differs(entry, row, None, row["reason"], None)
+                self._add_difference(entry, row, None, row["reason"], None)
             else:
                 rejected.append(self._rejection(entry, row, read))
         versions += [
@@ -117,10 +109,9 @@ class _Replay:
         old_key = _key(row, row["created_at"])
         read = _read(row["raw"])
         if isinstance(read, Rejection) or read is None:
-            # What was a task stays one: nothing is lost by a parser that reads less.
-            reason = "it is no record" if read is None else read.reason
+            # A task stays a task: a parser that reads less must not lose it.
             if read is not None:
-                self._differs(entry, row, None, "a task", reason)
+                self._add_difference(entry, row, None, "a task", read.reason)
             read = None
         identity = self._by_old_key.get(old_key)
         if identity is None:
@@ -128,15 +119,15 @@ class _Replay:
             key = _key(row, created_at)
             identity = self._tasks.setdefault(key, _Identity(created_at, row["observed_at"]))
             self._by_old_key[old_key] = identity
-        # The hash is of what was received, which a redaction may have taken from the record.
+        # The hash is of the record as received, which a redaction may have changed.
         new = row | self._columns(row, read, identity) | {"version_hash": row["version_hash"]}
         for name, was in row.items():
             if new[name] != was:
-                self._differs(entry, row, name, was, new[name])
+                self._add_difference(entry, row, name, was, new[name])
         return new
 
     def _version(self, row: Row, read: Task, key: tuple[Any, ...]) -> Row:
-        """Make a version of a record that could not be read."""
+        """Make a version of a record that was rejected before."""
         identity = self._tasks.setdefault(key, _Identity(read.created_at, row["observed_at"]))
         kept = ("region", "project_id", "observed_at", "_dlt_load_id")
         return {name: row[name] for name in kept} | self._columns(row, read, identity)
@@ -159,106 +150,112 @@ class _Replay:
         new = row | {"reason": read.reason, "job_id": read.job_id, "created_at": read.created_at}
         for name in ("reason", "job_id", "created_at"):
             if new[name] != row[name]:
-                self._differs(entry, row, name, row[name], new[name])
+                self._add_difference(entry, row, name, row[name], new[name])
         return new
 
-    def _differs(self, entry: str, row: Row, column: str | None, was: Any, now: Any) -> None:
-        segment = (
+    def _add_difference(self, entry: str, row: Row, column: str | None, was: Any, now: Any) -> None:
+        table = (
             archive_tables.TASK_VERSIONS if "version" in row else archive_tables.REJECTED_RECORDS
         )
         self.differences.append(
             Difference(
                 entry=entry,
-                table=segment.name,
+                table=table.name,
                 region=row["region"],
                 project_id=row["project_id"],
                 job_id=row["job_id"],
                 version=row.get("version"),
                 column=column,
-                was=_text(segment, column, was),
-                now=_text(segment, column, now),
+                was=_text(table, column, was),
+                now=_text(table, column, now),
             )
         )
 
 
 def renormalise(
-    data_dir: DataDir, act: Amendment, *, is_dry_run: bool
-) -> tuple[Effects, Sequence[Difference]]:
-    """Read every record again, and put on the record what is read otherwise today.
+    data_dir: DataDir, amendment: Amendment, *, is_dry_run: bool
+) -> tuple[AmendmentReport, Sequence[Difference]]:
+    """Read every record again, and write the rows that are read differently today.
 
     Args:
-        data_dir: whose archive and database it is; the database is made again.
-        act: how it is put on the record.
-        is_dry_run: whether to say only what would differ.
+        data_dir: the directory with the archive and the database.
+        amendment: what the entry records.
+        is_dry_run: whether to report only.
+
+    Returns:
+        the report, and each value that differs.
     """
-    with workshop(data_dir) as shop:
-        replay = _Replay()
-        rewrites = _rewrites(shop, replay)
+    with open_context(data_dir) as context:
+        rereading = _Rereading()
+        rewrites = _rewrites(context, rereading)
         if is_dry_run or not rewrites:
-            return told(shop, rewrites), replay.differences
-        effects = perform(data_dir, shop, act, rewrites, is_removing=False)
-        return effects, replay.differences
+            return report(context, rewrites), rereading.differences
+        written = write_amendment(data_dir, context, amendment, rewrites, is_removing=False)
+        return written, rereading.differences
 
 
-def _rewrites(shop: AmendmentContext, replay: _Replay) -> list[Rewrite]:
-    """Compare the rows of every load with what is read of them today."""
-    by_segment = {
-        segment: {rows.load.digest.sequence: rows for rows in shop.rows(segment)}
-        for segment in _SEGMENTS
+def _rewrites(context: AmendmentContext, rereading: _Rereading) -> list[Rewrite]:
+    """Compare the rows of every load with those that today's normaliser makes."""
+    by_table = {
+        table: {rows.load.digest.sequence: rows for rows in context.rows(table)}
+        for table in TASK_TABLES
     }
-    effects: dict[ArchiveTable, dict[int, Effect]] = {segment: {} for segment in _SEGMENTS}
-    for link in shop.chain:
+    effects: dict[ArchiveTable, dict[int, Effect]] = {table: {} for table in TASK_TABLES}
+    for link in context.chain:
         if link.digest.load is None:
             continue
         sequence = link.digest.sequence
         old = {
-            segment.name: _rows(shop, segment, by_segment[segment].get(sequence))
-            for segment in _SEGMENTS
+            table.name: _rows(context, table, by_table[table].get(sequence))
+            for table in TASK_TABLES
         }
-        new = replay.load(link.entry.name, old)
-        for segment in _SEGMENTS:
-            changed = _count_changes(old[segment.name], new[segment.name])
+        new = rereading.read_load(link.entry.name, old)
+        for table in TASK_TABLES:
+            changed = _count_changes(old[table.name], new[table.name])
             if changed:
-                effects[segment][sequence] = Effect(rows_changed=changed)
-                _keep(shop, segment, link, new[segment.name])
+                effects[table][sequence] = Effect(rows_changed=changed)
+                _add_restated(context, table, link, new[table.name])
     return [
         Rewrite(
-            segment,
-            f"(from restated_{segment.name})",
+            table,
+            f"from restated_{table.name}",
             found,
-            file_name=f"{segment.name}.renormalised.parquet",
+            file_name=f"{table.name}.renormalised.parquet",
         )
-        for segment, found in effects.items()
+        for table, found in effects.items()
         if found
     ]
 
 
-def _rows(shop: AmendmentContext, segment: ArchiveTable, rows: Rows | None) -> list[Row]:
+def _rows(context: AmendmentContext, table: ArchiveTable, rows: Rows | None) -> list[Row]:
     if rows is None:
         return []
     columns = ", ".join(
-        _READ_AS.get(column.data_type, "{0}").format(column.name) for column in segment.columns
+        _READ_AS.get(column.data_type, "{0}").format(column.name) for column in table.columns
     )
-    cursor = shop.connection.execute(f"select {columns} from ({union(segment, [rows])})")
-    names = segment.column_names
+    relation = in_order(table, union(table, [rows]))
+    cursor = context.connection.execute(f"select {columns} from ({relation})")
+    names = table.column_names
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def _keep(shop: AmendmentContext, segment: ArchiveTable, link: Link, rows: Iterable[Row]) -> None:
-    """Keep a load's rows, as they are read today, for the act's file."""
+def _add_restated(
+    context: AmendmentContext, table: ArchiveTable, link: Link, rows: Iterable[Row]
+) -> None:
+    """Add the new rows of a load to the table that is written into the amendment's file."""
     identity = link.digest.load
     marked = [row | {"_dlt_load_id": identity.load_id if identity else None} for row in rows]
-    declared = Table(segment.name, segment.meaning, segment.columns, segment.key)
+    declared = Table(table.name, table.meaning, table.columns, table.key)
     batch: pa.Table = declared.arrow_from_rows(marked)
-    name = f"restated_{segment.name}"
-    shop.connection.register("batch", batch)
-    shop.connection.execute(f"create table if not exists {name} as from batch limit 0")
-    shop.connection.execute(f"insert into {name} from batch")
-    shop.connection.unregister("batch")
+    name = f"restated_{table.name}"
+    context.connection.register("batch", batch)
+    context.connection.execute(f"create table if not exists {name} as from batch limit 0")
+    context.connection.execute(f"insert into {name} from batch")
+    context.connection.unregister("batch")
 
 
 def _read(raw: str) -> Task | Rejection | None:
-    """Normalise a record again; None if its text is no record, as after a redaction."""
+    """Normalise a record; return None if its text is not a record, as after a redaction."""
     try:
         return normalise(parse_record(raw))
     except BrokenBodyError:
@@ -286,8 +283,8 @@ def _key(row: Row, created_at: Micros) -> tuple[Any, ...]:
     return row["region"], row["project_id"], row["job_id"], created_at
 
 
-def _text(segment: ArchiveTable, column: str | None, value: Any) -> str | None:
+def _text(table: ArchiveTable, column: str | None, value: Any) -> str | None:
     if value is None:
         return None
-    types = {each.name: each.data_type for each in segment.columns}
+    types = {each.name: each.data_type for each in table.columns}
     return iso(value) if column and types[column] == "timestamp" else str(value)

@@ -1,37 +1,35 @@
-"""Retention: what is older than a period goes, on the record; what is held stays."""
+"""Retention: remove tasks and records older than a period, except those under a legal hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.amendment import (
-    PAYLOAD,
+    TASK_TABLES,
     Amendment,
-    AmendmentContext,
-    Effects,
-    RowChange,
-    perform,
-    rewrite,
-    told,
-    workshop,
+    AmendmentReport,
+    report,
+    write_amendment,
 )
+from gaussdb_tasks.archive.amendments.context import AmendmentContext, open_context
+from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, Micros, iso
 
-# What the task center may still list would be read again by the next load.
-SHORTEST_DAYS = 62
+# The next load would read again what the task center may still list.
+MIN_DAYS = 62
 
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """What stays, however old: a legal hold.
+    """Legal holds: tasks that stay at any age.
 
     Attributes:
         instances: ids or names of instances.
-        stretches: time in which a task was started.
+        time_ranges: tasks started in them stay.
     """
 
     instances: Sequence[str] = ()
@@ -39,44 +37,46 @@ class Holds:
 
 
 def retain(
-    data_dir: DataDir, before: Micros, holds: Holds, act: Amendment, *, is_dry_run: bool
-) -> Effects:
-    """Remove tasks that no load saw since an instant, and records rejected before it.
+    data_dir: DataDir, before: Micros, holds: Holds, amendment: Amendment, *, is_dry_run: bool
+) -> AmendmentReport:
+    """Remove tasks that no load has seen since a time, and records rejected before it.
 
-    Loads, coverage and digests stay: what was there, and that it was whole, can still be proved.
+    Loads, coverage and digests stay, so that the completeness of the past can still be proved.
 
     Args:
-        data_dir: whose archive and database it is.
-        before: what was last seen before goes.
-        holds: what stays nevertheless.
-        act: how it is put on the record.
-        is_dry_run: whether to say only what would go.
+        data_dir: the directory with the archive and the database.
+        before: tasks last seen before this time are removed.
+        holds: exceptions.
+        amendment: what the entry records.
+        is_dry_run: whether to report only.
 
     Raises:
-        ConfigurationError: the period is so short that the next load would bring things back.
+        ConfigurationError: the next load could read again what would be removed.
     """
-    if before > act.at - SHORTEST_DAYS * DAY:
+    if before > amendment.at - MIN_DAYS * DAY:
         message = (
-            f"--keep: what was seen since {iso(before)} may still be in the task center; keep "
-            f"{SHORTEST_DAYS} days at least"
+            f"--keep: the period is too short; the task center may still list tasks seen since "
+            f"{iso(before)}, and the next load would add them again; keep {MIN_DAYS} days at least"
         )
         raise ConfigurationError(message)
-    with workshop(data_dir) as shop:
-        _name_old_tasks(shop, before, holds)
-        rewrites = rewrite(shop, {segment: _change(segment, holds) for segment in PAYLOAD})
+    with open_context(data_dir) as context:
+        _select_old_tasks(context, before, holds)
+        changes = {table: _change(table, holds) for table in TASK_TABLES}
+        rewrites = plan_rewrites(context, changes)
         if is_dry_run or not rewrites:
-            return told(shop, rewrites)
-        return perform(data_dir, shop, act, rewrites, is_removing=True)
+            return report(context, rewrites)
+        return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
 
 
-def _name_old_tasks(shop: AmendmentContext, before: Micros, holds: Holds) -> None:
-    connection = shop.connection
+def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -> None:
+    """Fill the tables that ``_change`` refers to: old tasks, old loads, and holds."""
+    connection = context.connection
     connection.execute("create table loads (_dlt_load_id varchar, is_old boolean)")
     connection.execute("create table held_instances (instance varchar)")
     connection.execute("create table held_time (held_from timestamp, held_to timestamp)")
     loads = [
         (link.digest.load.load_id, link.digest.at < iso(before))
-        for link in shop.chain
+        for link in context.chain
         if link.digest.load is not None
     ]
     connection.executemany("insert into loads values (?, ?)", loads)
@@ -87,10 +87,11 @@ def _name_old_tasks(shop: AmendmentContext, before: Micros, holds: Holds) -> Non
             "insert into held_time values (make_timestamp(?), make_timestamp(?))", [start, end]
         )
     seen = " union all ".join(
-        f"select region, project_id, job_id, created_at, _dlt_load_id from ({shop.relation(each)})"
-        for each in (archive_tables.SIGHTINGS, archive_tables.VANISHED_TASKS)
+        "select region, project_id, job_id, created_at, _dlt_load_id "
+        f"from ({context.relation(table)})"
+        for table in (archive_tables.SIGHTINGS, archive_tables.VANISHED_TASKS)
     )
-    versions = shop.relation(archive_tables.TASK_VERSIONS)
+    versions = context.relation(archive_tables.TASK_VERSIONS)
     connection.execute(f"""
         create table old_tasks as
         select region, project_id, job_id, created_at
@@ -117,11 +118,11 @@ def _name_old_tasks(shop: AmendmentContext, before: Micros, holds: Holds) -> Non
     """)
 
 
-def _change(segment: ArchiveTable, holds: Holds) -> RowChange:
-    if segment is archive_tables.REJECTED_RECORDS:
-        # What cannot be read may tell of a held instance in any place, and of any time.
+def _change(table: ArchiveTable, holds: Holds) -> RowChange:
+    if table is archive_tables.REJECTED_RECORDS:
+        # The text of a rejected record may name a held instance anywhere.
         is_held = "exists (from held_instances where contains(kept.raw, instance))"
-        if holds.time_ranges:
+        if holds.time_ranges:  # a record without a readable start may be of any time
             is_held += (
                 " or kept.created_at is null or exists (from held_time"
                 " where kept.created_at >= held_from and kept.created_at < held_to)"

@@ -1,1 +1,1 @@
-"""Copies of the archive in another folder or bucket."""
+"""The mirror: a copy of the archive in another folder or bucket."""

@@ -1,7 +1,7 @@
-"""Copies of the archive elsewhere: every entry is put there once, and brought back when need be.
+"""Mirror the archive: copy each entry to a remote once, and fetch entries back.
 
-What was copied so far is noted beside the archive, so that a night costs a call a file, however
-many nights lie there already.
+Progress is noted beside the archive. So a load costs one call for each new file, at any number of
+entries.
 """
 
 from pathlib import Path
@@ -29,18 +29,18 @@ _NOTE_NAME: Final = "archive-copies.json"
 
 
 class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the copy has come.
+    """The progress of the mirror.
 
     Attributes:
-        place: where it is.
-        sequence: the last entry that is there whole, with all before it; 0 for none.
-        sha256: of that entry's digest.
-        waiting: how many entries of the archive are not there yet.
+        remote: the URL of the remote, without secrets.
+        sequence: the last entry that is complete there, with all before it; 0 for none.
+        sha256: SHA-256 of that entry's digest.
+        waiting: the number of entries that are not there yet.
         at: when this was noted, UTC.
         error: why entries wait.
     """
 
-    place: str
+    remote: str = msgspec.field(name="place")
     sequence: int = 0
     sha256: str | None = None
     waiting: int = 0
@@ -48,29 +48,29 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-def copy_state(data_dir: DataDir) -> MirrorState | None:
-    """Return how far the copy had come after the last load; None if none was ever made."""
+def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
+    """Read the progress after the last load; None if there is no mirror."""
     try:
         return msgspec.json.decode((data_dir.path / _NOTE_NAME).read_bytes(), type=MirrorState)
     except (OSError, msgspec.DecodeError):
         return None
 
 
-def copy_entries(data_dir: DataDir, place: Remote) -> MirrorState:
-    """Copy the entries that are not there yet, in order; note how far it came.
+def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
+    """Copy the entries that the remote lacks, in order, and note the progress.
 
-    The digest of an entry comes last: an entry with a digest is whole. What stands in the way is
-    noted, not raised.
+    The digest of an entry is copied last: an entry with a digest is complete. An error is noted,
+    not raised.
     """
     entries = Archive(data_dir.archive).entries()
-    state = _where_it_stands(copy_state(data_dir), place, entries)
+    state = _start_state(read_mirror_state(data_dir), remote, entries)
     error = None
     for entry in entries:
         if entry.sequence <= state.sequence:
             continue
         try:
             link = entry.read()
-            _copy(place, link)
+            _copy(remote, link)
         except (GaussdbTasksError, OSError) as caught:
             error = str(caught)
             break
@@ -82,36 +82,36 @@ def copy_entries(data_dir: DataDir, place: Remote) -> MirrorState:
     return state
 
 
-def fetch_entries(data_dir: DataDir, place: Remote) -> int:
-    """Bring back the entries that the archive lacks; return how many.
+def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
+    """Fetch the entries that the archive lacks; return their number.
 
-    Each is checked against its digest before it enters.
+    Each entry is checked against its digest before it is added.
 
     Raises:
-        CopyError: the place cannot be read, or what lies there is damaged or another archive.
-        LockedError: a load is at work.
+        MirrorError: the remote cannot be read, is damaged, or holds another archive.
+        LockedError: a load is running.
     """
     data_dir.prepare()
     with data_dir.locked(), data_dir.scratch("fetch") as scratch:
         archive = Archive(data_dir.archive)
-        names = [name for name in place.names() if DIGEST_NAME in place.names(name)]
+        names = [name for name in remote.names() if DIGEST_NAME in remote.names(name)]
         if not names:
-            message = f"{place.name} holds no archive"
+            message = f"{remote.name} does not hold an archive; check the URL"
             raise MirrorError(message)
-        here = {entry.name: entry for entry in archive.entries()}
-        _refuse_another_archive(place, [here[name] for name in names if name in here])
-        missing = [name for name in names if name not in here]
+        local = {entry.name: entry for entry in archive.entries()}
+        _refuse_another_archive(remote, [local[name] for name in names if name in local])
+        missing = [name for name in names if name not in local]
         for name in missing:
-            archive.add(_fetch(place, name, scratch / name), name)
+            archive.add(_fetch(remote, name, scratch / name), name)
     return len(missing)
 
 
-def _where_it_stands(
-    noted: MirrorState | None, place: Remote, entries: tuple[Entry, ...]
+def _start_state(
+    noted: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
 ) -> MirrorState:
-    """Go on from what was noted if it is of this place and this archive, else from the first."""
-    fresh = MirrorState(place=place.name)
-    if noted is None or noted.place != place.name:
+    """Return the noted state if it is of this remote and this archive, else an empty one."""
+    fresh = MirrorState(remote=remote.name)
+    if noted is None or noted.remote != remote.name:
         return fresh
     for entry in entries:
         if entry.sequence == noted.sequence:
@@ -122,25 +122,25 @@ def _where_it_stands(
     return fresh
 
 
-def _copy(place: Remote, link: Link) -> None:
+def _copy(remote: Remote, link: Link) -> None:
     paths = sorted(link.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
     for path in paths:
-        place.put(f"{link.entry.name}/{path.name}", path.read_bytes())
+        remote.put(f"{link.entry.name}/{path.name}", path.read_bytes())
     for removal in removals([link]):
         tombstone = tombstone_name(removal.file.file)
-        place.put(f"{removal.file.entry}/{tombstone}", removal.tombstone)
-        place.remove(f"{removal.file.entry}/{removal.file.file}")
+        remote.put(f"{removal.file.entry}/{tombstone}", removal.tombstone)
+        remote.remove(f"{removal.file.entry}/{removal.file.file}")
 
 
-def _fetch(place: Remote, name: str, folder: Path) -> Path:
+def _fetch(remote: Remote, name: str, folder: Path) -> Path:
     folder.mkdir()
-    for file_name in place.names(name):
-        (folder / file_name).write_bytes(place.read(f"{name}/{file_name}"))
+    for file_name in remote.names(name):
+        (folder / file_name).write_bytes(remote.read(f"{name}/{file_name}"))
     content = (folder / DIGEST_NAME).read_bytes()
     try:
         digest = decode(content)
     except ManifestError as error:
-        message = f"{place.name}/{name}/{DIGEST_NAME}: {error}"
+        message = f"{remote.name}/{name}/{DIGEST_NAME}: {error}"
         raise MirrorError(message) from error
     damaged = [
         held.file
@@ -155,17 +155,20 @@ def _fetch(place: Remote, name: str, folder: Path) -> Path:
     if (folder / CHECKSUM_NAME).read_text().partition(" ")[0] != sha256(content):
         damaged.append(DIGEST_NAME)
     if damaged:
-        message = f"{place.name}/{name}/{damaged[0]} is missing or damaged"
+        message = (
+            f"{remote.name}/{name}/{damaged[0]} is missing or damaged; fetch from another copy"
+        )
         raise MirrorError(message)
     return folder
 
 
-def _refuse_another_archive(place: Remote, shared: list[Entry]) -> None:
-    """Compare the newest entry that both have: through the chain it speaks for those before."""
-    if shared and place.read(f"{shared[-1].name}/{DIGEST_NAME}") != (
+def _refuse_another_archive(remote: Remote, shared: list[Entry]) -> None:
+    """Compare the newest entry that both have; the chain covers the entries before it."""
+    if shared and remote.read(f"{shared[-1].name}/{DIGEST_NAME}") != (
         shared[-1].digest_path.read_bytes()
     ):
         message = (
-            f"{place.name}/{shared[-1].name} is not the entry that is here: it is another archive's"
+            f"{remote.name}/{shared[-1].name} differs from the local entry: the remote holds"
+            " another archive; check the URL and the data directory"
         )
         raise MirrorError(message)

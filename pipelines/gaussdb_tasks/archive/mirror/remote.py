@@ -1,6 +1,6 @@
-"""Where copies of the archive lie: a directory or an object store, by way of fsspec.
+"""A remote that holds a copy of the archive: a directory or an object store, through fsspec.
 
-A file is put under a condition: only where there is none. Nothing is ever overwritten.
+Files are created on the condition that they do not exist. Nothing is ever overwritten.
 """
 
 import os
@@ -28,28 +28,28 @@ class Remote:
     """A directory or an object store that holds a copy of the archive."""
 
     def __init__(self, url: str, retain_until: Micros | None = None) -> None:
-        """Open a place; nothing is called yet.
+        """Open a remote; this makes no call.
 
         Args:
-            url: a path, or a URL that fsspec knows, such as ``s3://bucket/prefix``.
-            retain_until: until when an object store is asked to lock what is put.
+            url: a path, or a URL that fsspec supports, such as ``s3://bucket/prefix``.
+            retain_until: the end of the object lock of each new file; None for no lock.
 
         Raises:
-            ConfigurationError: there is no such kind of place, or what it needs is not installed.
+            ConfigurationError: the URL is not supported, or a package for it is not installed.
         """
-        import fsspec.core  # noqa: PLC0415 - only who copies waits for it
+        import fsspec.core  # noqa: PLC0415 - slow, and needed only with a mirror
 
         self.name = _without_secrets(url)
         try:
             self._fs, root = fsspec.core.url_to_fs(url, skip_instance_cache=True)
         except ImportError as error:
             message = (
-                f"--archive-url: {self.name} needs more than is installed; "
-                "pip install 'gaussdb-tasks[s3]' for s3://"
+                f"--archive-url: a package for {self.name} is not installed; "
+                "for s3://: pip install 'gaussdb-tasks[s3]'"
             )
             raise ConfigurationError(message) from error
         except ValueError as error:
-            message = f"--archive-url: {self.name} is no path, file:// or s3:// URL"
+            message = f"--archive-url: {self.name} is not a path, file:// or s3:// URL"
             raise ConfigurationError(message) from error
         self._root = str(root).rstrip("/")
         self._is_local = "file" in _protocols(self._fs)
@@ -57,20 +57,20 @@ class Remote:
         self._lock: dict[str, Any] | None = None
 
     def put(self, name: str, content: bytes) -> None:
-        """Put a file where none is; one with the same content is as good.
+        """Create a file; accept an existing one with the same content.
 
         Raises:
-            CopyError: there is another one, or the place cannot be written.
+            MirrorError: another file exists, or the remote cannot be written.
         """
-        with self._explained(name):
+        with self._one_error(name):
             try:
                 self._put(name, content)
             except FileExistsError:
                 if self._fs.cat_file(f"{self._root}/{name}") == content:
                     return
                 message = (
-                    f"{self.name}/{name} is there with another content: another archive lies there,"
-                    " or it was changed; nothing was overwritten, choose another place"
+                    f"{self.name}/{name} exists with other content: it is of another archive, or it"
+                    " was changed; nothing was overwritten; choose another URL"
                 )
                 raise MirrorError(message) from None
 
@@ -78,28 +78,28 @@ class Remote:
         """Read a file.
 
         Raises:
-            CopyError: it cannot be read.
+            MirrorError: it cannot be read.
         """
-        with self._explained(name):
+        with self._one_error(name):
             return bytes(self._fs.cat_file(f"{self._root}/{name}"))
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there.
+        """Remove a file, if it exists.
 
         Raises:
-            CopyError: the place does not allow it, as long as it is locked.
+            MirrorError: the remote refuses, such as while the file is locked.
         """
-        with self._explained(name), suppress(FileNotFoundError):
+        with self._one_error(name), suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._root}/{name}")
 
     def names(self, folder: str = "") -> list[str]:
-        """Return the names in a folder, sorted; none if it is not there.
+        """Return the names in a folder, sorted; empty if it does not exist.
 
         Raises:
-            CopyError: it cannot be listed.
+            MirrorError: it cannot be listed.
         """
         path = f"{self._root}/{folder}" if folder else self._root
-        with self._explained(folder):
+        with self._one_error(folder):
             try:
                 found = self._fs.ls(path, detail=False, refresh=True)
             except FileNotFoundError:
@@ -114,7 +114,7 @@ class Remote:
             self._fs.pipe_file(path, content, mode="create", **self._lock_arguments())
 
     def _lock_arguments(self) -> dict[str, Any]:
-        """Ask for a lock where one was wished for, and the bucket has no rule of its own."""
+        """Return the arguments that lock a new file; none if the bucket has a default rule."""
         if self._retain_until is None:
             return {}
         if self._lock is None:
@@ -122,20 +122,20 @@ class Remote:
         return self._lock
 
     @contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
-        """Turn what a file system raises, which is anything, into one sentence."""
+    def _one_error(self, name: str) -> Iterator[None]:
+        """Turn any exception of a file system into one error."""
         try:
             yield
         except GaussdbTasksError:
             raise
         except Exception as error:
-            told = _hide_secrets(str(error).partition("\n")[0]) or type(error).__name__
-            message = f"{self.name}/{name} cannot be reached, read or written: {told}"
+            cause = _hide_secrets(str(error).partition("\n")[0]) or type(error).__name__
+            message = f"{self.name}/{name} cannot be reached, read or written: {cause}"
             raise MirrorError(message) from error
 
 
 def _put_locally(path: Path, content: bytes) -> None:
-    """Write a file under another name and link it: half of it is never seen, nothing replaced."""
+    """Write a temporary file and link it: the name never shows half a file, nor replaces one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".half") as half:
         half.write(content)
@@ -150,18 +150,18 @@ def _lock_arguments(fs: Any, root: str, retain_until: datetime, name: str) -> di
     try:
         answer = fs.call_s3("get_object_lock_configuration", Bucket=bucket)
     except AttributeError as error:
-        message = f"--archive-lock: {name} is no object store that could lock; leave it out"
+        message = f"--archive-lock: {name} is not an object store with object lock; omit the option"
         raise ConfigurationError(message) from error
     except Exception as error:
         if _NO_OBJECT_LOCK not in repr(error.__cause__) + repr(error) and not isinstance(
             error, FileNotFoundError
         ):
             raise
-        message = f"--archive-lock: the bucket of {name} has no object lock; leave it out"
+        message = f"--archive-lock: the bucket of {name} has no object lock; omit the option"
         raise ConfigurationError(message) from error
     if answer.get("ObjectLockConfiguration", {}).get("Rule"):
         return {}
-    # In this mode whoever is allowed to can still erase what the law wants erased.
+    # In this mode, users with a special permission can still erase what the law wants erased.
     return {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": retain_until}
 
 

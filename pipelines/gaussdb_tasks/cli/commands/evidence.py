@@ -1,4 +1,4 @@
-"""``gaussdb-tasks evidence``: everything known of a task, and how to check it."""
+"""``gaussdb-tasks evidence``: show all states of a task, their proof, and how to check it."""
 
 import sys
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from gaussdb_tasks.archive.evidence import Evidence, Proof, State, collect
+from gaussdb_tasks.archive.evidence import Evidence, Proof, ProvedRow, collect
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, Archive
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import data_dir_option, format_option
@@ -16,7 +16,7 @@ from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ExitCode
 
-_TOLD_OF_A_TASK: Final = (
+_TASK_FIELDS: Final = (
     "region",
     "project_id",
     "task_name",
@@ -29,7 +29,7 @@ _TOLD_OF_A_TASK: Final = (
     "first_seen_at",
     "last_seen_at",
 )
-_TOLD_OF_A_STATE: Final = ("status", "progress_percent", "fail_reason", "ended_at", "version_hash")
+_STATE_FIELDS: Final = ("status", "progress_percent", "fail_reason", "ended_at", "version_hash")
 
 
 @click.command("evidence")
@@ -37,22 +37,22 @@ _TOLD_OF_A_STATE: Final = ("status", "progress_percent", "fail_reason", "ended_a
 @data_dir_option
 @format_option("text", "json", default="text", variable="EVIDENCE_FORMAT")
 def command(*, job_id: str, data_dir: Path, output_format: str) -> None:
-    """Show everything known of a task, and how to check it.
+    """Show all states of a task, their proof, and how to check it.
 
-    Every state in which it was seen, by which load, its raw records word for word, and the entry of
-    the archive and digest that cover each; whether the files are what the digests say, and how to
-    find that out without this program.
+    Shows the load that saw each state, the raw record, and the archive entry and digest that cover
+    it. Checks the files against the digests, and prints commands to check them without this
+    program.
 
     \b
     Examples:
       gaussdb-tasks evidence 2a4bd738-dd24-4a6f-b64f-85f3bde70df4
       gaussdb-tasks evidence 2a4bd738-dd24-4a6f-b64f-85f3bde70df4 --format json
-    Exit codes: 0 all of it is proved; 1 something is not as the digests say.
+    Exit codes: 0 everything is proved; 1 something does not match the digests.
     """
-    place = DataDir(data_dir)
-    with read_published(place.database) as connection:
+    directory = DataDir(data_dir)
+    with read_published(directory.database) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        evidence = collect(connection, Archive(place.archive), job_id)
+        evidence = collect(connection, Archive(directory.archive), job_id)
     if output_format == "json":
         output.write_json(_as_dict(evidence))
     else:
@@ -65,32 +65,32 @@ def _lines(evidence: Evidence) -> Iterator[str]:
     yield f"task {evidence.job_id}"
     for task in evidence.tasks:
         yield ""
-        yield from (f"{name:<15} {_shown(task.task[name])}" for name in _TOLD_OF_A_TASK)
-        for gone in task.vanished:
-            back = gone["reappeared_at"]
-            yield f"{'found deleted':<15} {_shown(gone['vanished_at'])}" + (
+        yield from (f"{name:<15} {_shown(task.task[name])}" for name in _TASK_FIELDS)
+        for deletion in task.vanished:
+            back = deletion["reappeared_at"]
+            yield f"{'found deleted':<15} {_shown(deletion['vanished_at'])}" + (
                 "" if back is None else f", listed again {_shown(back)}"
             )
         for state in task.states:
             yield ""
             yield f"state {state.row['version']}, first seen {_shown(state.row['observed_at'])}"
-            yield from (f"  {name:<17} {_shown(state.row[name])}" for name in _TOLD_OF_A_STATE)
+            yield from (f"  {name:<17} {_shown(state.row[name])}" for name in _STATE_FIELDS)
             yield from _proof_lines(state)
     for state in evidence.rejected:
         yield ""
-        yield f"record that could not be read, first seen {_shown(state.row['observed_at'])}"
+        yield f"rejected record, first seen {_shown(state.row['observed_at'])}"
         yield f"  {'reason':<17} {state.row['reason']}"
         yield from _proof_lines(state)
     yield ""
     if evidence.head is not None:
         yield f"head of the chain: {evidence.head[1]} ({evidence.head[0]})"
     for trouble in evidence.troubles:
-        yield f"NOT AS IT WAS: {trouble}"
-    yield "all of it is proved" if evidence.is_proved else "NOT all of it is proved"
+        yield f"MISMATCH: {trouble}"
+    yield "everything is proved" if evidence.is_proved else "NOT everything is proved"
     yield from _how_to_check(evidence)
 
 
-def _proof_lines(state: State) -> Iterator[str]:
+def _proof_lines(state: ProvedRow) -> Iterator[str]:
     yield f"  {'raw':<17} {state.row['raw']}"
     proof = state.proof
     if proof is None:
@@ -101,16 +101,16 @@ def _proof_lines(state: State) -> Iterator[str]:
     yield f"  {'file sha256':<17} {proof.file_sha256}"
     yield f"  {'digest sha256':<17} {proof.digest_sha256}"
     for trouble in proof.troubles:
-        yield f"  NOT AS IT WAS: {trouble}"
+        yield f"  MISMATCH: {trouble}"
 
 
 def _how_to_check(evidence: Evidence) -> Iterator[str]:
-    """Show the shell and the Python that find the same out."""
+    """Print shell commands and Python code that make the same checks."""
     proofs = _proofs(evidence)
     if not proofs:
         return
     yield ""
-    yield "To check it without this program, in a shell:"
+    yield "To check this without gaussdb-tasks, in a shell:"
     for folder in dict.fromkeys(proof.file.parent for proof in proofs if proof.file):
         yield f"  (cd '{folder.resolve()}' && sha256sum --check {CHECKSUM_NAME})"
     for proof in proofs:
@@ -154,7 +154,7 @@ def _as_dict(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _state(state: State) -> dict[str, Any]:
+def _state(state: ProvedRow) -> dict[str, Any]:
     proof = state.proof
     return {
         "state": _plain(state.row),

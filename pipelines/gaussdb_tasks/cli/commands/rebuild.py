@@ -98,7 +98,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         if output_file is not None or skip_damaged:
             message = "--renormalise works on the data directory's own; leave out the other option"
             raise ConfigurationError(message)
-        act = amendment_output.act_of("renormalisation", now, reason, signing_key)
+        act = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
         _renormalise(DataDir(data_dir), act, output_format, is_dry_run=dry_run)
         return
     for name, value in (("--dry-run", dry_run), ("--reason", reason)):
@@ -132,4 +132,4 @@ def _renormalise(
     effects, differences = renormalisation.renormalise(data_dir, act, is_dry_run=is_dry_run)
     names = [field.name for field in fields(renormalisation.Difference)]
     output.write_rows(names, map(astuple, differences), output.Target(output_format))
-    amendment_output.say(effects, is_dry_run=is_dry_run)
+    amendment_output.write_totals(effects, is_dry_run=is_dry_run)

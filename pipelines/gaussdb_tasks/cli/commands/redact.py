@@ -1,4 +1,4 @@
-"""``gaussdb-tasks redact``: what must not be kept goes, on the record."""
+"""``gaussdb-tasks redact``: remove values that must not be kept, on the record."""
 
 import os
 from pathlib import Path
@@ -28,16 +28,16 @@ from gaussdb_tasks.model.times import Micros
     "job_ids",
     multiple=True,
     metavar="ID",
-    help="Of this task; repeatable. Default: of every task.",
+    help="Redact only this task; repeatable. Default: every task.",
 )
 @option(
     "--column",
     "columns",
     multiple=True,
     type=click.Choice(COLUMNS),
-    help="What this column holds; repeatable. Default: what all of them hold.",
+    help="Redact only this column; repeatable. Default: all of these columns.",
 )
-@option("--reason", required=True, metavar="TEXT", help="Why, for the record.")
+@option("--reason", required=True, metavar="TEXT", help="Reason, kept in the archive.")
 @dry_run_option
 @now_option
 @signing_key_option
@@ -55,11 +55,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     umask: int,
     output_format: str,
 ) -> None:
-    """Remove what must not be kept, on the record.
+    """Remove values that must not be kept, on the record.
 
-    Such as a name in a failure reason: of a column, of a task, or of a column of a task, in the
-    archive, the raw records and the database. Which task it was, when it ran and how it ended
-    stays. `verify` proves the rest, and says that this was done on purpose.
+    An example is a person's name in a failure reason. Redacts a column, a task, or a column of a
+    task: in the archive, the raw records and the database. The task's identity, times and status
+    stay. `verify` still proves the rest, and reports the redaction.
 
     \b
     Examples:
@@ -67,9 +67,9 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks redact --column fail_reason --reason "names of people in it"
     """
     if not job_ids and not columns:
-        message = "say what to remove: --job-id ID, --column NAME, or both"
+        message = "nothing to redact is named; give --job-id ID, --column NAME, or both"
         raise ConfigurationError(message)
     os.umask(umask)
-    act = amendment_output.act_of("redaction", now, reason, signing_key)
-    effects = redact(DataDir(data_dir), columns, job_ids, act, is_dry_run=dry_run)
-    amendment_output.tell(effects, output_format, is_dry_run=dry_run)
+    amendment = amendment_output.amendment_of("redaction", now, reason, signing_key)
+    report = redact(DataDir(data_dir), columns, job_ids, amendment, is_dry_run=dry_run)
+    amendment_output.write_report(report, output_format, is_dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks retention``: what is older than a period goes, on the record."""
+"""``gaussdb-tasks retention``: remove tasks older than a period, on the record."""
 
 import os
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _LAST: Final[Micros] = 2**55
     "--keep",
     required=True,
     metavar="PERIOD",
-    help="How long to keep: 90d, 18m, 10y, or pci-dss (1y), sox (7y), gobd (10y).",
+    help="Keep tasks for this period: 90d, 18m, 10y, or pci-dss (1y), sox (7y), gobd (10y).",
 )
 @option(
     "--hold-instance",
@@ -46,9 +46,9 @@ _LAST: Final[Micros] = 2**55
     metavar="ID",
     help="Keep all tasks of this instance, by id or name; repeatable.",
 )
-@time_option("--hold-from", "hold_from", "Keep all tasks started from then on.")
-@time_option("--hold-to", "hold_to", "Keep all tasks started before then.")
-@option("--reason", metavar="TEXT", help="Why, for the record. Default: the period.")
+@time_option("--hold-from", "hold_from", "Keep all tasks started at or after this time.")
+@time_option("--hold-to", "hold_to", "Keep all tasks started before this time.")
+@option("--reason", metavar="TEXT", help="Reason, kept in the archive. Default: the period.")
 @dry_run_option
 @now_option
 @signing_key_option
@@ -70,9 +70,9 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Remove tasks that no load has seen for longer than a period, on the record.
 
-    Nothing is ever removed but by this command. What goes is in the archive and in the database no
-    more; digests, loads and coverage stay, so that `verify` can still prove the rest, and says what
-    was removed on purpose. Copies elsewhere follow with the next load that copies.
+    No other command removes tasks. They are removed from the archive and the database. Digests,
+    loads and coverage stay: `verify` still proves the rest, and reports the removal. A mirror
+    follows with the next load that has --archive-url.
 
     \b
     Examples:
@@ -81,19 +81,21 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     clock = machine_clock() if now is None else now
     period = parse_period(_PRESETS.get(keep.lower(), keep), option="--keep")
-    holds = Holds(held_instances, _stretches(hold_from, hold_to))
+    holds = Holds(held_instances, _time_ranges(hold_from, hold_to))
     os.umask(umask)
-    act = amendment_output.act_of("retention", clock, reason or f"kept for {keep}", signing_key)
+    amendment = amendment_output.amendment_of(
+        "retention", clock, reason or f"kept for {keep}", signing_key
+    )
     before = period.before(clock)
-    effects = retain(DataDir(data_dir), before, holds, act, is_dry_run=dry_run)
-    amendment_output.tell(effects, output_format, is_dry_run=dry_run)
+    report = retain(DataDir(data_dir), before, holds, amendment, is_dry_run=dry_run)
+    amendment_output.write_report(report, output_format, is_dry_run=dry_run)
 
 
-def _stretches(start: Micros | None, end: Micros | None) -> tuple[TimeRange, ...]:
+def _time_ranges(start: Micros | None, end: Micros | None) -> tuple[TimeRange, ...]:
     if start is None and end is None:
         return ()
     time_range = TimeRange(_FIRST if start is None else start, _LAST if end is None else end)
     if time_range.is_empty:
-        message = "--hold-from is not before --hold-to; swap them"
+        message = "--hold-from must be before --hold-to; swap them"
         raise ConfigurationError(message)
     return (time_range,)

@@ -7,7 +7,7 @@ from typing import Final
 import click
 import duckdb
 
-from gaussdb_tasks.archive.mirror.mirror import copy_state
+from gaussdb_tasks.archive.mirror.mirror import read_mirror_state
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
     combine,
@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         output.write(ask(connection, _STATUS), target)
         if output_format == "table":
             _print_gaps(connection, target)
-        copies = copy_state(DataDir(data_dir))
+        copies = read_mirror_state(DataDir(data_dir))
         if copies is not None and copies.waiting:
             console.info(waiting_line(copies))
         for project_id, loss_begins_at in ask(connection, _PROJECTS_LOSING_DATA).fetchall():

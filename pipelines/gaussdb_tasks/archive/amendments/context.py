@@ -1,0 +1,100 @@
+"""The place where an amendment is prepared: a locked archive and a scratch database."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.archive.current_rows import Rows, effective_rows
+from gaussdb_tasks.archive.rebuild import readable_chain, refuse_to_lose
+from gaussdb_tasks.archive.replay import relations
+from gaussdb_tasks.archive.store import Archive, Link
+from gaussdb_tasks.archive.tombstones import put_tombstones
+from gaussdb_tasks.database.data_dir import DataDir
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentContext:
+    """A verified chain, and a scratch database with a connection of its own.
+
+    The scratch database has a table ``load_places``: each load's ``_dlt_load_id`` and ``sequence``.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    chain: Sequence[Link]
+    scratch: Path
+
+    def rows(self, table: ArchiveTable) -> list[Rows]:
+        """Return each load's current rows of a table, where there are any."""
+        return [rows for rows in effective_rows(self.chain, table) if rows.file is not None]
+
+    def relation(self, table: ArchiveTable) -> str:
+        """Return SQL that reads all current rows of a table; see ``union``."""
+        return union(table, self.rows(table))
+
+
+@contextmanager
+def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
+    """Lock a data directory, and verify every byte of its archive.
+
+    Raises:
+        ConfigurationError: there is no archive.
+        ArchiveError: the archive is damaged, or the database has entries that it lacks.
+        LockedError: a load is running.
+    """
+    with (
+        data_dir.locked_with_archive(),
+        data_dir.scratch("amendment") as scratch,
+        duckdb.connect(scratch / "work.duckdb") as connection,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        archive = Archive(data_dir.archive)
+        chain, _ = readable_chain(archive, is_damage_left_out=False)
+        put_tombstones(archive, chain)  # finishes an amendment that was interrupted
+        refuse_to_lose(data_dir.database, chain[-1].digest.sequence)
+        number_loads(connection, chain)
+        yield AmendmentContext(connection, chain, scratch)
+
+
+def union(table: ArchiveTable, rows: Sequence[Rows]) -> str:
+    """Return SQL that reads the rows of loads: the table's columns and ``file_row_number``.
+
+    The order of the result is not fixed; ``in_order`` fixes it.
+    """
+    nulls = ", ".join(f"null::{column.sql_type} as {column.name}" for column in table.columns)
+    parts = [
+        f"select *, file_row_number from {relation}"
+        for relation in relations(rows, is_ordered=False)
+    ]
+    empty = f"select {nulls}, null::bigint as file_row_number where false"
+    columns = (*table.column_names, "file_row_number")
+    return table.select(f"({' union all by name '.join([*parts, empty])})", columns)
+
+
+def in_order(table: ArchiveTable, relation: str) -> str:
+    """Return SQL that reads rows of ``union`` in the order of the archive.
+
+    That is the order of the loads, then the order in the file. Joins, which select the rows of an
+    amendment, keep no order when DuckDB runs several threads.
+    """
+    return table.select(
+        f"({relation}) as unordered inner join load_places using (_dlt_load_id) "
+        "order by load_places.sequence, unordered.file_row_number"
+    )
+
+
+def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[Link]) -> None:
+    """Make the table ``load_places``."""
+    loads = [
+        (link.digest.load.load_id, link.digest.sequence)
+        for link in chain
+        if link.digest.load is not None
+    ]
+    connection.execute(
+        "create table load_places as "
+        "select unnest(?::varchar[]) as _dlt_load_id, unnest(?::bigint[]) as sequence",
+        [[load_id for load_id, _ in loads], [sequence for _, sequence in loads]],
+    )
