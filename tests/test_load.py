@@ -258,13 +258,15 @@ def test_a_load_that_is_killed_leaves_last_night(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from gaussdb_tasks import load as load_module\n"
         "from gaussdb_tasks.api.auth.sign_in import token_access\n"
-        "from gaussdb_tasks.extract.plan import Policy\n"
+        "from gaussdb_tasks.settings import LoadSettings\n"
         "from gaussdb_tasks.database.data_dir import DataDir\n"
-        "night.apply_views = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "load_module.apply_views = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
         "endpoint, token, project, folder, now = sys.argv[1:]\n"
         "access = token_access(endpoint=endpoint, project_id=project, token=token,\n"
         "                      region='eu-de', connections=4)\n"
-        "night.run_load(night.LoadJob(DataDir(Path(folder)), [access], Policy(now=int(now))))\n"
+        "request = load_module.LoadRequest(\n"
+        "    DataDir(Path(folder)), [access], LoadSettings(now=int(now)))\n"
+        "load_module.run_load(request)\n"
     )
     with emulator_of(days_ago(1, 3)) as emulator:
         load(emulator, tmp_path, NOW)

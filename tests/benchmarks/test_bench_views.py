@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from gaussdb_tasks.database.checks import Severity, run_checks
 from gaussdb_tasks.database.sql_files import view_files
-from gaussdb_tasks.database.views import Severity, run_checks
 from tests.support import ROOT
 from tests.support.invented_archive import invent_archive
 

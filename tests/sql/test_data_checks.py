@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.sql_files import check_files
-from gaussdb_tasks.database.views import CheckFinding, Severity, run_checks
 from tests.support.sample_archive import (
     CREATED_AT,
     LOADED_AT,

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.database.saved_questions import saved_questions
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.demo_loads import load_nights, nights_before
@@ -40,13 +40,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyCo
     folder = tmp_path_factory.mktemp("demo")
     for _ in load_nights(folder, nights_before(CLOCK, 7), seed=0, tasks_per_day=40):
         pass
-    with open_to_ask(DataDir(folder).database, CLOCK) as connection:
+    with open_for_queries(DataDir(folder).database, CLOCK) as connection:
         yield connection
 
 
 def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
     """Ask a saved question of an archive."""
-    cursor = ask(archive.connection, name, variables)
+    cursor = run_query(archive.connection, name, variables)
     names = [column[0] for column in cursor.description or ()]
     rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
     for variable in variables:
@@ -63,7 +63,7 @@ def test_there_are_enough_and_none_hides_a_view() -> None:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_has_an_answer_in_the_demo(demo: duckdb.DuckDBPyConnection, name: str) -> None:
     """Each is asked as the command asks it, and has something to show where there is anything."""
-    rows = ask(demo, name).fetchall()
+    rows = run_query(demo, name).fetchall()
     assert rows or name in NOTHING_TO_SHOW
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gaussdb_tasks.database import sql_files
-from gaussdb_tasks.database import views as objects
+from gaussdb_tasks.database import checks, sql_files, views
+from gaussdb_tasks.database.checks import run_checks
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
-from gaussdb_tasks.database.views import apply_views, in_dependency_order, run_checks
+from gaussdb_tasks.database.views import apply_views, in_dependency_order
 from tests.support.sample_archive import Archive, given, task
 
 
@@ -18,14 +18,14 @@ def view(name: str, query: str) -> SqlFile:
     return SqlFile(name, f"create or replace view main.{name} as\n{query};\n")
 
 
-def names(views: Iterable[SqlFile]) -> list[str]:
-    """Return the views' names."""
-    return [file.name for file in views]
+def names(files: Iterable[SqlFile]) -> list[str]:
+    """Return the names of SQL files."""
+    return [file.name for file in files]
 
 
-def use_views(monkeypatch: pytest.MonkeyPatch, *views: SqlFile) -> None:
-    """Let these be the files of views."""
-    monkeypatch.setattr(objects, "view_files", lambda: views)
+def use_views(monkeypatch: pytest.MonkeyPatch, *files: SqlFile) -> None:
+    """Replace the files of views by these."""
+    monkeypatch.setattr(views, "view_files", lambda: files)
 
 
 def test_files_are_those_of_the_folder() -> None:
@@ -149,7 +149,7 @@ def test_a_view_can_change_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_check_without_a_head_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that does not say how severe it is and what it means is an error, not ignored."""
-    monkeypatch.setattr(objects, "check_files", lambda: [SqlFile("odd", text)])
+    monkeypatch.setattr(checks, "check_files", lambda: [SqlFile("odd", text)])
     with pytest.raises(SqlFileError, match=r"^odd\.sql does not begin with"):
         run_checks(given().connection)
 
@@ -157,7 +157,7 @@ def test_a_check_without_a_head_is_refused(text: str, monkeypatch: pytest.Monkey
 def test_a_check_that_does_not_run_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that cannot be asked has not passed."""
     check = SqlFile("odd", "-- severity: warn\n-- Something is odd.\nselect missing")
-    monkeypatch.setattr(objects, "check_files", lambda: [check])
+    monkeypatch.setattr(checks, "check_files", lambda: [check])
     with pytest.raises(SqlFileError, match=r"^odd\.sql does not run: "):
         run_checks(given().connection)
 

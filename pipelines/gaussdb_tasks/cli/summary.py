@@ -32,10 +32,10 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
         "database": str(report.database),
         "archive_entry": report.entry_name,
         "head_digest": report.head_digest,
-        "copies_waiting": None if report.copies is None else report.copies.waiting,
+        "copies_waiting": None if report.mirror is None else report.mirror.waiting,
         "upgraded_from": report.upgraded_from,
         "adopted": list(report.adopted),
-        "archive_doubts": list(report.archive_doubts),
+        "archive_doubts": list(report.archive_problems),
         "seconds": round(report.seconds, 3),
         "seconds_waited": round(report.seconds_waited, 3),
         "projects": [
@@ -55,7 +55,8 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
             for project in report.projects
         ],
         "signed_out": [
-            {"sign_in": failure.name, "error": str(failure.error)} for failure in report.signed_out
+            {"sign_in": failure.name, "error": str(failure.error)}
+            for failure in report.failed_sign_ins
         ],
         "lost": [
             {"region": key.region, "project_id": key.project_id, "from": iso(start), "to": iso(end)}
@@ -100,7 +101,7 @@ def remarks(report: LoadReport) -> Iterator[str]:
                 f"rejected: project {project.key.project_id}: {project.rejected_count:,} records "
                 "are no tasks; they are kept with the reason in task_center.rejected_records"
             )
-    for failure in report.signed_out:
+    for failure in report.failed_sign_ins:
         yield f"failed: {failure.name}: {failure.error}; the other projects were loaded"
     for key, (start, end) in report.lost:
         yield (
@@ -149,10 +150,10 @@ def _archive_lines(report: LoadReport) -> Iterator[str]:
         first, last = report.adopted[0], report.adopted[-1]
         told = first if len(report.adopted) == 1 else f"{first} to {last}"
         yield f"note: the database lacked {told} of the archive, and has it now"
-    for doubt in report.archive_doubts:
+    for doubt in report.archive_problems:
         yield f"archive: {doubt}"
-    if report.copies is not None and report.copies.waiting:
-        yield waiting_line(report.copies)
+    if report.mirror is not None and report.mirror.waiting:
+        yield waiting_line(report.mirror)
 
 
 def _project_line(project: ProjectSummary) -> str:

@@ -93,7 +93,7 @@ def _add_report(registry: CollectorRegistry, report: LoadReport) -> None:
     signed_out = _gauge(
         registry, "last_load_failed_sign_ins", "Sign-ins that failed beside the others."
     )
-    signed_out.set(len(report.signed_out))
+    signed_out.set(len(report.failed_sign_ins))
 
 
 def _incomplete_windows(project: ProjectSummary) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import duckdb
 
-from gaussdb_tasks.database.query import explained, views
+from gaussdb_tasks.database.query import query_errors, views
 from gaussdb_tasks.errors import ConfigurationError
 
 MOST_KINDS: Final = 12
@@ -323,7 +323,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> Figures:
         ConfigurationError: the database is of an older version, or DuckDB cannot answer.
     """
     _refuse_older_views(connection)
-    with explained("report"):
+    with query_errors("report"):
         span = _read_span(connection, Bucket.DAY)
         duration_period = _read_period(connection, duration_bucket, span)
         rate_period = _read_period(connection, rate_bucket, span)

@@ -85,7 +85,7 @@ def _load(folder: Path, at: Micros, listed: list[Record], url: str | None) -> Lo
     place = None if url is None else Remote(url)
     with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(at)) as emulator:
         job = job_of(emulator, folder, at)
-        return run_load(type(job)(**{**vars(job), "copy_place": place}))
+        return run_load(type(job)(**{**vars(job), "remote": place}))
 
 
 def _contents(data_dir: DataDir) -> dict[str, bytes]:
@@ -109,8 +109,8 @@ def test_each_night_is_copied(tmp_path: Path, url: str) -> None:
     for number in range(3):
         report = _night(tmp_path / "data", number, url)
         assert report.exit_code is ExitCode.DONE
-        assert report.copies is not None
-        assert (report.copies.waiting, report.copies.error) == (0, None)
+        assert report.mirror is not None
+        assert (report.mirror.waiting, report.mirror.error) == (0, None)
     assert _copied(url) == _contents(DataDir(tmp_path / "data"))
 
 
@@ -130,9 +130,9 @@ def test_nothing_is_overwritten(tmp_path: Path, url: str) -> None:
     before = _copied(url)
     report = _night(tmp_path / "other", 0, url)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
-    assert report.copies is not None
-    assert report.copies.waiting == 1
-    assert "another archive lies there" in str(report.copies.error)
+    assert report.mirror is not None
+    assert report.mirror.waiting == 1
+    assert "another archive lies there" in str(report.mirror.error)
     assert {name: content for name, content in _copied(url).items() if name in before} == before
 
 

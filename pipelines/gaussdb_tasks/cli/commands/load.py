@@ -30,7 +30,7 @@ from gaussdb_tasks.cli.options import (
 from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
 from gaussdb_tasks.cli.summary import as_dict, remarks, summary_line, tell_read
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.mounts import ON_A_DISK, network_file_system
+from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.extract.project_tables import new_run_id
 from gaussdb_tasks.load import LoadReport, LoadRequest, plan_projects, run_load
@@ -150,9 +150,9 @@ def command(  # noqa: PLR0913 - one parameter an option
             signed_in.accesses,
             settings,
             connections=connections,
-            signed_out=signed_in.failures,
+            failed_sign_ins=signed_in.failures,
             signer=signer,
-            copy_place=copy_place,
+            remote=copy_place,
             is_clock_real=now is None,
             run_id=run_id,
         )
@@ -188,7 +188,9 @@ def _warn_beforehand(job: LoadRequest, stretch_from: Micros | None) -> None:
         console.say(f"--from is older than the task center remembers: {iso(oldest)}")
     network = network_file_system(job.data_dir.path)
     if network is not None:
-        console.say(f"{job.data_dir.path} is on a network file system ({network}), {ON_A_DISK}")
+        console.say(
+            f"{job.data_dir.path} is on a network file system ({network}), {NETWORK_REMEDY}"
+        )
 
 
 def _tell(report: LoadReport, output_format: str) -> None:

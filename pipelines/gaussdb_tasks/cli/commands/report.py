@@ -13,7 +13,7 @@ import duckdb
 from gaussdb_tasks.cli.options import data_dir_option, now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.files import replacing
-from gaussdb_tasks.database.query import open_to_ask
+from gaussdb_tasks.database.query import open_for_queries
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
@@ -47,7 +47,7 @@ def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
 
 
 def _page(database: Path, made_at: Micros) -> bytes:
-    with open_to_ask(database, made_at) as connection:
+    with open_for_queries(database, made_at) as connection:
         # In a thread: a signal reaches Python in the main thread only, and not inside DuckDB.
         making = ThreadPoolExecutor(1).submit(_make, connection, database, made_at)
         try:

@@ -11,7 +11,7 @@ from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option, option
 from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
@@ -97,10 +97,10 @@ def command(  # noqa: PLR0913 - one parameter an option
         thresholds = Thresholds(warning_hours, critical_hours, warning_nights, critical_nights)
         sys.exit(_check(DataDir(data_dir), thresholds, now, is_own=exit_codes == "own"))
     database, target = DataDir(data_dir).database, output.Target(output_format)
-    with open_to_ask(database, now) as connection:
-        output.write(ask(connection, _STATUS), target)
+    with open_for_queries(database, now) as connection:
+        output.write(run_query(connection, _STATUS), target)
         if output_format == "table":
-            gaps = ask(connection, _GAPS).fetchall()
+            gaps = run_query(connection, _GAPS).fetchall()
             if gaps:
                 click.echo("\nnot covered:")
                 names = ["region", "project_id", "from", "to", "is_lost"]
@@ -108,7 +108,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         copies = copy_state(DataDir(data_dir))
         if copies is not None and copies.waiting:
             console.say(waiting_line(copies))
-        for project_id, loss_begins_at in ask(connection, _LOSING).fetchall():
+        for project_id, loss_begins_at in run_query(connection, _LOSING).fetchall():
             console.say(
                 f"project {project_id}: what was not read since fades from the task center since "
                 f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; load now"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gaussdb_tasks.database.mounts import network_file_system
+from gaussdb_tasks.database.file_systems import network_file_system
 
 MOUNTS = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
