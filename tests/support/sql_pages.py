@@ -61,7 +61,7 @@ def examples() -> None:
 def _show(question: SavedQuestion) -> None:
     print(f"## {question.name}\n\n{question.meaning}\n")
     for name, meaning in question.parameters.items():
-        print(f"`--set {name}=...` sets {meaning}.\n")
+        print(f"`--set {name}=...`: {meaning}.\n")
     print(f"```sql\n{question.sql}\n```\n")
     answer = run_on_demo("query", question.name, "--now", CLOCK, "--format", "markdown")
     head, rule, *rows = answer.stdout.splitlines()
