@@ -1,17 +1,28 @@
-"""What all tests share: how hypothesis searches, and running the command as a user does."""
+"""Shared by all tests: hypothesis profiles, the marker ``thorough``, and common fixtures."""
 
-import os
-
+import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import IS_THOROUGH
+
 # No test may depend on how fast the machine is.
-usual = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+usual = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+settings.load_profile("thorough" if IS_THOROUGH else "usual")
 
 pytest_plugins = [
     "tests.support.archived_loads",
     "tests.support.commands",
     "tests.support.loaded_archive",
 ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests marked ``thorough`` to ``make test-thorough``."""
+    if IS_THOROUGH:
+        return
+    left_out = [item for item in items if item.get_closest_marker("thorough")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

@@ -1,4 +1,4 @@
-"""Several projects in one load: one budget, and nobody pays for another's trouble."""
+"""Several projects in one load share a rate limit, and fail independently."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,11 +38,11 @@ def user(emulator: Emulator) -> Mapping[str, str]:
     }
 
 
-@pytest.mark.parametrize("connections", ["1", "8"])
-def test_ten_projects_at_a_gateway_that_rations_and_an_iam_whose_tokens_die(
+@pytest.mark.parametrize("connections", [pytest.param("1", marks=pytest.mark.thorough), "8"])
+def test_ten_projects_with_a_rate_limit_and_short_lived_tokens(
     command: Command, tmp_path: Path, connections: str
 ) -> None:
-    """Two refuse, tokens die every dozen calls, thirty calls a second: eight are loaded whole."""
+    """Two projects refuse, a token lasts 12 calls, 30 calls a second: eight are complete."""
     now = times.now()
     tasks = 250
     records = {
@@ -75,11 +75,11 @@ def test_ten_projects_at_a_gateway_that_rations_and_an_iam_whose_tokens_die(
         assert f"failed: project {project}" in run.stderr
 
 
-def test_a_budget_is_a_users_at_a_gateway() -> None:
-    """Projects of one user share it; another user, or another gateway, has its own."""
-    budgets = RateLimiters(connections=2)
-    shared = budgets.budget_of("ada", "https://one")
-    assert budgets.budget_of("ada", "https://one") is shared
-    others = [budgets.budget_of("bob", "https://one"), budgets.budget_of("ada", "https://two")]
+def test_a_rate_limit_is_of_one_user_at_one_gateway() -> None:
+    """Projects of one user share it; another user or another gateway has its own."""
+    limiters = RateLimiters(connections=2)
+    shared = limiters.budget_of("ada", "https://one")
+    assert limiters.budget_of("ada", "https://one") is shared
+    others = [limiters.budget_of("bob", "https://one"), limiters.budget_of("ada", "https://two")]
     assert shared not in others
     assert others[0] is not others[1]

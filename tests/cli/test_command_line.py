@@ -83,7 +83,6 @@ def test_version(command: Command) -> None:
 
 HEAVY = {
     *("dlt", "duckdb", "pyarrow", "openstack", "keystoneauth1", "requests", "rich", "sqlglot"),
-    *("matplotlib", "jinja2"),
 }
 
 

@@ -18,7 +18,7 @@ from gaussdb_tasks.emulator import (
     SettableClock,
     answers,
 )
-from gaussdb_tasks.emulator.messages import identity_error
+from gaussdb_tasks.emulator.http import identity_error
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import DAY, HOUR, iso, to_datetime
 from tests.support import DATA

@@ -1,4 +1,4 @@
-"""The emulator as the API is documented: parameters, pages, filters, times, errors."""
+"""The emulator follows the API reference: parameters, pages, filters, times, errors."""
 
 import json
 from collections.abc import Iterator
@@ -32,9 +32,9 @@ DOCUMENTED_TASK: Final = (
 EVERYTHING: Final = {"start_time": millis(NOW - 30 * DAY), "end_time": millis(NOW)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """Serve 250 records, one a minute, the newest made at NOW; record 0 is the newest."""
+    """Serve 250 records, one a minute; record 0 is the newest, created at NOW."""
     world = FixedWorld(
         {
             PROJECT: [record(number, NOW - number * MINUTE, NOW) for number in range(250)],
@@ -45,8 +45,8 @@ def client() -> Iterator[Client]:
         yield served
 
 
-def test_the_documented_example_is_served_word_for_word() -> None:
-    """A given record leaves as compact JSON, keys in the documented order, total_count last."""
+def test_the_documented_example_is_served_byte_for_byte() -> None:
+    """The answer is compact JSON, keys in the documented order, total_count last."""
     world = FixedWorld({PROJECT: [json.loads(DOCUMENTED_TASK)]})
     clock = SettableClock(times.parse_instant("2022-08-12T00:00:00Z", option="now"))
     with client_of(Emulator(world, clock=clock)) as client:
@@ -56,33 +56,33 @@ def test_the_documented_example_is_served_word_for_word() -> None:
 
 
 def test_text_beyond_ascii_is_sent_as_utf8() -> None:
-    """Letters are sent as themselves, not as escapes."""
+    """There are no JSON escapes."""
     world = FixedWorld({PROJECT: [record(1, fail_reason="Größe überschritten")]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
         assert "Größe überschritten".encode() in client.get().content
 
 
-def test_a_page_holds_100_records_unless_told_otherwise(client: Client) -> None:
-    """The default limit is 100, the default offset 0, and the newest task comes first."""
+def test_a_page_has_100_records_by_default(client: Client) -> None:
+    """The default offset is 0, and the newest task comes first."""
     assert client.job_ids() == [job_id(number) for number in range(100)]
 
 
 def test_offset_and_limit_cut_the_page(client: Client) -> None:
-    """The offset counts records from 0; total_count counts all that match."""
+    """The offset counts records from 0; total_count counts all matching records."""
     tasks, total_count = client.page(offset="120", limit="7")
     assert [task["job_id"] for task in tasks] == [job_id(number) for number in range(120, 127)]
     assert total_count == 250
 
 
 def test_the_last_page_is_short_and_the_next_is_empty(client: Client) -> None:
-    """Behind the last record there is nothing, and it is no error to ask."""
+    """An offset after the last record is valid."""
     assert client.job_ids(offset="200") == [job_id(number) for number in range(200, 250)]
     assert client.page(offset="250") == ([], 250)
     assert client.page(offset="100000") == ([], 250)
 
 
-def test_both_bounds_are_inside_to_the_millisecond(client: Client) -> None:
-    """A task at a bound is listed, one a millisecond beyond is not."""
+def test_both_bounds_are_inclusive_to_the_millisecond(client: Client) -> None:
+    """A task at a bound is listed; a task one millisecond outside is not."""
     start, end = NOW - 20 * MINUTE, NOW - 10 * MINUTE
     window = {"start_time": millis(start), "end_time": millis(end)}
     assert client.job_ids(**window) == [job_id(number) for number in range(10, 21)]
@@ -90,14 +90,14 @@ def test_both_bounds_are_inside_to_the_millisecond(client: Client) -> None:
     assert client.job_ids(**tight) == [job_id(number) for number in range(11, 20)]
 
 
-def test_each_bound_may_stand_alone(client: Client) -> None:
-    """The other side is then open."""
+def test_each_bound_is_optional(client: Client) -> None:
+    """The other side is open."""
     assert client.page(start_time=millis(NOW - MINUTE))[1] == 2
     assert client.page(end_time=millis(NOW - 200 * MINUTE))[1] == 50
 
 
 def test_status_filters() -> None:
-    """Only tasks of the wanted status are listed and counted."""
+    """Only tasks of this status are listed and counted."""
     failed = record(2, status="Failed", fail_reason="no")
     world = FixedWorld({PROJECT: [record(1), failed, record(3, ended_at=None)]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
@@ -107,7 +107,7 @@ def test_status_filters() -> None:
 
 
 def test_every_documented_name_filters() -> None:
-    """Each of the ten names lists its own tasks; others are found without the filter only."""
+    """Each of the ten names lists its own tasks; other names are listed only without a filter."""
     names = [task_type.name for task_type in TASK_TYPES]
     records = [record(number, name=name) for number, name in enumerate([*names, "Upgrade"])]
     world = FixedWorld({PROJECT: records})
@@ -118,7 +118,7 @@ def test_every_documented_name_filters() -> None:
 
 
 def test_tasks_beyond_the_horizon_are_never_listed() -> None:
-    """A month after its creation a task is gone, however wide the window."""
+    """A task is listed for 30 days after its creation, whatever the window."""
     world = FixedWorld({PROJECT: [record(1, NOW - 30 * DAY)]})
     clock = SettableClock(NOW)
     wide = {"start_time": "0", "end_time": millis(NOW + DAY)}
@@ -129,15 +129,15 @@ def test_tasks_beyond_the_horizon_are_never_listed() -> None:
 
 
 def test_without_bounds_the_last_seven_days_are_listed() -> None:
-    """The default period is the console's, by creation."""
+    """The console's default, by creation."""
     edge = NOW - 7 * DAY
     world = FixedWorld({PROJECT: [record(1, edge), record(2, edge - SECOND), record(3)]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
         assert client.job_ids() == [job_id(3), job_id(1)]
 
 
-def test_projects_are_apart(client: Client) -> None:
-    """Each project lists its own tasks."""
+def test_projects_are_separate(client: Client) -> None:
+    """A project lists its own tasks only."""
     assert client.job_ids(OTHER_PROJECT) == [job_id(999)]
 
 
@@ -163,31 +163,31 @@ def test_projects_are_apart(client: Client) -> None:
     ],
 )
 def test_bad_parameters_are_refused(client: Client, parameters: dict[str, str], code: str) -> None:
-    """Each has the documented code, in the service's shape."""
+    """The answer has the documented code, in the service's format."""
     assert client.error(**parameters) == (400, code)
     assert client.get(**parameters).json().keys() == {"error_code", "error_msg"}
 
 
 def test_a_repeated_parameter_is_refused(client: Client) -> None:
-    """Two values for one parameter cannot both be right."""
+    """Two values of one parameter are an error."""
     url = f"{client.emulator.endpoint}/v3/{PROJECT}/tasks?limit=1&limit=2"
     response = client.session.get(url, headers={"X-Auth-Token": client.emulator.token})
     assert (response.status_code, response.json()["error_code"]) == (400, "DBS.280001")
 
 
-def test_the_widest_limits_are_allowed(client: Client) -> None:
-    """1 and 100 are inside."""
+def test_the_smallest_and_largest_limit_are_valid(client: Client) -> None:
+    """1 and 100 are valid."""
     assert len(client.job_ids(limit="1")) == 1
     assert len(client.job_ids(limit="100")) == 100
 
 
 def test_an_unknown_project_is_not_found(client: Client) -> None:
-    """404, so that a client can tell a wrong project from a missing permission."""
+    """404, not the 403 of a missing permission."""
     assert client.get("0" * 32).status_code == 404
 
 
 def test_other_paths_and_methods_do_not_exist(client: Client) -> None:
-    """The gateway says that there is no such API."""
+    """The gateway answers 404."""
     emulator = client.emulator
     wrong_path = client.session.get(f"{emulator.endpoint}/v3/{PROJECT}/instances")
     wrong_method = client.session.delete(f"{emulator.endpoint}/v3/{PROJECT}/tasks")
@@ -196,8 +196,8 @@ def test_other_paths_and_methods_do_not_exist(client: Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Auth-Token": "made-up"}])
-def test_nobody_gets_in_without_a_token(client: Client, headers: dict[str, str]) -> None:
-    """No token or an unknown one: 401 in the gateway's shape."""
+def test_a_call_without_a_valid_token_is_refused(client: Client, headers: dict[str, str]) -> None:
+    """No token or an unknown token: 401 in the gateway's format."""
     response = client.get_with(headers)
     assert response.status_code == 401
     assert response.json().keys() == {"error_msg", "error_code", "request_id"}
@@ -214,7 +214,7 @@ def test_a_project_without_permission_is_refused() -> None:
 
 
 def test_records_with_unreadable_times_are_inside_every_window() -> None:
-    """They are served as they are, behind the others, whatever the window."""
+    """They are sent unchanged, after the others."""
     unreadable = ("soon", "", None, "2026-03-18T10:00:00")
     odd = [{**record(number), "created_at": text} for number, text in enumerate(unreadable)]
     odd.append({**record(5), "ended_at": "never"})

@@ -1,4 +1,4 @@
-"""Faults on the wire and plans of when they strike."""
+"""Faults of single calls, and the plans that inject them."""
 
 import pytest
 import requests
@@ -31,27 +31,27 @@ from tests.support.emulator_client import NOW, PROJECT, Client, client_of, job_i
 
 
 def emulator_with(*faults: FaultPlan) -> Emulator:
-    """Make an emulator of one record with these faults."""
+    """Make an emulator with one record and these faults."""
     world = FixedWorld({PROJECT: [record(1)]})
     return Emulator(world, clock=SettableClock(NOW), faults=faults)
 
 
 def statuses(client: Client, calls: int) -> list[int]:
-    """Call so many times."""
+    """Return the statuses of several calls."""
     return [client.get().status_code for _ in range(calls)]
 
 
-def test_a_script_strikes_the_calls_it_names() -> None:
-    """The n-th call meets its fault, the others are answered truly."""
-    gone = answers(service_error(400, "DBS.216003", "not permitted"))
-    script = Script({2: gone, 4: server_error(504)})
+def test_a_script_fails_the_calls_it_lists() -> None:
+    """The other calls get the correct answer."""
+    refused = answers(service_error(400, "DBS.216003", "not permitted"))
+    script = Script({2: refused, 4: server_error(504)})
     with client_of(emulator_with(script)) as client:
         assert statuses(client, 5) == [200, 400, 200, 504, 200]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_failing_server_says_so_in_json(status: int) -> None:
-    """The status, a code and a message, and Retry-After if there is one."""
+def test_a_server_error_is_json(status: int) -> None:
+    """With status, code and message, and Retry-After if it is set."""
     script = Script({1: server_error(status), 2: server_error(status, retry_after=7)})
     with client_of(emulator_with(script)) as client:
         first, second = client.get(), client.get()
@@ -61,8 +61,8 @@ def test_a_failing_server_says_so_in_json(status: int) -> None:
     assert second.headers["Retry-After"] == "7"
 
 
-def test_rationed_calls_are_refused_by_the_gateway() -> None:
-    """429 with the gateway's code; Retry-After may be missing, seconds or a date."""
+def test_calls_over_the_rate_limit_are_refused_by_the_gateway() -> None:
+    """429 with the gateway's code; Retry-After is missing, seconds or a date."""
     date = "Wed, 18 Mar 2026 12:01:00 GMT"
     script = Script({1: too_many_requests(), 2: too_many_requests(retry_after=date)})
     with client_of(emulator_with(script)) as client:
@@ -73,7 +73,7 @@ def test_rationed_calls_are_refused_by_the_gateway() -> None:
 
 
 def test_a_proxy_answers_with_html() -> None:
-    """An error page that no client can read as JSON."""
+    """The page is not JSON."""
     with client_of(emulator_with(Script({1: proxy_page(503)}))) as client:
         response = client.get()
     assert (response.status_code, response.headers["Content-Type"]) == (503, "text/html")
@@ -81,8 +81,8 @@ def test_a_proxy_answers_with_html() -> None:
 
 
 @pytest.mark.parametrize("fault", [not_json(), truncated()], ids=["not_json", "truncated"])
-def test_a_body_can_be_whole_as_http_and_broken_as_json(fault: Fault) -> None:
-    """200, every promised byte is there, and it does not parse."""
+def test_a_body_can_be_valid_http_and_invalid_json(fault: Fault) -> None:
+    """200 with a complete body that does not parse."""
     with client_of(emulator_with(Script({1: fault}))) as client:
         response = client.get()
         assert response.status_code == 200
@@ -91,16 +91,16 @@ def test_a_body_can_be_whole_as_http_and_broken_as_json(fault: Fault) -> None:
         assert client.job_ids() == [job_id(1)]
 
 
-def test_a_truncated_body_is_half_of_the_true_one() -> None:
-    """What arrives of it is true."""
+def test_a_truncated_body_is_half_of_the_correct_one() -> None:
+    """The half that arrives is correct."""
     with client_of(emulator_with(Script({1: truncated()}))) as client:
-        half, whole = client.get().content, client.get().content
-    assert 0 < len(half) < len(whole)
-    assert whole.startswith(half)
+        half, complete = client.get().content, client.get().content
+    assert 0 < len(half) < len(complete)
+    assert complete.startswith(half)
 
 
 def test_a_connection_can_break_in_the_body() -> None:
-    """Fewer bytes arrive than were promised; the next call works."""
+    """Fewer bytes arrive than announced; the next call works."""
     with client_of(emulator_with(Script({1: broken_off()}))) as client:
         with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
             client.get()
@@ -109,7 +109,7 @@ def test_a_connection_can_break_in_the_body() -> None:
 
 
 def test_a_connection_can_be_dropped() -> None:
-    """Nothing arrives at all; the call is on record without a status."""
+    """Nothing arrives; the call is recorded without a status."""
     with client_of(emulator_with(Script({1: dropped()}))) as client:
         with pytest.raises(requests.ConnectionError):
             client.get()
@@ -117,8 +117,8 @@ def test_a_connection_can_be_dropped() -> None:
         assert [call.status for call in client.emulator.calls] == [None, 200]
 
 
-def test_a_slow_answer_is_true() -> None:
-    """It waits as long as told, and then says what it would have said at once."""
+def test_a_slow_answer_is_correct() -> None:
+    """It waits for the delay of the fault; the next call does not wait."""
     waits: list[float] = []
     emulator = emulator_with(Script({1: slow(90.0)}))
     emulator.sleep = waits.append
@@ -128,8 +128,8 @@ def test_a_slow_answer_is_true() -> None:
     assert waits == [90.0]
 
 
-def test_a_redirect_points_elsewhere() -> None:
-    """302 with a Location, as a login page or a moved host gives it."""
+def test_a_redirect_has_a_location() -> None:
+    """302 with a Location, as from a login page."""
     script = Script({1: redirect("https://elsewhere.example/v3")})
     with client_of(emulator_with(script)) as client:
         response = client.get()
@@ -137,14 +137,14 @@ def test_a_redirect_points_elsewhere() -> None:
     assert response.headers["Location"] == "https://elsewhere.example/v3"
 
 
-def test_a_dying_service_answers_so_many_calls_and_no_more() -> None:
-    """From then on there is only 503."""
+def test_a_dying_service_answers_a_number_of_calls_and_no_more() -> None:
+    """Every later call gets 503."""
     with client_of(emulator_with(DiesAfter(2))) as client:
         assert statuses(client, 5) == [200, 200, 503, 503, 503]
 
 
 def test_a_rate_limit_refuses_until_its_period_is_over() -> None:
-    """Retry-After tells the seconds left by the emulator's clock, rounded up."""
+    """Retry-After is the rest of the period by the emulator's clock, rounded up."""
     emulator = emulator_with(RateLimit(calls=2, period=5 * MINUTE))
     clock = emulator.clock
     assert isinstance(clock, SettableClock)
@@ -158,7 +158,7 @@ def test_a_rate_limit_refuses_until_its_period_is_over() -> None:
 
 
 def test_random_faults_follow_from_the_seed() -> None:
-    """The same seed strikes the same calls, in whatever order they come; another seed others."""
+    """The same seed fails the same calls, in any order; another seed fails others."""
     calls = range(1, 1_001)
     faults = [RandomFaults(0.2, seed=3).fault_for(call, NOW) for call in calls]
     again = [RandomFaults(0.2, seed=3).fault_for(call, NOW) for call in reversed(calls)]
@@ -168,8 +168,8 @@ def test_random_faults_follow_from_the_seed() -> None:
     assert set(faults) == {None, *PASSING_FAULTS}
 
 
-def test_random_faults_of_rate_one_strike_always() -> None:
-    """And of rate 0 never."""
+def test_random_faults_of_rate_one_fail_every_call() -> None:
+    """Rate 0 never fails a call."""
     with client_of(emulator_with(RandomFaults(1.0, faults=[server_error()]))) as client:
         assert statuses(client, 3) == [500, 500, 500]
         client.emulator.faults = [RandomFaults(0.0)]
@@ -177,13 +177,13 @@ def test_random_faults_of_rate_one_strike_always() -> None:
 
 
 def test_the_first_plan_with_a_fault_decides() -> None:
-    """Plans are asked in their order."""
+    """The order of the plans counts."""
     with client_of(emulator_with(Script({2: server_error(500)}), DiesAfter(1))) as client:
         assert statuses(client, 3) == [200, 500, 503]
 
 
-def test_faults_of_the_identity_service_are_apart() -> None:
-    """They are counted apart and leave the tasks API alone."""
+def test_faults_of_the_identity_service_are_separate() -> None:
+    """They have their own call numbers and do not affect the tasks API."""
     emulator = emulator_with()
     emulator.identity_faults = [Script({2: server_error(503)})]
     with client_of(emulator) as client:

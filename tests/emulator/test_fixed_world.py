@@ -1,4 +1,4 @@
-"""A world of given records: served word for word, edited between two pages."""
+"""A world of given records: served unchanged, edited between two pages."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, client_of
 
 
 def bodies(world: FixedWorld) -> list[bytes]:
-    """Give the records of the first project as they would be sent, oldest first."""
+    """Return the first project's records as JSON, oldest first."""
     snapshot = world.snapshot(PROJECT, since=0, now=NOW)
     return [task.body_at(NOW) for task in snapshot.tasks]
 
 
-def test_bytes_are_served_word_for_word() -> None:
-    """Spaces, escapes, the order of keys and doubled keys stay."""
+def test_bytes_are_served_unchanged() -> None:
+    """Spaces, escapes, the order of keys and duplicate keys stay."""
     odd = rb'{ "status" : "Failed", "job_id":"a\u00e9\/", "job_id":"b", "n": 1.0e2 }'
     world = FixedWorld({PROJECT: [odd]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
@@ -22,14 +22,14 @@ def test_bytes_are_served_word_for_word() -> None:
 
 
 def test_records_need_not_be_objects() -> None:
-    """Whatever JSON can write is served, for those who must reject it."""
+    """Any JSON value is served, also one that a client must reject."""
     world = FixedWorld({PROJECT: [None, "text", 7, [], {}]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
         assert client.get().json()["tasks"] == [None, "text", 7, [], {}]
 
 
 def test_records_are_sorted_whatever_their_offsets() -> None:
-    """The instant counts, not its text."""
+    """The time counts, not its text."""
     texts = [
         "2026-03-18T09:00:00Z",
         "2026-03-18T18:00:00+0800",
@@ -42,8 +42,8 @@ def test_records_are_sorted_whatever_their_offsets() -> None:
         assert client.job_ids() == [job_id(number) for number in (3, 2, 1, 0)]
 
 
-def test_a_later_change_of_a_given_dict_changes_nothing() -> None:
-    """The world keeps what it was given when it was given."""
+def test_a_later_change_of_a_given_dict_has_no_effect() -> None:
+    """The world keeps the record as it was at first."""
     given = record(1)
     world = FixedWorld({PROJECT: [given]})
     before = bodies(world)
@@ -51,8 +51,8 @@ def test_a_later_change_of_a_given_dict_changes_nothing() -> None:
     assert bodies(world) == before
 
 
-def test_records_are_added_in_their_place() -> None:
-    """An added record is listed by its own creation."""
+def test_added_records_are_listed_in_order() -> None:
+    """An added record is listed by its creation."""
     world = FixedWorld({PROJECT: [record(1, NOW - 3 * HOUR), record(3, NOW - HOUR)]})
     world.add(PROJECT, record(2, NOW - 2 * HOUR))
     with client_of(Emulator(world, clock=SettableClock(NOW))) as client:
@@ -60,15 +60,15 @@ def test_records_are_added_in_their_place() -> None:
     assert world.count(PROJECT) == 3
 
 
-def test_a_record_can_be_doubled() -> None:
-    """The list may show one task twice, as it does when it shifts between pages."""
+def test_a_record_can_be_duplicated() -> None:
+    """A list can contain a task twice, as when it shifts between pages."""
     world = FixedWorld({PROJECT: [record(1)]})
     world.add(PROJECT, record(1))
     assert len(bodies(world)) == 2
 
 
 def test_records_are_replaced_by_job_id() -> None:
-    """The new record takes the old one's place, even with another creation."""
+    """The new record may have another creation."""
     world = FixedWorld({PROJECT: [record(1), record(2)]})
     finished = record(1, NOW - MINUTE, status="Failed")
     world.replace(PROJECT, finished)
@@ -77,14 +77,14 @@ def test_records_are_replaced_by_job_id() -> None:
 
 
 def test_records_are_removed_by_job_id() -> None:
-    """All records of that job_id go, in that project only."""
+    """All records with this job_id are removed, in this project only."""
     world = FixedWorld({PROJECT: [record(1), record(1), record(2)], OTHER_PROJECT: [record(1)]})
     world.remove(PROJECT, job_id(1))
     assert (world.count(PROJECT), world.count(OTHER_PROJECT)) == (1, 1)
 
 
-def test_what_is_not_there_cannot_be_replaced_or_removed() -> None:
-    """A test that edits the wrong record is told so, and nothing is changed."""
+def test_an_unknown_record_cannot_be_replaced_or_removed() -> None:
+    """A wrong job_id is an error, and nothing is changed."""
     world = FixedWorld({PROJECT: [record(1), record(1)]})
     with pytest.raises(KeyError, match=job_id(7)):
         world.remove(PROJECT, job_id(1), job_id(7))
@@ -93,8 +93,8 @@ def test_what_is_not_there_cannot_be_replaced_or_removed() -> None:
     assert world.count(PROJECT) == 2
 
 
-def test_an_edit_does_not_disturb_a_snapshot_under_way() -> None:
-    """A snapshot stays as it was taken, and stays the same one until an edit."""
+def test_an_edit_does_not_change_an_earlier_snapshot() -> None:
+    """A snapshot does not change; the same object is returned until an edit."""
     world = FixedWorld({PROJECT: [record(1)]})
     before = world.snapshot(PROJECT, since=0, now=NOW)
     assert world.snapshot(PROJECT, since=5, now=NOW + HOUR) is before
@@ -103,8 +103,8 @@ def test_an_edit_does_not_disturb_a_snapshot_under_way() -> None:
     assert len(world.snapshot(PROJECT, since=0, now=NOW).tasks) == 2
 
 
-def test_the_list_shifts_when_tasks_come_between_two_pages() -> None:
-    """Newest first, a new task repeats a row and a deleted one hides a row."""
+def test_the_list_shifts_when_tasks_are_added_between_two_pages() -> None:
+    """Newest first, a new task repeats a record and a deleted task hides one."""
     records = [record(number, NOW - number * MINUTE) for number in range(4)]
     world = FixedWorld({PROJECT: records})
     emulator = Emulator(world, clock=SettableClock(NOW))
@@ -124,7 +124,7 @@ def test_the_list_shifts_when_tasks_come_between_two_pages() -> None:
 
 
 def test_projects_have_names() -> None:
-    """Given ones, or made from the id."""
+    """A given name, or a name made from the id."""
     world = FixedWorld({PROJECT: [], OTHER_PROJECT: []}, names={PROJECT: "eu-de_shop"})
     assert list(world.projects) == [
         Project(PROJECT, "eu-de_shop"),

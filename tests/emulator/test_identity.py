@@ -1,4 +1,4 @@
-"""Signing in: Keystone's own shapes, keystoneauth1, openstacksdk, and tokens that end."""
+"""Sign-in: Keystone's formats, keystoneauth1, openstacksdk, and tokens that expire."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ def client() -> Iterator[Client]:
 
 @contextmanager
 def keystone_session(emulator: Emulator, password: str = ACCOUNT.password) -> Iterator[Session]:
-    """Sign in with keystoneauth1, by name into the first project."""
+    """Sign in with keystoneauth1, to the first project by its name."""
     auth = v3.Password(
         emulator.auth_url,
         username=ACCOUNT.user,
@@ -57,9 +57,9 @@ def keystone_session(emulator: Emulator, password: str = ACCOUNT.password) -> It
         project_name="eu-de_shop",
         project_domain_name=ACCOUNT.domain,
     )
-    with requests.Session() as wire:
-        wire.trust_env = False
-        yield Session(auth=auth, session=wire)
+    with requests.Session() as http:
+        http.trust_env = False
+        yield Session(auth=auth, session=http)
 
 
 def sign_in(client: Client, *, scope: object = None, **changes: object) -> requests.Response:
@@ -77,13 +77,13 @@ def sign_in(client: Client, *, scope: object = None, **changes: object) -> reque
 
 
 def tasks_status(client: Client, token: str, project_id: str = PROJECT) -> tuple[int, str | None]:
-    """Call the tasks API with a token, for the status and the error code."""
+    """Return status and error code of a call to the tasks API with this token."""
     response = client.get_with({"X-Auth-Token": token}, project_id)
     return response.status_code, response.json().get("error_code")
 
 
 def test_versions_are_discovered(client: Client) -> None:
-    """The root offers v3 among its choices, and v3 describes itself."""
+    """The root lists v3, and v3 describes itself."""
     root = client.session.get(client.emulator.endpoint)
     version = client.session.get(client.emulator.auth_url).json()["version"]
     assert root.status_code == 300
@@ -100,10 +100,10 @@ def test_versions_are_discovered(client: Client) -> None:
     ],
     ids=["by_id", "by_name"],
 )
-def test_a_password_opens_the_project_of_the_scope(
+def test_a_password_gives_a_token_for_the_project_of_the_scope(
     client: Client, scope: dict[str, object]
 ) -> None:
-    """The token comes in a header, the project and the catalog in the body."""
+    """The token is in a header, the project in the body."""
     response = sign_in(client, scope=scope)
     token = response.json()["token"]
     assert response.status_code == 201
@@ -112,14 +112,14 @@ def test_a_password_opens_the_project_of_the_scope(
     assert tasks_status(client, response.headers["X-Subject-Token"]) == (200, None)
 
 
-def test_a_token_is_good_for_its_own_project_only(client: Client) -> None:
-    """Another project of the same user is not permitted with it."""
+def test_a_token_is_valid_for_its_own_project_only(client: Client) -> None:
+    """Another project of the same user is refused."""
     token = sign_in(client, scope={"id": PROJECT}).headers["X-Subject-Token"]
     assert tasks_status(client, token, OTHER_PROJECT) == (403, "DBS.280015")
 
 
-def test_a_token_without_scope_lists_projects_and_opens_none(client: Client) -> None:
-    """It has neither project nor catalog, but can be exchanged for one that has."""
+def test_a_token_without_scope_lists_projects_and_accesses_none(client: Client) -> None:
+    """It has no project and no catalog."""
     response = sign_in(client)
     token = response.headers["X-Subject-Token"]
     listed = client.session.get(
@@ -133,7 +133,7 @@ def test_a_token_without_scope_lists_projects_and_opens_none(client: Client) -> 
 
 
 def test_a_token_can_be_exchanged_for_another_scope(client: Client) -> None:
-    """Method `token`: with a valid token the user gets one for a project; with another, none."""
+    """Method `token` accepts a valid token, and refuses a revoked or unknown one."""
 
     def exchange(token: str) -> requests.Response:
         identity = {"methods": ["token"], "token": {"id": token}}
@@ -160,7 +160,7 @@ def test_a_token_can_be_exchanged_for_another_scope(client: Client) -> None:
     ],
 )
 def test_wrong_credentials_are_refused(client: Client, changes: dict[str, object]) -> None:
-    """401 in the identity service's own shape, and no token."""
+    """401 in the identity service's format, and no token."""
     response = sign_in(client, **changes)
     assert response.status_code == 401
     assert response.json()["error"]["code"] == 401
@@ -169,14 +169,14 @@ def test_wrong_credentials_are_refused(client: Client, changes: dict[str, object
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"auth":{"identity":{"methods":[]}}}'])
-def test_a_sign_in_that_makes_no_sense_is_a_bad_request(client: Client, body: bytes) -> None:
-    """400 in the identity service's shape."""
+def test_an_invalid_sign_in_is_a_bad_request(client: Client, body: bytes) -> None:
+    """400 in the identity service's format."""
     response = client.session.post(f"{client.emulator.auth_url}/auth/tokens", data=body)
     assert (response.status_code, response.json()["error"]["code"]) == (400, 400)
 
 
 def test_projects_can_be_looked_up_by_name(client: Client) -> None:
-    """As the vendor's SDK does it to find the project of its keys."""
+    """The vendor's SDK does this to find the project of its keys."""
     response = client.session.get(
         f"{client.emulator.auth_url}/projects",
         params={"name": "eu-de_finance"},
@@ -186,7 +186,7 @@ def test_projects_can_be_looked_up_by_name(client: Client) -> None:
 
 
 def test_projects_are_listed_to_the_account_only(client: Client) -> None:
-    """Without a token there is a 401 in the identity service's shape."""
+    """Without a token: 401 in the identity service's format."""
     response = client.session.get(f"{client.emulator.auth_url}/auth/projects")
     assert (response.status_code, response.json()["error"]["code"]) == (401, 401)
 
@@ -198,8 +198,8 @@ def test_projects_are_listed_to_the_account_only(client: Client) -> None:
         (Behaviour(expired_token="service_403"), (403, "DBS.280056")),
     ],
 )
-def test_tokens_end_by_the_clock(behaviour: Behaviour, answer: tuple[int, str]) -> None:
-    """A token lives as long as told, and its end is answered as switched."""
+def test_tokens_expire_by_the_clock(behaviour: Behaviour, answer: tuple[int, str]) -> None:
+    """It is valid for its lifetime; `expired_token` selects the later answer."""
     clock = SettableClock(NOW)
     emulator = Emulator(
         WORLD, account=ACCOUNT, clock=clock, behaviour=behaviour, token_lifetime=HOUR
@@ -213,8 +213,8 @@ def test_tokens_end_by_the_clock(behaviour: Behaviour, answer: tuple[int, str]) 
         assert tasks_status(client, emulator.token) == (200, None)
 
 
-def test_tokens_end_by_use() -> None:
-    """After so many calls a token is expired; a new sign-in opens the door again."""
+def test_tokens_expire_by_use() -> None:
+    """A token has a number of uses; a new sign-in gives a new token."""
     emulator = Emulator(WORLD, account=ACCOUNT, clock=SettableClock(NOW), token_uses=2)
     with client_of(emulator) as client:
         for _ in range(2):
@@ -224,7 +224,7 @@ def test_tokens_end_by_use() -> None:
 
 
 def test_all_tokens_can_be_revoked_at_once(client: Client) -> None:
-    """As after a change of password: the ready token ends too, new ones are good."""
+    """Including the emulator's own token; new tokens are valid."""
     old = sign_in(client, scope={"id": PROJECT}).headers["X-Subject-Token"]
     client.emulator.revoke_tokens()
     new = sign_in(client, scope={"id": PROJECT}).headers["X-Subject-Token"]
@@ -232,8 +232,8 @@ def test_all_tokens_can_be_revoked_at_once(client: Client) -> None:
     assert answers == [401, 401, 200]
 
 
-def test_the_ready_token_opens_all_projects_for_good() -> None:
-    """It is there for OS_TOKEN and outlives every other."""
+def test_the_emulators_own_token_is_valid_for_all_projects() -> None:
+    """It is for OS_TOKEN and does not expire."""
     clock = SettableClock(NOW)
     with client_of(Emulator(WORLD, clock=clock, token_lifetime=MINUTE)) as client:
         clock.advance(DAY)
@@ -243,7 +243,7 @@ def test_the_ready_token_opens_all_projects_for_good() -> None:
 
 
 def test_expires_at_is_written_by_the_machines_clock(client: Client) -> None:
-    """Clients hold it against their own clock, whatever the emulator's says."""
+    """Clients compare it with their own clock, not the emulator's."""
     before = times.now()
     token = sign_in(client, scope={"id": PROJECT}).json()["token"]
     expires_at = times.parse_instant(token["expires_at"], option="expires_at")
@@ -263,7 +263,7 @@ def test_keystoneauth_signs_in(client: Client) -> None:
 
 
 def test_keystoneauth_renews_a_token_that_was_refused_with_401(client: Client) -> None:
-    """Revoked tokens cost one failed call, then it goes on with a new token."""
+    """A revoked token costs one failed call."""
     with keystone_session(client.emulator) as session:
         url = f"{client.emulator.endpoint}/v3/{PROJECT}/tasks"
         session.get(url)
@@ -274,7 +274,7 @@ def test_keystoneauth_renews_a_token_that_was_refused_with_401(client: Client) -
 
 
 def test_keystoneauth_reports_a_wrong_password(client: Client) -> None:
-    """It understands the refusal."""
+    """It understands the error response."""
     with (
         keystone_session(client.emulator, password="wrong") as session,
         pytest.raises(Unauthorized, match="requires authentication"),
@@ -287,7 +287,7 @@ def test_keystoneauth_reports_a_wrong_password(client: Client) -> None:
 def test_openstacksdk_signs_in_with_clouds_yaml(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clouds.yaml as users of the cloud have it is enough."""
+    """With a clouds.yaml as users of the cloud have it."""
     clouds = tmp_path / "clouds.yaml"
     clouds.write_text(
         f"""

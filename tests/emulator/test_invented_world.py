@@ -1,4 +1,4 @@
-"""The invented world: repeatable, alive, and like a real task center."""
+"""The invented world: repeatable, and like a real task center."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from gaussdb_tasks.contract import TASK_TYPES
-from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock, TaskStory
-from gaussdb_tasks.emulator.stories import Manner
+from gaussdb_tasks.emulator import Emulator, InventedTask, InventedWorld, SettableClock
+from gaussdb_tasks.emulator.invented_tasks import RecordStyle
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND
 from tests.support.emulator_client import NOW, client_of, millis
@@ -24,12 +24,12 @@ MONTH: Final = (NOW - 30 * DAY, NOW)
 
 @pytest.fixture(scope="module")
 def world() -> InventedWorld:
-    """Make a world big enough for statistics."""
+    """Make a world that is large enough for statistics."""
     return InventedWorld(seed=7, tasks_per_day=300)
 
 
-def story(**changes: object) -> TaskStory:
-    """Tell of a creation that starts at STARTED and takes 20 minutes."""
+def invented_task(**changes: object) -> InventedTask:
+    """Make a task that creates an instance, from STARTED for 20 minutes."""
     settings: dict[str, object] = {
         "project_id": "p",
         "job_id": "j",
@@ -44,19 +44,19 @@ def story(**changes: object) -> TaskStory:
         "ends_at": STARTED + 20 * MINUTE,
         **changes,
     }
-    return TaskStory(**settings)  # type: ignore[arg-type]
+    return InventedTask(**settings)  # type: ignore[arg-type]
 
 
 def instance_status(record: dict[str, object]) -> object:
-    """Look into a record's instance_info."""
+    """Return the instance_status of a record."""
     info = record["instance_info"]
     assert isinstance(info, dict)
     return info["instance_status"]
 
 
 def test_a_task_runs_progresses_and_completes() -> None:
-    """While one watches, progress, status, instance and end move on."""
-    task = story(manner=Manner(progress="percent"))
+    """Progress, status, instance status and end change with the clock."""
+    task = invented_task(style=RecordStyle(progress="percent"))
     half = task.record_at(STARTED + 10 * MINUTE)
     assert (half["status"], half["process"], half["ended_at"]) == ("Running", "50%", None)
     assert instance_status(half) == "creating"
@@ -68,14 +68,14 @@ def test_a_task_runs_progresses_and_completes() -> None:
     assert instance_status(done) == "normal"
 
 
-def test_a_task_fails_with_a_reason_that_was_not_there_before() -> None:
-    """The reason appears with the end; the progress stays where it stopped."""
-    task = story(
+def test_a_failed_task_has_a_reason_after_its_end_only() -> None:
+    """The reason appears with the end; the progress does not change."""
+    task = invented_task(
         outcome="Failed",
         fail_reason="no address",
         final_status="createfail",
-        stalls_at_percent=30,
-        manner=Manner(progress="number"),
+        max_progress=30,
+        style=RecordStyle(progress="number"),
     )
     before = task.record_at(STARTED + 19 * MINUTE)
     after = task.record_at(STARTED + 21 * MINUTE)
@@ -86,36 +86,40 @@ def test_a_task_fails_with_a_reason_that_was_not_there_before() -> None:
 
 
 def test_the_progress_of_a_failed_task_stays_where_it_was() -> None:
-    """A task that breaks off after a quarter of its time stays at a quarter."""
-    task = story(outcome="Failed", ends_at=STARTED + 5 * MINUTE, manner=Manner(progress="percent"))
+    """A task that fails after a quarter of its time stays at 25 %."""
+    task = invented_task(
+        outcome="Failed", ends_at=STARTED + 5 * MINUTE, style=RecordStyle(progress="percent")
+    )
     assert task.record_at(NOW)["process"] == "25%"
 
 
-def test_a_stuck_task_runs_for_ever() -> None:
-    """A month later it is still Running, at the same progress."""
-    task = story(ends_at=None, stalls_at_percent=42, manner=Manner(progress="number"))
+def test_a_stuck_task_never_ends() -> None:
+    """A month later it is Running, at the same progress."""
+    task = invented_task(ends_at=None, max_progress=42, style=RecordStyle(progress="number"))
     assert task.record_at(NOW + 29 * DAY)["status"] == "Running"
     assert task.record_at(NOW + 29 * DAY)["process"] == "42"
 
 
-def test_a_task_is_listed_from_its_sight_to_its_deletion() -> None:
-    """It appears some seconds late and goes when a user deletes its record."""
-    task = story(deleted_at=NOW)
+def test_a_task_is_listed_from_visible_at_to_deleted_at() -> None:
+    """It is listed some seconds after its creation, until a user deletes its record."""
+    task = invented_task(deleted_at=NOW)
     seen = {at: task.is_listed_at(at) for at in (STARTED, task.visible_at, NOW - SECOND, NOW)}
     assert seen == {STARTED: False, task.visible_at: True, NOW - SECOND: True, NOW: False}
 
 
 def test_a_planned_end_can_show_while_the_task_runs() -> None:
-    """ended_at is then set although the status is Running."""
-    task = story(ends_at=None, manner=Manner(shows_planned_end=True, ended_offset_hours=0))
+    """ended_at is set although the status is Running."""
+    task = invented_task(
+        ends_at=None, style=RecordStyle(shows_planned_end=True, ended_offset_hours=0)
+    )
     assert task.record_at(NOW)["ended_at"] == "2026-03-18T11:20:00+0000"
     assert task.record_at(NOW)["status"] == "Running"
 
 
-def test_manners_of_writing_differ() -> None:
-    """Empty values are null, empty or missing; the instance may be unknown; offsets mix."""
-    empty = story(manner=Manner(blank="empty", progress="empty", ended_offset_hours=0))
-    missing = story(manner=Manner(blank="missing", shows_instance=False))
+def test_record_styles_differ() -> None:
+    """No value is null, empty or missing; the instance may be missing; time offsets differ."""
+    empty = invented_task(style=RecordStyle(blank="empty", progress="empty", ended_offset_hours=0))
+    missing = invented_task(style=RecordStyle(blank="missing", shows_instance=False))
     at_work = empty.record_at(STARTED)
     assert (at_work["fail_reason"], at_work["ended_at"], at_work["process"]) == ("", "", "")
     done = empty.record_at(NOW)
@@ -126,8 +130,8 @@ def test_manners_of_writing_differ() -> None:
 
 
 def test_records_have_the_documented_fields_in_their_order() -> None:
-    """As in the documented example; null ones are written out."""
-    body = json.loads(story().body_at(NOW))
+    """As in the documented example; null fields are present."""
+    body = json.loads(invented_task().body_at(NOW))
     assert list(body) == [
         "instance_info",
         "job_id",
@@ -141,13 +145,13 @@ def test_records_have_the_documented_fields_in_their_order() -> None:
     assert list(body["instance_info"]) == ["instance_id", "instance_name", "instance_status"]
 
 
-def test_one_watches_a_task_live_through_the_api() -> None:
-    """Over HTTP a task is not there, runs, progresses and ends as the clock goes on."""
+def test_the_api_shows_the_lifecycle_of_a_task() -> None:
+    """As the clock advances, a task appears, runs and ends."""
     world = InventedWorld(seed=7)
     project_id = world.projects[0].project_id
     task = next(
         each
-        for each in world.stories_between(project_id, *MONTH)
+        for each in world.tasks_between(project_id, *MONTH)
         if each.outcome == "Failed" and each.visible_at > each.created_at and each.ends_at
     )
     assert task.ends_at is not None
@@ -156,8 +160,8 @@ def test_one_watches_a_task_live_through_the_api() -> None:
     with client_of(Emulator(world, clock=clock)) as client:
         assert task.job_id not in client.job_ids(**window)
         seen = []
-        for instant in (task.visible_at, task.ends_at - SECOND, task.ends_at):
-            clock.set(instant)
+        for time in (task.visible_at, task.ends_at - SECOND, task.ends_at):
+            clock.set(time)
             tasks, _ = client.page(**window)
             seen += [each for each in tasks if each["job_id"] == task.job_id]
     assert [each["status"] for each in seen] == ["Running", "Running", "Failed"]
@@ -166,23 +170,23 @@ def test_one_watches_a_task_live_through_the_api() -> None:
 
 
 def test_the_same_seed_makes_the_same_world() -> None:
-    """To the last byte, in another object and asked in another order; another seed does not."""
+    """In another object, and in another order of requests; another seed makes another world."""
     first, second = InventedWorld(seed=3), InventedWorld(seed=3)
     project_id = first.projects[0].project_id
     assert first.projects == second.projects
-    second.stories_between(project_id, NOW - 300 * DAY, NOW - 299 * DAY)
-    later = second.stories_between(project_id, NOW - DAY, NOW)
-    assert first.stories_between(project_id, *MONTH)[-len(later) :] == later
+    second.tasks_between(project_id, NOW - 300 * DAY, NOW - 299 * DAY)
+    later = second.tasks_between(project_id, NOW - DAY, NOW)
+    assert first.tasks_between(project_id, *MONTH)[-len(later) :] == later
     assert InventedWorld(seed=4).projects != first.projects
 
 
 def test_worlds_do_not_depend_on_the_process() -> None:
-    """Another process, with another salt for its hashes, invents the same."""
+    """Another process with another hash seed makes the same world."""
     script = (
         "from gaussdb_tasks.emulator import InventedWorld\n"
         "world = InventedWorld(seed=1)\n"
-        f"stories = world.stories_between(world.projects[0].project_id, {NOW - DAY}, {NOW})\n"
-        "print([task.record_at(task.planned_end) for task in stories])"
+        f"tasks = world.tasks_between(world.projects[0].project_id, {NOW - DAY}, {NOW})\n"
+        "print([task.record_at(task.planned_end) for task in tasks])"
     )
     outputs = {
         subprocess.run(
@@ -198,38 +202,36 @@ def test_worlds_do_not_depend_on_the_process() -> None:
 
 
 def test_projects_differ(world: InventedWorld) -> None:
-    """Each has tasks and instances of its own."""
-    first, second = (
-        world.stories_between(project.project_id, *MONTH) for project in world.projects
-    )
+    """Each project has its own tasks and instances."""
+    first, second = (world.tasks_between(project.project_id, *MONTH) for project in world.projects)
     assert first
     assert {each.job_id for each in first}.isdisjoint(each.job_id for each in second)
     assert {each.instance_id for each in first}.isdisjoint(each.instance_id for each in second)
 
 
-def month_of(world: InventedWorld) -> list[TaskStory]:
+def month_of(world: InventedWorld) -> list[InventedTask]:
     """List the first project's tasks of the last 30 days."""
-    return world.stories_between(world.projects[0].project_id, *MONTH)
+    return world.tasks_between(world.projects[0].project_id, *MONTH)
 
 
-def test_a_month_is_as_busy_as_wanted(world: InventedWorld) -> None:
-    """About as many tasks as asked for, job_ids all different, in the order of creation."""
-    stories = month_of(world)
-    assert 0.85 < len(stories) / (30 * 300) < 1.15
-    assert len({task.job_id for task in stories}) == len(stories)
-    assert [task.created_at for task in stories] == sorted(task.created_at for task in stories)
+def test_a_month_has_about_tasks_per_day(world: InventedWorld) -> None:
+    """With unique job_ids, in the order of creation."""
+    tasks = month_of(world)
+    assert 0.85 < len(tasks) / (30 * 300) < 1.15
+    assert len({task.job_id for task in tasks}) == len(tasks)
+    assert [task.created_at for task in tasks] == sorted(task.created_at for task in tasks)
 
 
 def test_people_work_on_weekdays(world: InventedWorld) -> None:
-    """A workday sees far more tasks than a day of the weekend."""
+    """A workday has far more tasks than a day of the weekend."""
     days = Counter(times.to_datetime(task.created_at).date() for task in month_of(world))
     workdays = [count for day, count in days.items() if day.weekday() < 5]
     weekends = [count for day, count in days.items() if day.weekday() >= 5]
     assert statistics.mean(workdays) > 1.3 * statistics.mean(weekends)
 
 
-def test_all_documented_kinds_happen_and_others_too(world: InventedWorld) -> None:
-    """Upgrades and hot patches are in the list although they cannot be filtered on."""
+def test_all_documented_types_occur_and_others_too(world: InventedWorld) -> None:
+    """Upgrades are listed although the API cannot filter on them."""
     names = {task.name for task in month_of(world)}
     documented = {task_type.name for task_type in TASK_TYPES}
     assert documented < names
@@ -237,57 +239,57 @@ def test_all_documented_kinds_happen_and_others_too(world: InventedWorld) -> Non
 
 
 def test_outcomes_are_mixed(world: InventedWorld) -> None:
-    """Some tasks fail, each with a reason; a few are stuck; some records are deleted."""
-    stories = month_of(world)
-    failed = [task for task in stories if task.outcome == "Failed"]
-    stuck = [task for task in stories if task.ends_at is None]
-    deleted = [task for task in stories if task.deleted_at is not None]
-    assert 0.01 < len(failed) / len(stories) < 0.10
-    assert all((task.fail_reason is not None) == (task.outcome == "Failed") for task in stories)
-    assert 0 < len(stuck) / len(stories) < 0.01
-    assert 0 < len(deleted) / len(stories) < 0.05
+    """Some tasks fail with a reason; a few are stuck; some records are deleted."""
+    tasks = month_of(world)
+    failed = [task for task in tasks if task.outcome == "Failed"]
+    stuck = [task for task in tasks if task.ends_at is None]
+    deleted = [task for task in tasks if task.deleted_at is not None]
+    assert 0.01 < len(failed) / len(tasks) < 0.10
+    assert all((task.fail_reason is not None) == (task.outcome == "Failed") for task in tasks)
+    assert 0 < len(stuck) / len(tasks) < 0.01
+    assert 0 < len(deleted) / len(tasks) < 0.05
     assert all(task.ends_at is not None and task.deleted_at > task.ends_at for task in deleted)  # type: ignore[operator]
-    assert not any("{" in str(task.fail_reason) for task in stories)
+    assert not any("{" in str(task.fail_reason) for task in tasks)
 
 
 def test_every_instance_is_backed_up_every_night(world: InventedWorld) -> None:
-    """Each instance that is there all day has a backup before six in the morning."""
+    """Each permanent instance has a backup before 06:00."""
     nightly = Counter(
         task.instance_name
         for task in month_of(world)
         if task.name == "BackupSnapshotGaussDBV5InInstance" and task.created_at % DAY < 6 * HOUR
     )
-    lasting = [name for name, nights in nightly.items() if nights >= 29]
-    assert len(lasting) == 120
-    assert any(name.endswith("-prod") for name in lasting)
-    assert any(name.endswith("-test") for name in lasting)
+    permanent = [name for name, count in nightly.items() if count >= 29]
+    assert len(permanent) == 120
+    assert any(name.endswith("-prod") for name in permanent)
+    assert any(name.endswith("-test") for name in permanent)
 
 
 def test_an_instance_has_one_name_and_no_other_has_its_id(world: InventedWorld) -> None:
-    """The id tells instances apart; a name may come back after its instance is gone."""
+    """An id is unique; a name can be used again after its instance was deleted."""
     pairs = {(task.instance_id, task.instance_name) for task in month_of(world)}
     assert len({instance_id for instance_id, _ in pairs}) == len(pairs)
     assert len(pairs) > 120
 
 
-def test_instances_that_come_and_go_do_so_in_order(world: InventedWorld) -> None:
-    """First an instance is made, then used, then deleted, and nothing follows."""
-    making = {"CreateGaussDBV5Instance", "CloneGaussDBV5NewInstance"}
-    ending = {"DeleteGaussDBV5Instance"}
+def test_temporary_instances_are_created_used_and_deleted_in_order(world: InventedWorld) -> None:
+    """First the creation, then other tasks, then the deletion."""
+    creating = {"CreateGaussDBV5Instance", "CloneGaussDBV5NewInstance"}
+    deleting = {"DeleteGaussDBV5Instance"}
     by_instance = sorted(month_of(world), key=lambda task: (task.instance_id, task.created_at))
-    whole_lives = 0
+    complete_lifecycles = 0
     for _, tasks in groupby(by_instance, key=lambda task: task.instance_id):
         names = [task.name for task in tasks]
-        made = [at for at, name in enumerate(names) if name in making]
-        ended = [at for at, name in enumerate(names) if name in ending]
-        assert made == list(range(len(made)))
-        assert ended == list(range(len(names) - len(ended), len(names)))
-        whole_lives += bool(made and ended)
-    assert whole_lives > 10
+        created = [at for at, name in enumerate(names) if name in creating]
+        deleted = [at for at, name in enumerate(names) if name in deleting]
+        assert created == list(range(len(created)))
+        assert deleted == list(range(len(names) - len(deleted), len(names)))
+        complete_lifecycles += bool(created and deleted)
+    assert complete_lifecycles > 10
 
 
-def test_durations_differ_by_kind(world: InventedWorld) -> None:
-    """A clone takes much longer than a larger volume, and both scatter."""
+def test_durations_differ_by_type(world: InventedWorld) -> None:
+    """A clone takes much longer than a volume; durations of a type vary."""
     spans: dict[str, list[int]] = {}
     for task in month_of(world):
         if task.ends_at is not None and task.outcome == "Completed":
@@ -298,16 +300,16 @@ def test_durations_differ_by_kind(world: InventedWorld) -> None:
     assert min(min(group) for group in spans.values()) > 0
 
 
-def test_any_year_can_be_asked_for(world: InventedWorld) -> None:
-    """The past and the future are there without all that lies between."""
+def test_any_year_can_be_requested(world: InventedWorld) -> None:
+    """The years between are not needed."""
     project_id = world.projects[0].project_id
     for text in ("1999-12-31T00:00:00Z", "2051-06-01T00:00:00Z"):
         day = times.parse_instant(text, option="day")
-        assert world.stories_between(project_id, day, day + DAY)
+        assert world.tasks_between(project_id, day, day + DAY)
 
 
-def test_a_snapshot_shows_what_is_listed_then(world: InventedWorld) -> None:
-    """Neither what is yet to come, nor what was deleted; and the same object within a second."""
+def test_a_snapshot_has_the_tasks_listed_at_its_time(world: InventedWorld) -> None:
+    """Without future and deleted tasks; the same object within a second."""
     project_id = world.projects[0].project_id
     since = NOW - 30 * DAY
     snapshot = world.snapshot(project_id, since=since, now=NOW)

@@ -1,4 +1,4 @@
-"""The emulator as a server: its clock, hooks, record of calls, wire, and end."""
+"""The emulator as a server: clock, hooks, recorded calls, connections, exit."""
 
 import email.utils
 import http.client
@@ -41,33 +41,33 @@ from tests.support.emulator_client import (
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    """Serve two projects with a record each, at NOW."""
+    """Serve two projects with one record each, at NOW."""
     world = FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: [record(2)]})
     with client_of(Emulator(world, clock=SettableClock(NOW))) as served:
         yield served
 
 
 def new_emulator(**settings: object) -> Emulator:
-    """Make an emulator of one record."""
+    """Make an emulator with one record."""
     world = FixedWorld({PROJECT: [record(1)]})
     return Emulator(world, **{"clock": SettableClock(NOW), **settings})  # type: ignore[arg-type]
 
 
 def test_it_listens_on_loopback_only(client: Client) -> None:
-    """Nobody but this machine can reach it."""
+    """Other machines cannot connect."""
     assert urlsplit(client.emulator.endpoint).hostname == "127.0.0.1"
     assert client.emulator.auth_url == f"{client.emulator.endpoint}/v3"
     assert client.emulator.project_ids == (PROJECT, OTHER_PROJECT)
 
 
-def test_it_tells_how_to_sign_in() -> None:
-    """User and password are the account's."""
+def test_it_has_the_user_and_password_for_a_sign_in() -> None:
+    """They are the account's."""
     emulator = new_emulator(account=Account(user="ada", password="opensesame"))
     assert (emulator.user, emulator.password) == ("ada", "opensesame")
 
 
-def test_head_and_body_leave_in_one_piece(client: Client) -> None:
-    """One send a response: two would cost the client's delayed acknowledgement, 40 ms a call."""
+def test_head_and_body_are_sent_in_one_piece(client: Client) -> None:
+    """Two sends would cost the client's delayed acknowledgement, 40 ms a call."""
     url = urlsplit(client.emulator.endpoint)
     assert url.hostname
     assert url.port
@@ -82,7 +82,7 @@ def test_head_and_body_leave_in_one_piece(client: Client) -> None:
 
 
 def test_a_connection_serves_many_calls(client: Client) -> None:
-    """It is kept alive, as clients expect that page by page."""
+    """It is kept alive from page to page."""
     url = urlsplit(client.emulator.endpoint)
     connection = http.client.HTTPConnection(url.netloc, timeout=10)
     headers = {"X-Auth-Token": client.emulator.token}
@@ -95,8 +95,8 @@ def test_a_connection_serves_many_calls(client: Client) -> None:
     assert len(ports) == 1
 
 
-def test_calls_are_on_record(client: Client) -> None:
-    """Method, path, parameters, headers, status and token of each call to the tasks API."""
+def test_calls_are_recorded(client: Client) -> None:
+    """With method, path, parameters, headers, status and token."""
     client.get(limit="1", offset="0")
     client.get_with({"X-Auth-Token": "made-up", "X-Language": "en-us"}, OTHER_PROJECT)
     first, second = client.emulator.calls
@@ -108,7 +108,7 @@ def test_calls_are_on_record(client: Client) -> None:
 
 
 def test_calls_are_counted_and_cleared(client: Client) -> None:
-    """By status and by project; after clearing the numbers begin anew, for faults as well."""
+    """By status and by project; `clear` starts again at number 1, also for faults."""
     client.emulator.faults = [Script({2: server_error()})]
     for project_id in (PROJECT, PROJECT, OTHER_PROJECT):
         client.get(project_id)
@@ -121,15 +121,15 @@ def test_calls_are_counted_and_cleared(client: Client) -> None:
     assert [call.number for call in calls] == [1, 2]
 
 
-def test_other_apis_are_not_on_record(client: Client) -> None:
-    """The record holds calls to the tasks API only."""
+def test_other_apis_are_not_recorded(client: Client) -> None:
+    """Only calls to the tasks API are recorded."""
     client.session.get(client.emulator.auth_url)
     client.session.get(f"{client.emulator.endpoint}{CLOCK_PATH}")
     assert len(client.emulator.calls) == 0
 
 
 def test_calls_of_many_threads_are_all_recorded(client: Client) -> None:
-    """None is lost and no number is given twice."""
+    """No call is lost and each number is used once."""
 
     def call() -> None:
         headers = {"X-Auth-Token": client.emulator.token}
@@ -147,7 +147,7 @@ def test_calls_of_many_threads_are_all_recorded(client: Client) -> None:
 
 
 def test_hooks_run_before_each_valid_page(client: Client) -> None:
-    """They see the query and come before the answer; refused and faulted calls do not count."""
+    """They receive the query; refused and faulted calls run no hook."""
     seen: list[Query] = []
     client.emulator.before_page(seen.append)
 
@@ -167,16 +167,16 @@ def test_hooks_run_before_each_valid_page(client: Client) -> None:
     assert seen == [Query(project_id=PROJECT, limit=5)]
 
 
-def test_a_hook_may_move_the_clock(client: Client) -> None:
-    """The page is then answered by the new time."""
+def test_a_hook_can_set_the_clock(client: Client) -> None:
+    """The page is answered at the new time."""
     clock = client.emulator.clock
     assert isinstance(clock, SettableClock)
     client.emulator.before_page(lambda _query: clock.advance(31 * DAY))
     assert client.page() == ([], 0)
 
 
-def test_an_error_in_a_hook_is_raised_at_the_end() -> None:
-    """It shows as 500 on the way and is never taken for an error of the service."""
+def test_an_error_in_a_hook_is_raised_on_exit() -> None:
+    """The call gets a 500, and the emulator raises the error on exit."""
     emulator = new_emulator()
     emulator.before_page(lambda _query: 1 / 0)
     with pytest.raises(ZeroDivisionError), client_of(emulator) as client:
@@ -184,7 +184,7 @@ def test_an_error_in_a_hook_is_raised_at_the_end() -> None:
 
 
 def test_an_error_inside_the_block_wins() -> None:
-    """What the test itself raises is not hidden by the emulator's error."""
+    """An error of the test is not hidden by the emulator's error."""
     emulator = new_emulator()
     emulator.before_page(lambda _query: 1 / 0)
     with pytest.raises(LookupError), client_of(emulator) as client:  # noqa: PT012 - both errors
@@ -193,7 +193,7 @@ def test_an_error_inside_the_block_wins() -> None:
 
 
 def test_the_clock_can_be_read_and_set_from_outside(client: Client) -> None:
-    """PUT sets it, GET tells it, and the task center follows."""
+    """PUT sets it, GET reads it, and the task center uses it."""
     url = f"{client.emulator.endpoint}{CLOCK_PATH}"
     assert client.session.get(url).json() == {"now": "2026-03-18T12:00:00Z"}
     answer = client.session.put(url, json={"now": "2026-05-01T02:00:00+02:00"})
@@ -203,15 +203,15 @@ def test_the_clock_can_be_read_and_set_from_outside(client: Client) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"now": "soon"}', b'{"now": 7}'])
-def test_the_clock_is_not_set_to_nonsense(client: Client, body: bytes) -> None:
-    """400, and it stays as it was."""
+def test_an_invalid_time_does_not_set_the_clock(client: Client, body: bytes) -> None:
+    """The answer is 400, and the clock does not change."""
     url = f"{client.emulator.endpoint}{CLOCK_PATH}"
     assert client.session.put(url, data=body).status_code == 400
     assert client.session.get(url).json() == {"now": "2026-03-18T12:00:00Z"}
 
 
 def test_a_running_clock_cannot_be_set() -> None:
-    """409; reading it is fine."""
+    """PUT answers 409; GET works."""
     with client_of(new_emulator(clock=RealClock())) as client:
         url = f"{client.emulator.endpoint}{CLOCK_PATH}"
         assert client.session.put(url, json={"now": "2026-05-01"}).status_code == 409
@@ -220,7 +220,7 @@ def test_a_running_clock_cannot_be_set() -> None:
 
 @pytest.mark.parametrize("skew", [0, 3 * HOUR, -HOUR])
 def test_the_date_header_follows_the_clock(skew: Micros) -> None:
-    """It is the emulator's time, off by the skew, and present in every answer."""
+    """Every answer has the emulator's time plus the skew."""
     with client_of(new_emulator(date_skew=skew)) as client:
         dates = [client.get().headers["Date"], client.get_with({}).headers["Date"]]
     assert dates[0].endswith(" GMT")
@@ -229,7 +229,7 @@ def test_the_date_header_follows_the_clock(skew: Micros) -> None:
 
 
 def test_a_real_clock_can_be_shifted_and_run_fast() -> None:
-    """It starts at the machine's time plus the offset; at speed it leaves the machine behind."""
+    """It starts at the machine's time plus the offset; with speed it runs faster."""
     before = times.now()
     shifted, fast = RealClock(offset=-DAY), RealClock(speed=1e9)
     assert before - DAY <= shifted.now() <= times.now() - DAY
@@ -240,7 +240,7 @@ def test_a_real_clock_can_be_shifted_and_run_fast() -> None:
 
 
 def test_a_settable_clock_stands_still() -> None:
-    """Until it is set or advanced."""
+    """It changes only when it is set or advanced."""
     clock = SettableClock(NOW)
     assert clock.now() == clock.now() == NOW
     clock.advance(HOUR)
@@ -249,8 +249,8 @@ def test_a_settable_clock_stands_still() -> None:
     assert clock.now() == NOW - DAY
 
 
-def test_a_given_port_is_taken() -> None:
-    """And one that is in use is a clear error."""
+def test_a_given_port_is_used() -> None:
+    """A port in use is a clear error."""
     with new_emulator() as first:
         port = urlsplit(first.endpoint).port
         assert port
@@ -261,8 +261,8 @@ def test_a_given_port_is_taken() -> None:
         assert taken.endpoint == f"http://127.0.0.1:{port}"
 
 
-def test_leaving_breaks_open_connections() -> None:
-    """A client that comes back on a kept connection finds nobody there."""
+def test_exit_closes_open_connections() -> None:
+    """A call on a kept connection fails."""
     with requests.Session() as session:
         session.trust_env = False
         with new_emulator() as emulator:
@@ -272,8 +272,8 @@ def test_leaving_breaks_open_connections() -> None:
             session.get(url, timeout=10)
 
 
-def test_it_speaks_https_when_given_a_certificate(tmp_path: Path) -> None:
-    """Clients that trust the authority get in; the others break off and do no harm."""
+def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:
+    """Clients that trust the authority can connect; a failed handshake does no harm."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

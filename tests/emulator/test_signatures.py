@@ -1,4 +1,4 @@
-"""Requests signed with AK/SK: the vendor's own client is let in, and every forgery is not."""
+"""Requests signed with AK/SK: the vendor's client is accepted, every forgery is refused."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 import pytest
 
 from gaussdb_tasks.emulator import Account, Call, Emulator, FixedWorld, KeyPair, RealClock
-from gaussdb_tasks.emulator.messages import RefusedError, Request
-from gaussdb_tasks.emulator.signatures import check_signature
+from gaussdb_tasks.emulator.credentials import check_signature
+from gaussdb_tasks.emulator.http import RefusedError, Request
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import HOUR, MINUTE, Micros
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, millis, record
@@ -26,12 +26,12 @@ ListTasks: TypeAlias = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the vendor's SDK write into a folder of the test's: it does so on import."""
+    """Let the vendor's SDK write into a test folder: it writes to HOME on import."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def emulator_of(keys: KeyPair = KEYS, *, clock_offset: Micros = 0) -> Emulator:
-    """Make an emulator of two projects; the SDK signs by the machine's clock."""
+    """Make an emulator of two projects by the machine's clock, as the SDK signs by it."""
     now = times.now()
     records = [
         record(1, now - 3 * HOUR, now - 2 * HOUR, process="100"),
@@ -46,7 +46,7 @@ def emulator_of(keys: KeyPair = KEYS, *, clock_offset: Micros = 0) -> Emulator:
 def vendor_client(
     emulator: Emulator, keys: KeyPair = KEYS, project_id: str = PROJECT
 ) -> Iterator[ListTasks]:
-    """Make the vendor's client for an emulator; gives its `list_tasks` by keywords."""
+    """Make the vendor's client for an emulator; yield its `list_tasks` with keywords."""
     credentials = importlib.import_module("huaweicloudsdkcore.auth.credentials")
     sdk = importlib.import_module("huaweicloudsdkgaussdbforopengauss.v3")
     signer = credentials.BasicCredentials(keys.access_key, keys.secret_key, project_id)
@@ -58,7 +58,7 @@ def vendor_client(
 
 
 def refusal(list_tasks: ListTasks) -> tuple[int, str]:
-    """Make a call that must fail, for its status and error code."""
+    """Return status and error code of a call that must fail."""
     exceptions = importlib.import_module("huaweicloudsdkcore.exceptions.exceptions")
     with pytest.raises(exceptions.ClientRequestException) as caught:
         list_tasks()
@@ -67,7 +67,7 @@ def refusal(list_tasks: ListTasks) -> tuple[int, str]:
 
 
 def test_the_vendors_client_reads_the_emulator() -> None:
-    """It understands every field, of running, failed and completed tasks."""
+    """It reads every field of running, failed and completed tasks."""
     with emulator_of() as emulator, vendor_client(emulator) as list_tasks:
         answer = list_tasks()
     assert answer.total_count == 3
@@ -80,8 +80,8 @@ def test_the_vendors_client_reads_the_emulator() -> None:
     assert completed.instance_info.instance_status == "normal"
 
 
-def test_the_vendors_client_may_use_every_parameter() -> None:
-    """All of them are part of what is signed."""
+def test_the_vendors_client_can_use_every_parameter() -> None:
+    """The signature covers all of them."""
     with emulator_of() as emulator, vendor_client(emulator) as list_tasks:
         answer = list_tasks(
             x_language="en-us",
@@ -103,8 +103,8 @@ def test_the_vendors_client_may_use_every_parameter() -> None:
     assert [task.job_id for task in answer.tasks] == [job_id(2)]
 
 
-def test_keys_open_every_project_that_they_name() -> None:
-    """Keys belong to the account, X-Project-Id says which project is meant."""
+def test_keys_give_access_to_every_project_of_the_account() -> None:
+    """Keys belong to the account; X-Project-Id selects the project."""
     with (
         emulator_of() as emulator,
         vendor_client(emulator, project_id=OTHER_PROJECT) as list_tasks,
@@ -113,7 +113,7 @@ def test_keys_open_every_project_that_they_name() -> None:
 
 
 def test_temporary_keys_need_their_security_token() -> None:
-    """With it they open the door; without it, or with a made-up one, they do not."""
+    """Without it, or with an unknown one, the call is refused."""
     without = KeyPair(TEMPORARY_KEYS.access_key, TEMPORARY_KEYS.secret_key)
     made_up = replace(TEMPORARY_KEYS, security_token="made-up")
     with emulator_of(TEMPORARY_KEYS) as emulator:
@@ -130,7 +130,7 @@ def test_temporary_keys_need_their_security_token() -> None:
     ids=["wrong_secret", "unknown_key"],
 )
 def test_wrong_keys_are_refused(keys: KeyPair) -> None:
-    """The signature is computed anew with the secret that belongs to the key."""
+    """The emulator computes the signature with the secret key of the account."""
     with emulator_of() as emulator, vendor_client(emulator, keys) as list_tasks:
         assert refusal(list_tasks) == (401, "APIGW.0301")
 
@@ -143,7 +143,7 @@ def test_a_clock_more_than_15_minutes_off_is_refused(
     clock_offset: Micros,
     is_refused: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """Fast or slow does not matter."""
+    """Fast or slow."""
     with (
         emulator_of(clock_offset=clock_offset) as emulator,
         vendor_client(emulator) as list_tasks,
@@ -155,7 +155,7 @@ def test_a_clock_more_than_15_minutes_off_is_refused(
 
 
 def signed_request() -> Request:
-    """Catch a request that the vendor's client signed."""
+    """Return a request that the vendor's client signed."""
     with emulator_of() as emulator, vendor_client(emulator) as list_tasks:
         list_tasks(status="Failed", limit=10)
         call: Call = emulator.calls[0]
@@ -163,12 +163,12 @@ def signed_request() -> Request:
 
 
 def with_header(request: Request, name: str, value: str) -> Request:
-    """Change a header of a request."""
+    """Return a request with one header changed."""
     return replace(request, headers={**request.headers, name: value})
 
 
-def test_whatever_is_signed_cannot_be_changed() -> None:
-    """Method, path, parameters, headers, body, date: one of them changes, and it is refused."""
+def test_a_changed_request_is_refused() -> None:
+    """Method, path, parameters, headers, body and date are all signed."""
     request, now = signed_request(), times.now()
     check_signature(request, KEYS, now)
     authorization = request.headers["authorization"]
@@ -192,13 +192,13 @@ def test_whatever_is_signed_cannot_be_changed() -> None:
 
 
 def test_the_order_of_parameters_does_not_matter() -> None:
-    """The signature is over the sorted parameters."""
+    """The signature covers the sorted parameters."""
     request = signed_request()
     check_signature(replace(request, query=request.query[::-1]), KEYS, times.now())
 
 
 def request_signed_by_hand(names: str, signature: str, *query: tuple[str, str]) -> Request:
-    """Make a request whose signature was computed with openssl."""
+    """Make a request with a signature that was computed with openssl."""
     credentials = f"Access={KEYS.access_key}, SignedHeaders={names}, Signature={signature}"
     headers = {
         "host": "gaussdb.example",
@@ -208,8 +208,8 @@ def request_signed_by_hand(names: str, signature: str, *query: tuple[str, str]) 
     return Request("GET", f"/v3/{PROJECT}/tasks", query, headers)
 
 
-def test_a_known_signature_is_let_in() -> None:
-    """The documented algorithm, with characters that must be encoded and one that must not."""
+def test_a_known_signature_is_accepted() -> None:
+    """The documented algorithm, with characters that need encoding and one that does not."""
     request = request_signed_by_hand(
         "host;x-sdk-date",
         "3e7dd256b506e6c1c743bd16214b421467840e477b0cc63ecbbd93e21c9351b1",
@@ -220,7 +220,7 @@ def test_a_known_signature_is_let_in() -> None:
 
 
 def test_the_host_must_be_signed() -> None:
-    """A signature that is right but leaves the host out could be used anywhere."""
+    """A correct signature without the host could be used for any host."""
     request = request_signed_by_hand(
         "x-sdk-date", "e9c5bb67e932001e512fc3b8bb7947ff357062c41a96c0e22527838d574ad5c8"
     )

@@ -1,4 +1,4 @@
-"""Each switch of what the API's description leaves open, held to what it says it does."""
+"""Each setting of `Behaviour`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tests.support.emulator_client import NOW, PROJECT, Client, client_of, job_i
 
 @contextmanager
 def serving(behaviour: Behaviour, *records: object) -> Iterator[Client]:
-    """Serve records under a behaviour at NOW; without any, ten of them, one a minute."""
+    """Serve these records at NOW; by default ten records, one a minute."""
     ten = [record(number, NOW - number * MINUTE, NOW) for number in range(10)]
     world = FixedWorld({PROJECT: records or ten})
     emulator = Emulator(world, behaviour=behaviour, clock=SettableClock(NOW))
@@ -23,7 +23,7 @@ def serving(behaviour: Behaviour, *records: object) -> Iterator[Client]:
 
 
 def test_the_default_behaviour_is_the_contract() -> None:
-    """Whoever sets nothing gets what is documented."""
+    """The defaults are the documented behaviour."""
     assert Behaviour() == Behaviour(
         time_filter="created",
         required_bounds="none",
@@ -39,8 +39,8 @@ def test_the_default_behaviour_is_the_contract() -> None:
     )
 
 
-def test_filtering_by_creation_and_end_hides_what_has_not_ended_in_the_window() -> None:
-    """created_at >= start_time and ended_at <= end_time: the reading of a sibling service."""
+def test_filtering_by_creation_and_end_hides_tasks_that_end_after_the_window() -> None:
+    """created_at >= start_time and ended_at <= end_time, as a sibling service documents."""
     records = [
         record(1, NOW - 3 * HOUR, NOW - 2 * HOUR),
         record(2, NOW - 3 * HOUR, NOW - HOUR + SECOND),
@@ -56,7 +56,7 @@ def test_filtering_by_creation_and_end_hides_what_has_not_ended_in_the_window() 
 
 
 def test_filtering_by_creation_and_end_keeps_unreadable_times() -> None:
-    """A record with unreadable times is inside every window under this filter too."""
+    """A record with unreadable times is inside every window with this filter too."""
     odd = {**record(1), "ended_at": "never"}
     with serving(Behaviour(time_filter="created_and_ended"), odd) as client:
         assert client.page(start_time="1000", end_time="2000") == ([odd], 1)
@@ -79,7 +79,7 @@ def test_bounds_can_be_mandatory(
     given: list[str],
     is_allowed: bool,  # noqa: FBT001 - a table's column
 ) -> None:
-    """A bound that is missing is a bad parameter."""
+    """A missing bound is a parameter error."""
     behaviour = Behaviour(required_bounds=required_bounds)  # type: ignore[arg-type]
     with serving(behaviour) as client:
         response = client.get(**dict.fromkeys(given, millis(NOW)))
@@ -90,13 +90,13 @@ def test_bounds_can_be_mandatory(
 
 
 def test_bounds_can_be_exclusive() -> None:
-    """A task exactly at a bound is then outside."""
+    """A task exactly at a bound is outside."""
     window = {"start_time": millis(NOW - 5 * MINUTE), "end_time": millis(NOW - 2 * MINUTE)}
     with serving(Behaviour(bounds="exclusive")) as client:
         assert client.job_ids(**window) == [job_id(3), job_id(4)]
 
 
-def test_bounds_can_be_exact_to_the_second_only() -> None:
+def test_bounds_can_be_rounded_to_the_second() -> None:
     """The milliseconds of both bounds are dropped."""
     late = {"start_time": millis(NOW + 999_000)}
     with serving(Behaviour(bound_precision="seconds")) as client:
@@ -120,14 +120,14 @@ def test_bounds_can_be_exact_to_the_second_only() -> None:
     ],
 )
 def test_offset_can_count_pages(offset_unit: OffsetUnit, offset: str, first: int) -> None:
-    """Records from 0, pages from 0, or pages from 1 with 0 as another name of the first."""
+    """Records from 0, pages from 0, or pages from 1 where 0 is also the first page."""
     with serving(Behaviour(offset_unit=offset_unit)) as client:
         page = client.job_ids(offset=offset, limit="3")
     assert page == [job_id(number) for number in range(first, first + 3)]
 
 
-def test_pages_can_be_capped_below_the_limit_asked_for() -> None:
-    """A page holds no more than the cap, whatever was asked; the count stays whole."""
+def test_pages_can_be_capped_below_the_requested_limit() -> None:
+    """The cap does not change total_count."""
     with serving(Behaviour(page_cap=4)) as client:
         tasks, total_count = client.page(limit="9")
         assert (len(tasks), total_count) == (4, 10)
@@ -145,14 +145,14 @@ def test_pages_can_be_capped_below_the_limit_asked_for() -> None:
         (Behaviour(total_count="lagging", lag=-2), 12),
     ],
 )
-def test_total_count_can_be_odd(behaviour: Behaviour, total_count: object) -> None:
-    """A string, the page's length, or behind the list."""
+def test_total_count_can_be_wrong(behaviour: Behaviour, total_count: object) -> None:
+    """A string, the page's length, or wrong by `lag`."""
     with serving(behaviour) as client:
         assert client.page(limit="3")[1] == total_count
 
 
 def test_total_count_can_be_null_or_missing() -> None:
-    """The field is there and empty, or not there at all."""
+    """The field is null, or it does not exist."""
     with serving(Behaviour(total_count="null")) as client:
         assert client.get().json()["total_count"] is None
     with serving(Behaviour(total_count="missing")) as client:
@@ -160,13 +160,13 @@ def test_total_count_can_be_null_or_missing() -> None:
 
 
 def test_order_can_be_oldest_first() -> None:
-    """The newest task then comes last."""
+    """The newest task comes last."""
     with serving(Behaviour(order="oldest_first")) as client:
         assert client.job_ids() == [job_id(number) for number in range(9, -1, -1)]
 
 
-def test_order_can_be_arbitrary_but_steady() -> None:
-    """No order by time, the same at each request, and a new task moves no two others."""
+def test_order_can_be_arbitrary_but_stable() -> None:
+    """Not by time, the same in each answer; a new task does not move the others."""
     with serving(Behaviour(order="arbitrary")) as client:
         before = client.job_ids()
         assert before == client.job_ids()
@@ -179,7 +179,7 @@ def test_order_can_be_arbitrary_but_steady() -> None:
 
 
 def test_order_can_change_with_each_request() -> None:
-    """Every answer holds the same tasks in another order."""
+    """Every answer has the same tasks in another order."""
     with serving(Behaviour(order="shuffled")) as client:
         answers = [client.job_ids() for _ in range(5)]
     assert {tuple(sorted(answer)) for answer in answers} == {tuple(map(job_id, range(10)))}
@@ -187,15 +187,15 @@ def test_order_can_change_with_each_request() -> None:
 
 
 def test_default_period_and_horizon_can_be_set() -> None:
-    """The first rules requests without bounds, the second all."""
+    """The period applies to requests without bounds, the horizon to all."""
     behaviour = Behaviour(default_period=2 * MINUTE, horizon=6 * MINUTE)
     with serving(behaviour) as client:
         assert client.page()[1] == 3
         assert client.page(start_time="0")[1] == 7
 
 
-def test_behaviour_can_be_exchanged_while_serving() -> None:
-    """The next request meets the new behaviour."""
+def test_behaviour_can_be_replaced_while_serving() -> None:
+    """The new behaviour applies from the next request."""
     with serving(Behaviour()) as client:
         assert client.job_ids()[0] == job_id(0)
         client.emulator.behaviour = Behaviour(order="oldest_first")

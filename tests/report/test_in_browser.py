@@ -1,32 +1,23 @@
-"""The page as people see it: in a browser, at any width, in dark and light, on paper."""
+"""The page in a browser: at several widths, light and dark, and printed."""
 
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from gaussdb_tasks.report.figures import read_figures
-from gaussdb_tasks.report.page import Origin, make_page
-from tests.support.report_archives import (
-    HOSTILE,
-    LOADED_AT,
-    add_many_tasks,
-    add_years,
-    hostile_rows,
-    loaded,
-)
-from tests.support.sample_archive import Archive, task
+from tests.support.report_archives import HOSTILE, PAGE_KINDS, page_of_kind
 
 WIDTHS: Final = (360, 800, 1400)
 SCHEMES: Final = ("light", "dark")
-MANY: Final = 100_000
+MEDIA: Final[Sequence[Literal["screen", "print"]]] = ("screen", "print")
 
-# Each text with the colour that it has and the one behind it, as the browser reckons them.
+# The contrast of each text and of each plot colour with the colour behind it.
 CONTRASTS: Final = """
 () => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
@@ -69,50 +60,37 @@ CONTRASTS: Final = """
 
 
 def chromium() -> str:
-    """Return where chromium is; where nobody runs the tests by hand it must be there."""
+    """Return the path of chromium; without it, fail in CI and skip elsewhere."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None and os.environ.get("CI") == "true":
-        pytest.fail("no chromium is installed, and this is a run that must not do without")
+        pytest.fail("chromium is not installed; CI needs it")
     if found is None:
-        pytest.skip("no chromium is installed; apt-get install chromium")
+        pytest.skip("chromium is not installed; apt-get install chromium")
     return found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's browser."""
+    """The browser of the system."""
     path = chromium()
     with sync_playwright() as playwright:
-        # Root may not use the sandbox.
+        # Chromium refuses to use its sandbox as root.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module", params=["none", "one", "many", "years", "hostile"])
+@pytest.fixture(scope="module", params=PAGE_KINDS[1:])
 def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of an archive of each kind, in a file."""
-    archive = Archive()
-    archive.insert(
-        **{
-            "one": {"tasks": [task()], **loaded()},
-            "hostile": hostile_rows(),
-            "years": {},
-        }.get(request.param, loaded())
-    )
-    if request.param == "many":
-        add_many_tasks(archive, MANY)
-    if request.param == "years":
-        add_years(archive)
     path = tmp_path_factory.mktemp(request.param) / "report.html"
-    path.write_bytes(make_page(read_figures(archive.connection), Origin("data", LOADED_AT)))
-    archive.connection.close()
+    path.write_text(page_of_kind(request.param), encoding="utf-8")
     return path
 
 
-class Seen:
-    """A page in the browser, and what went on while it was there."""
+class OpenPage:
+    """A page in the browser, with its console messages, dialogs and requests."""
 
     def __init__(self, browser: Browser, path: Path, width: int, scheme: str) -> None:
         """Open a page."""
@@ -121,20 +99,26 @@ class Seen:
             color_scheme="dark" if scheme == "dark" else "light",
         )
         self.address = path.as_uri()
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.messages.append(dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(self.address)
 
-    def open_details(self) -> None:
-        """Open all that is folded away."""
-        self.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    def resize(self, width: int) -> None:
+        """Change the width of the window."""
+        self.page.set_viewport_size({"width": width, "height": 800})
+
+    def set_details(self, *, is_open: bool) -> None:
+        """Open or close all details."""
+        self.page.evaluate(
+            "open => document.querySelectorAll('details').forEach(d => d.open = open)", is_open
+        )
 
     def is_wider_than_its_window(self) -> bool:
-        """Tell whether one would have to scroll sideways."""
+        """Return whether a reader must scroll sideways."""
         return bool(
             self.page.evaluate(
                 "document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -143,46 +127,45 @@ class Seen:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_fits_and_is_quiet(
-    browser: Browser, page_file: Path, width: int, scheme: str
-) -> None:
-    """On a phone, a tablet and a desktop: no word of complaint, no request, nothing sticks out."""
-    seen = Seen(browser, page_file, width, scheme)
-    assert not seen.is_wider_than_its_window()
-    seen.open_details()
-    assert not seen.is_wider_than_its_window()
-    assert seen.said == []
-    assert set(seen.requests) <= {seen.address, "data:,"}
-    seen.page.close()
+def test_the_page_fits_its_window(browser: Browser, page_file: Path, scheme: str) -> None:
+    """On a phone, a tablet and a desktop, without a console message or a request."""
+    opened = OpenPage(browser, page_file, WIDTHS[0], scheme)
+    for width in WIDTHS:
+        opened.resize(width)
+        for is_open in (False, True):
+            opened.set_details(is_open=is_open)
+            assert not opened.is_wider_than_its_window()
+    assert opened.messages == []
+    assert set(opened.requests) <= {opened.address, "data:,"}
+    opened.page.close()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_everything_can_be_read(browser: Browser, page_file: Path, scheme: str) -> None:
-    """Text stands out from what is behind it by 4.5, and what is drawn by 3, in dark and light."""
-    seen = Seen(browser, page_file, 800, scheme)
-    seen.open_details()
-    contrasts = seen.page.evaluate(CONTRASTS)
-    seen.page.close()
+def test_contrasts_are_sufficient(browser: Browser, page_file: Path, scheme: str) -> None:
+    """At least 4.5 for text and 3 for plots, as WCAG requires."""
+    opened = OpenPage(browser, page_file, 800, scheme)
+    opened.set_details(is_open=True)
+    contrasts = opened.page.evaluate(CONTRASTS)
+    opened.page.close()
     assert len(contrasts["texts"]) > 50
     assert [text for text in contrasts["texts"] if text[1] < 4.5] == []
     assert [drawn for drawn in contrasts["drawn"] if drawn[1] < 3] == []
 
 
 def test_dark_and_light_differ(browser: Browser, page_file: Path) -> None:
-    """The page follows what the reader prefers; on paper it is always light."""
+    """The page follows the setting of the reader; it is printed in light."""
     ground = "getComputedStyle(document.body).backgroundColor"
-    dark = Seen(browser, page_file, 800, "dark")
-    light = Seen(browser, page_file, 800, "light")
+    dark = OpenPage(browser, page_file, 800, "dark")
+    light = OpenPage(browser, page_file, 800, "light")
     assert dark.page.evaluate(ground) != light.page.evaluate(ground)
     dark.page.emulate_media(media="print")
     assert dark.page.evaluate(ground) == "rgb(255, 255, 255)"
-    for seen in (dark, light):
-        seen.page.close()
+    for opened in (dark, light):
+        opened.page.close()
 
 
 def test_labels_of_axes_do_not_overlap(browser: Browser, page_file: Path) -> None:
-    """The words of a drawing stand apart, also on a phone, where they are largest."""
+    """Labels are largest on a phone."""
     overlapping = """
     () => [...document.querySelectorAll('svg[role=img]')].flatMap(svg => {
       const boxes = [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBBox()])
@@ -192,61 +175,78 @@ def test_labels_of_axes_do_not_overlap(browser: Browser, page_file: Path) -> Non
         .map(([other, _]) => one + ' / ' + other))
     })
     """
+    opened = OpenPage(browser, page_file, WIDTHS[0], "light")
     for width in WIDTHS:
-        seen = Seen(browser, page_file, width, "light")
-        assert seen.page.evaluate(overlapping) == []
-        seen.page.close()
+        opened.resize(width)
+        assert opened.page.evaluate(overlapping) == []
+    opened.page.close()
 
 
-@pytest.mark.parametrize("width", [*WIDTHS, 690, 840, 1000])
-@pytest.mark.parametrize("medium", ["screen", "print"])
-def test_no_column_is_squeezed(
-    browser: Browser, page_file: Path, width: int, medium: Literal["screen", "print"]
-) -> None:
-    """In the tables of tasks and reasons there is room for words; 690 pixels are a sheet of A4."""
-    seen = Seen(browser, page_file, width, "light")
-    seen.page.emulate_media(media=medium)
-    widths = seen.page.evaluate(
-        "[...document.querySelectorAll('.wide tbody th, .wide tbody td')].map(c => c.clientWidth)"
-    )
-    assert min(widths, default=100) > 50
-    if medium == "screen" or width == 690:
-        assert not seen.is_wider_than_its_window()
-    seen.page.close()
+def test_columns_are_wide_enough(browser: Browser, page_file: Path) -> None:
+    """Tables of tasks and reasons have room for words; a sheet of A4 is 690 pixels wide."""
+    opened = OpenPage(browser, page_file, WIDTHS[0], "light")
+    for medium, width in product(MEDIA, (*WIDTHS, 690, 840, 1000)):
+        opened.resize(width)
+        opened.page.emulate_media(media=medium)
+        widths = opened.page.evaluate(
+            "[...document.querySelectorAll('.wide tbody :is(th, td)')].map(c => c.clientWidth)"
+        )
+        assert min(widths, default=100) > 50
+        if medium == "screen" or width == 690:
+            assert not opened.is_wider_than_its_window()
+    opened.page.close()
 
 
 def test_it_can_be_printed(browser: Browser, page_file: Path) -> None:
-    """It makes a PDF of a few sheets."""
-    seen = Seen(browser, page_file, 800, "dark")
-    pdf = seen.page.pdf(prefer_css_page_size=True)
-    seen.page.close()
+    """The PDF has at most twenty sheets."""
+    opened = OpenPage(browser, page_file, 800, "dark")
+    pdf = opened.page.pdf(prefer_css_page_size=True)
+    opened.page.close()
     assert pdf.startswith(b"%PDF")
     assert 1 <= len(re.findall(rb"/Type /Page\b", pdf)) <= 20
 
 
-def test_hostile_texts_are_words(browser: Browser, tmp_path: Path) -> None:
-    """What is made of markup is seen as it was written, and no element comes of it."""
-    archive = Archive()
-    archive.insert(**hostile_rows())
-    path = tmp_path / "report.html"
-    path.write_bytes(make_page(read_figures(archive.connection), Origin(HOSTILE[1], LOADED_AT)))
-    seen = Seen(browser, path, 800, "light")
-    shown = " ".join(seen.page.inner_text("body").split())
-    assert " ".join(HOSTILE[0].split()) in shown
-    assert HOSTILE[1] in shown
-    assert "javascript:alert(1)" in shown
-    assert seen.page.title().startswith("GaussDB task history")
-    assert seen.page.locator("script, iframe, img, b:not(.concerns b)").count() == 0
-    assert seen.said == []
-    assert seen.requests == [seen.address]
-    seen.page.close()
+@pytest.mark.parametrize("page_file", ["hostile"], indirect=True)
+def test_hostile_text_stays_text(browser: Browser, page_file: Path) -> None:
+    """Markup is shown as it was written, and does not become elements."""
+    opened = OpenPage(browser, page_file, 800, "light")
+    text = " ".join(opened.page.inner_text("body").split())
+    assert " ".join(HOSTILE[0].split()) in text
+    assert HOSTILE[1] in text
+    assert "javascript:alert(1)" in text
+    assert opened.page.title().startswith("GaussDB task history")
+    assert opened.page.locator("script, iframe, img, b:not(.attention b)").count() == 0
+    assert opened.messages == []
+    assert opened.requests == [opened.address]
+    opened.page.close()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_nothing_runs_in_it(browser: Browser, page_file: Path, scheme: str) -> None:
-    """Where scripts are switched off altogether, the page is the same."""
-    context = browser.new_context(java_script_enabled=False, color_scheme=scheme)  # type: ignore[arg-type]
+def test_the_page_needs_no_script(browser: Browser, page_file: Path) -> None:
+    """All sections are there when scripts are off."""
+    context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(page_file.as_uri())
     assert page.locator("main > section").count() == 9
     context.close()
+
+
+@pytest.mark.parametrize("page_file", ["many"], indirect=True)
+def test_each_bucket_shows_its_title_on_hover(browser: Browser, page_file: Path) -> None:
+    """The topmost shape at each place of a plot is part of a mark, axes and gaps excepted."""
+    opened = OpenPage(browser, page_file, 1400, "light")
+    titles = opened.page.evaluate(
+        """
+        () => {
+          const svg = document.querySelector('#rates .plot')
+          svg.scrollIntoView()
+          return [...svg.querySelectorAll('.mark .hover')].map(area => {
+            const box = area.getBoundingClientRect()
+            const found = document.elementFromPoint(box.x + box.width / 2, box.y + 3)
+            return found.closest('.mark').querySelector('title').textContent
+          })
+        }
+        """
+    )
+    opened.page.close()
+    assert len(titles) == len(set(titles)) > 10
+    assert all("failed" in title for title in titles)

@@ -1,4 +1,4 @@
-"""What a published database says, apart from the names of loads: to compare two of them."""
+"""The rows of a published database without the names of loads, to compare two databases."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +12,16 @@ from gaussdb_tasks.model.tables import ALL_TABLES
 
 Contents = Mapping[str, list[tuple[Any, ...]]]
 
-# What differs between two loads that found the same.
+# These columns differ between two loads that found the same.
 _NAMES_OF_LOADS: Final = ("_dlt_load_id", "run_id", "call_count", "head_digest")
 _RECORDS_OF_LOADS: Final = frozenset({"coverage", "load_runs"})
 
 
 def contents(folder: Path) -> Contents:
-    """Return the rows of every table that was published, sorted; nothing before the first load.
+    """Return the rows of every published table, sorted; an empty mapping before the first load.
 
     Raises:
-        AssertionError: a data check fails, or something of the work is left in the file.
+        AssertionError: a data check fails, or a working schema is left in the file.
     """
     database = DataDir(folder).database
     if not database.exists():
@@ -35,7 +35,7 @@ def contents(folder: Path) -> Contents:
 
 
 def evidence(everything: Contents) -> Contents:
-    """Return the contents without the records of loads, which a repeated load adds to."""
+    """Return the contents without the tables that a repeated load adds to."""
     kept = {name: rows for name, rows in everything.items() if name not in _RECORDS_OF_LOADS}
     for name in _RECORDS_OF_LOADS & everything.keys():
         assert everything[name]

@@ -1,8 +1,8 @@
-"""Every step of a load as a place where it can be killed, found by watching one.
+"""The points at which a load can be killed, found by tracing one.
 
-Nobody keeps a list of steps up to date. The steps are what Python executes: each line of the rooms
-that write (the night, the archive, the warehouse), and each call of a function of dlt's that moves
-files, talks to the database, or keeps note of what is done.
+There is no list of steps to keep up to date. A point is what Python executes: each line of the
+modules that write (load, archive, database), and each call of a dlt function that moves files, uses
+the database, or records what is done.
 """
 
 import os
@@ -18,21 +18,21 @@ from typing import Any, Final, NamedTuple
 
 
 class Step(StrEnum):
-    """The steps of a load, as far as points are told apart."""
+    """The steps of a load."""
 
     LOCK = "take the lock, make the scratch folder, leave both"
-    READ = "recall, plan, call the API, normalise"
+    READ = "read state, plan, call the API, normalise"
     EXTRACT = "dlt: extract and normalise"
-    PACKAGES = "dlt: move packages and their notes"
-    LOAD = "dlt: load, merge, note what is done"
+    PACKAGES = "dlt: move packages and their records"
+    LOAD = "dlt: load, merge, record what is done"
     CHECK = "apply the views, run the checks"
-    SEAL = "catch up with the archive, write the night's entry"
+    ARCHIVE = "recover from the archive, write the entry"
     PUBLISH = "clone; close, sync, rename, sync"
 
 
 _PACKAGE: Final = "/gaussdb_tasks/"
-_LINES_OF: Final = ("night.py", "archive/", "warehouse/")
-_CALLS_OF: Final = ("source.py", "rows.py", "extract/")
+_LINES_OF: Final = ("load.py", "archive/", "database/")
+_CALLS_OF: Final = ("source.py", "extract/")
 _DLT: Final = "/site-packages/dlt/"
 _DLT_CALLS_OF: Final = (
     "common/storages/",
@@ -48,7 +48,7 @@ _DLT_CALLS_OF: Final = (
 )
 _FILELOCK: Final = "/site-packages/filelock/"
 
-# Of these every call is a step of its own: statements, transactions, and the notes of a job's end.
+# Each call of these is a point: statements, transactions, and the records of a finished job.
 _EACH_CALL_OF: Final = frozenset(
     {
         "DuckDbSqlClient.execute_query",
@@ -66,44 +66,48 @@ _STEP_OF: Final = (
     ("dlt/common/", Step.PACKAGES),
     ("dlt/", Step.LOAD),
     ("filelock/", Step.LOCK),
-    ("archive/", Step.SEAL),
-    ("warehouse/datadir.py", Step.LOCK),
-    ("warehouse/files.py", Step.PUBLISH),
-    ("warehouse/database.py", Step.PUBLISH),
-    ("warehouse/objects.py", Step.CHECK),
-    ("warehouse/sql_files.py", Step.CHECK),
-    ("warehouse/gaps.py", Step.CHECK),
+    ("archive/", Step.ARCHIVE),
+    ("database/data_dir.py", Step.LOCK),
+    ("database/files.py", Step.PUBLISH),
+    ("database/connect.py", Step.PUBLISH),
+    ("database/views.py", Step.CHECK),
+    ("database/sql_files.py", Step.CHECK),
+    ("database/checks.py", Step.CHECK),
 )
 
 _Trace = Callable[[FrameType, str, Any], Any]
 
 
 class CrashPoint(NamedTuple):
-    """The so-manieth time that a load comes to a place."""
+    """The n-th time that a load reaches a place.
 
-    room: str
-    """The file, from its package on."""
+    Attributes:
+        module: the file, relative to its package.
+        place: ``line N``, or the qualified name of the function that is called.
+        hit: n, from 1.
+    """
+
+    module: str
     place: str
-    """The line, or the function that is called."""
     hit: int
 
     def __str__(self) -> str:
-        return f"{self.room} {self.place}, time {self.hit}"
+        return f"{self.module} {self.place}, hit {self.hit}"
 
 
 @contextmanager
 def watching(on_step: Callable[[CrashPoint], None]) -> Iterator[None]:
-    """Tell of each step just before it is taken, in every thread that starts meanwhile."""
+    """Call ``on_step`` just before each point, also in threads started meanwhile."""
     hits: Counter[tuple[str, str]] = Counter()
 
     def trace(frame: FrameType, event: str, _argument: Any) -> _Trace | None:
-        room, by_line = _room_of(frame.f_code.co_filename)
-        if room is None:
+        module, by_line = _module_of(frame.f_code.co_filename)
+        if module is None:
             return None
         if event == "line" or (event == "call" and not by_line):
             place = f"line {frame.f_lineno}" if by_line else frame.f_code.co_qualname
-            hits[room, place] += 1
-            on_step(CrashPoint(room, place, hits[room, place]))
+            hits[module, place] += 1
+            on_step(CrashPoint(module, place, hits[module, place]))
         return trace if by_line else None
 
     threading.settrace(trace)
@@ -115,17 +119,17 @@ def watching(on_step: Callable[[CrashPoint], None]) -> Iterator[None]:
         threading.settrace(None)
 
 
-def is_worth_a_kill(point: CrashPoint) -> bool:
-    """Tell whether a step differs from the ones before: the first time, or one of its own."""
+def is_distinct(point: CrashPoint) -> bool:
+    """Whether a point differs from the ones before: a first hit, or a call of ``_EACH_CALL_OF``."""
     return point.hit == 1 or point.place in _EACH_CALL_OF
 
 
 @contextmanager
-def killed_at(doom: CrashPoint) -> Iterator[None]:
-    """End this process by SIGKILL just before a step."""
+def killed_at(target: CrashPoint) -> Iterator[None]:
+    """End this process by SIGKILL just before a point."""
 
     def kill(point: CrashPoint) -> None:
-        if point == doom:
+        if point == target:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with watching(kill):
@@ -133,19 +137,19 @@ def killed_at(doom: CrashPoint) -> Iterator[None]:
 
 
 def step_of(point: CrashPoint) -> Step:
-    """Name the step of a load that a point belongs to; the reading is what no other room does."""
-    return next((step for room, step in _STEP_OF if point.room.startswith(room)), Step.READ)
+    """Return the step of the load that a point belongs to."""
+    return next((step for prefix, step in _STEP_OF if point.module.startswith(prefix)), Step.READ)
 
 
-def _room_of(filename: str) -> tuple[str | None, bool]:
-    """Return the room whose steps count, and whether each line is one."""
+def _module_of(filename: str) -> tuple[str | None, bool]:
+    """Return the traced module that a file is, and whether each of its lines is a point."""
     _, found, ours = filename.rpartition(_PACKAGE)
     if found:
         if ours.startswith(_LINES_OF):
             return ours, True
         return (ours, False) if ours.startswith(_CALLS_OF) else (None, False)
-    for package, rooms in ((_DLT, _DLT_CALLS_OF), (_FILELOCK, ("",))):
+    for package, modules in ((_DLT, _DLT_CALLS_OF), (_FILELOCK, ("",))):
         _, found, theirs = filename.rpartition(package)
-        if found and theirs.startswith(rooms):
+        if found and theirs.startswith(modules):
             return f"{package.split('/')[-2]}/{theirs}", False
     return None, False

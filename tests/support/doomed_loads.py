@@ -1,7 +1,7 @@
-"""Loads that are killed, each in a process of its own, and what is found after them.
+"""Loads that are killed, each in its own process, and what they leave.
 
-The second of two nights is the one that is killed: it brings new tasks, ends one that was running,
-misses one that was deleted, and meets a record that is no task.
+The second of two loads is the one that is killed. It finds new tasks, a running task that ended, a
+deleted task, and a record that is not a task.
 """
 
 import multiprocessing
@@ -27,28 +27,29 @@ from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
 from tests.support.archive_contents import contents, evidence
-from tests.support.crash_points import CrashPoint, is_worth_a_kill, killed_at, watching
+from tests.support.crash_points import CrashPoint, is_distinct, killed_at, watching
 from tests.support.emulator_client import NOW, PROJECT, job_id, record
 from tests.support.loads import Address, address_of, load
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["dlt", "doomed_loads"])
+_CONTEXT.set_forkserver_preload(["dlt", "gaussdb_tasks.load", __name__])
 
 _PROCESSES: Final = threading.Lock()
 _NOBODY: Final = 65534
+_PATIENCE_SECONDS: Final = 300
 
-FIRST_NIGHT: Final[Micros] = NOW - DAY
-SECOND_NIGHT: Final[Micros] = NOW
+FIRST_LOAD: Final[Micros] = NOW - DAY
+SECOND_LOAD: Final[Micros] = NOW
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What a killed load left, and what the next one made of it.
+    """What a killed load left, and the result of the next load.
 
     Attributes:
-        was_killed: False if the load was done before it came to its end.
-        is_published: whether analysts see the second night already; None if neither of the two.
-        fault: what is wrong, if anything is.
+        was_killed: False if the load finished before the kill.
+        is_published: whether the second load is published; None if neither load is.
+        fault: what is wrong; None if nothing is.
     """
 
     was_killed: bool
@@ -57,7 +58,7 @@ class Aftermath:
 
 
 class Stage:
-    """Two nights of a small task center: the first one loaded, the second to be survived."""
+    """Two loads of a small task center: the first is done, the second is the one to kill."""
 
     def __init__(self, emulator: Emulator, root: Path) -> None:
         self.emulator = emulator
@@ -65,23 +66,23 @@ class Stage:
         self._first = root / "first"
         world = emulator.world
         assert isinstance(world, FixedWorld)
-        load(emulator, self._first, FIRST_NIGHT)
+        load(emulator, self._first, FIRST_LOAD)
         self.before = contents(self._first)
-        _turn_to_second_night(world)
+        _change_for_second_load(world)
         second = self.fresh_copy()
-        report = load(emulator, second, SECOND_NIGHT)
+        report = load(emulator, second, SECOND_LOAD)
         assert report.exit_code is ExitCode.NEEDS_ATTENTION  # for the record that is no task
         assert (report.total("vanished_count"), report.total("changed_count")) == (1, 1)
         self.after = contents(second)
 
     def fresh_copy(self) -> Path:
-        """Copy the data directory as the first night left it."""
+        """Copy the data directory as the first load left it."""
         folder = Path(tempfile.mkdtemp(dir=self._root))
         shutil.copytree(self._first, folder, dirs_exist_ok=True)
         return folder
 
     def points(self) -> list[CrashPoint]:
-        """Watch an undisturbed second night for the points at which it can be killed."""
+        """Trace an undisturbed second load; return its distinct points in order of time."""
         receiver, sender = _CONTEXT.Pipe(duplex=False)
         process = self._start(self.fresh_copy(), _watched_load, sender)
         sender.close()
@@ -90,13 +91,34 @@ class Stage:
         return points
 
     def kill_at(self, point: CrashPoint) -> Aftermath:
-        """Kill the second night at a point, look, and run it again."""
+        """Kill the second load at a point, inspect, and run it again."""
         folder = self.fresh_copy()
         process = self._start(folder, _doomed_load, point)
         return self._look_at(folder, _exit_code_of(process))
 
+    def kill_during_call(self, number: int) -> Aftermath:
+        """Kill the second load while it waits for the answer to its n-th call."""
+        folder = self.fresh_copy()
+        calls_before = len(self.emulator.calls)
+        is_killed = False
+        started: list[multiprocessing.context.ForkServerProcess] = []
+        ready = threading.Event()
+
+        @self.emulator.before_page
+        def kill(_query: object) -> None:
+            nonlocal is_killed
+            if not is_killed and len(self.emulator.calls) - calls_before >= number:
+                is_killed = True
+                assert ready.wait(_PATIENCE_SECONDS)
+                started[0].kill()
+                started[0].join()
+
+        started.append(self._start(folder, _plain_load))
+        ready.set()
+        return self._look_at(folder, _exit_code_of(started[0]))
+
     def kill_after(self, seconds: float) -> Aftermath:
-        """Kill the second night at some moment, look, and run it again."""
+        """Kill the second load after some time, inspect, and run it again."""
         folder = self.fresh_copy()
         process = self._start(folder, _plain_load)
         time.sleep(seconds)
@@ -126,14 +148,14 @@ class Stage:
             return Aftermath(was_killed, None, f"it ended with {exit_code}")
         found = contents(folder)
         if found not in (self.before, self.after):
-            return Aftermath(was_killed, None, "neither the one night nor the other is there")
+            return Aftermath(was_killed, None, "neither the first nor the second load is published")
         is_published = found == self.after
         next_load = self._start(folder, _plain_load)  # dlt works once at a time in a process
         fault = self._fault_after(folder, _exit_code_of(next_load))
         return Aftermath(was_killed, is_published, fault)
 
     def _fault_after(self, folder: Path, exit_code: int | None) -> str | None:
-        """Say in what the next load's outcome differs from an undisturbed one's."""
+        """Return how the next load differs from an undisturbed one; None if it does not."""
         if exit_code != 0:
             return f"the next load ended with {exit_code}"
         again = contents(folder)
@@ -152,7 +174,7 @@ class Stage:
 def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | None:
     """Wait for a process to end; several threads may do so at once, each for its own.
 
-    To start one asks all others whether they have ended, and their answer can be read only once.
+    Starting a process polls all the others, and an exit code can be read only once.
     """
     multiprocessing.connection.wait([process.sentinel])
     with _PROCESSES:
@@ -162,32 +184,32 @@ def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | N
 
 @contextmanager
 def stage(root: Path) -> Iterator[Stage]:
-    """Serve the task center and load the first night."""
+    """Serve the task center, and make both loads undisturbed."""
     tasks = [
-        record(number, FIRST_NIGHT - number * HOUR, FIRST_NIGHT - number * HOUR + 10 * MINUTE)
+        record(number, FIRST_LOAD - number * HOUR, FIRST_LOAD - number * HOUR + 10 * MINUTE)
         for number in range(1, 240)
     ]
-    running = record(500, FIRST_NIGHT - HOUR, None)
+    running = record(500, FIRST_LOAD - HOUR, None)
     world = FixedWorld({PROJECT: [*tasks, running]})
-    with Emulator(world, clock=SettableClock(SECOND_NIGHT)) as emulator:
+    with Emulator(world, clock=SettableClock(SECOND_LOAD)) as emulator:
         yield Stage(emulator, root)
 
 
 def sample(points: list[CrashPoint], count: int, seed: int = 0) -> list[CrashPoint]:
     """Choose some of the points."""
-    dice = random.Random(seed)  # noqa: S311 - a choice, not a secret
-    return dice.sample(points, min(count, len(points)))
+    choice = random.Random(seed)  # noqa: S311 - a choice, not a secret
+    return choice.sample(points, min(count, len(points)))
 
 
-def _turn_to_second_night(world: FixedWorld) -> None:
-    world.add(PROJECT, *(record(1000 + n, SECOND_NIGHT - n * MINUTE) for n in range(60, 120)))
+def _change_for_second_load(world: FixedWorld) -> None:
+    world.add(PROJECT, *(record(1000 + n, SECOND_LOAD - n * MINUTE) for n in range(60, 120)))
     world.add(PROJECT, {"job_id": "odd", "created_at": "some day", "status": "Completed"})
-    world.replace(PROJECT, record(500, FIRST_NIGHT - HOUR, FIRST_NIGHT + HOUR))
+    world.replace(PROJECT, record(500, FIRST_LOAD - HOUR, FIRST_LOAD + HOUR))
     world.remove(PROJECT, job_id(77))
 
 
 def _plain_load(center: Address, folder: Path) -> None:
-    load(center, folder, SECOND_NIGHT)
+    load(center, folder, SECOND_LOAD)
 
 
 def _load_as_nobody(center: Address, folder: Path, sender: Connection) -> None:
@@ -196,18 +218,18 @@ def _load_as_nobody(center: Address, folder: Path, sender: Connection) -> None:
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
     try:
-        load(center, folder, SECOND_NIGHT)
+        load(center, folder, SECOND_LOAD)
     except GaussdbTasksError as error:
         sender.send(f"{type(error).__name__}: {error}")
 
 
 def _doomed_load(center: Address, folder: Path, point: CrashPoint) -> None:
     with killed_at(point):
-        load(center, folder, SECOND_NIGHT)
+        load(center, folder, SECOND_LOAD)
 
 
 def _watched_load(center: Address, folder: Path, sender: Connection) -> None:
     points: list[CrashPoint] = []
     with watching(points.append):
-        load(center, folder, SECOND_NIGHT)
-    sender.send([point for point in points if is_worth_a_kill(point)])
+        load(center, folder, SECOND_LOAD)
+    sender.send([point for point in points if is_distinct(point)])

@@ -1,4 +1,4 @@
-"""A small client and invented records, for tests that look at the emulator from outside."""
+"""A client and invented records for tests that use the emulator over HTTP."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def record(
     ended_at: Micros | None = NOW - 30 * MINUTE,
     **fields: object,
 ) -> Record:
-    """Make an API record, finished unless it has no end; its job_id follows from the number."""
+    """Make an API record; without an end it is running. Its job_id follows from the number."""
     return {
         "instance_info": {
             "instance_id": f"{number:032x}in14",
@@ -45,35 +45,35 @@ def record(
 
 
 def job_id(number: int) -> str:
-    """Give the job_id of the record with this number."""
+    """Return the job_id of the record with this number."""
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
 def written(instant: Micros) -> str:
-    """Write an instant as the API does, in UTC."""
+    """Write a time as the API does, in UTC."""
     return times.to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def millis(instant: Micros) -> str:
-    """Write an instant as the API's parameters want it."""
+    """Write a time as the API's parameters need it: milliseconds since 1970."""
     return str(instant // 1_000)
 
 
 @dataclass(frozen=True)
 class Client:
-    """Calls one emulator, with the ready token unless told otherwise."""
+    """Calls one emulator, with the emulator's own token by default."""
 
     emulator: Emulator
     session: requests.Session
 
     def get(self, project_id: str = "", **params: str) -> requests.Response:
-        """Call the tasks API, of the first project unless told otherwise."""
+        """Call the tasks API; the default is the first project."""
         return self.get_with({"X-Auth-Token": self.emulator.token}, project_id, **params)
 
     def get_with(
         self, headers: Mapping[str, str], project_id: str = "", **params: str
     ) -> requests.Response:
-        """Call the tasks API with headers of one's own."""
+        """Call the tasks API with these headers."""
         project_id = project_id or self.emulator.project_ids[0]
         return self.session.get(
             f"{self.emulator.endpoint}/v3/{project_id}/tasks",
@@ -84,25 +84,25 @@ class Client:
         )
 
     def page(self, project_id: str = "", **params: str) -> tuple[list[Record], object]:
-        """Read a page: its records, and its total_count."""
+        """Return the records of a page, and its total_count."""
         response = self.get(project_id, **params)
         assert response.status_code == 200, response.text
         document = response.json()
         return document["tasks"], document.get("total_count")
 
     def job_ids(self, project_id: str = "", **params: str) -> list[str]:
-        """Read the job_ids of a page."""
+        """Return the job_ids of a page."""
         return [str(task["job_id"]) for task in self.page(project_id, **params)[0]]
 
     def error(self, project_id: str = "", **params: str) -> tuple[int, str]:
-        """Make a call that must fail, for its status and error code."""
+        """Return status and error code of a call that must fail."""
         response = self.get(project_id, **params)
         return response.status_code, response.json()["error_code"]
 
 
 @contextmanager
 def client_of(emulator: Emulator) -> Iterator[Client]:
-    """Serve an emulator and call it."""
+    """Start an emulator and yield a client of it."""
     with emulator, requests.Session() as session:
         session.trust_env = False
         yield Client(emulator, session)

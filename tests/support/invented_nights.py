@@ -1,7 +1,7 @@
-"""Whole loads, night after night, of a task center that lives; held against what it showed.
+"""A series of complete loads of a living task center, compared with what it showed.
 
-Nothing is left out: HTTP, dlt, DuckDB, checks, publication. The clock is the emulator's and the
-load's at once, and jumps as it is told to.
+Nothing is replaced: HTTP, dlt, DuckDB, checks, publication. The emulator and the load share a clock
+that jumps as the test says.
 """
 
 import json
@@ -25,7 +25,7 @@ from tests.support.visible_history import HORIZON, Sight, VisibleHistory
 
 @dataclass(frozen=True)
 class NightOf:
-    """One night of a story: when it is loaded, which projects, and which are forbidden."""
+    """One load: its time, its projects, and which of them are forbidden."""
 
     now: Micros
     project_ids: tuple[str, ...]
@@ -34,14 +34,14 @@ class NightOf:
 
 @dataclass
 class Story:
-    """A series of nights as it was loaded, and what should have come of it."""
+    """A series of loads, and what the archive should hold after it."""
 
     folder: Path
     should: dict[str, VisibleHistory] = field(default_factory=lambda: defaultdict(VisibleHistory))
     reports: list[LoadReport] = field(default_factory=list)
 
     def load(self, world: InventedWorld, nights: Iterable[NightOf]) -> None:
-        """Load the nights one by one."""
+        """Make the loads one by one."""
         for night in nights:
             clock = SettableClock(night.now)
             with Emulator(world, clock=clock, forbidden_projects=night.forbidden) as emulator:
@@ -53,7 +53,7 @@ class Story:
                     self.should[project_id].note(night.now, visible(world, project_id, night.now))
 
     def faults(self) -> list[str]:
-        """Return what the archive holds otherwise than it should, in words."""
+        """Return the differences between the archive and what it should hold."""
         return [
             f"{project_id}: {fault}"
             for project_id, should in self.should.items()
@@ -88,7 +88,7 @@ class Story:
 
 
 def visible(world: InventedWorld, project_id: str, now: Micros) -> dict[str, Sight]:
-    """Return what the task center shows of a project at an instant."""
+    """Return what the task center shows of a project at a time."""
     snapshot = world.snapshot(project_id, since=now - HORIZON, now=now)
     sights = {}
     for task in snapshot.tasks:
@@ -101,24 +101,24 @@ def visible(world: InventedWorld, project_id: str, now: Micros) -> dict[str, Sig
 
 
 def nights_of(world: InventedWorld, begin: Micros, count: int, seed: int) -> list[NightOf]:
-    """Invent a series of nights: most a day apart, some missed, a clock that jumps, lost rights."""
-    dice = random.Random(seed)  # noqa: S311 - a story, not a secret
+    """Invent a series of loads: most a day apart, some missed, a clock that jumps, lost rights."""
+    choice = random.Random(seed)  # noqa: S311 - a story, not a secret
     first, *others = [project.project_id for project in world.projects]
     nights: list[NightOf] = []
     now = begin
     for number in range(count):
-        kind = dice.choices(["usual", "missed", "back", "ahead"], [80, 14, 3, 3])[0]
+        kind = choice.choices(["usual", "missed", "back", "ahead"], [80, 14, 3, 3])[0]
         match kind:
             case "usual":
-                now += DAY + dice.randrange(-HOUR, HOUR) // MINUTE * MINUTE
+                now += DAY + choice.randrange(-HOUR, HOUR) // MINUTE * MINUTE
             case "missed":
-                now += dice.randint(2, 40) * DAY
+                now += choice.randint(2, 40) * DAY
             case "back":
-                now -= dice.randint(1, 48) * HOUR
+                now -= choice.randint(1, 48) * HOUR
             case "ahead":
-                now += dice.randint(1, 23) * HOUR
-        # The other projects appear a few nights later, and lose their permission now and then.
+                now += choice.randint(1, 23) * HOUR
+        # The other projects appear a few loads later, and lose their permission now and then.
         project_ids = (first, *others) if number >= 3 else (first,)
-        forbidden = set(others) if number >= 3 and dice.random() < 0.1 else set()
+        forbidden = set(others) if number >= 3 and choice.random() < 0.1 else set()
         nights.append(NightOf(now, project_ids, frozenset(forbidden)))
     return nights

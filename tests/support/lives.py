@@ -1,4 +1,4 @@
-"""Tasks with a life: they appear, progress, end, and are deleted, each at an instant of its own."""
+"""Tasks that appear, progress, end and are deleted, each at its own times."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,10 +13,10 @@ BEGIN: Final[Micros] = parse_instant("2026-01-01T02:00:00Z", option="BEGIN")
 
 @dataclass(frozen=True)
 class Life:
-    """What becomes of a task, told in minutes; None for what never happens.
+    """The life of a task, in minutes; None for what never happens.
 
     Attributes:
-        created: from the beginning of the story.
+        created: from the beginning of the simulation.
         lag: how long after its creation it appears in the list.
         takes: how long it runs.
         deleted_after: how long after its end its record is deleted.
@@ -34,27 +34,27 @@ class Life:
 
     @property
     def job_id(self) -> str:
-        """Its identity."""
+        """The task's identity."""
         return f"job-{self.number:04d}"
 
     @property
     def created_at(self) -> Micros:
-        """When it was started."""
+        """When the task was started."""
         return BEGIN + self.created * MINUTE
 
     @property
     def ends_at(self) -> Micros | None:
-        """When it ends; None for one that is stuck."""
+        """When the task ends; None if it never does."""
         return None if self.takes is None else self.created_at + self.takes * MINUTE
 
     def is_listed(self, now: Micros) -> bool:
-        """Tell whether the task center shows it."""
+        """Whether the task center shows the task."""
         appeared = self.created_at + self.lag * MINUTE <= now
-        # Not one at the very edge: a window whose bounds are exclusive could not show it.
+        # A task exactly at the horizon is left out: a window with exclusive bounds cannot show it.
         return appeared and self.created_at > now - HORIZON and not self._is_deleted(now)
 
     def at(self, now: Micros) -> "Appearance":
-        """Show it as it is at an instant."""
+        """Return the task as it is listed at a time."""
         ends_at = self.ends_at
         if ends_at is not None and ends_at <= now:
             return Appearance(self, ends_at, self.end_status, "100")
@@ -69,7 +69,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Appearance:
-    """A task as it is listed at an instant: a job for the model of the task center."""
+    """A task as it is listed at one time."""
 
     life: Life
     ended_at: Micros | None
@@ -87,7 +87,7 @@ class Appearance:
         return self.life.created_at
 
     def record(self) -> Record:
-        """Show it as the API would."""
+        """Return the task as a record of the API."""
         fields = {
             "job_id": self.job_id,
             "status": self.status,
@@ -98,10 +98,10 @@ class Appearance:
         return Record(str(fields), fields, self.job_id)
 
     def sight(self) -> Sight:
-        """Tell what a reader must remember of it."""
+        """Return what a reader must keep of it."""
         return Sight(self.created_at, self.ended_at is not None, content_hash(self.record().fields))
 
 
 def days(number: float) -> Micros:
-    """Return the instant so many days into the story."""
+    """Return the time that many days after the beginning."""
     return BEGIN + int(number * DAY / HOUR) * HOUR

@@ -1,7 +1,7 @@
-"""An archive in memory: loads one project night by night, without dlt and without a database.
+"""An archive in memory: loads one project several times, without dlt and without a database.
 
-It keeps what the source hands over and remembers between nights what the source says to remember,
-as a pipeline of one's own does.
+It keeps the rows that the source yields, and between loads the state that the source returns, as a
+user's own pipeline does.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ class Notebook:
     state: ProjectState | None = None
 
     def load(self, center: FetchPage, now: Micros) -> Outcome:
-        """Load one night; a night that fails leaves no trace."""
+        """Load once; a load that fails leaves no trace."""
         state = self.state or ProjectState(known_from=now - 31 * DAY)
         source = ProjectSource(PROJECT, center, lambda: 0, state, lambda _id, _at: None)
         run = Run(
@@ -57,14 +57,14 @@ class Notebook:
         return project.summary().outcome
 
     def states(self) -> dict[str, list[tuple[Micros, str]]]:
-        """Return the versions of each task: when each was seen first, and its content."""
+        """Return the versions of each task: when each was first seen, and its content."""
         states: dict[str, list[tuple[Micros, str]]] = defaultdict(list)
         for row in sorted(self.versions, key=lambda row: int(row["version"])):
             states[row["job_id"]].append((_micros(row["observed_at"]), row["version_hash"]))
         return states
 
     def gaps(self) -> tuple[TimeRange, ...]:
-        """Return what no complete window covers."""
+        """Return the time that no complete window covers."""
         spans = [
             TimeRange(_micros(r["covered_from"]), _micros(r["covered_to"])) for r in self.coverage
         ]

@@ -1,4 +1,4 @@
-"""Reading a page strictly: what an HTML parser would mend is an error here."""
+"""Read a page strictly: errors that an HTML parser would repair are failures here."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,10 +8,9 @@ _VOID: Final = frozenset({"meta", "link", "br", "hr", "img", "input"})
 
 
 class Page(HTMLParser):
-    """The elements, attributes and text of a page; raises where it is not well-formed."""
+    """Collect the elements, attributes and text of a page; fail if it is not well-formed."""
 
     def __init__(self, text: str) -> None:
-        """Read a page."""
         super().__init__(convert_charrefs=True)
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.texts: list[str] = []
@@ -22,12 +21,12 @@ class Page(HTMLParser):
 
     @property
     def tags(self) -> set[str]:
-        """The names of all elements."""
+        """Return the names of all elements."""
         return {tag for tag, _ in self.elements}
 
     @property
     def text(self) -> str:
-        """What is to be read."""
+        """Return the text of the page."""
         return " ".join(" ".join(self.texts).split())
 
     def values(self, attribute: str) -> list[str]:
@@ -35,11 +34,11 @@ class Page(HTMLParser):
         return [found[attribute] for _, found in self.elements if attribute in found]
 
     def of(self, tag: str) -> list[dict[str, str]]:
-        """Return the attributes of all elements of a name."""
+        """Return the attributes of all elements with this name."""
         return [found for name, found in self.elements if name == tag]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of an element."""
+        """Record an element."""
         names = [name for name, _ in attrs]
         assert len(names) == len(set(names)), f"{tag} has an attribute twice: {names}"
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
@@ -47,18 +46,18 @@ class Page(HTMLParser):
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of an element that is closed at once, as SVG has them."""
+        """Record an element that closes itself, as in SVG."""
         self.handle_starttag(tag, attrs)
         if tag not in _VOID:
             self._open.pop()
 
     def handle_endtag(self, tag: str) -> None:
-        """Check that what ends is what was opened last."""
-        assert self._open, f"{tag} ends and was not begun"
-        assert self._open.pop() == tag, f"{tag} ends inside of another"
+        """Check that the element opened last ends first."""
+        assert self._open, f"{tag} ends but was not opened"
+        assert self._open.pop() == tag, f"{tag} ends inside another element"
 
     def handle_data(self, data: str) -> None:
-        """Take note of text, but for styles."""
+        """Record text, except styles."""
         if "style" not in self._open:
             self.texts.append(data)
 

@@ -1,14 +1,19 @@
-"""Archives to report on: none, one, many and hostile tasks, as database files."""
+"""Archives to report on, with no, one, many and hostile tasks, and their pages."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.report.page import Origin, make_page
+from gaussdb_tasks.report.queries import read_figures
 from tests.support.sample_archive import Archive, Row, at, load_run, task, window
 
 NOW: Final = "2026-03-31T12:00:00Z"
 LOADED_AT: Final = at("2026-03-31 02:00")
+DATABASE: Final = "data/gaussdb_tasks.duckdb"
+PAGE_KINDS: Final = ("new", "none", "one", "many", "years", "hostile")
 
 HOSTILE: Final = (
     "<script>document.title = 'taken'</script>",
@@ -17,12 +22,39 @@ HOSTILE: Final = (
     "$\\frac{1}{2}$ _*bold*_ [link](javascript:alert(1)) {{ 7 * 7 }} {% raw %} & &lt;",
     "\x00\x07\x1b[31mred\x7f\x9b \u202egnp.exe\u202c \u2066\u200b\ufeff\ufffe",
     "x" * 10_000,
-    "long words " * 1_000,
+    "long words " * 100,
     "a\u0301\u0302\u0303" * 300,
     "   ",
     "",
     "\U0001f600 مرحبا שלום 你好",
 )
+
+
+@cache
+def page_of_kind(kind: str) -> str:
+    """Return the page of an archive of one of ``PAGE_KINDS``."""
+    archive = Archive()
+    match kind:
+        case "none":
+            archive.insert(**loaded())
+        case "one":
+            archive.insert(tasks=[task()], **loaded())
+        case "many":
+            archive.insert(**loaded())
+            add_many_tasks(archive, 100_000)
+        case "years":
+            add_years(archive)
+        case "hostile":
+            archive.insert(**hostile_rows())
+    page = page_of(archive, HOSTILE[1] if kind == "hostile" else DATABASE)
+    archive.connection.close()
+    return page
+
+
+def page_of(archive: Archive, database: str = DATABASE) -> str:
+    """Return the page of an archive, created at the time of its load."""
+    archive.connection.execute(f"set variable gaussdb_tasks_now = timestamp '{LOADED_AT}'")
+    return make_page(read_figures(archive.connection), Origin(database, LOADED_AT)).decode()
 
 
 def write_archive(folder: Path, **rows: list[Row]) -> Path:
@@ -34,13 +66,13 @@ def write_archive(folder: Path, **rows: list[Row]) -> Path:
 
 
 def open_archive(folder: Path) -> Archive:
-    """Begin a database in a data directory."""
+    """Create a database in a data directory."""
     folder.mkdir(parents=True, exist_ok=True)
     return Archive(str(DataDir(folder).database))
 
 
 def loaded(**columns: object) -> dict[str, list[Row]]:
-    """Make the rows of a load that found nothing, of thirty days."""
+    """Return the rows of a load that covers thirty days and found no task."""
     observed_at = LOADED_AT
     return {
         "load_runs": [load_run(observed_at=observed_at, **columns)],
@@ -49,7 +81,7 @@ def loaded(**columns: object) -> dict[str, list[Row]]:
 
 
 def hostile_rows() -> dict[str, list[Row]]:
-    """Make tasks, instances, statuses, reasons and a project that do not mean well."""
+    """Return rows with hostile text as task name, instance, status, reason and project."""
     tasks = [
         task(
             job_id=f"{text}-{n}",
@@ -59,11 +91,11 @@ def hostile_rows() -> dict[str, list[Row]]:
             instance_name=text,
             status=("Failed", "Completed", text)[n % 3],
             fail_reason=f"{text} {'once more ' * n}",
-            duration_ms=60_000 * (n + 1) * (100 if n == 40 else 1) if n % 3 != 2 else None,
+            duration_ms=60_000 * (n + 1) * (100 if n == 10 else 1) if n % 3 != 2 else None,
             created_at=LOADED_AT - timedelta(days=place + n / 9),
         )
         for place, text in enumerate(HOSTILE)
-        for n in range(42)
+        for n in range(12)
     ]
     return {"tasks": tasks, **loaded(project_id=HOSTILE[0])}
 
@@ -71,7 +103,7 @@ def hostile_rows() -> dict[str, list[Row]]:
 def add_many_tasks(
     archive: Archive, count: int, *, end: datetime = LOADED_AT, days: int = 90
 ) -> None:
-    """Insert tasks of five kinds, spread evenly over the days up to an instant."""
+    """Insert tasks of five kinds, spread evenly over the days up to a time."""
     archive.connection.execute(
         f"""
         insert into task_center.tasks by name
@@ -111,17 +143,17 @@ def add_many_tasks(
 
 
 def add_years(archive: Archive) -> None:
-    """Insert three years of loads of two projects, with nights missed, and tasks with a pause."""
+    """Insert three years of loads of two projects with gaps, and tasks with a pause."""
     start = LOADED_AT - timedelta(days=3 * 365)
     holes = [(40, 52), (300, 301.2), (700, 745)]
     edges = [0.0, *(edge for hole in holes for edge in hole), 3 * 365 - 20, 3 * 365 - 17, 3 * 365]
     for project in ("project-1", "project-2"):
-        time_ranges = zip(edges[::2], edges[1::2], strict=True) if project == "project-1" else ()
+        ranges = zip(edges[::2], edges[1::2], strict=True) if project == "project-1" else ()
         archive.insert(
             load_runs=[load_run(project_id=project)],
             coverage=[
                 window(start + timedelta(days=first), start + timedelta(days=last))
-                for first, last in time_ranges
+                for first, last in ranges
             ]
             or [window(start + timedelta(days=500), LOADED_AT, project_id=project)],
         )

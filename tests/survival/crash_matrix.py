@@ -1,6 +1,6 @@
-"""Kill a load at every step it takes, and at random moments; print what was found, as a table.
+"""Kill a load at every point and at random moments; print the results as a table.
 
-Exit code 1, with every point that does not hold, where a kill leaves anything wrong.
+Exit code 1, with every such point, if a kill leaves anything wrong.
 """
 
 import random
@@ -24,26 +24,30 @@ _ANY_MOMENT: Final = "any moment"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--every", default=1, show_default=True, help="Kill at every n-th point only.")
+@click.option("--every", default=1, show_default=True, help="Kill only at every n-th point.")
 @click.option("--step", type=click.Choice([step.name for step in Step]), help="Only in this step.")
-@click.option("--moments", default=200, show_default=True, help="Kill so often at random moments.")
-@click.option("--seed", default=1, show_default=True, help="What the random moments follow from.")
+@click.option(
+    "--moments", default=200, show_default=True, help="Number of kills at random moments."
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the random moments.")
 def main(every: int, step: str | None, moments: int, seed: int) -> None:
-    """Kill a load at every step it takes, and see that nothing is lost and nothing doubled."""
+    """Kill a load at every point; check that nothing is lost and nothing doubled."""
     dice = random.Random(seed)  # noqa: S311 - moments, not secrets
     tally: dict[str, list[Aftermath]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as survival:
         points = [each for each in survival.points() if step in (None, step_of(each).name)]
-        dooms: list[CrashPoint | float] = [*points[::every]]
-        dooms += (dice.uniform(0, _LONGEST_LOAD_SECONDS) for _ in range(moments))
+        targets: list[CrashPoint | float] = [*points[::every]]
+        targets += (dice.uniform(0, _LONGEST_LOAD_SECONDS) for _ in range(moments))
         with ThreadPoolExecutor(_AT_ONCE) as executor:
-            outcomes = executor.map(lambda doom: _kill(survival, doom), dooms)
-            for doom, outcome in track(zip(dooms, outcomes, strict=True), "killing", len(dooms)):
-                tally[_name(doom)].append(outcome)
+            outcomes = executor.map(lambda target: _kill(survival, target), targets)
+            for target, outcome in track(
+                zip(targets, outcomes, strict=True), "killing", len(targets)
+            ):
+                tally[_name(target)].append(outcome)
                 if outcome.fault is not None:
-                    click.echo(f"{doom}: {outcome.fault}", err=True)
+                    click.echo(f"{target}: {outcome.fault}", err=True)
     everything = [outcome for outcomes in tally.values() for outcome in outcomes]
-    click.echo("| killed while it would | kills | last night stands | tonight stands | wrong |")
+    click.echo("| killed before | kills | old load is published | new load is published | wrong |")
     click.echo("|---|---:|---:|---:|---:|")
     for name in (*Step, _ANY_MOMENT):
         click.echo(_row(name, tally[name]))
@@ -51,14 +55,14 @@ def main(every: int, step: str | None, moments: int, seed: int) -> None:
     sys.exit(1 if any(outcome.fault for outcome in everything) else 0)
 
 
-def _kill(survival: Stage, doom: CrashPoint | float) -> Aftermath:
-    if isinstance(doom, CrashPoint):
-        return survival.kill_at(doom)
-    return survival.kill_after(doom)
+def _kill(survival: Stage, target: CrashPoint | float) -> Aftermath:
+    if isinstance(target, CrashPoint):
+        return survival.kill_at(target)
+    return survival.kill_after(target)
 
 
-def _name(doom: CrashPoint | float) -> str:
-    return step_of(doom) if isinstance(doom, CrashPoint) else _ANY_MOMENT
+def _name(target: CrashPoint | float) -> str:
+    return step_of(target) if isinstance(target, CrashPoint) else _ANY_MOMENT
 
 
 def _row(name: str, outcomes: Sequence[Aftermath]) -> str:

@@ -1,6 +1,6 @@
-"""Load years of invented nights and hold the archive against what was visible; print what it took.
+"""Load years of invented tasks, compare the archive with what was visible, and print the cost.
 
-Exit code 1, with every fault, where the archive holds anything else.
+Exit code 1, with every difference, if the archive holds anything else.
 """
 
 import sys
@@ -21,11 +21,11 @@ _BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--nights", default=400, show_default=True, help="How many nights are loaded.")
-@click.option("--seed", default=1, show_default=True, help="What tasks and nights follow from.")
-@click.option("--tasks-per-day", default=40, show_default=True, help="Tasks of each project.")
+@click.option("--nights", default=400, show_default=True, help="Number of loads.")
+@click.option("--seed", default=1, show_default=True, help="Seed of tasks and loads.")
+@click.option("--tasks-per-day", default=40, show_default=True, help="Tasks a day in each project.")
 def main(nights: int, seed: int, tasks_per_day: int) -> None:
-    """Load years of nights: missed ones, clocks that jump, projects that come and are forbidden."""
+    """Load years: missed loads, clocks that jump, projects that appear and are forbidden."""
     world = InventedWorld(seed, tasks_per_day=tasks_per_day)
     series = nights_of(world, _BEGIN, nights, seed)
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Whatever a record holds, a whole load keeps it: as a task, or as rejected with a reason."""
+"""A load keeps every record, whatever it holds: as a task, or as rejected with a reason."""
 
 import json
 import tempfile
@@ -60,11 +60,11 @@ odd_records = st.fixed_dictionaries(
         "created_at": texts | st.just(record(1)["created_at"]),
     },
 )
-records = st.lists(odd_records | anything, max_size=30)
+records = st.lists(odd_records | anything, max_size=60)
 
 
 class Served:
-    """A task center that lists the same records to every question, without heeding the times."""
+    """A task center that lists the same records for every query, whatever its times."""
 
     clock_ahead = None
     calls_made = 0
@@ -73,7 +73,7 @@ class Served:
         self.records = texts_of_records
 
     def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
-        """Answer from the records, in the JSON that the API would send."""
+        """Return a page of the records, in the JSON that the API would send."""
         listed = [] if query.status else self.records
         page = ",".join(listed[offset : offset + limit])
         return parse_page(f'{{"tasks":[{page}],"total_count":{len(listed)}}}'.encode())
@@ -81,13 +81,13 @@ class Served:
 
 @pytest.fixture(scope="module")
 def access() -> Iterator[ProjectAccess]:
-    """Access that is not used: the pages come from the test."""
+    """Return an access that is not used: the pages come from the test."""
     with requests.Session() as http:
         yield ProjectAccess("http://127.0.0.1:9", "eu-de", PROJECT, TokenIdentity("t"), http)
 
 
 def load(access: ProjectAccess, folder: Path, served: Served, now: Micros) -> None:
-    """Load all of what is served."""
+    """Load everything that is served."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TaskCenterClient, "for_project", lambda *_: served)
         load_module.run_load(
@@ -95,7 +95,8 @@ def load(access: ProjectAccess, folder: Path, served: Served, now: Micros) -> No
         )
 
 
-@settings(max_examples=max(settings().max_examples // 8, 1))
+# Each example is a whole load, of many records.
+@settings(max_examples=settings().max_examples // 16)
 @given(drawn=records)
 def test_nothing_is_lost(access: ProjectAccess, drawn: list[Any]) -> None:
     """Every distinct record is a version of a task or rejected, word for word; none is both."""
@@ -127,7 +128,7 @@ def parse(sent: list[str]) -> tuple[Any, ...]:
 
 
 def test_two_states_of_one_task_on_one_page(access: ProjectAccess, tmp_path: Path) -> None:
-    """A list that shows a task twice, differently, is kept as two versions, however often read."""
+    """A list that shows a task in two states gives two versions, however often it is read."""
     twice = [record(1, NOW - HOUR, None), record(1, NOW - HOUR, NOW)]
     load(access, tmp_path, Served([json.dumps(each) for each in twice]), NOW)
     states = rows(tmp_path, "select version, status from task_history order by 1")

@@ -1,54 +1,69 @@
-"""Killed at any step, a load leaves one whole night, and the next one makes it right.
+"""A load that is killed at any point leaves one complete load, and the next load is correct.
 
-`make crash-matrix` kills a load at every point; here it is some of each step, others each time the
-code changes, since the points are what the code does.
+`make crash-matrix` kills a load at every point, `make test-thorough` at several of each step.
+`make test` kills it at one point of each step, another one each time the code changes, and just
+before and after the rename.
 """
 
+import linecache
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 
+import gaussdb_tasks
+from tests.support import IS_THOROUGH
 from tests.support.crash_points import CrashPoint, Step, step_of
 from tests.support.doomed_loads import Stage, sample, stage
+
+PACKAGE = Path(gaussdb_tasks.__file__).parent
 
 
 @pytest.fixture(scope="module")
 def survival(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Two nights: the first is loaded, the second is to be survived."""
     with stage(tmp_path_factory.mktemp("survival")) as prepared:
         yield prepared
 
 
 @pytest.fixture(scope="module")
-def points(survival: Stage) -> dict[Step, list[CrashPoint]]:
-    """Every point at which the second night can be killed, by the step it belongs to."""
-    found = sorted(survival.points(), key=step_of)
-    return {step: list(group) for step, group in groupby(found, key=step_of)}
+def points(survival: Stage) -> list[CrashPoint]:
+    """Every distinct point of the second load, in order of time."""
+    return survival.points()
+
+
+def test_every_step_has_points(points: list[CrashPoint]) -> None:
+    assert {step_of(point) for point in points} == set(Step)
 
 
 @pytest.mark.parametrize("step", Step)
-def test_killed_at_a_step(
-    step: Step, survival: Stage, points: dict[Step, list[CrashPoint]]
-) -> None:
-    """What analysts see is one whole night, and the next load's outcome is an undisturbed one's."""
-    for point in sample(points[step], 2, seed=len(points[step])):
+def test_killed_at_a_step(step: Step, survival: Stage, points: list[CrashPoint]) -> None:
+    """Analysts see one complete load, and the next load's result is an undisturbed one's."""
+    of_step = [point for point in points if step_of(point) is step]
+    for point in sample(of_step, 4 if IS_THOROUGH else 1, seed=len(of_step)):
         outcome = survival.kill_at(point)
         assert outcome.fault is None, point
         assert outcome.was_killed, point
 
 
-def test_killed_around_the_rename(survival: Stage, points: dict[Step, list[CrashPoint]]) -> None:
-    """Before the rename it is last night, after it tonight, and nothing else in between."""
-    around = [point for point in points[Step.PUBLISH] if point.room == "warehouse/files.py"]
+def test_killed_around_the_rename(survival: Stage, points: list[CrashPoint]) -> None:
+    """Before the rename the first load is published, after it the second; never anything else."""
+    publishing = [point for point in points if step_of(point) is Step.PUBLISH]
+    (rename,) = [at for at, point in enumerate(publishing) if ".replace(target)" in source(point)]
+    around = publishing if IS_THOROUGH else publishing[rename : rename + 2]
     outcomes = [survival.kill_at(point) for point in around]
     assert [outcome.fault for outcome in outcomes] == [None] * len(around)
     published = [outcome.is_published is True for outcome in outcomes]
-    assert set(published) == {False, True}
-    assert published == sorted(published)
+    assert [value for value, _ in groupby(published)] == [False, True]
 
 
-@pytest.mark.parametrize("tenths", [3, 6, 9, 12])
-def test_killed_at_some_moment(tenths: int, survival: Stage) -> None:
-    """Whenever it is killed, also inside DuckDB or while it waits for an answer, it is the same."""
-    assert survival.kill_after(tenths / 10).fault is None
+def source(point: CrashPoint) -> str:
+    """Return the line of code that a point is."""
+    return linecache.getline(str(PACKAGE / point.module), int(point.place.removeprefix("line ")))
+
+
+def test_killed_while_it_waits_for_an_answer(survival: Stage) -> None:
+    outcome = survival.kill_during_call(2)
+    assert outcome.was_killed
+    assert outcome.is_published is False
+    assert outcome.fault is None

@@ -1,4 +1,4 @@
-"""A task center that lives is loaded night after night, and nothing is lost or made up."""
+"""A living task center is loaded again and again; nothing is lost and nothing is invented."""
 
 from pathlib import Path
 
@@ -7,13 +7,14 @@ import pytest
 from gaussdb_tasks.emulator import InventedWorld
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import DAY, HOUR, parse_instant
+from tests.support import IS_THOROUGH
 from tests.support.invented_nights import NightOf, Story, nights_of
 
 BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
 
 
 def test_a_story_with_everything_in_it(tmp_path: Path) -> None:
-    """Missed nights, a clock that jumps back, a project that appears and one that is forbidden."""
+    """Missed loads, a clock that jumps back, a project that appears and one that is forbidden."""
     world = InventedWorld(5, tasks_per_day=20)
     first, second = (project.project_id for project in world.projects)
     both = (first, second)
@@ -37,10 +38,10 @@ def test_a_story_with_everything_in_it(tmp_path: Path) -> None:
     assert [len(should.gaps()) for should in story.should.values()] == [1, 1]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_some_nights_of_chance(tmp_path: Path, seed: int) -> None:
-    """Whatever the dice say: `make simulate-years` lets them speak for longer."""
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])
+def test_random_loads(tmp_path: Path, seed: int) -> None:
+    """A short series; `make simulate-years` runs a long one."""
     world = InventedWorld(seed, tasks_per_day=12)
     story = Story(tmp_path)
-    story.load(world, nights_of(world, BEGIN, 14, seed))
+    story.load(world, nights_of(world, BEGIN, 40 if IS_THOROUGH else 8, seed))
     assert story.faults() == []

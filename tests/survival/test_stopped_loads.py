@@ -1,4 +1,4 @@
-"""Asked to stop, out of space, not allowed to write: a load ends at once and leaves last night."""
+"""A load that is stopped, or cannot write, ends at once and leaves the database as it was."""
 
 import os
 import resource
@@ -7,16 +7,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import iso
 from tests.support.archive_contents import contents
-from tests.support.doomed_loads import SECOND_NIGHT, Stage, stage
+from tests.support.doomed_loads import SECOND_LOAD, Stage, stage
 from tests.support.emulator_client import PROJECT
 
-# Ends a load by a signal to itself, when it comes to a function for the first time.
+# Sends a signal to its own process when a function is called for the first time.
 _STOP_AT = """
 import os, sys, threading
 place, number = sys.argv.pop(1), int(sys.argv.pop(1))
@@ -32,32 +33,44 @@ main()
 """
 
 
-@pytest.fixture
-def survival(tmp_path: Path) -> Iterator[Stage]:
-    """Two nights: the first is loaded, the second is to be survived."""
-    with stage(tmp_path) as prepared:
+@pytest.fixture(scope="module")
+def survival(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("survival")) as prepared:
         yield prepared
 
 
 def environment(survival: Stage) -> dict[str, str]:
-    """Return the environment of a load of the second night."""
+    """Return the environment variables of the second load."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
         "GAUSSDB_TASKS_ENDPOINT": survival.emulator.endpoint,
-        "GAUSSDB_TASKS_NOW": iso(SECOND_NIGHT),
+        "GAUSSDB_TASKS_NOW": iso(SECOND_LOAD),
         "GAUSSDB_TASKS_REGION": "eu-de",
         "OS_TOKEN": survival.emulator.token,
         "OS_PROJECT_ID": PROJECT,
     }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+# Each place with one signal; the other one is tried by `make test-thorough`.
+PLACES: Final = {
+    "DataDir.scratch": signal.SIGTERM,
+    "Pager.walk": signal.SIGINT,
+    "Load.run": signal.SIGTERM,
+    "DuckDbSqlClient.execute_query": signal.SIGINT,
+    "apply_views": signal.SIGTERM,
+}
+
+
 @pytest.mark.parametrize(
-    "place",
-    ["DataDir.scratch", "Pager.walk", "Load.run", "DuckDbSqlClient.execute_query", "apply_views"],
+    ("place", "number"),
+    [
+        pytest.param(place, number, marks=() if number is usual else pytest.mark.thorough)
+        for place, usual in PLACES.items()
+        for number in (signal.SIGINT, signal.SIGTERM)
+    ],
 )
 def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) -> None:
-    """One sentence, 128 + the signal, nothing left behind, last night in place, lock free."""
+    """One sentence, exit code 128 + signal; nothing is left, the database is as it was."""
     folder = survival.fresh_copy()
     run = subprocess.run(
         [sys.executable, "-c", _STOP_AT, place, str(int(number)), "load", "--data-dir", folder],
@@ -79,13 +92,16 @@ def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) 
         pass
 
 
-@pytest.mark.parametrize("megabytes", [0.1, 1, 2, 3])
-def test_out_of_space(survival: Stage, megabytes: float) -> None:
-    """No file may grow beyond a few MB, as on a full disk: exit 1, last night, no traceback."""
+@pytest.mark.parametrize(
+    "megabytes",
+    [0.1, *(pytest.param(size, marks=pytest.mark.thorough) for size in (1, 2)), 3],
+)
+def test_out_of_space(survival: Stage, megabytes: float, tmp_path: Path) -> None:
+    """No file may grow beyond a limit, as on a full disk: exit 1, nothing changed."""
     folder = survival.fresh_copy()
     limit = int(megabytes * 1024**2)
     before = DataDir(folder).database.read_bytes()
-    temporary = folder.parent / "tmp"
+    temporary = tmp_path / "tmp"
     temporary.mkdir()
     run = subprocess.run(
         [sys.executable, "-m", "gaussdb_tasks", "load", "--data-dir", folder],
@@ -108,7 +124,7 @@ def test_out_of_space(survival: Stage, megabytes: float) -> None:
 
 
 def test_no_permission(survival: Stage, tmp_path: Path) -> None:
-    """A user who may not write into the directory is told so, and nothing is changed."""
+    """A user without write permission gets the reason, and nothing is changed."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     refusal = survival.load_as_somebody_else(closed / "new")

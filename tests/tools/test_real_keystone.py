@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.emulator.tokens import Grant, TokenStore
+from gaussdb_tasks.emulator.credentials import Grant, TokenStore
 from gaussdb_tasks.model.times import HOUR, iso
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, record
@@ -159,7 +159,7 @@ def emulator(keystone: Keystone, tokens: KeystoneTokens) -> Iterator[Emulator]:
         {keystone.projects[SHOP]: records, keystone.projects[FINANCE]: [record(999)]}
     )
     with Emulator(world, clock=SettableClock(NOW)) as served:
-        object.__setattr__(served._gate, "tokens", tokens)
+        object.__setattr__(served._authenticator, "tokens", tokens)
         yield served
 
 

@@ -1,26 +1,23 @@
-"""A task center with invented or given tasks, over real HTTP on loopback.
+"""A task center with invented or given tasks, served over HTTP on loopback.
 
-It behaves as the API is described, and, where the description leaves something open, as told:
+It behaves as the API reference says. `Behaviour` sets what the reference leaves open:
 
     with Emulator(InventedWorld(seed=7)) as emulator:
         print(emulator.endpoint, emulator.auth_url)
 """
 
-from gaussdb_tasks.emulator.access import Account
 from gaussdb_tasks.emulator.behaviour import Behaviour
-from gaussdb_tasks.emulator.calls import Call, CallLog
-from gaussdb_tasks.emulator.clock import Clock, RealClock, SettableClock
-from gaussdb_tasks.emulator.control import CLOCK_PATH
-from gaussdb_tasks.emulator.fault_plans import (
+from gaussdb_tasks.emulator.clock import CLOCK_PATH, Clock, RealClock, SettableClock
+from gaussdb_tasks.emulator.credentials import Account, KeyPair
+from gaussdb_tasks.emulator.emulator import Call, CallLog, Emulator
+from gaussdb_tasks.emulator.fault_injection import (
+    PASSING_FAULTS,
     DiesAfter,
+    Fault,
     FaultPlan,
     RandomFaults,
     RateLimit,
     Script,
-)
-from gaussdb_tasks.emulator.faults import (
-    PASSING_FAULTS,
-    Fault,
     answers,
     broken_off,
     dropped,
@@ -32,15 +29,12 @@ from gaussdb_tasks.emulator.faults import (
     too_many_requests,
     truncated,
 )
-from gaussdb_tasks.emulator.fixed_world import FixedWorld
-from gaussdb_tasks.emulator.identity import SERVICE_TYPE
+from gaussdb_tasks.emulator.http import Response, gateway_error, json_response, service_error
+from gaussdb_tasks.emulator.invented_tasks import InventedTask
 from gaussdb_tasks.emulator.invented_world import InventedWorld
-from gaussdb_tasks.emulator.listing import Query
-from gaussdb_tasks.emulator.messages import Response, gateway_error, json_response, service_error
-from gaussdb_tasks.emulator.server import Emulator
-from gaussdb_tasks.emulator.signatures import KeyPair
-from gaussdb_tasks.emulator.stories import TaskStory
-from gaussdb_tasks.emulator.world import Project, Snapshot, Task, World
+from gaussdb_tasks.emulator.keystone import SERVICE_TYPE
+from gaussdb_tasks.emulator.pages import Query
+from gaussdb_tasks.emulator.world import FixedWorld, Project, Snapshot, Task, World
 
 __all__ = [
     "CLOCK_PATH",
@@ -56,6 +50,7 @@ __all__ = [
     "Fault",
     "FaultPlan",
     "FixedWorld",
+    "InventedTask",
     "InventedWorld",
     "KeyPair",
     "Project",
@@ -68,7 +63,6 @@ __all__ = [
     "SettableClock",
     "Snapshot",
     "Task",
-    "TaskStory",
     "World",
     "answers",
     "broken_off",

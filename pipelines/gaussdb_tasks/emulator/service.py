@@ -1,4 +1,4 @@
-"""The tasks API itself: a request in, a response out, each parameter checked as documented."""
+"""The tasks API: check each parameter as documented, and answer with a page or an error."""
 
 import re
 from collections.abc import Callable, Collection
@@ -12,46 +12,47 @@ from gaussdb_tasks.contract import (
     STATUS_RUNNING,
     TASK_TYPES,
 )
-from gaussdb_tasks.emulator.access import Gate
 from gaussdb_tasks.emulator.behaviour import Behaviour
 from gaussdb_tasks.emulator.clock import Clock
-from gaussdb_tasks.emulator.listing import Lister, Page, Query
-from gaussdb_tasks.emulator.messages import (
+from gaussdb_tasks.emulator.credentials import Authenticator
+from gaussdb_tasks.emulator.http import (
     RefusedError,
     Request,
     Response,
     compact_json,
+    json_body,
     service_error,
 )
+from gaussdb_tasks.emulator.pages import Page, Paginator, Query
 from gaussdb_tasks.emulator.world import World
 from gaussdb_tasks.model.times import Micros
 
-_PATH: Final = re.compile(r"/v3/(?P<project_id>[^/]+)/tasks/?")
+_PATH: Final = re.compile(r"/v3/[^/]+/tasks/?")
 _PARAMETERS: Final = frozenset({"status", "name", "start_time", "end_time", "offset", "limit"})
 _STATUSES: Final = frozenset({STATUS_RUNNING, STATUS_COMPLETED, STATUS_FAILED})
 _NAMES: Final = frozenset(task_type.name for task_type in TASK_TYPES)
 _MICROS_PER_MILLI: Final = 1_000
-_LONGEST_NUMBER: Final = 16
+_MAX_DIGITS: Final = 16
 
 BeforePage = Callable[[Query], object]
-"""Called with each valid request for a page, just before it is answered."""
+"""Called with each valid request for a page, just before the answer."""
 
 
 def is_tasks_call(request: Request) -> bool:
-    """Tell whether a request is meant for the tasks API."""
+    """Return whether a request is a call to the tasks API."""
     return request.method == "GET" and _PATH.fullmatch(request.path) is not None
 
 
 @dataclass(slots=True)
 class TaskService:
-    """Answers the tasks API for a world, to those whom the gate admits."""
+    """Answers the tasks API for a world."""
 
     world: World
-    gate: Gate
+    authenticator: Authenticator
     clock: Clock
     before_page: BeforePage
     forbidden_projects: Collection[str] = ()
-    _lister: Lister = field(default_factory=Lister, init=False)
+    _paginator: Paginator = field(default_factory=Paginator, init=False)
 
     def answer(self, request: Request, behaviour: Behaviour) -> Response:
         """Answer a call to the tasks API."""
@@ -61,32 +62,29 @@ class TaskService:
             return refusal.response
 
     def _page(self, request: Request, behaviour: Behaviour) -> Page:
-        admitted = self.gate.admit(request, self.clock.now(), behaviour.expired_token)
-        project_id = self._entered_project(request, admitted)
-        query = read_query(project_id, request.query, behaviour)
+        permitted = self.authenticator.authenticate(
+            request, self.clock.now(), behaviour.expired_token
+        )
+        project_id = self._permitted_project(request, permitted)
+        query = _read_query(project_id, request.query, behaviour)
         self.before_page(query)
         now = self.clock.now()
         snapshot = self.world.snapshot(project_id, since=now - behaviour.horizon, now=now)
-        return self._lister.page(snapshot, query, behaviour, now)
+        return self._paginator.page(snapshot, query, behaviour, now)
 
-    def _entered_project(self, request: Request, admitted: Collection[str]) -> str:
+    def _permitted_project(self, request: Request, permitted: Collection[str]) -> str:
         project_id = request.path.split("/")[2]
-        if project_id not in self.gate.project_ids:
-            # The description names no error code for this; the status is what counts.
+        if project_id not in self.authenticator.project_ids:
+            # The API reference has no error code for this; only the status is certain.
             _refuse(404, "DBS.280404", f"The project {project_id} does not exist.")
-        if project_id not in admitted or project_id in self.forbidden_projects:
+        if project_id not in permitted or project_id in self.forbidden_projects:
             _refuse(403, "DBS.280015", "You do not have the permission to perform this operation.")
         return project_id
 
 
-def read_query(
+def _read_query(
     project_id: str, parameters: tuple[tuple[str, str], ...], behaviour: Behaviour
 ) -> Query:
-    """Read a request's parameters.
-
-    Raises:
-        RefusedError: with 400 and the service's code for the parameter at fault.
-    """
     given = dict(parameters)
     if len(given) < len(parameters) or not given.keys() <= _PARAMETERS:
         _refuse_parameter("unknown or repeated parameter")
@@ -94,8 +92,8 @@ def read_query(
         project_id=project_id,
         status=_one_of(_STATUSES, given.get("status"), "status"),
         name=_one_of(_NAMES, given.get("name"), "name"),
-        start=_instant(given.get("start_time"), "start_time"),
-        end=_instant(given.get("end_time"), "end_time"),
+        start=_time(given.get("start_time"), "start_time"),
+        end=_time(given.get("end_time"), "end_time"),
         offset=_offset(given.get("offset", "0")),
         limit=_limit(given.get("limit", str(PAGE_LIMIT))),
     )
@@ -118,7 +116,7 @@ def _one_of(allowed: Collection[str], value: str | None, parameter: str) -> str 
     return value
 
 
-def _instant(value: str | None, parameter: str) -> Micros | None:
+def _time(value: str | None, parameter: str) -> Micros | None:
     if value is None:
         return None
     if not _is_number(value):
@@ -139,7 +137,7 @@ def _limit(value: str) -> int:
 
 
 def _is_number(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER
+    return value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
 
 
 def _refuse_parameter(detail: str) -> NoReturn:
@@ -151,9 +149,8 @@ def _refuse(status: int, code: str, message: str) -> NoReturn:
 
 
 def _page_response(page: Page) -> Response:
-    # Put together by hand: the records are JSON already and must stay word for word.
+    # Concatenated, not encoded again: the records must be sent byte for byte as given.
     count = b""
     if page.has_total_count:
         count = b',"total_count":' + compact_json(page.total_count)
-    body = b'{"tasks":[' + b",".join(page.bodies) + b"]" + count + b"}"
-    return Response(200, body, (("Content-Type", "application/json;charset=UTF-8"),))
+    return json_body(200, b'{"tasks":[' + b",".join(page.bodies) + b"]" + count + b"}")

@@ -1,34 +1,44 @@
-"""What a plot shows, in words: for its caption, and for who cannot see it."""
+"""Describe plots in words: captions, descriptions for screen readers, and titles of marks."""
 
 from collections.abc import Sequence
 
-from gaussdb_tasks.report.figures import Bucket, DurationPoint, Kind, RatePoint, Step
-from gaussdb_tasks.report.words import SPACE, count, counted, day, duration, percent
+from gaussdb_tasks.report.buckets import Bucket
+from gaussdb_tasks.report.figures import DurationBin, DurationPoint, RatePoint, TaskKind
+from gaussdb_tasks.report.formatting import SPACE, count, counted, day, duration, percent
 
 _WHEN = {Bucket.DAY: "on", Bucket.WEEK: "in the week of", Bucket.MONTH: "in the month of"}
+_STARTS = {Bucket.DAY: "", Bucket.WEEK: "week of ", Bucket.MONTH: "month of "}
 
 
-def durations_in_short(kind: Kind) -> str:
+def duration_caption(kind: TaskKind) -> str:
     """Return the median and the 95th percentile over all time, each on a line."""
     if kind.timed_count is None:
         return "no task with a duration"
-    tasks, within = counted(kind.timed_count, "task"), duration(kind.p95_seconds)
-    return f"{tasks}, median {duration(kind.p50_seconds)}\n95{SPACE}% within {within}"
+    tasks, p95 = counted(kind.timed_count, "task"), duration(kind.p95_seconds)
+    return f"{tasks}, median {duration(kind.p50_seconds)}\n95{SPACE}% within {p95}"
 
 
-def durations_at_length(points: Sequence[DurationPoint], bucket: Bucket) -> str:
-    """Return the range of the medians, and when the 95th percentile was highest."""
+def duration_description(points: Sequence[DurationPoint], bucket: Bucket) -> str:
+    """Return the range of the medians and the highest 95th percentile."""
     medians = [point.p50_seconds for point in points]
     top = max(points, key=lambda point: point.p95_seconds)
     return (
-        f"{counted(len(points), bucket.value)} with tasks, {_from_to(points)}. "
-        f"The median lies between {duration(min(medians))} and {duration(max(medians))}. "
-        f"The 95th percentile is highest {_WHEN[bucket]} {day(top.starts_on)}, "
-        f"with {duration(top.p95_seconds)}."
+        f"{_period(points, bucket)} "
+        f"The median is between {duration(min(medians))} and {duration(max(medians))}. "
+        f"The 95th percentile is highest {_WHEN[bucket]} {day(top.starts_on)}: "
+        f"{duration(top.p95_seconds)}."
     )
 
 
-def rates_in_short(kind: Kind) -> str:
+def duration_title(point: DurationPoint, bucket: Bucket) -> str:
+    """Return the values of a point of durations."""
+    return (
+        f"{_STARTS[bucket]}{day(point.starts_on)}: median {duration(point.p50_seconds)}, "
+        f"95{SPACE}% within {duration(point.p95_seconds)} ({counted(point.finished_count, 'task')})"
+    )
+
+
+def rate_caption(kind: TaskKind) -> str:
     """Return the failure rate over all time, with its bounds."""
     return (
         f"{count(kind.failed_count)} of {count(kind.finished_count)} failed: "
@@ -36,49 +46,68 @@ def rates_in_short(kind: Kind) -> str:
     )
 
 
-def bounds(rated: Kind | RatePoint) -> str:
+def rate_description(points: Sequence[RatePoint], bucket: Bucket) -> str:
+    """Return the number of buckets without a failure and the highest rate."""
+    period = _period(points, bucket)
+    top = max(points, key=lambda point: point.failure_rate)
+    if not top.failed_count:
+        return f"{period} Nothing failed."
+    without_failure = sum(not point.failed_count for point in points)
+    return (
+        f"{period} {counted(without_failure, bucket.value)} without a failure. "
+        f"The rate is highest {_WHEN[bucket]} {day(top.starts_on)}: {_rate(top)}."
+    )
+
+
+def rate_title(point: RatePoint, bucket: Bucket) -> str:
+    """Return the values of a point of failure rates."""
+    return f"{_STARTS[bucket]}{day(point.starts_on)}: {_rate(point)}"
+
+
+def bounds(rated: TaskKind | RatePoint) -> str:
     """Return the 95 % bounds of a failure rate."""
     return f"{percent(rated.failure_rate_low)} to {percent(rated.failure_rate_high)}"
 
 
-def rates_at_length(points: Sequence[RatePoint], bucket: Bucket) -> str:
-    """Return how often nothing failed, and when the rate was highest."""
-    said = f"{counted(len(points), bucket.value)} with tasks, {_from_to(points)}."
-    top = max(points, key=lambda point: point.failure_rate)
-    if not top.failed_count:
-        return f"{said} Nothing failed."
-    quiet = sum(not point.failed_count for point in points)
-    return (
-        f"{said} Without a failure: {count(quiet)}. The rate is highest {_WHEN[bucket]} "
-        f"{day(top.starts_on)}: {count(top.failed_count)} of {count(top.finished_count)} failed, "
-        f"{percent(top.failure_rate)} ({bounds(top)})."
-    )
-
-
-def steps_in_short(kind: Kind) -> str:
+def histogram_caption(kind: TaskKind) -> str:
     """Return the shortest and the longest duration."""
     if kind.timed_count is None:
-        return durations_in_short(kind)
+        return duration_caption(kind)
     return f"shortest {duration(kind.min_seconds)}, longest {duration(kind.max_seconds)}"
 
 
-def steps_at_length(steps: Sequence[Step], kind: Kind) -> str:
-    """Return where most of the tasks lie, and the median."""
-    top = max(steps, key=lambda step: step.share)
+def histogram_description(bins: Sequence[DurationBin], kind: TaskKind) -> str:
+    """Return the bin with the most tasks, and the median."""
+    top = max(bins, key=lambda each: each.share)
     return (
-        f"{counted(len(steps), 'step')}. Most tasks, {percent(top.share)}, took "
-        f"{step_bounds(top)}. The median is {duration(kind.p50_seconds)}."
+        f"{counted(len(bins), 'bin')}. The largest bin is {bin_range(top)}, "
+        f"with {percent(top.share)} of the tasks. The median is {duration(kind.p50_seconds)}."
     )
 
 
-def step_bounds(step: Step) -> str:
-    """Return from where to where a step goes."""
-    if step.to_seconds is None:
-        return f"{duration(step.from_seconds)} or longer"
-    if step.from_seconds == 0:
-        return f"less than {duration(step.to_seconds)}"
-    return f"{duration(step.from_seconds)} to {duration(step.to_seconds)}"
+def bin_title(each: DurationBin) -> str:
+    """Return the values of a bin."""
+    return f"{bin_range(each)}: {percent(each.share)} ({counted(each.finished_count, 'task')})"
 
 
-def _from_to(points: Sequence[DurationPoint] | Sequence[RatePoint]) -> str:
-    return f"from {day(points[0].starts_on)} to {day(points[-1].starts_on)}"
+def bin_range(each: DurationBin) -> str:
+    """Return the lower and upper end of a bin."""
+    if each.to_seconds is None:
+        return f"{duration(each.from_seconds)} or longer"
+    if each.from_seconds == 0:
+        return f"less than {duration(each.to_seconds)}"
+    return f"{duration(each.from_seconds)} to {duration(each.to_seconds)}"
+
+
+def _rate(point: RatePoint) -> str:
+    return (
+        f"{count(point.failed_count)} of {count(point.finished_count)} failed, "
+        f"{percent(point.failure_rate)} ({bounds(point)})"
+    )
+
+
+def _period(points: Sequence[DurationPoint] | Sequence[RatePoint], bucket: Bucket) -> str:
+    return (
+        f"{counted(len(points), bucket.value)} with tasks, "
+        f"from {day(points[0].starts_on)} to {day(points[-1].starts_on)}."
+    )

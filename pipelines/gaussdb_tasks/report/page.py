@@ -1,4 +1,4 @@
-"""The page: figures, drawings and captions put into one file of HTML that needs nothing else."""
+"""Render the report: one HTML file with figures, plots and captions, and no external resource."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from typing import Final
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from gaussdb_tasks.report import captions, words
-from gaussdb_tasks.report.concerns import concerns
-from gaussdb_tasks.report.figures import MOST_KINDS, Figures, Kind, KindFigures, Period
-from gaussdb_tasks.report.plots import Drawing, draw_durations, draw_rates, draw_steps
+from gaussdb_tasks.report import captions, formatting, plots
+from gaussdb_tasks.report.attention import attention_items
+from gaussdb_tasks.report.buckets import ReportPeriod
+from gaussdb_tasks.report.coverage_calendar import DayCoverage, year_calendars
+from gaussdb_tasks.report.figures import Figures, TaskKind, TaskKindFigures
+from gaussdb_tasks.report.queries import MAX_TASK_KINDS
 from gaussdb_tasks.report.scales import duration_scale, rate_scale
-from gaussdb_tasks.report.strip import Day, year_strips
 from gaussdb_tasks.version import VERSION
 
-_MOST_GAPS: Final = 50
+_MAX_GAPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a report comes from."""
+    """The database of a report, and the time at which the report was created."""
 
     database: str
     made_at: datetime
@@ -31,13 +32,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A drawing of a kind with its words; no drawing where there is nothing to draw."""
+    """A plot of a kind of task; the drawing is None if there is no data."""
 
     key: str
-    kind: Kind
-    in_short: str
-    at_length: str
-    drawing: Drawing | None
+    kind: TaskKind
+    caption: str
+    description: str
+    drawing: Markup | None
 
 
 def make_page(figures: Figures, origin: Origin) -> bytes:
@@ -46,63 +47,56 @@ def make_page(figures: Figures, origin: Origin) -> bytes:
         figures=figures,
         origin=origin,
         version=VERSION,
-        concerns=concerns(figures),
+        attention_items=attention_items(figures),
         duration_plots=list(_duration_plots(figures)),
         rate_plots=list(_rate_plots(figures)),
-        step_plots=list(_step_plots(figures)),
-        strips=[year_strips(project) for project in figures.projects],
-        most_kinds=MOST_KINDS,
-        most_gaps=_MOST_GAPS,
-        Day=Day,
+        histograms=list(_histograms(figures)),
+        calendars=[year_calendars(project) for project in figures.projects],
+        max_task_kinds=MAX_TASK_KINDS,
+        max_gaps=_MAX_GAPS,
+        plots=plots,
+        DayCoverage=DayCoverage,
         captions=captions,
-        css=Markup(_text("page.css")),  # noqa: S704 - a file of our own
+        css=Markup(_text("page.css")),  # noqa: S704 - a file of this package
     )
-    return page.lstrip().encode()  # what its macros leave of themselves
+    return page.lstrip().encode()  # the macros leave blank lines
 
 
 def _duration_plots(figures: Figures) -> Iterator[Plot]:
-    for place, (shown, period) in enumerate(_in(figures.kinds, figures.duration_period)):
-        points = shown.durations
-        key = f"durations-{place}"
-        drawing = at_length = None
+    for place, (shown, period) in enumerate(_with_period(figures.kinds, figures.duration_period)):
+        points, drawing, description = shown.durations, None, ""
         if points:
             seconds = duration_scale(
                 min(point.p50_seconds for point in points),
                 max(point.p95_seconds for point in points),
             )
-            drawing = draw_durations(key, points, period, seconds)
-            at_length = captions.durations_at_length(points, period.bucket)
-        yield Plot(
-            key, shown.kind, captions.durations_in_short(shown.kind), at_length or "", drawing
-        )
+            drawing = plots.draw_durations(points, period, seconds)
+            description = captions.duration_description(points, period.bucket)
+        caption = captions.duration_caption(shown.kind)
+        yield Plot(f"durations-{place}", shown.kind, caption, description, drawing)
 
 
 def _rate_plots(figures: Figures) -> Iterator[Plot]:
-    for place, (shown, period) in enumerate(_in(figures.kinds, figures.rate_period)):
-        key, points = f"rates-{place}", shown.rates
-        drawing = draw_rates(
-            key,
-            points,
-            period,
-            rate_scale(max(point.failure_rate_high for point in points)),
-            shown.kind.failure_rate,
-        )
-        at_length = captions.rates_at_length(points, period.bucket)
-        yield Plot(key, shown.kind, captions.rates_in_short(shown.kind), at_length, drawing)
+    for place, (shown, period) in enumerate(_with_period(figures.kinds, figures.rate_period)):
+        points, kind = shown.rates, shown.kind
+        rates = rate_scale(max(point.failure_rate_high for point in points))
+        drawing = plots.draw_rates(points, period, rates, kind.failure_rate)
+        description = captions.rate_description(points, period.bucket)
+        yield Plot(f"rates-{place}", kind, captions.rate_caption(kind), description, drawing)
 
 
-def _step_plots(figures: Figures) -> Iterator[Plot]:
+def _histograms(figures: Figures) -> Iterator[Plot]:
     for place, shown in enumerate(figures.kinds):
-        key, steps, kind = f"steps-{place}", shown.steps, shown.kind
-        drawing = draw_steps(key, steps, kind.p50_seconds) if steps else None
-        at_length = captions.steps_at_length(steps, kind) if steps else ""
-        yield Plot(key, kind, captions.steps_in_short(kind), at_length, drawing)
+        bins, kind = shown.bins, shown.kind
+        drawing = plots.draw_histogram(bins, kind.p50_seconds) if bins else None
+        description = captions.histogram_description(bins, kind) if bins else ""
+        caption = captions.histogram_caption(kind)
+        yield Plot(f"histogram-{place}", kind, caption, description, drawing)
 
 
-def _in(
-    kinds: Sequence[KindFigures], period: Period | None
-) -> Iterator[tuple[KindFigures, Period]]:
-    """Yield the kinds with their period; without a period there are none."""
+def _with_period(
+    kinds: Sequence[TaskKindFigures], period: ReportPeriod | None
+) -> Iterator[tuple[TaskKindFigures, ReportPeriod]]:
     if period is not None:
         yield from ((kind, period) for kind in kinds)
 
@@ -117,8 +111,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for write in _FILTERS:
-        environment.filters[write.__name__] = write
+    environment.filters |= {each.__name__: each for each in _FILTERS}
     return environment.get_template("page.html.j2")
 
 
@@ -126,24 +119,18 @@ def _text(name: str) -> str:
     return (files("gaussdb_tasks.report") / name).read_text(encoding="utf-8")
 
 
-def body(drawing: Drawing) -> Markup:
-    """Return what is inside a drawing, which is of our own making, as markup."""
-    return Markup(drawing.body)  # noqa: S704 - numbers and dates; texts of others stand outside
-
-
 def iso(at: datetime) -> str:
-    """Write an instant for programs."""
+    """Format a time for programs."""
     return f"{at.isoformat()}Z"
 
 
 _FILTERS: Final[Sequence[Callable[..., str]]] = (
-    body,
     iso,
-    words.count,
-    words.counted,
-    words.day,
-    words.duration,
-    words.moment,
-    words.percent,
-    words.shown,
+    formatting.count,
+    formatting.counted,
+    formatting.day,
+    formatting.duration,
+    formatting.minute,
+    formatting.percent,
+    formatting.shown,
 )

@@ -1,21 +1,20 @@
-"""Axes: where their ticks stand and what they say."""
+"""Choose the axes of the plots: their ends, ticks and labels."""
 
-import calendar
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from gaussdb_tasks.report.figures import Bucket, Period
-from gaussdb_tasks.report.words import short_duration, short_percent
+from gaussdb_tasks.report.buckets import ReportPeriod, bucket_end
+from gaussdb_tasks.report.formatting import MONTH_NAMES, short_duration, short_percent
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 
-_MOST_TICKS: Final = 5
-_MOST_MONTHS: Final = 4
+_MAX_TICKS: Final = 5
+_MAX_MONTHS: Final = 4
 _ROUND_SECONDS: Final = (
     *(n / 1000 for n in (1, 2, 5, 10, 20, 50, 100, 200, 500)),
     *(1, 2, 5, 10, 15, 20, 30),
@@ -30,25 +29,22 @@ _LOGARITHMIC_SECONDS: Final = (
     *(n * _DAY for n in (4, 40, 400, 4000, 40_000)),
 )
 _HEADROOM: Final = 1.03
+_LINEAR_DECADES: Final = 10 / 9
+"""Width of the linear part of a logarithmic axis, in decades."""
 _WIDE_RANGE: Final = 40
-"""From the shortest to the longest: more than that, and a plain axis shows the longest only."""
+"""Ratio of longest to shortest above which a linear axis would hide the short durations."""
 
 _ROUND_SHARES: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 _ROUND_DAYS: Final = (1, 2, 7, 14)
 _ROUND_MONTHS: Final = (1, 2, 3, 6)
 _ROUND_YEARS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _MONTHS: Final = 12
-_DAYS_NAMED_BY_DAY: Final = 70
-# As people write them here; the calendar module would ask the machine's language.
-MONTH_NAMES: Final = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
+_MAX_DAYS_NAMED_BY_DAY: Final = 70
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on an axis, and what is written there."""
+    """A value on an axis and its label."""
 
     at: float
     label: str
@@ -56,16 +52,27 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis: its ends, its ticks, and whether it is logarithmic."""
+    """An axis: its ends, its ticks, and whether it is logarithmic (above 1)."""
 
     low: float
     high: float
     ticks: Sequence[Tick]
     is_logarithmic: bool = False
 
+    def fraction(self, value: float) -> float:
+        """Return the position of a value: 0 at the low end, 1 at the high end."""
+        low, high, at = map(self._position, (self.low, self.high, value))
+        return (at - low) / (high - low)
+
+    def _position(self, value: float) -> float:
+        if not self.is_logarithmic:
+            return value
+        # Linear from 0 to 1, since 0 has no logarithm.
+        return _LINEAR_DECADES * value if value <= 1 else _LINEAR_DECADES + math.log10(value)
+
 
 def duration_scale(shortest: float, longest: float) -> Scale:
-    """Return an axis of seconds from nothing, or a logarithmic one where the range needs it."""
+    """Return an axis of seconds from 0, or a logarithmic one if the range is wide."""
     if longest > _WIDE_RANGE * max(shortest, 0.001):
         return _logarithmic_scale(shortest, longest)
     step = _step(longest, _ROUND_SECONDS)
@@ -73,35 +80,23 @@ def duration_scale(shortest: float, longest: float) -> Scale:
 
 
 def rate_scale(highest: float) -> Scale:
-    """Return an axis of shares from nothing to above the highest, and no further than all."""
-    return _linear_scale(highest, _step(highest, _ROUND_SHARES), short_percent, most=1.0)
+    """Return an axis of shares from 0 to above the highest, and at most to 1."""
+    return _linear_scale(highest, _step(highest, _ROUND_SHARES), short_percent, maximum=1.0)
 
 
-def time_scale(period: Period) -> Scale:
-    """Return an axis of days, as ordinals, that holds all buckets of a period."""
+def time_scale(period: ReportPeriod) -> Scale:
+    """Return an axis of days, as ordinals, that covers all buckets of a period."""
     low, high = period.first.toordinal(), bucket_end(period.bucket, period.last)
     dates = list(_dates(period, high))
-    margin = (high - low) / 2 if period.first == period.last else 0  # a single one in the middle
+    margin = (high - low) / 2 if period.first == period.last else 0  # centre a single one
     return Scale(low - margin, high + margin, dates)
 
 
-def bucket_end(bucket: Bucket, starts_on: date) -> int:
-    """Return the ordinal of the day after a bucket: an integer has no last year."""
-    match bucket:
-        case Bucket.DAY:
-            days = 1
-        case Bucket.WEEK:
-            days = 7
-        case Bucket.MONTH:
-            _, days = calendar.monthrange(starts_on.year, starts_on.month)
-    return starts_on.toordinal() + days
-
-
 def _linear_scale(
-    highest: float, step: float, label: Callable[[float], str], most: float = math.inf
+    highest: float, step: float, label: Callable[[float], str], maximum: float = math.inf
 ) -> Scale:
     steps = max(math.ceil(highest * _HEADROOM / step), 1)
-    high = min(steps * step, most)
+    high = min(steps * step, maximum)
     ticks = [Tick(n * step, label(n * step)) for n in range(steps + 1) if n * step <= high + 1e-9]
     return Scale(0, high, ticks)
 
@@ -110,25 +105,25 @@ def _logarithmic_scale(shortest: float, longest: float) -> Scale:
     low = max((tick for tick in _LOGARITHMIC_SECONDS if tick <= shortest), default=0)
     high = longest * 1.25
     named = [tick for tick in (0, *_LOGARITHMIC_SECONDS) if low <= tick <= high]
-    every = math.ceil(len(named) / _MOST_TICKS)
+    every = math.ceil(len(named) / _MAX_TICKS)
     ticks = [Tick(tick, short_duration(tick)) for tick in named[::every]]
     return Scale(low, high, ticks, is_logarithmic=True)
 
 
 def _step(highest: float, steps: Sequence[float]) -> float:
-    return next((step for step in steps if highest / step <= _MOST_TICKS - 1), steps[-1])
+    return next((step for step in steps if highest / step <= _MAX_TICKS - 1), steps[-1])
 
 
-def _dates(period: Period, end: int) -> Iterator[Tick]:
+def _dates(period: ReportPeriod, end: int) -> Iterator[Tick]:
     start = period.first.toordinal()
-    if end - start > _DAYS_NAMED_BY_DAY:
+    if end - start > _MAX_DAYS_NAMED_BY_DAY:
         return _months(period.first, end)
-    # A day or a week is named below its middle.
+    # The label of a day or a week is below its middle.
     return _days(start, end, (bucket_end(period.bucket, period.first) - start) / 2)
 
 
 def _days(start: int, end: int, shift: float) -> Iterator[Tick]:
-    step = next(days for days in _ROUND_DAYS if (end - start) / days <= _MOST_TICKS)
+    step = next(days for days in _ROUND_DAYS if (end - start) / days <= _MAX_TICKS)
     for ordinal in range(start, end, step):
         on = date.fromordinal(ordinal)
         yield Tick(ordinal + shift, f"{on.day} {MONTH_NAMES[on.month - 1]}")
@@ -138,7 +133,7 @@ def _months(first: date, end: int) -> Iterator[Tick]:
     last = date.fromordinal(end - 1)
     first_month, last_month = _month_number(first), _month_number(last)
     steps = (*_ROUND_MONTHS, *(years * _MONTHS for years in _ROUND_YEARS))
-    step = next(each for each in steps if (last_month - first_month) / each <= _MOST_MONTHS)
+    step = next(each for each in steps if (last_month - first_month) / each <= _MAX_MONTHS)
     named_year = 0
     for number in range(-(-first_month // step) * step, last_month + 1, step):
         year, month = divmod(number, _MONTHS)
@@ -149,7 +144,7 @@ def _months(first: date, end: int) -> Iterator[Tick]:
 
 
 def _month_label(year: int, month: int, step: int, *, is_first: bool) -> str:
-    """Name the year once; where all ticks are years, nothing else."""
+    """Name each year once; show only the year if all ticks are years."""
     if step % _MONTHS == 0:
         return str(year)
     return f"{MONTH_NAMES[month]} {year}" if is_first else MONTH_NAMES[month]

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks emulator``: a local task center with invented data."""
+"""``gaussdb-tasks emulator``: run a local task center with invented data."""
 
 import threading
 from contextlib import suppress
@@ -17,7 +17,7 @@ from gaussdb_tasks.emulator import (
     RateLimit,
     RealClock,
 )
-from gaussdb_tasks.emulator import behaviour as switches
+from gaussdb_tasks.emulator.behaviour import OffsetUnit, Order, TimeFilter, TotalCount
 from gaussdb_tasks.model.times import MINUTE, Micros, iso
 from gaussdb_tasks.model.times import now as machine_clock
 
@@ -28,64 +28,64 @@ from gaussdb_tasks.model.times import now as machine_clock
     type=click.IntRange(0, 65535),
     default=8280,
     show_default=True,
-    help="Port on 127.0.0.1; 0 takes a free one.",
+    help="Port on 127.0.0.1; 0 uses any free port.",
 )
 @invention_options
-@instant_option("--clock", "clock", "Where its clock starts. Default: the machine's clock.")
+@instant_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
 @option(
     "--speed",
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="How fast its clock runs: with 60, an hour passes in a minute. A load goes by its own "
-    "clock: tell it this one with --now.",
+    help="Speed of its clock: with 60, an hour passes in a minute. A load uses the machine's "
+    "clock; set the load's --now to match.",
 )
 @option(
     "--time-filter",
-    type=click.Choice(get_args(switches.TimeFilter)),
+    type=click.Choice(get_args(TimeFilter)),
     default="created",
     show_default=True,
-    help="What start_time and end_time filter.",
+    help="Fields that start_time and end_time filter by.",
 )
 @option(
     "--offset-unit",
-    type=click.Choice(get_args(switches.OffsetUnit)),
+    type=click.Choice(get_args(OffsetUnit)),
     default="records",
     show_default=True,
-    help="What offset counts.",
+    help="Unit of offset.",
 )
 @option(
     "--total-count",
-    type=click.Choice(get_args(switches.TotalCount)),
+    type=click.Choice(get_args(TotalCount)),
     default="exact",
     show_default=True,
-    help="What total_count is.",
+    help="Value of total_count.",
 )
 @option(
     "--order",
-    type=click.Choice(get_args(switches.Order)),
+    type=click.Choice(get_args(Order)),
     default="newest_first",
     show_default=True,
-    help="In which order tasks are listed.",
+    help="Order of the tasks.",
 )
 @option(
     "--fault-rate",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help="How often a call fails in a way that passes.",
+    help="Share of calls that fail with a transient error.",
 )
 @option(
     "--rate-limit",
     type=click.IntRange(min=1),
-    help="Calls in five minutes, after which the answer is 429. Default: as many as come.",
+    help="Maximum number of calls in five minutes; more are answered 429. Default: no limit.",
 )
 @option(
     "--token-lifetime-minutes",
     type=click.IntRange(min=1),
     default=24 * 60,
     show_default=True,
-    help="How long a token from a sign-in lives.",
+    help="Lifetime of a token from a sign-in, in minutes.",
 )
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -94,19 +94,19 @@ def command(  # noqa: PLR0913 - one parameter an option
     tasks_per_day: int,
     clock: Micros | None,
     speed: float,
-    time_filter: switches.TimeFilter,
-    offset_unit: switches.OffsetUnit,
-    total_count: switches.TotalCount,
-    order: switches.Order,
+    time_filter: TimeFilter,
+    offset_unit: OffsetUnit,
+    total_count: TotalCount,
+    order: Order,
     fault_rate: float,
     rate_limit: int | None,
     token_lifetime_minutes: int,
 ) -> None:
     """Run a local task center with invented data.
 
-    Its tasks start, progress, end and fail while one watches. It speaks the API as documented, and
-    the switches set what the documentation leaves open. It prints how to use it, on stdout, and
-    runs until it is stopped with Ctrl-C.
+    Its tasks start, progress, end and fail as its clock runs. It follows the API reference. Options
+    set the behaviour that the reference leaves open. It prints the settings for a load on stdout.
+    Stop it with Ctrl-C.
 
     \b
     Example:
@@ -131,12 +131,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         port=port,
     )
     with emulator, suppress(KeyboardInterrupt):
-        click.echo(_how_to_use(emulator))
+        click.echo(_environment(emulator))
         console.say(f"task center at {emulator.endpoint}, its clock is {iso(emulator.clock.now())}")
         threading.Event().wait()
 
 
-def _how_to_use(emulator: Emulator) -> str:
+def _environment(emulator: Emulator) -> str:
     lines = [
         f"export GAUSSDB_TASKS_ENDPOINT={emulator.endpoint}",
         f"export GAUSSDB_TASKS_PROJECT_ID='{' '.join(emulator.project_ids)}'",

@@ -1,9 +1,7 @@
-"""``gaussdb-tasks report``: one page of HTML with plots."""
+"""``gaussdb-tasks report``: an HTML page with plots."""
 
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +15,7 @@ from gaussdb_tasks.database.query import open_for_queries
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
-from gaussdb_tasks.report import without_traces
-from gaussdb_tasks.report.figures import read_figures
+from gaussdb_tasks.report.queries import read_figures
 
 _STDOUT: Final = Path("-")
 _PAGES: Final = frozenset({".html", ".htm"})
@@ -31,9 +28,9 @@ _PAGES: Final = frozenset({".html", ".htm"})
 def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
     """Write one page of HTML: durations, failures, slow tasks, coverage.
 
-    The page needs nothing else: no network, no script. It can be printed, and reads in light and
-    dark. Works while a load runs, on last night's data. FILE is replaced when the page is whole; -
-    is stdout. Needs: pip install 'gaussdb-tasks[report]'
+    The page is one file, without network or scripts. It can be printed, and has a light and a dark
+    style. The command works during a load, on the data of the last load. FILE is replaced when the
+    page is complete; - is stdout.
 
     \b
     Examples:
@@ -48,34 +45,22 @@ def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
 
 def _page(database: Path, made_at: Micros) -> bytes:
     with open_for_queries(database, made_at) as connection:
-        # In a thread: a signal reaches Python in the main thread only, and not inside DuckDB.
-        making = ThreadPoolExecutor(1).submit(_make, connection, database, made_at)
+        # In a thread: Python handles signals in the main thread only, and not inside DuckDB.
+        future = ThreadPoolExecutor(1).submit(_make, connection, database, made_at)
         try:
-            return making.result()
+            return future.result()
         except KeyboardInterrupt:
             connection.interrupt()
             raise
 
 
 def _make(connection: duckdb.DuckDBPyConnection, database: Path, made_at: Micros) -> bytes:
-    # First what may be missing, and here: help need not wait for it.
-    with _explained(), without_traces():
-        from gaussdb_tasks.report.page import Origin, make_page  # noqa: PLC0415
+    # Imported here, so that help does not wait for the template engine.
+    from gaussdb_tasks.report.page import Origin, make_page  # noqa: PLC0415
+
     figures = read_figures(connection)
     origin = Origin(str(database), to_datetime(made_at).replace(tzinfo=None))
     return make_page(figures, origin)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = (
-            f"a report needs {error.name}, which is not installed; install what it needs with: "
-            "pip install 'gaussdb-tasks[report]'"
-        )
-        raise ConfigurationError(message) from error
 
 
 def _write(target: Path, page: bytes) -> None:
@@ -87,14 +72,14 @@ def _write(target: Path, page: bytes) -> None:
             out.write(page)
     except OSError as error:
         message = (
-            f"{target} cannot be written ({error.strerror}); name another file, or - for stdout"
+            f"{target} cannot be written: {error.strerror}; choose another file, or - for stdout"
         )
         raise ConfigurationError(message) from error
 
 
 def _refuse_to_overwrite(target: Path, data_dir: Path) -> None:
-    """Refuse to put a page in place of the record: what else lies beside the database is ours."""
+    """Refuse to overwrite a file of the data directory that is not a page."""
     inside = target.resolve().is_relative_to(data_dir.resolve())
     if inside and target.suffix not in _PAGES and target.exists():
-        message = f"{target} belongs to the archive; name another file, such as report.html"
+        message = f"{target} belongs to the archive; choose another file, such as report.html"
         raise ConfigurationError(message)

@@ -1,4 +1,4 @@
-"""How the report writes durations, rates, and texts that others wrote."""
+"""Formatting of durations, rates, counts and untrusted text."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from gaussdb_tasks.report.words import (
+from gaussdb_tasks.report.formatting import (
     MISSING,
     count,
     counted,
@@ -18,7 +18,7 @@ from gaussdb_tasks.report.words import (
 
 
 def plain(text: str) -> str:
-    """Return a text with plain spaces."""
+    """Replace no-break spaces by plain ones."""
     return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -42,13 +42,13 @@ def plain(text: str) -> str:
     ],
 )
 def test_a_duration_has_its_two_largest_units(seconds: float | None, written: str) -> None:
-    """Rounded to the smaller of both, and never 60 of one."""
+    """It is rounded to the smaller unit, and never shows 60 of one."""
     assert plain(duration(seconds)) == written
 
 
 @forall(seconds=st.floats(10, 10**9))
-def test_a_written_duration_is_near_the_real_one(seconds: float) -> None:
-    """What is written differs by no more than half of its smaller unit."""
+def test_a_formatted_duration_is_within_half_of_its_smaller_unit(seconds: float) -> None:
+    """Rounding does not change more."""
     sizes = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
     words = plain(duration(seconds)).replace(",", "").split()
     written = sum(
@@ -63,8 +63,8 @@ def test_a_written_duration_is_near_the_real_one(seconds: float) -> None:
     ("share", "written"),
     [(None, MISSING), (0, "0.0 %"), (0.0001, "< 0.1 %"), (0.0203, "2.0 %"), (0.99999, "> 99.9 %")],
 )
-def test_a_little_is_not_nothing(share: float | None, written: str) -> None:
-    """A share that rounds to nothing, or to all, says that it is not."""
+def test_a_small_share_is_not_shown_as_0_percent(share: float | None, written: str) -> None:
+    """A large share is not shown as 100 %."""
     assert plain(percent(share)) == written
     assert percent(1) == "100.0\N{NO-BREAK SPACE}%"
 
@@ -81,36 +81,38 @@ def test_a_little_is_not_nothing(share: float | None, written: str) -> None:
         (172_800, None, "2 d"),
     ],
 )
-def test_an_axis_keeps_to_one_unit(seconds: float, step: float | None, written: str) -> None:
-    """The step of the axis says in which unit all its ticks are."""
+def test_the_step_of_an_axis_selects_its_unit(
+    seconds: float, step: float | None, written: str
+) -> None:
+    """All ticks of an axis have the same unit."""
     assert plain(short_duration(seconds, step)) == written
 
 
-def test_counts() -> None:
-    """Thousands have commas, and one thing is no things."""
+def test_a_count_has_commas_and_a_plural() -> None:
+    """Only 1 is singular."""
     assert (count(1234567), count(None)) == ("1,234,567", MISSING)
     assert plain(counted(1, "task")) == "1 task"
-    assert plain(counted(0, "stretch", "stretches")) == "0 stretches"
+    assert plain(counted(0, "batch", "batches")) == "0 batches"
 
 
-def test_what_is_long_is_cut_in_its_middle() -> None:
-    """Both ends stay, and how long it was is said."""
+def test_long_text_is_cut_in_its_middle() -> None:
+    """Both ends and the original length are shown."""
     text = shown("a" * 5_000 + "z" * 5_000, 100)
     assert text.startswith("a" * 60)
     assert text.endswith("z" * 30 + " (10,000 characters)")
 
 
 @forall(text=st.text())
-def test_nothing_invisible_is_shown(text: str) -> None:
-    """Whatever the text, no character of it controls or is hidden, and it can be written."""
+def test_no_invisible_character_is_shown(text: str) -> None:
+    """Any text can be encoded, and none is empty."""
     written = shown(text)
     assert written.strip()
     assert not any(unicodedata.category(character).startswith("C") for character in written)
     assert written.encode()
 
 
-def test_what_is_missing_differs_from_what_is_blank() -> None:
-    """A missing text is a dash; an empty one is said to be."""
+def test_missing_text_differs_from_blank_text() -> None:
+    """Missing text is a dash."""
     assert (shown(None), shown(" \n"), shown("a\tb\u202ec")) == (
         MISSING,
         "(blank)",

@@ -1,7 +1,7 @@
-"""Which tasks a request lists, in which order, cut into pages and counted: the heart of the API.
+"""Filter, order, cut and count the tasks of a page.
 
-A page of a plain window costs two bisections whatever the size of the world; filters that must
-look at every task are remembered for as long as the snapshot stays.
+A page of a plain window costs two binary searches, whatever the size of the world. Filters that
+must read every task are cached while the snapshot stays the same.
 """
 
 import itertools
@@ -15,19 +15,19 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 from gaussdb_tasks.emulator.behaviour import Behaviour, Order
-from gaussdb_tasks.emulator.dice import Dice
+from gaussdb_tasks.emulator.random_source import RandomSource
 from gaussdb_tasks.emulator.world import Snapshot
 from gaussdb_tasks.model.times import SECOND, Micros
 
-_CREATION: Final = attrgetter("created_at")
-_REMEMBERED_SELECTIONS: Final = 8
+_CREATED_AT: Final = attrgetter("created_at")
+_CACHED_SELECTIONS: Final = 8
 
 TotalCount: TypeAlias = int | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A valid request for a page of a project's tasks; the bounds as instants."""
+    """A valid request for a page of a project's tasks."""
 
     project_id: str
     status: str | None = None
@@ -48,8 +48,8 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """First and last instant of created_at, and the last of ended_at; each inside."""
+class _Window:
+    """First and last created_at, and the last ended_at; all inclusive."""
 
     first: Micros
     last: Micros = sys.maxsize
@@ -57,12 +57,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class _Criteria:
+class _Filter:
     status: str | None
     name: str | None
     ended_by: Micros | None
 
-    def is_met(self, snapshot: Snapshot, position: int) -> bool:
+    def apply(self, snapshot: Snapshot, positions: range) -> Sequence[int]:
+        if self == _NO_FILTER:
+            return positions
+        return [position for position in positions if self._matches(snapshot, position)]
+
+    def _matches(self, snapshot: Snapshot, position: int) -> bool:
         task, now = snapshot.tasks[position], snapshot.now
         return (
             (self.name is None or task.name == self.name)
@@ -70,13 +75,8 @@ class _Criteria:
             and (self.ended_by is None or _has_ended(snapshot, position, self.ended_by))
         )
 
-    def kept(self, snapshot: Snapshot, positions: range) -> Sequence[int]:
-        if self == _NO_CRITERIA:
-            return positions
-        return [position for position in positions if self.is_met(snapshot, position)]
 
-
-_NO_CRITERIA: Final = _Criteria(None, None, None)
+_NO_FILTER: Final = _Filter(None, None, None)
 
 
 def _has_ended(snapshot: Snapshot, position: int, ended_by: Micros) -> bool:
@@ -86,40 +86,20 @@ def _has_ended(snapshot: Snapshot, position: int, ended_by: Micros) -> bool:
     return end is not None and end <= ended_by
 
 
-def window_of(query: Query, behaviour: Behaviour, now: Micros) -> Window:
-    """Tell which instants a request means, at an instant and under a behaviour."""
-    oldest = now - behaviour.horizon
-    if query.start is None and query.end is None:
-        return Window(max(oldest, now - behaviour.default_period))
-    exclusion = 1 if behaviour.bounds == "exclusive" else 0
-    first, last = oldest, sys.maxsize
-    if query.start is not None:
-        first = max(oldest, _rounded(query.start, behaviour) + exclusion)
-    if query.end is not None:
-        last = _rounded(query.end, behaviour) - exclusion
-    if behaviour.time_filter == "created":
-        return Window(first, last)
-    return Window(first, ended_by=None if query.end is None else last)
-
-
-def _rounded(bound: Micros, behaviour: Behaviour) -> Micros:
-    return bound if behaviour.bound_precision == "milliseconds" else bound // SECOND * SECOND
-
-
-class Lister:
-    """Cuts pages out of snapshots; keeps the latest selections, so it belongs to one emulator."""
+class Paginator:
+    """Cuts pages out of snapshots; caches the latest selections, so use one for each emulator."""
 
     def __init__(self) -> None:
-        self._select = lru_cache(_REMEMBERED_SELECTIONS)(_select)
+        self._select = lru_cache(_CACHED_SELECTIONS)(_select)
         self._answers = itertools.count()
 
     def page(self, snapshot: Snapshot, query: Query, behaviour: Behaviour, now: Micros) -> Page:
-        """Cut the page that a request asks for."""
-        window = window_of(query, behaviour, now)
-        criteria = _Criteria(query.status, query.name, window.ended_by)
+        """Return the requested page."""
+        window = _window(query, behaviour, now)
+        criteria = _Filter(query.status, query.name, window.ended_by)
         selected = self._select(snapshot, _span(snapshot, window), criteria, behaviour.order)
         if behaviour.order == "shuffled":
-            selected = _shuffled(selected, next(self._answers))
+            selected = RandomSource(next(self._answers)).sample(selected, len(selected))
         limit = min(query.limit, behaviour.page_cap)
         first = _first_index(query.offset, limit, behaviour)
         bodies = [
@@ -130,32 +110,47 @@ class Lister:
         return Page(bodies, total_count, has_total_count=behaviour.total_count != "missing")
 
 
-def _span(snapshot: Snapshot, window: Window) -> range:
+def _window(query: Query, behaviour: Behaviour, now: Micros) -> _Window:
+    oldest = now - behaviour.horizon
+    if query.start is None and query.end is None:
+        return _Window(max(oldest, now - behaviour.default_period))
+    exclusion = 1 if behaviour.bounds == "exclusive" else 0
+    first, last = oldest, sys.maxsize
+    if query.start is not None:
+        first = max(oldest, _rounded(query.start, behaviour) + exclusion)
+    if query.end is not None:
+        last = _rounded(query.end, behaviour) - exclusion
+    if behaviour.time_filter == "created":
+        return _Window(first, last)
+    return _Window(first, ended_by=None if query.end is None else last)
+
+
+def _rounded(bound: Micros, behaviour: Behaviour) -> Micros:
+    return bound if behaviour.bound_precision == "milliseconds" else bound // SECOND * SECOND
+
+
+def _span(snapshot: Snapshot, window: _Window) -> range:
     tasks, dated = snapshot.tasks, snapshot.dated_count
-    first = bisect_left(tasks, window.first, hi=dated, key=_CREATION)
-    behind = bisect_right(tasks, window.last, lo=first, hi=dated, key=_CREATION)
-    return range(first, behind)
+    first = bisect_left(tasks, window.first, hi=dated, key=_CREATED_AT)
+    stop = bisect_right(tasks, window.last, lo=first, hi=dated, key=_CREATED_AT)
+    return range(first, stop)
 
 
-def _select(snapshot: Snapshot, span: range, criteria: _Criteria, order: Order) -> Sequence[int]:
-    """Give the positions of the tasks to list; those without readable times come last."""
-    dated = criteria.kept(snapshot, span)
-    undated = criteria.kept(snapshot, range(snapshot.dated_count, len(snapshot.tasks)))
+def _select(snapshot: Snapshot, span: range, criteria: _Filter, order: Order) -> Sequence[int]:
+    """Return the positions of the listed tasks; tasks with unreadable times come last."""
+    dated = criteria.apply(snapshot, span)
+    undated = criteria.apply(snapshot, range(snapshot.dated_count, len(snapshot.tasks)))
     if order == "newest_first":
         dated = dated[::-1]
     selected = [*dated, *undated] if undated else dated
-    return _by_digest(snapshot, selected) if order == "arbitrary" else selected
+    return _ordered_by_checksum(snapshot, selected) if order == "arbitrary" else selected
 
 
-def _by_digest(snapshot: Snapshot, positions: Iterable[int]) -> Sequence[int]:
-    def digest(position: int) -> int:
+def _ordered_by_checksum(snapshot: Snapshot, positions: Iterable[int]) -> Sequence[int]:
+    def checksum(position: int) -> int:
         return zlib.crc32(snapshot.tasks[position].job_id.encode())
 
-    return sorted(positions, key=digest)
-
-
-def _shuffled(positions: Sequence[int], seed: int) -> Sequence[int]:
-    return Dice(seed).sample(positions, len(positions))
+    return sorted(positions, key=checksum)
 
 
 def _first_index(offset: int, limit: int, behaviour: Behaviour) -> int:

@@ -1,0 +1,70 @@
+"""Time buckets of the plots: days, weeks or months."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Final
+
+_MAX_DAYS_BY_DAY: Final = 62
+_MAX_DAYS_BY_WEEK: Final = 2 * 366
+# A rate needs more tasks per bucket than a median does.
+_MAX_RATE_DAYS_BY_DAY: Final = 14
+_MAX_RATE_DAYS_BY_WEEK: Final = 190
+
+
+class Bucket(Enum):
+    """The length of time that one point of a plot covers."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    @property
+    def column(self) -> str:
+        """Return the view column that holds the first day of a bucket."""
+        return "created_date" if self is Bucket.DAY else f"created_{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPeriod:
+    """The time axis of a plot: its bucket, and the first days of the first and last bucket."""
+
+    bucket: Bucket
+    first: date
+    last: date
+
+
+def duration_bucket(first: date, last: date) -> Bucket:
+    """Choose the bucket for durations."""
+    return _choose(first, last, max_by_day=_MAX_DAYS_BY_DAY, max_by_week=_MAX_DAYS_BY_WEEK)
+
+
+def rate_bucket(first: date, last: date) -> Bucket:
+    """Choose the bucket for failure rates."""
+    return _choose(
+        first, last, max_by_day=_MAX_RATE_DAYS_BY_DAY, max_by_week=_MAX_RATE_DAYS_BY_WEEK
+    )
+
+
+def bucket_days(bucket: Bucket, starts_on: date) -> int:
+    """Return the number of days in a bucket."""
+    match bucket:
+        case Bucket.DAY:
+            return 1
+        case Bucket.WEEK:
+            return 7
+        case Bucket.MONTH:
+            return calendar.monthrange(starts_on.year, starts_on.month)[1]
+
+
+def bucket_end(bucket: Bucket, starts_on: date) -> int:
+    """Return the ordinal of the day after a bucket; a date cannot hold the end of year 9999."""
+    return starts_on.toordinal() + bucket_days(bucket, starts_on)
+
+
+def _choose(first: date, last: date, *, max_by_day: int, max_by_week: int) -> Bucket:
+    days = (last - first).days + 1
+    if days <= max_by_day:
+        return Bucket.DAY
+    return Bucket.WEEK if days <= max_by_week else Bucket.MONTH
