@@ -1,4 +1,4 @@
-"""The saved questions: each can be asked, and those on which much depends answer right."""
+"""The saved questions: each runs, and the important ones give the right answers."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def invented(invented_archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
-    """Ask a saved question of an archive."""
+    """Return the answer of a saved question as rows."""
     cursor = run_query(archive.connection, name, variables)
     names = [column[0] for column in cursor.description or ()]
     rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
@@ -51,8 +51,7 @@ def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
     return rows
 
 
-def test_there_are_enough_and_none_hides_a_view() -> None:
-    """At least 25, by names of their own."""
+def test_there_are_many_questions_and_none_has_the_name_of_a_view() -> None:
     assert len(QUESTIONS) >= 25
     assert not QUESTIONS.keys() & {file.name for file in view_files()}
 
@@ -64,15 +63,13 @@ def test_a_question_has_an_answer(invented: duckdb.DuckDBPyConnection, name: str
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_can_be_asked_before_there_is_anything_to_tell(name: str) -> None:
-    """An archive without tasks, and one without loads, answer nothing or zeros, but no error."""
+def test_a_question_has_no_error_without_tasks_or_without_loads(name: str) -> None:
     answer(given(load_runs=[load_run()]), name)
     answer(given(), name)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_an_answer_has_an_order_and_what_can_be_set_is_said(name: str) -> None:
-    """The answer is the same each time; each parameter is one of the SQL's variables."""
+def test_an_answer_is_sorted_and_every_variable_is_a_documented_parameter(name: str) -> None:
     question = QUESTIONS[name]
     assert re.search(r"^order by ", question.sql, re.MULTILINE)
     assert set(re.findall(r"getvariable\('(\w+)'\)", question.sql)) == set(question.parameters)
@@ -94,13 +91,13 @@ def test_an_answer_has_an_order_and_what_can_be_set_is_said(name: str) -> None:
         ([], None, False, 0),
     ],
 )
-def test_a_month_is_complete_only_if_all_of_it_was_proved_read(
+def test_a_month_is_complete_only_if_windows_cover_all_of_it(
     windows: list[tuple[str, str]],
     rejected_at: str | None,
-    is_complete: bool,  # noqa: FBT001 - what is expected
+    is_complete: bool,  # noqa: FBT001 - the expected value
     gap_count: int,
 ) -> None:
-    """From its first moment to its last, without a gap, and with no record that nobody can read."""
+    """A gap or a rejected record makes the month incomplete."""
     archive = given(
         load_runs=[load_run(observed_at=at("2026-04-02"))],
         coverage=[
@@ -119,7 +116,6 @@ def test_a_month_is_complete_only_if_all_of_it_was_proved_read(
 
 
 def test_a_month_that_is_not_over_is_not_complete() -> None:
-    """What is still to come cannot have been read."""
     archive = given(
         load_runs=[load_run(observed_at=at("2026-04-02"))],
         coverage=[window(at("2026-02-20"), at("2026-04-02"), observed_at=at("2026-04-02"))],
@@ -129,7 +125,6 @@ def test_a_month_that_is_not_over_is_not_complete() -> None:
 
 
 def test_the_history_of_an_instance_is_found_by_any_of_its_names_and_by_its_id() -> None:
-    """Each gives every task of that instance and no other, in order."""
     archive = given(
         tasks=[
             task(job_id="2", created_at=at("2026-03-02"), instance_id="id-1", instance_name="new"),
@@ -153,16 +148,15 @@ def test_the_history_of_an_instance_is_found_by_any_of_its_names_and_by_its_id()
         ("2026-03-16 05:59", "2026-03-16 07:00", True),
         ("2026-03-16 06:00", "2026-03-16 07:00", False),
         ("2026-03-08 20:00", "2026-03-08 21:00", False),
-        ("2026-03-08 20:00", None, True),  # runs ever since
+        ("2026-03-08 20:00", None, True),  # still running
         ("2026-03-16 08:00", None, False),
     ],
 )
-def test_last_sunday_night_is_the_one_before_the_newest_load(
+def test_last_sunday_night_lasts_from_sunday_evening_to_monday_morning(
     created_at: str,
     ended_at: str | None,
-    is_shown: bool,  # noqa: FBT001 - what is expected
+    is_shown: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """From 18:00 on Sunday until 06:00 on Monday, whatever ran in it."""
     start = at(created_at)
     duration = None if ended_at is None else (at(ended_at) - start) // timedelta(milliseconds=1)
     status = "Completed" if ended_at else "Running"
@@ -174,7 +168,7 @@ def test_last_sunday_night_is_the_one_before_the_newest_load(
 
 
 def test_a_sunday_night_that_is_not_over_is_not_the_last() -> None:
-    """A load at two o'clock on Monday shows the week before; one at six shows the night itself."""
+    """A load at 02:00 on Monday shows the week before; a load at 06:00 shows that night."""
     for loaded_at, shown in (("2026-03-16 02:00", "old"), ("2026-03-16 06:00", "new")):
         archive = given(
             tasks=[
@@ -186,8 +180,8 @@ def test_a_sunday_night_that_is_not_over_is_not_the_last() -> None:
         assert [row["task_label"] for row in answer(archive, "last_sunday_night")] == [shown]
 
 
-def test_an_instance_without_a_recent_backup_is_named() -> None:
-    """A backup that failed is none, a deleted instance needs none; days can be set."""
+def test_instances_without_a_recent_successful_backup_are_listed() -> None:
+    """A deleted instance needs no backup; the number of days can be set."""
     loaded_at = at("2026-03-31")
 
     def backup(number: int, days_ago: int, status: str = "Completed") -> Row:
@@ -212,7 +206,6 @@ def test_an_instance_without_a_recent_backup_is_named() -> None:
 
 
 def test_the_worst_week_is_the_one_with_most_failures() -> None:
-    """Its failures by kind and reason, and none of another week."""
     weeks = {"2026-03-02": 2, "2026-03-09": 3, "2026-03-22": 1}
     archive = given(
         tasks=[
@@ -233,8 +226,7 @@ def test_the_worst_week_is_the_one_with_most_failures() -> None:
     }
 
 
-def test_a_question_finds_its_file_in_a_checkout() -> None:
-    """Every file in the folder is a question."""
+def test_every_file_of_the_folder_is_a_question() -> None:
     folder = ROOT / "sql" / "examples"
     assert {path.stem for path in folder.glob("*.sql")} == QUESTIONS.keys()
 
