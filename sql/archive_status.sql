@@ -1,13 +1,13 @@
--- one row per project that a load tried
+-- one row per project with a load, failed or not
 create or replace view main.archive_status as
 with
 
--- Drills with an invented clock: set variable gaussdb_tasks_now = timestamp '...', in UTC.
+-- For tests with another clock: set variable gaussdb_tasks_now = timestamp '...', in UTC.
 clock as (
     select
         coalesce(
             cast(getvariable('gaussdb_tasks_now') as timestamp), make_timestamp(epoch_us(now()))
-        ) as read_at
+        ) as queried_at
 ),
 
 projects as (
@@ -21,7 +21,7 @@ projects as (
     group by region, project_id
 ),
 
--- Nothing is covered beyond the clock of the last load: an earlier one may have run ahead.
+-- Nothing after the last load's clock is covered; an earlier load's clock may have been ahead.
 complete_coverage as (
     select
         coverage.region,
@@ -108,7 +108,7 @@ statuses as (
             and projects.project_id = rejected_counts.project_id
 ),
 
-marks as (
+archive_entries as (
     select
         archive_sequence,
         head_digest
@@ -122,7 +122,7 @@ marks as (
 
 heads as (
     select arg_max(head_digest, archive_sequence) as head_digest
-    from marks
+    from archive_entries
 )
 
 select
@@ -137,8 +137,8 @@ select
     statuses.lost_gap_count,
     statuses.loss_begins_at,
     case
-        when statuses.loss_begins_at <= clock.read_at then 0
-        else date_sub('day', clock.read_at, statuses.loss_begins_at)
+        when statuses.loss_begins_at <= clock.queried_at then 0
+        else date_sub('day', clock.queried_at, statuses.loss_begins_at)
     end as nights_left,
     statuses.task_count,
     statuses.open_task_count,
@@ -150,33 +150,30 @@ cross join clock
 cross join heads;
 
 comment on view main.archive_status is
-'One row per project: how fresh and how whole its record is, and when time begins to be lost.';
+'One row per project: how recent and complete its data are, and when data will be lost.';
 comment on column main.archive_status.region is 'Region of the cloud, such as eu-de.';
 comment on column main.archive_status.project_id is 'Project that is archived.';
 comment on column main.archive_status.last_run_at is
-'Clock of the last load that tried the project, UTC, whatever came of it.';
+'Clock of the project''s last load, UTC, whatever its outcome.';
 comment on column main.archive_status.last_outcome is
-'What came of that load: complete, incomplete or failed.';
+'Outcome of that load: complete, incomplete or failed.';
 comment on column main.archive_status.last_success_at is
 'Clock of the last complete load, UTC; null before the first.';
-comment on column main.archive_status.covered_from is
-'Start of the first stretch proved read, UTC.';
-comment on column main.archive_status.covered_to is
-'End of the last stretch proved read, UTC.';
+comment on column main.archive_status.covered_from is 'Start of the covered time, UTC.';
+comment on column main.archive_status.covered_to is 'End of the covered time, UTC.';
 comment on column main.archive_status.gap_count is
-'Stretches in between that are not proved read, lost or not.';
-comment on column main.archive_status.lost_gap_count is
-'Those of them that the API has forgotten.';
+'Time ranges in between that are not covered, lost or not.';
+comment on column main.archive_status.lost_gap_count is 'Gaps that have left the API''s horizon.';
 comment on column main.archive_status.loss_begins_at is
-'When the earliest time not yet read leaves the API''s memory, UTC: load before it.';
+'When the oldest time not yet covered leaves the API''s horizon, UTC: load before then.';
 comment on column main.archive_status.nights_left is
-'Whole days from the present to loss_begins_at; 0 from the last day on.';
+'Full days from now to loss_begins_at; 0 if less than one is left.';
 comment on column main.archive_status.task_count is 'Tasks in the archive.';
 comment on column main.archive_status.open_task_count is
-'Tasks neither finished nor vanished that the API still remembers.';
+'Tasks neither finished nor vanished that are within the API''s horizon.';
 comment on column main.archive_status.vanished_count is
-'Tasks that are gone from the task center, deleted there.';
+'Tasks that were deleted from the task center.';
 comment on column main.archive_status.rejected_count is
-'Records kept as they came because they could not be read as tasks.';
+'Records that could not be read as tasks; they are kept as received.';
 comment on column main.archive_status.head_digest is
-'Digest of the archive''s newest entry, of all projects; null while the archive has none.';
+'Digest of the archive''s newest entry, the same for all projects; null without an archive.';

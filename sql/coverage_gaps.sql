@@ -1,8 +1,8 @@
--- one row per stretch of time that no complete window covers, cut where what is lost ends
+-- one row per time range that no complete window covers, split at the horizon
 create or replace view main.coverage_gaps as
 with
 
--- Nothing is known of the time after the last load: an earlier one's clock may have run ahead.
+-- Nothing after the last load's clock is covered; an earlier load's clock may have been ahead.
 windows as (
     select
         coverage.region,
@@ -28,8 +28,8 @@ spans as (
     group by region, project_id
 ),
 
--- Both ends of a span are stretches without length: every gap then lies between two stretches.
-stretches as (
+-- Both limits of a span are added as empty ranges: each gap is then between two ranges.
+covered_ranges as (
     select
         region,
         project_id,
@@ -53,7 +53,7 @@ stretches as (
     from spans
 ),
 
-followed_stretches as (
+ordered_ranges as (
     select
         region,
         project_id,
@@ -63,22 +63,22 @@ followed_stretches as (
             order by covered_from, covered_to
             rows between unbounded preceding and 1 preceding
         ) as gap_from
-    from stretches
+    from covered_ranges
 ),
 
 gaps as (
     select
-        followed_stretches.region,
-        followed_stretches.project_id,
-        followed_stretches.gap_from,
-        followed_stretches.gap_to,
+        ordered_ranges.region,
+        ordered_ranges.project_id,
+        ordered_ranges.gap_from,
+        ordered_ranges.gap_to,
         last_loads.horizon_from
-    from followed_stretches
+    from ordered_ranges
     left join main.last_loads
         on
-            followed_stretches.region = last_loads.region
-            and followed_stretches.project_id = last_loads.project_id
-    where followed_stretches.gap_from < followed_stretches.gap_to
+            ordered_ranges.region = last_loads.region
+            and ordered_ranges.project_id = last_loads.project_id
+    where ordered_ranges.gap_from < ordered_ranges.gap_to
 ),
 
 parts as (
@@ -111,11 +111,11 @@ select
 from parts;
 
 comment on view main.coverage_gaps is
-'One row per stretch between the first and the last time read that no complete window covers.';
+'One row per time range, between first and last covered time, that no complete window covers.';
 comment on column main.coverage_gaps.region is 'Region of the cloud, such as eu-de.';
 comment on column main.coverage_gaps.project_id is 'Project with the gap.';
 comment on column main.coverage_gaps.gap_from is 'Start of the gap, UTC.';
 comment on column main.coverage_gaps.gap_to is 'End of the gap, UTC.';
 comment on column main.coverage_gaps.is_lost is
-'Whether the API had forgotten it at the last load; if not, the next load can still read it.';
+'Whether it had left the API''s horizon at the last load; if not, the next load can read it.';
 comment on column main.coverage_gaps.gap_seconds is 'Length of the gap, in seconds.';

@@ -1,4 +1,4 @@
--- one row per failed task, with the kind of its reason
+-- one row per failed task, with the pattern of its reason
 -- order by failed_at desc, region, project_id, job_id
 create or replace view main.failed_tasks as
 with
@@ -7,7 +7,7 @@ failed_tasks as (
     select
         *,
         coalesce(ended_at, created_at) as failed_at,
-        -- The name of the instance itself is told by another column; not within other names.
+        -- Mask the name of the instance, but not where it is part of another name.
         case
             when length(instance_name) >= 3 and contains(fail_reason, instance_name)
                 then regexp_replace(
@@ -25,7 +25,7 @@ failed_tasks as (
     where is_failed
 ),
 
--- Each mask sees what the masks before it have left.
+-- Each mask works on the result of the mask before it.
 masked_reasons as (
     select
         *,
@@ -33,7 +33,7 @@ masked_reasons as (
         regexp_replace(
             reason, '\B''[^'']*''\B|"[^"]*"', '<name>', 'g'
         ) as without_names,
-        -- days and times of day as ISO 8601 writes them
+        -- dates and times in ISO 8601
         regexp_replace(
             without_names,
             '\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?',
@@ -58,7 +58,7 @@ masked_reasons as (
             '<address>',
             'g'
         ) as without_addresses,
-        -- numbers, but not those of error codes such as DBS.280001
+        -- numbers, but not those in error codes such as DBS.280001
         regexp_replace(
             without_addresses, '(^|[^0-9.]|[^0-9A-Z]\.)\d+(?:[.,]\d+)*', '\1<n>', 'g'
         ) as reason_pattern
@@ -83,24 +83,25 @@ select
 from masked_reasons;
 
 comment on view main.failed_tasks is
-'One row per failed task, with its reason and the kind of reason that it is. All times are UTC.';
+'One row per failed task, with its reason and the pattern of the reason. All times are UTC.';
 comment on column main.failed_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.failed_tasks.project_id is 'Project in which the task ran.';
-comment on column main.failed_tasks.job_id is 'Identity of the task inside its project.';
-comment on column main.failed_tasks.task_name is 'Kind of the task as the API names it.';
+comment on column main.failed_tasks.job_id is 'Identifier of the task within its project.';
+comment on column main.failed_tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.failed_tasks.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.failed_tasks.category is
-'Family of the kind: create, backup, restore, delete or scale; null where not documented.';
-comment on column main.failed_tasks.instance_id is 'Instance the task worked on.';
+'Category of the kind: create, backup, restore, delete or scale; null if not documented.';
+comment on column main.failed_tasks.instance_id is 'Instance that the task worked on.';
 comment on column main.failed_tasks.instance_name is
-'The instance''s name when the state was seen.';
-comment on column main.failed_tasks.created_at is 'When the task was started, UTC.';
-comment on column main.failed_tasks.created_date is 'Day on which the task was started, UTC.';
+'Name of the instance when the state was observed.';
+comment on column main.failed_tasks.created_at is 'When the task started, UTC.';
+comment on column main.failed_tasks.created_date is 'Day on which the task started, UTC.';
 comment on column main.failed_tasks.failed_at is
-'When the task ended, UTC; when it was started, where it has no end.';
+'When the task ended, UTC; its start if it has no end.';
 comment on column main.failed_tasks.duration_seconds is
-'Seconds from start to end; null where there is no end, or it is before the start.';
+'Seconds from start to end; null if there is no end, or if it is before the start.';
 comment on column main.failed_tasks.reason_pattern is
-'The reason with ids, addresses, names in quotes, times and numbers masked.';
-comment on column main.failed_tasks.fail_reason is 'Why the task failed, in the service''s words.';
+'The reason with ids, addresses, quoted names, times and numbers masked.';
+comment on column main.failed_tasks.fail_reason is
+'Why the task failed, as the service reported it.';

@@ -18,26 +18,15 @@ counts as (
         task_name,
         task_label,
         count(*) as finished_count,
-        count(*) filter (where is_failed) as failed_count,
-        power(cast(1.959963984540054 as double), 2) as z_squared
+        count(*) filter (where is_failed) as failed_count
     from finished_tasks
     group by created_month, task_name, task_label
 ),
 
--- Wilson score interval: z is the deviation within which 95 % of a normal distribution lie.
-intervals as (
-    select
-        *,
-        failed_count / finished_count as failure_rate,
-        (failed_count + z_squared / 2) / (finished_count + z_squared) as centre,
-        sqrt(
-            z_squared * failed_count * (finished_count - failed_count) / finished_count
-            + z_squared * z_squared / 4
-        ) / (finished_count + z_squared) as half_width
-    from counts
+failure_rates as (
+    {% include 'fragments/wilson_interval.sql' %}
 )
 
--- A rate lies within its interval, also where rounding would put it just outside.
 select
     created_month,
     task_name,
@@ -45,24 +34,24 @@ select
     finished_count,
     failed_count,
     failure_rate,
-    greatest(0.0, least(centre - half_width, failure_rate)) as failure_rate_low,
-    least(1.0, greatest(centre + half_width, failure_rate)) as failure_rate_high
-from intervals;
+    failure_rate_low,
+    failure_rate_high
+from failure_rates;
 
 comment on view main.failure_rates_by_month is
 'How often finished tasks failed: one row per month of start and task name, over all projects.';
 comment on column main.failure_rates_by_month.created_month is
-'Month in which the tasks were started, as its first day, UTC.';
+'Month in which the tasks started, as its first day, UTC.';
 comment on column main.failure_rates_by_month.task_name is
-'Kind of the task as the API names it; null is a group of its own.';
+'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.failure_rates_by_month.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.failure_rates_by_month.finished_count is
-'Finished tasks: completed, failed or canceled; those in flight never count.';
+'Finished tasks: completed, failed or canceled; running tasks do not count.';
 comment on column main.failure_rates_by_month.failed_count is 'Failed tasks among them.';
 comment on column main.failure_rates_by_month.failure_rate is
 'failed_count / finished_count, 0 to 1.';
 comment on column main.failure_rates_by_month.failure_rate_low is
-'Lower end of the 95 % Wilson score interval of the failure rate, 0 to 1.';
+'Lower limit of the 95 % Wilson score interval of the failure rate, 0 to 1.';
 comment on column main.failure_rates_by_month.failure_rate_high is
-'Upper end of the 95 % Wilson score interval of the failure rate, 0 to 1.';
+'Upper limit of the 95 % Wilson score interval of the failure rate, 0 to 1.';

@@ -1,4 +1,4 @@
--- one row per kind of reason for which tasks failed
+-- one row per pattern of reasons for which tasks failed
 -- order by failed_count desc, reason_pattern
 create or replace view main.failure_reasons as
 with
@@ -26,15 +26,15 @@ select
 from reasons;
 
 comment on view main.failure_reasons is
-'Why tasks fail: one row per kind of reason, with what differs from task to task masked.';
+'Why tasks fail: one row per pattern of reasons, in which details of single tasks are masked.';
 comment on column main.failure_reasons.reason_pattern is
-'The reason with <name>, <time>, <id>, <address> and <n> for what differs from task to task.';
-comment on column main.failure_reasons.failed_count is 'Failed tasks with such a reason.';
-comment on column main.failure_reasons.share is
-'failed_count over all failed tasks, 0 to 1.';
+'The reason with <name>, <time>, <id>, <address> and <n> in place of details.';
+comment on column main.failure_reasons.failed_count is
+'Failed tasks with a reason of this pattern.';
+comment on column main.failure_reasons.share is 'failed_count / all failed tasks, 0 to 1.';
 comment on column main.failure_reasons.first_failed_at is
-'When the first of them ended, UTC; its start where the end is not known.';
+'When the first of them ended, UTC; its start if the end is unknown.';
 comment on column main.failure_reasons.last_failed_at is
-'When the last of them ended, UTC; its start where the end is not known.';
+'When the last of them ended, UTC; its start if the end is unknown.';
 comment on column main.failure_reasons.example is
-'The reason of the last of them, word for word; null where none was given.';
+'The unmasked reason of the last of them; null if none was given.';

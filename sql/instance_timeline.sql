@@ -1,7 +1,7 @@
--- one row per task, to be read within its instance in the order of their starts
+-- one row per task, to sort by start within each instance
 -- order by region, project_id, instance_id, created_at, job_id
 create or replace view main.instance_timeline as
--- Neither sorted nor numbered here: that would sort the whole archive to show one instance.
+-- Not sorted or numbered here: that would sort all tasks to show one instance.
 select
     region,
     project_id,
@@ -24,34 +24,34 @@ select
 from main.tasks;
 
 comment on view main.instance_timeline is
-'What was done to each instance, in order: one row per task, order by created_at.';
+'What was done to each instance: one row per task; order by created_at.';
 comment on column main.instance_timeline.region is 'Region of the cloud, such as eu-de.';
 comment on column main.instance_timeline.project_id is 'Project in which the task ran.';
 comment on column main.instance_timeline.instance_id is
-'Instance the task worked on; null is a group of its own.';
+'Instance that the task worked on; tasks without one are a group.';
 comment on column main.instance_timeline.instance_name is
-'The instance''s name when the state was seen; it may change along the line.';
-comment on column main.instance_timeline.created_at is 'When the task was started, UTC.';
+'Name of the instance when the state was observed; it can change over time.';
+comment on column main.instance_timeline.created_at is 'When the task started, UTC.';
 comment on column main.instance_timeline.ended_at is
-'When the task ended, UTC; no more than a plan while it is not finished.';
+'When the task ended, UTC; an estimate while it is not finished.';
 comment on column main.instance_timeline.duration_seconds is
-'Seconds from start to end; null unless finished with an end that is not before the start.';
-comment on column main.instance_timeline.task_name is 'Kind of the task as the API names it.';
+'Seconds from start to end; null if unfinished, or if the end is before the start.';
+comment on column main.instance_timeline.task_name is 'Kind of the task, as the API names it.';
 comment on column main.instance_timeline.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.instance_timeline.category is
-'Family of the kind: create, backup, restore, delete or scale; null where not documented.';
+'Category of the kind: create, backup, restore, delete or scale; null if not documented.';
 comment on column main.instance_timeline.status is
-'Status as the API gave it: Running, Completed, Failed or another.';
+'Status from the API: Running, Completed, Failed or another.';
 comment on column main.instance_timeline.is_finished is
-'Whether the task has ended for good: completed, failed or canceled. Never null.';
+'Whether the task has ended: completed, failed or canceled. Never null.';
 comment on column main.instance_timeline.is_failed is 'Whether the task has failed. Never null.';
 comment on column main.instance_timeline.fail_reason is
-'Why the task failed, in the service''s words.';
+'Why the task failed, as the service reported it.';
 comment on column main.instance_timeline.instance_status is
-'The instance''s status when the state was seen.';
+'Status of the instance when the state was observed.';
 comment on column main.instance_timeline.first_seen_at is
-'Clock of the load that first saw the task, UTC: by then it was known.';
+'Clock of the load that first observed the task, UTC.';
 comment on column main.instance_timeline.vanished_at is
 'When a load found the task deleted from the task center, UTC; null while it is listed there.';
-comment on column main.instance_timeline.job_id is 'Identity of the task inside its project.';
+comment on column main.instance_timeline.job_id is 'Identifier of the task within its project.';

@@ -1,4 +1,4 @@
--- one row per project, its last load that did not fail
+-- one row per project: its last load that did not fail
 create or replace view main.last_loads as
 with
 
@@ -32,15 +32,15 @@ from ranked_loads
 where recency = 1;
 
 comment on view main.last_loads is
-'One row per project: its last load that did not fail, the clock that other views measure by.';
+'One row per project: its last load that did not fail, whose clock other views use.';
 comment on column main.last_loads.region is 'Region of the cloud, such as eu-de.';
 comment on column main.last_loads.project_id is 'Project that was loaded.';
-comment on column main.last_loads.run_id is 'The load.';
+comment on column main.last_loads.run_id is 'Identifier of the load.';
 comment on column main.last_loads.load_number is
-'Place of the load among all loads; tells their order whatever their clocks said.';
+'Number of the load; gives the order even if a clock was wrong.';
 comment on column main.last_loads.observed_at is 'Clock of the load, UTC.';
-comment on column main.last_loads.outcome is 'What came of it: complete or incomplete.';
+comment on column main.last_loads.outcome is 'Outcome of the load: complete or incomplete.';
 comment on column main.last_loads.horizon_ms is
-'How far back the API was taken to remember, in milliseconds.';
+'How far back the API lists tasks, in milliseconds.';
 comment on column main.last_loads.horizon_from is
-'The earliest time that the API still remembered at the load, UTC.';
+'The earliest time in the API''s horizon at the load, UTC.';

@@ -1,9 +1,9 @@
--- one row per task that its project's last load found new, changed, gone, or back again
+-- one row per task that its project's last load found new, changed, deleted or listed again
 -- order by is_failed desc, is_vanished desc, created_at desc, region, project_id, job_id
 create or replace view main.nightly_changes as
 with
 
--- A load leaves its clock in what it writes: on states, and on what it missed or found again.
+-- Rows that a load wrote have its clock: new states, deleted tasks and reappeared tasks.
 touched_tasks as (
     select
         last_loads.observed_at,
@@ -20,30 +20,30 @@ touched_tasks as (
     union
     select
         last_loads.observed_at,
-        missed_tasks.region,
-        missed_tasks.project_id,
-        missed_tasks.job_id,
-        missed_tasks.created_at
+        vanished_tasks_of_load.region,
+        vanished_tasks_of_load.project_id,
+        vanished_tasks_of_load.job_id,
+        vanished_tasks_of_load.created_at
     from main.last_loads
-    inner join task_center.vanished_tasks as missed_tasks
+    inner join task_center.vanished_tasks as vanished_tasks_of_load
         on
-            last_loads.region = missed_tasks.region
-            and last_loads.project_id = missed_tasks.project_id
-            and last_loads.observed_at = missed_tasks.vanished_at
-    where missed_tasks.reappeared_at is null
+            last_loads.region = vanished_tasks_of_load.region
+            and last_loads.project_id = vanished_tasks_of_load.project_id
+            and last_loads.observed_at = vanished_tasks_of_load.vanished_at
+    where vanished_tasks_of_load.reappeared_at is null
     union
     select
         last_loads.observed_at,
-        found_tasks.region,
-        found_tasks.project_id,
-        found_tasks.job_id,
-        found_tasks.created_at
+        reappeared_tasks.region,
+        reappeared_tasks.project_id,
+        reappeared_tasks.job_id,
+        reappeared_tasks.created_at
     from main.last_loads
-    inner join task_center.vanished_tasks as found_tasks
+    inner join task_center.vanished_tasks as reappeared_tasks
         on
-            last_loads.region = found_tasks.region
-            and last_loads.project_id = found_tasks.project_id
-            and last_loads.observed_at = found_tasks.reappeared_at
+            last_loads.region = reappeared_tasks.region
+            and last_loads.project_id = reappeared_tasks.project_id
+            and last_loads.observed_at = reappeared_tasks.reappeared_at
 ),
 
 changes as (
@@ -101,39 +101,38 @@ select
 from changes;
 
 comment on view main.nightly_changes is
-'What the last load brought: one row per task that it found new, changed, gone, or back again.';
+'What the last load found: one row per task that is new, changed, deleted or listed again.';
 comment on column main.nightly_changes.region is 'Region of the cloud, such as eu-de.';
 comment on column main.nightly_changes.project_id is 'Project in which the task ran.';
 comment on column main.nightly_changes.observed_at is
-'Clock of the project''s last load that did not fail, UTC; its changes are shown.';
-comment on column main.nightly_changes.job_id is 'Identity of the task inside its project.';
-comment on column main.nightly_changes.task_name is 'Kind of the task as the API names it.';
+'Clock of the project''s last load that did not fail, UTC; the view shows its changes.';
+comment on column main.nightly_changes.job_id is 'Identifier of the task within its project.';
+comment on column main.nightly_changes.task_name is 'Kind of the task, as the API names it.';
 comment on column main.nightly_changes.task_label is
-'The kind in words; the task_name where the kind is not documented.';
-comment on column main.nightly_changes.instance_id is 'Instance the task worked on.';
-comment on column main.nightly_changes.instance_name is
-'The instance''s name in its latest state.';
+'The kind in words; the task_name if the kind is not documented.';
+comment on column main.nightly_changes.instance_id is 'Instance that the task worked on.';
+comment on column main.nightly_changes.instance_name is 'Name of the instance in the latest state.';
 comment on column main.nightly_changes.instance_status is
-'The instance''s status in its latest state.';
+'Status of the instance in the latest state.';
 comment on column main.nightly_changes.previous_status is
-'Status before what the load found; null for a task that is new.';
-comment on column main.nightly_changes.status is 'Status in its latest state.';
+'Status before the change; null for a new task.';
+comment on column main.nightly_changes.status is 'Status in the latest state.';
 comment on column main.nightly_changes.is_new is
-'Whether the load saw the task for the first time.';
+'Whether the load observed the task for the first time.';
 comment on column main.nightly_changes.is_changed is
-'Whether the load saw a known task in a new state.';
+'Whether the load observed a known task in a new state.';
 comment on column main.nightly_changes.is_ended is
-'Whether the load was the first to see the task finished: completed, failed or canceled.';
+'Whether the load first observed the task as finished: completed, failed or canceled.';
 comment on column main.nightly_changes.is_failed is
-'Whether the load was the first to see the task failed.';
+'Whether the load first observed the task as failed.';
 comment on column main.nightly_changes.is_vanished is
 'Whether the load found the task deleted from the task center.';
 comment on column main.nightly_changes.is_reappeared is
-'Whether the load saw a task again, unchanged, that an earlier one had found deleted.';
+'Whether the load observed a task again, unchanged, that an earlier load had found deleted.';
 comment on column main.nightly_changes.fail_reason is
-'Why the task failed, in the service''s words.';
-comment on column main.nightly_changes.created_at is 'When the task was started, UTC.';
+'Why the task failed, as the service reported it.';
+comment on column main.nightly_changes.created_at is 'When the task started, UTC.';
 comment on column main.nightly_changes.ended_at is
-'When the task ended, UTC; no more than a plan while it is not finished.';
+'When the task ended, UTC; an estimate while it is not finished.';
 comment on column main.nightly_changes.duration_seconds is
-'Seconds from start to end; null unless finished with an end that is not before the start.';
+'Seconds from start to end; null if unfinished, or if the end is before the start.';

@@ -42,28 +42,28 @@ comment on view main.running_tasks is
 'One row per task that has neither finished nor vanished, as of its project''s last load.';
 comment on column main.running_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.running_tasks.project_id is 'Project in which the task runs.';
-comment on column main.running_tasks.job_id is 'Identity of the task inside its project.';
-comment on column main.running_tasks.task_name is 'Kind of the task as the API names it.';
+comment on column main.running_tasks.job_id is 'Identifier of the task within its project.';
+comment on column main.running_tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.running_tasks.task_label is
-'The kind in words; the task_name where the kind is not documented.';
-comment on column main.running_tasks.status is 'Status as the API gave it.';
-comment on column main.running_tasks.instance_id is 'Instance the task works on.';
+'The kind in words; the task_name if the kind is not documented.';
+comment on column main.running_tasks.status is 'Status from the API.';
+comment on column main.running_tasks.instance_id is 'Instance that the task works on.';
 comment on column main.running_tasks.instance_name is
-'The instance''s name when the state was seen.';
+'Name of the instance when the state was observed.';
 comment on column main.running_tasks.instance_status is
-'The instance''s status when the state was seen.';
+'Status of the instance when the state was observed.';
 comment on column main.running_tasks.progress_percent is
-'Progress in per cent, where the API gave a number.';
-comment on column main.running_tasks.created_at is 'When the task was started, UTC.';
+'Progress in per cent; null if the API gave no number.';
+comment on column main.running_tasks.created_at is 'When the task started, UTC.';
 comment on column main.running_tasks.age_seconds is
 'Seconds from its start to the clock of the project''s last load that did not fail.';
 comment on column main.running_tasks.typical_seconds is
-'95th percentile of how long finished tasks of that name took, in seconds; null without any.';
+'95th percentile of the durations of finished tasks of that name, in seconds; null if none.';
 comment on column main.running_tasks.is_overdue is
-'Whether age_seconds is more than typical_seconds; false where either is unknown.';
+'Whether age_seconds is more than typical_seconds; false if either is unknown.';
 comment on column main.running_tasks.last_seen_at is
-'Clock of the load that last confirmed the task, UTC.';
+'Clock of the load that last observed the task, UTC.';
 comment on column main.running_tasks.leaves_horizon_at is
-'When the API forgets the task, UTC: finished or not, it cannot be read from then on.';
+'When the task leaves the API''s horizon, UTC: loads cannot read it from then on.';
 comment on column main.running_tasks.is_lost_from_sight is
-'Whether the API has already forgotten the task: how it ended will not be known. Never null.';
+'Whether the task has left the API''s horizon: its end will stay unknown. Never null.';

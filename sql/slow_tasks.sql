@@ -1,4 +1,4 @@
--- one row per finished task that took longer than 95 % of its name
+-- one row per finished task that took longer than the 95th percentile of its task name
 -- order by times_typical desc, region, project_id, job_id
 create or replace view main.slow_tasks as
 select
@@ -25,19 +25,19 @@ comment on view main.slow_tasks is
 'One row per finished task that took longer than the 95th percentile of its task name.';
 comment on column main.slow_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.slow_tasks.project_id is 'Project in which the task ran.';
-comment on column main.slow_tasks.job_id is 'Identity of the task inside its project.';
-comment on column main.slow_tasks.task_name is 'Kind of the task as the API names it.';
+comment on column main.slow_tasks.job_id is 'Identifier of the task within its project.';
+comment on column main.slow_tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.slow_tasks.task_label is
-'The kind in words; the task_name where the kind is not documented.';
-comment on column main.slow_tasks.status is
-'Status as the API gave it: Completed, Failed or Canceled.';
+'The kind in words; the task_name if the kind is not documented.';
+comment on column main.slow_tasks.status is 'Status from the API: Completed, Failed or Canceled.';
 comment on column main.slow_tasks.is_failed is 'Whether the task has failed. Never null.';
-comment on column main.slow_tasks.instance_id is 'Instance the task worked on.';
-comment on column main.slow_tasks.instance_name is 'The instance''s name when the state was seen.';
-comment on column main.slow_tasks.created_at is 'When the task was started, UTC.';
+comment on column main.slow_tasks.instance_id is 'Instance that the task worked on.';
+comment on column main.slow_tasks.instance_name is
+'Name of the instance when the state was observed.';
+comment on column main.slow_tasks.created_at is 'When the task started, UTC.';
 comment on column main.slow_tasks.ended_at is 'When the task ended, UTC.';
 comment on column main.slow_tasks.duration_seconds is 'From start to end, in seconds.';
 comment on column main.slow_tasks.typical_seconds is
-'95th percentile of how long finished tasks of that name took, in seconds.';
+'95th percentile of the durations of finished tasks of that name, in seconds.';
 comment on column main.slow_tasks.times_typical is
-'duration_seconds / typical_seconds; null where typical_seconds is 0.';
+'duration_seconds / typical_seconds; null if typical_seconds is 0.';

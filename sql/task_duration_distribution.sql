@@ -1,9 +1,9 @@
--- one row per task name and step of duration, from its shortest finished task to its longest
+-- one row per task name and duration range, from its shortest finished task to its longest
 create or replace view main.task_duration_distribution as
 with
 
--- Each step is twice as long as the one before it, in round seconds, minutes and hours.
-starts as (
+-- Each range is about twice as wide as the one before it, with round limits.
+lower_limits as (
     select
         unnest(
             cast(
@@ -16,15 +16,15 @@ starts as (
         ) as from_seconds
 ),
 
-bounds as (
+duration_ranges as (
     select
         from_seconds,
         lead(from_seconds) over (order by from_seconds) as to_seconds
-    from starts
+    from lower_limits
 ),
 
--- Bounds are whole seconds, so a duration cut to whole seconds stays in its step. Millions of tasks
--- share a few thousand of those, and only they are held against the bounds.
+-- All limits are whole seconds, so a duration without its fraction stays in its range. Millions of
+-- tasks have only a few thousand such durations, and only these are compared with the limits.
 counts_by_second as (
     select
         task_name,
@@ -40,20 +40,20 @@ counts as (
     select
         counts_by_second.task_name,
         counts_by_second.task_label,
-        bounds.from_seconds,
+        duration_ranges.from_seconds,
         sum(counts_by_second.finished_count) as finished_count
     from counts_by_second
-    inner join bounds
+    inner join duration_ranges
         on
-            counts_by_second.whole_seconds >= bounds.from_seconds
+            counts_by_second.whole_seconds >= duration_ranges.from_seconds
             and (
-                counts_by_second.whole_seconds < bounds.to_seconds
-                or bounds.to_seconds is null
+                counts_by_second.whole_seconds < duration_ranges.to_seconds
+                or duration_ranges.to_seconds is null
             )
-    group by counts_by_second.task_name, counts_by_second.task_label, bounds.from_seconds
+    group by counts_by_second.task_name, counts_by_second.task_label, duration_ranges.from_seconds
 ),
 
-ranges as (
+task_ranges as (
     select
         task_name,
         task_label,
@@ -65,32 +65,34 @@ ranges as (
 )
 
 select
-    ranges.task_name,
-    ranges.task_label,
-    cast(bounds.from_seconds as double) as from_seconds,
-    cast(bounds.to_seconds as double) as to_seconds,
+    task_ranges.task_name,
+    task_ranges.task_label,
+    cast(duration_ranges.from_seconds as double) as from_seconds,
+    cast(duration_ranges.to_seconds as double) as to_seconds,
     cast(coalesce(counts.finished_count, 0) as bigint) as finished_count,
-    coalesce(counts.finished_count, 0) / ranges.all_finished_count as share
-from ranges
-inner join bounds
-    on bounds.from_seconds between ranges.first_from_seconds and ranges.last_from_seconds
+    coalesce(counts.finished_count, 0) / task_ranges.all_finished_count as share
+from task_ranges
+inner join duration_ranges
+    on
+        duration_ranges.from_seconds between task_ranges.first_from_seconds
+        and task_ranges.last_from_seconds
 left join counts
     on
-        ranges.task_name is not distinct from counts.task_name
-        and ranges.task_label is not distinct from counts.task_label
-        and bounds.from_seconds = counts.from_seconds;
+        task_ranges.task_name is not distinct from counts.task_name
+        and task_ranges.task_label is not distinct from counts.task_label
+        and duration_ranges.from_seconds = counts.from_seconds;
 
 comment on view main.task_duration_distribution is
-'How the durations of finished tasks spread: one row per task name and step of duration.';
+'Distribution of the durations of finished tasks: one row per task name and duration range.';
 comment on column main.task_duration_distribution.task_name is
-'Kind of the task as the API names it; null is a group of its own.';
+'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.task_duration_distribution.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.task_duration_distribution.from_seconds is
-'Shortest duration of the step, in seconds; it belongs to the step.';
+'Lower limit of the range, in seconds, inclusive.';
 comment on column main.task_duration_distribution.to_seconds is
-'Where the next step begins, in seconds; null for the last step, which has no end.';
+'Upper limit of the range, in seconds, exclusive; null for the last range.';
 comment on column main.task_duration_distribution.finished_count is
-'Finished tasks that took so long; 0 for a step in between that no task took.';
+'Finished tasks with a duration in this range; 0 is possible between other task_ranges.';
 comment on column main.task_duration_distribution.share is
-'finished_count over all finished tasks of the name that have a duration, 0 to 1.';
+'finished_count / all finished tasks of the name with a duration, 0 to 1.';

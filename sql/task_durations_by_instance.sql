@@ -3,7 +3,7 @@
 create or replace view main.task_durations_by_instance as
 with
 
--- Tasks in flight stay, without a duration: one of them may bear the latest name.
+-- Running tasks are kept without a duration, since one of them may have the latest name.
 measured_tasks as (
     select
         region,
@@ -34,19 +34,19 @@ group by region, project_id, instance_id
 having count(finished_duration_ms) > 0;
 
 comment on view main.task_durations_by_instance is
-'How long finished tasks took, failed ones too: a row per instance.';
+'How long finished tasks took, failed ones included: one row per instance.';
 comment on column main.task_durations_by_instance.region is 'Region of the cloud, such as eu-de.';
 comment on column main.task_durations_by_instance.project_id is 'Project in which the tasks ran.';
 comment on column main.task_durations_by_instance.instance_id is
-'Instance the tasks worked on; null is a group of its own.';
+'Instance that the tasks worked on; tasks without one are a group.';
 comment on column main.task_durations_by_instance.instance_name is
-'The instance''s name in its latest task that has one, finished or not.';
+'Name of the instance in its latest task with a name, finished or not.';
 comment on column main.task_durations_by_instance.finished_count is
-'Finished tasks that have a duration, failed and canceled ones too; only they are measured.';
+'Finished tasks with a duration, failed and canceled ones included.';
 comment on column main.task_durations_by_instance.min_seconds is 'Shortest duration, in seconds.';
 comment on column main.task_durations_by_instance.avg_seconds is 'Mean duration, in seconds.';
 comment on column main.task_durations_by_instance.p50_seconds is
-'Median duration, in seconds; exact, between two neighbours interpolated.';
+'Median duration, in seconds; exact, interpolated.';
 comment on column main.task_durations_by_instance.p90_seconds is
 '90th percentile of the duration, in seconds; exact, interpolated.';
 comment on column main.task_durations_by_instance.p95_seconds is

@@ -28,19 +28,19 @@ from finished_tasks
 group by created_month, task_name, task_label;
 
 comment on view main.task_durations_by_month is
-'How long finished tasks took, failed ones too: a row per month of start and task name.';
+'How long finished tasks took, failed ones included: one row per month of start and task name.';
 comment on column main.task_durations_by_month.created_month is
-'Month in which the tasks were started, as its first day, UTC.';
+'Month in which the tasks started, as its first day, UTC.';
 comment on column main.task_durations_by_month.task_name is
-'Kind of the task as the API names it; null is a group of its own.';
+'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.task_durations_by_month.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.task_durations_by_month.finished_count is
-'Finished tasks that have a duration, failed and canceled ones too; only they are measured.';
+'Finished tasks with a duration, failed and canceled ones included.';
 comment on column main.task_durations_by_month.min_seconds is 'Shortest duration, in seconds.';
 comment on column main.task_durations_by_month.avg_seconds is 'Mean duration, in seconds.';
 comment on column main.task_durations_by_month.p50_seconds is
-'Median duration, in seconds; exact, between two neighbours interpolated.';
+'Median duration, in seconds; exact, interpolated.';
 comment on column main.task_durations_by_month.p90_seconds is
 '90th percentile of the duration, in seconds; exact, interpolated.';
 comment on column main.task_durations_by_month.p95_seconds is

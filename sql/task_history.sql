@@ -13,9 +13,9 @@ versions as (
     from task_center.task_versions
 )
 
--- Versions have no gaps, so the next one can be joined; unlike a window over all versions, that
--- lets a filter on any column reach the scan. Few tasks have a second version: to say that the next
--- one is no first one spares the join all others.
+-- Version numbers have no gaps, so a join finds the next version. Unlike a window function, a join
+-- lets DuckDB push any filter down to the scan. The condition `version > 1` keeps the join small,
+-- since few tasks have a second version.
 select
     versions.region,
     versions.project_id,
@@ -66,56 +66,54 @@ left join main.tasks as latest_states
         and versions.job_id = latest_states.job_id
         and versions.created_at = latest_states.created_at;
 
-comment on view main.task_history is
-'One row per distinct state in which a task was seen. All times are UTC.';
+comment on view main.task_history is 'One row per distinct state of a task. All times are UTC.';
 comment on column main.task_history.region is 'Region of the cloud, such as eu-de.';
 comment on column main.task_history.project_id is 'Project in which the task ran.';
-comment on column main.task_history.job_id is 'Identity of the task inside its project.';
-comment on column main.task_history.task_name is 'Kind of the task as the API named it.';
+comment on column main.task_history.job_id is 'Identifier of the task within its project.';
+comment on column main.task_history.task_name is 'Kind of the task, as the API named it.';
 comment on column main.task_history.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.task_history.category is
-'Family of the kind: create, backup, restore, delete or scale; null where not documented.';
+'Category of the kind: create, backup, restore, delete or scale; null if not documented.';
 comment on column main.task_history.status is
-'Status as the API gave it: Running, Completed, Failed or another.';
+'Status from the API: Running, Completed, Failed or another.';
 comment on column main.task_history.is_finished is
-'Whether the task had ended for good: completed, failed or canceled. Never null.';
+'Whether the task had ended: completed, failed or canceled. Never null.';
 comment on column main.task_history.is_failed is 'Whether the task had failed. Never null.';
 comment on column main.task_history.progress_percent is
-'Progress in per cent, where the API gave a number.';
+'Progress in per cent; null if the API gave no number.';
 comment on column main.task_history.fail_reason is
-'Why the task failed, in the service''s words.';
-comment on column main.task_history.created_at is 'When the task was started, UTC.';
-comment on column main.task_history.created_date is 'Day on which the task was started, UTC.';
+'Why the task failed, as the service reported it.';
+comment on column main.task_history.created_at is 'When the task started, UTC.';
+comment on column main.task_history.created_date is 'Day on which the task started, UTC.';
 comment on column main.task_history.ended_at is
-'When the task ended, UTC; no more than a plan while it was not finished.';
+'When the task ended, UTC; an estimate while it was not finished.';
 comment on column main.task_history.duration_ms is
-'Milliseconds from start to end; null unless finished with an end that is not before the start.';
+'Milliseconds from start to end; null if unfinished, or if the end is before the start.';
 comment on column main.task_history.duration_seconds is 'duration_ms in seconds.';
-comment on column main.task_history.instance_id is 'Instance the task worked on.';
+comment on column main.task_history.instance_id is 'Instance that the task worked on.';
 comment on column main.task_history.instance_name is
-'The instance''s name when the state was seen.';
+'Name of the instance when the state was observed.';
 comment on column main.task_history.instance_status is
-'The instance''s status when the state was seen.';
+'Status of the instance when the state was observed.';
 comment on column main.task_history.first_seen_at is
-'Clock of the load that first saw the task, UTC; of the task, not of the version.';
+'Clock of the load that first observed the task, UTC; the same for all its versions.';
 comment on column main.task_history.last_changed_at is
-'Clock of the load that first saw the latest version, UTC; of the task, not of the version.';
+'Clock of the load that first observed the latest version, UTC; the same for all versions.';
 comment on column main.task_history.last_seen_at is
-'Clock of the load that last confirmed the latest version, UTC; of the task, not of the version.';
+'Clock of the load that last observed the latest version, UTC; the same for all versions.';
 comment on column main.task_history.version_count is
-'How many distinct states of the task have been seen.';
+'Number of distinct states of the task observed.';
 comment on column main.task_history.vanished_at is
 'When a load found the task deleted from the task center, UTC; null while it is listed there.';
 comment on column main.task_history.is_lost_from_sight is
-'Whether the task left the API''s memory before it was seen to finish or vanish. Never null.';
-comment on column main.task_history.extra is
-'Fields of the record that have no column, as JSON.';
-comment on column main.task_history.version is '1 for the first state seen, then 2, and so on.';
+'Whether the task left the API''s horizon before a load saw it finish or vanish. Never null.';
+comment on column main.task_history.extra is 'Fields of the record that have no column, as JSON.';
+comment on column main.task_history.version is '1 for the first observed state, then 2, and so on.';
 comment on column main.task_history.valid_from is
-'Clock of the load that first saw this version, UTC.';
+'Clock of the load that first observed this version, UTC.';
 comment on column main.task_history.valid_to is
-'Clock of the load that saw the next version, UTC; null for the latest.';
+'Clock of the load that first observed the next version, UTC; null for the latest.';
 comment on column main.task_history.version_hash is
 'SHA-256 of the record as JSON with sorted keys and no white space, in hex.';
-comment on column main.task_history.raw is 'The record, word for word as it was received.';
+comment on column main.task_history.raw is 'The record, exactly as it was received.';

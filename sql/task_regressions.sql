@@ -1,15 +1,15 @@
--- one row per task name with a task that finished and was started in the last five weeks
+-- one row per task name with a finished task that started in the last five weeks
 -- order by is_slower or is_failing_more desc, recent_finished_count desc, task_name
 create or replace view main.task_regressions as
 with
 
--- Weeks end at the newest load, not today: an archive that rests shows its last week.
+-- Weeks end at the newest load, not today: an archive without new loads shows its last week.
 periods as (
     select
         max(observed_at) as recent_to,
         max(observed_at) - interval 7 days as recent_from,
         max(observed_at) - interval 35 days as baseline_from,
-        -- Where nothing has changed, one comparison in a thousand exceeds it.
+        -- Without a change, one comparison in a thousand is above this limit (p < 0.001).
         3.090232306167813 as z_limit
     from main.last_loads
 ),
@@ -47,7 +47,7 @@ groups as (
     group by task_name, task_label
 ),
 
--- Mann-Whitney: how often does a recent task take longer than one before? Ties count half.
+-- Mann-Whitney: how often does a recent task take longer than an earlier one? A tie counts half.
 duration_counts as (
     select
         task_name,
@@ -97,7 +97,7 @@ duration_tests as (
     from rank_sums
 ),
 
--- Two rates against their common one, with the correction that small numbers need.
+-- Test of two proportions with pooled rate and continuity correction.
 failure_tests as (
     select
         *,
@@ -111,7 +111,7 @@ failure_tests as (
     from groups
 )
 
--- Fewer than five tasks on a side prove nothing, whatever the formulas say.
+-- With fewer than five tasks in a period, the tests are not reliable.
 select
     failure_tests.task_name,
     failure_tests.task_label,
@@ -148,43 +148,43 @@ left join duration_tests
     on failure_tests.task_name is not distinct from duration_tests.task_name;
 
 comment on view main.task_regressions is
-'What got worse: tasks started in the last 7 days against those of the 4 weeks before, by name.';
+'What got worse, by task name: tasks of the last 7 days compared with the 4 weeks before.';
 comment on column main.task_regressions.task_name is
-'Kind of the task as the API names it; null is a group of its own.';
+'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.task_regressions.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.task_regressions.baseline_from is
-'Start of the 4 weeks that are compared with, UTC; they end at recent_from.';
+'Start of the 4 weeks before, UTC; they end at recent_from.';
 comment on column main.task_regressions.recent_from is 'Start of the last 7 days, UTC.';
 comment on column main.task_regressions.recent_to is
-'Clock of the newest load, UTC: the end of the last 7 days.';
+'End of the last 7 days, UTC: the clock of the newest load.';
 comment on column main.task_regressions.baseline_finished_count is
-'Finished tasks that were started in the 4 weeks before.';
+'Finished tasks that started in the 4 weeks before.';
 comment on column main.task_regressions.recent_finished_count is
-'Finished tasks that were started in the last 7 days.';
+'Finished tasks that started in the last 7 days.';
 comment on column main.task_regressions.baseline_measured_count is
-'Those of the 4 weeks before that have a duration.';
+'Finished tasks of the 4 weeks before that have a duration.';
 comment on column main.task_regressions.recent_measured_count is
-'Those of the last 7 days that have a duration.';
+'Finished tasks of the last 7 days that have a duration.';
 comment on column main.task_regressions.baseline_p50_seconds is
 'Median duration in the 4 weeks before, in seconds; exact, interpolated.';
 comment on column main.task_regressions.recent_p50_seconds is
 'Median duration in the last 7 days, in seconds; exact, interpolated.';
 comment on column main.task_regressions.p50_change_seconds is
-'By how much the median is longer, in seconds; negative where it is shorter.';
+'Recent median minus baseline median, in seconds.';
 comment on column main.task_regressions.duration_z_score is
 'Mann-Whitney test of the durations, in standard errors, corrected for ties and continuity.';
 comment on column main.task_regressions.is_slower is
-'Whether tasks take longer by more than chance (p < 0.001, 5 or more on each side). Never null.';
+'Whether tasks take significantly longer (p < 0.001, 5 or more in each period). Never null.';
 comment on column main.task_regressions.baseline_failed_count is
-'Failed tasks among the finished ones of the 4 weeks before.';
+'Failed tasks among the finished tasks of the 4 weeks before.';
 comment on column main.task_regressions.recent_failed_count is
-'Failed tasks among the finished ones of the last 7 days.';
+'Failed tasks among the finished tasks of the last 7 days.';
 comment on column main.task_regressions.baseline_failure_rate is
 'baseline_failed_count / baseline_finished_count, 0 to 1.';
 comment on column main.task_regressions.recent_failure_rate is
 'recent_failed_count / recent_finished_count, 0 to 1.';
 comment on column main.task_regressions.failure_z_score is
-'Test of the two failure rates, in standard errors, with the continuity correction of Yates.';
+'Test of the two failure rates, in standard errors, with Yates''s continuity correction.';
 comment on column main.task_regressions.is_failing_more is
-'Whether more fail by more than chance (p < 0.001, 5 or more on each side). Never null.';
+'Whether significantly more tasks fail (p < 0.001, 5 or more in each period). Never null.';

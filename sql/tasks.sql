@@ -75,38 +75,40 @@ left join main.last_loads as last_loads
 comment on view main.tasks is 'One row per task, in its latest state. All times are UTC.';
 comment on column main.tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.tasks.project_id is 'Project in which the task ran.';
-comment on column main.tasks.job_id is 'Identity of the task inside its project.';
-comment on column main.tasks.task_name is 'Kind of the task as the API names it.';
+comment on column main.tasks.job_id is 'Identifier of the task within its project.';
+comment on column main.tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.tasks.task_label is
-'The kind in words; the task_name where the kind is not documented.';
+'The kind in words; the task_name if the kind is not documented.';
 comment on column main.tasks.category is
-'Family of the kind: create, backup, restore, delete or scale; null where not documented.';
+'Category of the kind: create, backup, restore, delete or scale; null if not documented.';
 comment on column main.tasks.status is
-'Status as the API gave it: Running, Completed, Failed or another.';
+'Status from the API: Running, Completed, Failed or another.';
 comment on column main.tasks.is_finished is
-'Whether the task has ended for good: completed, failed or canceled. Never null.';
+'Whether the task has ended: completed, failed or canceled. Never null.';
 comment on column main.tasks.is_failed is 'Whether the task has failed. Never null.';
 comment on column main.tasks.progress_percent is
-'Progress in per cent, where the API gave a number.';
-comment on column main.tasks.fail_reason is 'Why the task failed, in the service''s words.';
-comment on column main.tasks.created_at is 'When the task was started, UTC.';
-comment on column main.tasks.created_date is 'Day on which the task was started, UTC.';
+'Progress in per cent; null if the API gave no number.';
+comment on column main.tasks.fail_reason is 'Why the task failed, as the service reported it.';
+comment on column main.tasks.created_at is 'When the task started, UTC.';
+comment on column main.tasks.created_date is 'Day on which the task started, UTC.';
 comment on column main.tasks.ended_at is
-'When the task ended, UTC; no more than a plan while it is not finished.';
+'When the task ended, UTC; an estimate while it is not finished.';
 comment on column main.tasks.duration_ms is
-'Milliseconds from start to end; null unless finished with an end that is not before the start.';
+'Milliseconds from start to end; null if unfinished, or if the end is before the start.';
 comment on column main.tasks.duration_seconds is 'duration_ms in seconds.';
-comment on column main.tasks.instance_id is 'Instance the task worked on.';
-comment on column main.tasks.instance_name is 'The instance''s name when the state was seen.';
-comment on column main.tasks.instance_status is 'The instance''s status when the state was seen.';
-comment on column main.tasks.first_seen_at is 'Clock of the load that first saw the task, UTC.';
+comment on column main.tasks.instance_id is 'Instance that the task worked on.';
+comment on column main.tasks.instance_name is 'Name of the instance when the state was observed.';
+comment on column main.tasks.instance_status is
+'Status of the instance when the state was observed.';
+comment on column main.tasks.first_seen_at is
+'Clock of the load that first observed the task, UTC.';
 comment on column main.tasks.last_changed_at is
-'Clock of the load that first saw this state, UTC.';
+'Clock of the load that first observed this state, UTC.';
 comment on column main.tasks.last_seen_at is
-'Clock of the load that last confirmed this state, UTC; kept fresh while it is not finished.';
-comment on column main.tasks.version_count is 'How many distinct states have been seen.';
+'Clock of the load that last observed this state, UTC; updated until the task finishes.';
+comment on column main.tasks.version_count is 'Number of distinct states observed.';
 comment on column main.tasks.vanished_at is
 'When a load found the task deleted from the task center, UTC; null while it is listed there.';
 comment on column main.tasks.is_lost_from_sight is
-'Whether the task left the API''s memory before it was seen to finish or vanish. Never null.';
+'Whether the task left the API''s horizon before a load saw it finish or vanish. Never null.';
 comment on column main.tasks.extra is 'Fields of the record that have no column, as JSON.';

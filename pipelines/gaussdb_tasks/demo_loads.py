@@ -1,4 +1,4 @@
-"""The demo: some nights of an invented task center, loaded one after the other."""
+"""Run the demo: load an invented task center night after night."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,28 +15,28 @@ from gaussdb_tasks.load import LoadReport, LoadRequest, run_load
 from gaussdb_tasks.model.times import DAY, HOUR, Micros
 from gaussdb_tasks.settings import LoadSettings
 
-_MARK: Final = ".demo"
-_HOUR_OF_NIGHT: Final[Micros] = 2 * HOUR
+_MARKER_NAME: Final = ".demo"
+_TIME_OF_LOAD: Final[Micros] = 2 * HOUR
 
 
 def nights_before(now: Micros, count: int) -> Sequence[Micros]:
-    """Return the last nights at 02:00 UTC up to an instant, oldest first."""
-    last = (now - _HOUR_OF_NIGHT) // DAY * DAY + _HOUR_OF_NIGHT
+    """Return the times of the last nightly loads, at 02:00 UTC, oldest first."""
+    last = (now - _TIME_OF_LOAD) // DAY * DAY + _TIME_OF_LOAD
     return [last - ago * DAY for ago in reversed(range(count))]
 
 
 def load_nights(
     path: Path, nights: Sequence[Micros], *, seed: int, tasks_per_day: int
 ) -> Iterator[LoadReport]:
-    """Load each night from an emulator on loopback, into a database begun anew.
+    """Load each night from an emulator on loopback into a new database.
 
     Raises:
-        ConfigurationError: the directory holds a database that no demo made.
+        ConfigurationError: the directory holds a database that is not a demo's.
     """
     world = InventedWorld(seed, tasks_per_day=tasks_per_day)
     clock = SettableClock(nights[0])
     with Emulator(world, clock=clock) as emulator:
-        data_dir = _begin(path, emulator.project_ids)
+        data_dir = _prepare(path, emulator.project_ids)
         accesses = [
             token_access(
                 endpoint=emulator.endpoint,
@@ -47,26 +47,28 @@ def load_nights(
             )
             for project_id in emulator.project_ids
         ]
-        job = LoadRequest(data_dir, accesses, LoadSettings(now=nights[0]))
+        request = LoadRequest(data_dir, accesses, LoadSettings(now=nights[0]))
         for night in nights:
             clock.set(night)
-            yield run_load(replace(job, settings=LoadSettings(now=night)))
+            yield run_load(replace(request, settings=LoadSettings(now=night)))
 
 
-def _begin(path: Path, project_ids: Sequence[str]) -> DataDir:
-    """Make room for a demo; nothing but an earlier demo is ever removed."""
+def _prepare(path: Path, project_ids: Sequence[str]) -> DataDir:
+    """Prepare the directory; remove an earlier demo, and refuse any other database."""
     data_dir = DataDir(path)
     data_dir.prepare()
-    mark = path / _MARK
+    marker = path / _MARKER_NAME
     with data_dir.locked():
         if data_dir.database.exists():
-            if not mark.exists() or not _holds_only(data_dir.database, mark.read_text().split()):
+            if not marker.exists() or not _holds_only(
+                data_dir.database, marker.read_text().split()
+            ):
                 message = f"{data_dir.database} was not made by a demo; name another --data-dir"
                 raise ConfigurationError(message)
             data_dir.database.unlink()
             if data_dir.archive.is_dir():
                 shutil.rmtree(data_dir.archive)
-        mark.write_text("\n".join(project_ids))
+        marker.write_text("\n".join(project_ids))
     return data_dir
 
 

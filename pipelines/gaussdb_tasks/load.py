@@ -1,7 +1,7 @@
-"""A load from end to end: lock, clone, plan, extract, load, check, publish.
+"""Run a load as one transaction: lock, clone, plan, extract, load, check, publish.
 
-Whatever fails before the rename leaves the published database as it was, and whatever was done lies
-in a scratch folder that goes with the load.
+An error before the rename leaves the published database unchanged. All work is done in a scratch
+folder that is removed when the load ends.
 """
 
 import gc
@@ -25,12 +25,12 @@ from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.write import write_load_entry
 from gaussdb_tasks.database import connect, files
+from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.dlt_pipeline import load_into
-from gaussdb_tasks.database.gaps import newly_lost
-from gaussdb_tasks.database.state import finder, read_state
+from gaussdb_tasks.database.state import newly_lost, read_state, task_finder
 from gaussdb_tasks.database.upgrades import upgrade
-from gaussdb_tasks.database.views import CheckFinding, Severity, apply_views, run_checks
+from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.plan import Plan, plan_load
@@ -50,71 +50,71 @@ from gaussdb_tasks.version import VERSION
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What to load, and how."""
+    """The projects to load, where to, and with which settings."""
 
     data_dir: DataDir
     accesses: Sequence[ProjectAccess]
     settings: LoadSettings
     retry_settings: RetrySettings = field(default_factory=RetrySettings)
     connections: int = 8
-    signed_out: Sequence[FailedSignIn] = ()
-    """Sign-ins that failed beside those of the accesses."""
+    failed_sign_ins: Sequence[FailedSignIn] = ()
+    """Sign-ins that failed; their projects are not among the accesses."""
     on_pause: Callable[[float], None] = lambda _seconds: None
-    """Told when the gateway asks for rest, of how many seconds."""
+    """Called with the seconds to wait when the gateway asks to retry later."""
     signer: Signer | None = None
-    """Signs the night's digest, if there is a key."""
-    copy_place: Remote | None = None
-    """Where the archive is copied to after publication, if anywhere."""
+    """Signs the manifest of the load's archive entry, if there is a key."""
+    remote: Remote | None = None
+    """Mirror of the archive, updated after publication; None for no mirror."""
     is_clock_real: bool = False
-    """Whether the policy's clock is this machine's, to be compared with the service's."""
+    """Whether the clock of the settings is this machine's, to compare it with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
     on_read: Callable[[ProjectSummary], None] = lambda _summary: None
-    """Told of each project that has been read, before it is published."""
+    """Called with the summary of each project that has been read, before publication."""
     run_id: str | None = None
-    """The load's name; None to make one."""
+    """The load's identifier; None to make one."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a published load brought.
+    """The result of a published load.
 
     Attributes:
-        warnings: what the data checks found worth knowing.
-        signed_out: sign-ins that failed, so that their projects could not be read.
-        lost: stretches of time per project that left the horizon unread since the last load.
-        upgraded_from: version of the schema that the database had, if it was upgraded.
+        failed_sign_ins: sign-ins that failed, so that their projects could not be read.
+        warnings: findings of data checks that do not stop a load.
+        lost: time ranges per project that left the horizon unread since the last load.
+        upgraded_from: former version of the database's schema; None if it was not upgraded.
         adopted: entries of the archive that the database had lacked.
-        archive_doubts: what is wrong with the archive.
+        archive_problems: problems of the archive that a person must solve.
         entry_name: the load's own entry in the archive.
-        head_digest: SHA-256 of that entry's digest, the head of the chain.
-        copies: how far the copy elsewhere has come; None if there is none.
-        seconds_waited: time that calls were held back for the gateway's sake, over all threads.
+        head_digest: SHA-256 of the manifest of that entry, the head of the chain.
+        mirror: state of the archive's mirror; None if there is none.
+        seconds_waited: time that calls waited at the gateway's request, over all threads.
     """
 
     run_id: str
     database: Path
     projects: tuple[ProjectSummary, ...]
-    signed_out: tuple[FailedSignIn, ...]
+    failed_sign_ins: tuple[FailedSignIn, ...]
     warnings: tuple[CheckFinding, ...]
     lost: tuple[tuple[ProjectKey, TimeRange], ...]
     upgraded_from: int | None
     adopted: tuple[str, ...]
-    archive_doubts: tuple[str, ...]
+    archive_problems: tuple[str, ...]
     entry_name: str
     head_digest: str
-    copies: MirrorState | None
+    mirror: MirrorState | None
     seconds: float
     seconds_waited: float
 
     @property
     def exit_code(self) -> ExitCode:
-        """Whether somebody must look."""
-        is_waiting = self.copies is not None and self.copies.waiting
+        """Whether the load is done, or a person must look at its report."""
+        is_mirror_behind = self.mirror is not None and self.mirror.waiting
         needs_attention = (
             self.lost
-            or self.signed_out
-            or self.archive_doubts
-            or is_waiting
+            or self.failed_sign_ins
+            or self.archive_problems
+            or is_mirror_behind
             or any(
                 project.outcome is not Outcome.COMPLETE or project.rejected_count
                 for project in self.projects
@@ -127,137 +127,137 @@ class LoadReport:
         return sum(getattr(project, count) for project in self.projects)
 
 
-def run_load(job: LoadRequest) -> LoadReport:
-    """Load all projects of a job as one transaction.
+def run_load(request: LoadRequest) -> LoadReport:
+    """Load all projects of a request as one transaction.
 
     Raises:
         LockedError: another load works in the data directory.
-        GaussdbTasksError: nothing was published, for the reason it gives.
+        GaussdbTasksError: nothing was published; the message has the reason.
     """
     started = time.monotonic()
-    run_id = job.run_id or new_run_id(job.settings.now)
-    job.data_dir.prepare()
+    run_id = request.run_id or new_run_id(request.settings.now)
+    request.data_dir.prepare()
     with (
-        job.data_dir.locked(),
-        _disk_trouble_explained(job.data_dir),
-        job.data_dir.scratch(run_id) as scratch,
+        request.data_dir.locked(),
+        _disk_errors_reported(request.data_dir),
+        request.data_dir.scratch(run_id) as scratch,
     ):
-        return _load_in(scratch, job, run_id, started)
+        return _load_in(scratch, request, run_id, started)
 
 
-def plan_projects(job: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
-    """Plan each project's load from what the published database knows; nothing is called."""
-    for access in job.accesses:
+def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
+    """Plan each project's load from the published database, without a call of the API."""
+    for access in request.accesses:
         key = ProjectKey(access.region, access.project_id)
-        since = job.settings.visible.start
-        if job.data_dir.database.exists():
-            with connect.read_published(job.data_dir.database) as connection:
+        since = request.settings.visible.start
+        if request.data_dir.database.exists():
+            with connect.read_published(request.data_dir.database) as connection:
                 state = read_state(connection, key, since)
         else:
             state = ProjectState(known_from=since)
-        yield key, plan_load(job.settings, state)
+        yield key, plan_load(request.settings, state)
 
 
-def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> LoadReport:
-    rate_limiters = RateLimiters(job.connections, on_pause=job.on_pause)
-    clone = scratch / job.data_dir.database.name
-    archive = Archive(job.data_dir.archive)
-    stand = standing(archive, job.data_dir.database)
-    origin = None if stand.is_rebuild else job.data_dir.database
-    with connect.writable_clone(origin, clone) as connection:
+def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -> LoadReport:
+    limiters = RateLimiters(request.connections, on_pause=request.on_pause)
+    database = request.data_dir.database
+    clone = scratch / database.name
+    archive = Archive(request.data_dir.archive)
+    stand = standing(archive, database)
+    with connect.writable_clone(None if stand.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
-        caught_up = recover(connection, stand)
-        sources = [_source(connection, access, job, rate_limiters) for access in job.accesses]
+        recovered = recover(connection, stand)
+        sources = [_source(connection, access, request, limiters) for access in request.accesses]
         load_number = next_load_number(sources)
         run = Run(
             run_id,
             load_number,
             VERSION,
-            job.settings,
-            job.connections,
-            job.on_progress,
-            job.on_read,
+            request.settings,
+            request.connections,
+            request.on_progress,
+            request.on_read,
         )
         extraction = Extraction(run, sources)
         try:
-            with _collector_at_rest():
+            with _garbage_collection_off():
                 load_into(connection, extraction, scratch / "dlt")
         finally:
-            rate_limiters.cancel()  # calls still under way when a load is stopped are for nobody
+            limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
         apply_views(connection)
-        findings = _checked(connection)
-        lost = tuple(_lost_stretches(connection, sources))
+        warnings = _check_data(connection)
+        lost = tuple(_lost_ranges(connection, sources))
         entry = write_load_entry(
-            connection, load_number, caught_up.head, scratch / "entry", job.signer
+            connection, load_number, recovered.head, scratch / "entry", request.signer
         )
-    connect.refuse_unfinished_writes(job.data_dir.database)
+    connect.refuse_unfinished_writes(database)
     archive.add(entry.folder, entry.name)
-    files.publish(clone, job.data_dir.database)
-    copies = None if job.copy_place is None else mirror_entries(job.data_dir, job.copy_place)
+    files.publish(clone, database)
+    mirror = None if request.remote is None else mirror_entries(request.data_dir, request.remote)
     return LoadReport(
         run_id=run_id,
-        database=job.data_dir.database,
+        database=database,
         projects=tuple(extraction.summaries),
-        signed_out=tuple(job.signed_out),
-        warnings=findings,
+        failed_sign_ins=tuple(request.failed_sign_ins),
+        warnings=warnings,
         lost=lost,
         upgraded_from=upgraded_from,
-        adopted=caught_up.adopted,
-        archive_doubts=caught_up.doubts,
+        adopted=recovered.adopted,
+        archive_problems=recovered.doubts,
         entry_name=entry.name,
         head_digest=entry.sha256,
-        copies=copies,
+        mirror=mirror,
         seconds=time.monotonic() - started,
-        seconds_waited=rate_limiters.seconds_waited,
+        seconds_waited=limiters.seconds_waited,
     )
 
 
 def _source(
     connection: duckdb.DuckDBPyConnection,
     access: ProjectAccess,
-    job: LoadRequest,
-    rate_limiters: RateLimiters,
+    request: LoadRequest,
+    limiters: RateLimiters,
 ) -> ProjectSource:
     key = ProjectKey(access.region, access.project_id)
     try:
-        state = read_state(connection, key, job.settings.visible.start)
-    except ConfigurationError as error:  # its region: the other projects are not to blame
+        state = read_state(connection, key, request.settings.visible.start)
+    except ConfigurationError as error:  # a wrong region stops this project only
         return ProjectSource.unreadable(key, error)
-    rate_limiter = rate_limiters.limiter_for(access.identity.account, access.endpoint)
-    client = TaskCenterClient.for_project(access, rate_limiter, job.retry_settings)
+    limiter = limiters.limiter_for(access.identity.account, access.endpoint)
+    client = TaskCenterClient.for_project(access, limiter, request.retry_settings)
     return ProjectSource(
         key=key,
         fetch_page=client.fetch_page,
         calls_made=lambda: client.calls_made,
         state=state,
-        find=finder(connection, key),
-        clock_ahead=lambda: client.clock_ahead if job.is_clock_real else None,
+        find=task_finder(connection, key),
+        clock_ahead=lambda: client.clock_ahead if request.is_clock_real else None,
     )
 
 
-def _checked(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...]:
+def _check_data(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...]:
     """Run the data checks; return the warnings.
 
     Raises:
-        CheckFailedError: a check found what must not be published.
+        CheckFailedError: a check found rows that must not be published.
     """
     findings = run_checks(connection)
     failed = [finding for finding in findings if finding.severity is Severity.FAIL]
     if failed:
-        told = "; ".join(
+        reasons = "; ".join(
             f"{finding.check_name}: {finding.meaning} ({finding.row_count} rows, such as "
             f"{finding.first_rows[0]})"
             for finding in failed
         )
         message = (
-            f"the data checks stopped the load: {told}; if it repeats, keep this message and "
+            f"the data checks stopped the load: {reasons}; if it repeats, keep this message and "
             "report it"
         )
         raise CheckFailedError(message)
     return findings
 
 
-def _lost_stretches(
+def _lost_ranges(
     connection: duckdb.DuckDBPyConnection, sources: Sequence[ProjectSource]
 ) -> Iterator[tuple[ProjectKey, TimeRange]]:
     for source in sources:
@@ -268,11 +268,11 @@ def _lost_stretches(
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Keep Python's collector of cycles from walking through every task again and again.
+def _garbage_collection_off() -> Iterator[None]:
+    """Switch off Python's cyclic garbage collector.
 
-    A load makes small tuples by the million and no cycles to speak of; without this a quarter of
-    the time of a large one goes into looking for them.
+    A load makes millions of small tuples and hardly any cycle; the collector would take a quarter
+    of the time of a large load.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -284,15 +284,15 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 @contextmanager
-def _disk_trouble_explained(data_dir: DataDir) -> Iterator[None]:
-    """Turn what files and DuckDB raise into one sentence."""
+def _disk_errors_reported(data_dir: DataDir) -> Iterator[None]:
+    """Report errors of the file system and of DuckDB in one sentence."""
     try:
         yield
     except (OSError, duckdb.Error) as error:
-        what = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
         free = shutil.disk_usage(data_dir.path).free // 1024**2
         message = (
-            f"the load could not be written to {data_dir.path} ({what}); see to its disk, which "
+            f"the load could not be written to {data_dir.path} ({reason}); check its disk, which "
             f"has {free:,} MB free"
         )
         raise DatabaseError(message) from error

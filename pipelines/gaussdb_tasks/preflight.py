@@ -20,7 +20,7 @@ from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.mounts import ON_A_DISK, network_file_system
+from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.state import has_tables, read_state
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError, RequestRefusedError
 from gaussdb_tasks.model.normalise import created_at_of
@@ -93,7 +93,7 @@ def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     if network is None:
         yield CheckResult(part, CheckState.OK, f"{data_dir.path} is writable")
     else:
-        detail = f"{data_dir.path} is on a network file system ({network}), {ON_A_DISK}"
+        detail = f"{data_dir.path} is on a network file system ({network}), {NETWORK_REMEDY}"
         yield CheckResult(part, CheckState.WARNING, detail)
     yield _check_file_system(existing)
     yield from _check_database(data_dir)

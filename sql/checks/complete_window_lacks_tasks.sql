@@ -1,5 +1,5 @@
 -- severity: fail
--- A window counts as covered though the API counted more tasks in it than were read.
+-- A window is marked complete, but the API counted more tasks in it than were read.
 select
     coverage.region,
     coverage.project_id,

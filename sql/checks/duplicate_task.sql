@@ -1,5 +1,5 @@
 -- severity: fail
--- A task is there more than once, so every count, rate and duration counts it more than once.
+-- A task has more than one row, so counts, rates and durations include it more than once.
 with
 
 last_load as (

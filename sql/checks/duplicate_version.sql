@@ -1,5 +1,5 @@
 -- severity: fail
--- A version of a task is there more than once, so its history cannot be trusted.
+-- A version of a task has more than one row, so its history is not reliable.
 with
 
 last_load as (

@@ -1,5 +1,5 @@
 -- severity: warn
--- A finished task ended before it was started, says the API; it has no duration here.
+-- According to the API, a finished task ended before it started; it has no duration here.
 select
     region,
     project_id,

@@ -1,5 +1,5 @@
 -- severity: warn
--- A finished task has no end, says the API; it has no duration here.
+-- According to the API, a finished task has no end; it has no duration here.
 select
     region,
     project_id,

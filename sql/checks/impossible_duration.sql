@@ -1,5 +1,5 @@
 -- severity: fail
--- A task has a duration below zero, or has one though it has not finished.
+-- A task has a negative duration, or a duration although it has not finished.
 select
     region,
     project_id,

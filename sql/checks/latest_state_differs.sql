@@ -1,5 +1,5 @@
 -- severity: fail
--- The latest state of a task is not its newest version, so tasks and task_history contradict.
+-- The latest state of a task differs from its newest version: tasks contradicts task_history.
 with
 
 last_load as (

@@ -1,5 +1,5 @@
 -- severity: fail
--- A version of a task is missing between others, so the one before it seems to be the latest.
+-- A version of a task is missing between others, so the version before it looks like the latest.
 with
 
 last_load as (

@@ -1,5 +1,5 @@
 -- severity: fail
--- A version says the same as the one before it, so a change is recorded that never happened.
+-- A version equals the one before it, so it records a change that did not happen.
 with
 
 last_load as (

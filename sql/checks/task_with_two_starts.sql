@@ -1,5 +1,5 @@
 -- severity: warn
--- A job_id is there with more than one start; they count as different tasks.
+-- A job_id has more than one start; they count as different tasks.
 with
 
 last_load as (

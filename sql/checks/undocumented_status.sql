@@ -1,5 +1,5 @@
 -- severity: warn
--- A status is not in the API's documentation; unless it says canceled, the task counts as running.
+-- A status is not in the API's documentation; unless it is canceled, the task counts as running.
 select
     region,
     project_id,

@@ -1,7 +1,7 @@
--- Is restoring getting slower, month by month (which may not have been read whole)?
+-- Do restores get slower from month to month, and which months are read completely?
 with
 
-record as (
+covered_time as (
     select
         max(covered_from) as covered_from,
         min(covered_to) as covered_to
@@ -12,8 +12,8 @@ select
     durations.created_month,
     durations.task_label,
     coalesce(
-        record.covered_from <= durations.created_month
-        and record.covered_to >= durations.created_month + interval 1 month,
+        covered_time.covered_from <= durations.created_month
+        and covered_time.covered_to >= durations.created_month + interval 1 month,
         false
     ) as is_whole_month,
     durations.finished_count,
@@ -29,6 +29,6 @@ select
 from task_durations_by_month as durations
 inner join task_center.task_types as task_types
     on durations.task_name = task_types.task_name
-cross join record
+cross join covered_time
 where task_types.category = 'restore'
 order by durations.task_label, durations.created_month

@@ -1,4 +1,4 @@
--- At which hours of the day (UTC) do tasks start, and how often do those fail?
+-- At which hours of the day (UTC) do tasks start, and how often do they fail?
 select
     extract('hour' from created_at) as hour_of_day,
     count(*) as task_count,

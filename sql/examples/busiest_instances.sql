@@ -1,4 +1,4 @@
--- On which instances is most done?
+-- Which instances have the most tasks?
 select
     arg_max(instance_name, created_at) as instance_name,
     count(*) as task_count,

@@ -1,4 +1,4 @@
--- Which instances were created, and how long did it take?
+-- Which instances were created, and how long did their creation take?
 select
     instance_name,
     created_at,

@@ -1,4 +1,4 @@
--- Which records did somebody delete from the task center?
+-- Which records were deleted from the task center?
 select
     vanished_at,
     created_at,

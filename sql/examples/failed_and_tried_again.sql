@@ -1,5 +1,5 @@
--- What failed, and did it work when it was done again soon?
--- set hours: how soon, by default 6; a nightly backup is not a second try
+-- How often was a failed task tried again soon, and how often did the second try succeed?
+-- set hours: the maximum number of hours until the second try, by default 6
 with
 
 failures as (

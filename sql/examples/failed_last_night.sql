@@ -1,4 +1,4 @@
--- What failed, as the last load found?
+-- Which failed tasks did the last load find?
 select
     created_at,
     task_label,

@@ -1,4 +1,4 @@
--- Which times does the record not cover?
+-- Which time ranges does the archive not cover?
 select
     project_id,
     gap_from,

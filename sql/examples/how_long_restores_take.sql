@@ -1,4 +1,4 @@
--- How long does a restore take that succeeds?
+-- How long does a successful restore take?
 select
     task_label,
     count(*) as succeeded_count,

@@ -1,5 +1,5 @@
--- What was done to an instance, and by when was it done?
--- set instance: its name, at any time, or its id; by default the one with most failures
+-- What was done to an instance, and when?
+-- set instance: its current or former name, or its id; by default the instance with most failures
 with
 
 most_failing as (
@@ -15,7 +15,7 @@ wanted as (
     from most_failing
 ),
 
--- An instance that was renamed is one instance, and two may have had the same name.
+-- A renamed instance is still one instance, and two instances may have had the same name.
 instances as (
     select distinct
         tasks.region,

@@ -1,5 +1,5 @@
--- Which instances had no manual backup that succeeded for long?
--- set days: how long, by default 7
+-- Which instances had no successful manual backup for several days?
+-- set days: the number of days, by default 7
 with
 
 newest as (

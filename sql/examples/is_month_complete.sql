@@ -1,5 +1,5 @@
--- Is the record complete for a month?
--- set month: YYYY-MM; by default the one before the newest load
+-- Is the archive complete for a month?
+-- set month: the month as YYYY-MM; by default the month before the newest load
 with
 
 wanted as (
@@ -36,7 +36,7 @@ gaps as (
     group by gaps.region, gaps.project_id
 ),
 
--- Records that are no tasks belong to the month in which they say they were made, if they say so.
+-- A rejected record belongs to the month of its created_at, or else of the load that observed it.
 rejects as (
     select
         records.region,

@@ -1,4 +1,4 @@
--- Is the record whole, and how long until something is lost?
+-- Is the archive complete, and when will data be lost?
 select
     project_id,
     covered_from,

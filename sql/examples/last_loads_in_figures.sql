@@ -1,4 +1,4 @@
--- How did the last nights go?
+-- What were the results of the last loads?
 select
     observed_at,
     project_id,

@@ -1,4 +1,4 @@
--- What did the last load bring, in figures, and did it succeed?
+-- How many changes did the last load find, and was it successful?
 with
 
 changes as (

@@ -1,7 +1,7 @@
 -- What ran last Sunday night (18:00 to 06:00 UTC)?
 with
 
--- The last one that the newest load has seen to its end.
+-- The last Sunday night that was over at the newest load.
 last_night as (
     select date_trunc('week', max(observed_at) - interval 6 hours) as midnight
     from last_loads

@@ -1,4 +1,4 @@
--- Which tasks left the task center's memory before they were seen to end?
+-- Which tasks left the task center before a load found them finished?
 select
     created_at,
     task_label,

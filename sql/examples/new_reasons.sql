@@ -1,4 +1,4 @@
--- Which reasons for a failure are new in the last 7 days?
+-- Which reasons for failures are new in the last 7 days?
 with
 
 newest as (

@@ -1,4 +1,4 @@
--- Which restores were made, into what, and with what result?
+-- Which restores were made, to which instance, and with which result?
 select
     created_at,
     task_label,

@@ -1,4 +1,4 @@
--- Which tasks took longest, for their kind?
+-- Which tasks took longest compared with others of their kind?
 select
     task_label,
     instance_name,

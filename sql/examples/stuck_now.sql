@@ -1,4 +1,4 @@
--- What is stuck now: running for longer than 95 % of its kind took?
+-- Which tasks are stuck: running longer than 95 % of the finished tasks of their kind?
 select
     task_label,
     instance_name,

@@ -1,5 +1,5 @@
--- Which states did a task go through, and when was each seen?
--- set job: its job_id; by default the task that changed most often
+-- Which states did a task have, and when was each observed?
+-- set job: its job_id; by default the task with the most states
 with
 
 most_changing as (

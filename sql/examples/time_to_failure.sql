@@ -1,4 +1,4 @@
--- How long does a task run before it fails, against one that succeeds?
+-- How long do failed tasks run, compared with successful ones?
 select
     task_label,
     count(duration_seconds) filter (where not is_failed) as succeeded_count,

@@ -1,4 +1,4 @@
--- What got worse in the last 7 days, by more than chance?
+-- Which kinds of tasks became significantly slower or less reliable in the last 7 days?
 select
     task_label,
     is_slower,

@@ -1,4 +1,4 @@
--- Which instances fail most?
+-- On which instances do most tasks fail?
 select
     instance_name,
     finished_count,

@@ -1,5 +1,5 @@
--- What part of the tasks ends well within a given time?
--- set minutes: the time, by default 30
+-- Which share of tasks succeeds within a given time?
+-- set minutes: the time in minutes, by default 30
 with
 
 limits as (

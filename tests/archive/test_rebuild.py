@@ -192,7 +192,7 @@ def test_a_night_that_fails_its_checks_leaves_no_entry(
         raise CheckFailedError(message)
 
     before = names(data_dir)
-    monkeypatch.setattr(load_module, "_checked", failing)
+    monkeypatch.setattr(load_module, "_check_data", failing)
     with pytest.raises(CheckFailedError):
         load_later(data_dir)
     assert names(data_dir) == before
@@ -241,8 +241,8 @@ def test_the_load_goes_on_whatever_became_of_the_archive(data_dir: DataDir, harm
         (last / "digest.json").write_text("{}")
     report = load_later(data_dir)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
-    assert len(report.archive_doubts) == 1
-    assert "gaussdb-tasks verify" in report.archive_doubts[0]
+    assert len(report.archive_problems) == 1
+    assert "gaussdb-tasks verify" in report.archive_problems[0]
     assert report.entry_name.startswith("000006-")
     assert not is_whole(data_dir)
 

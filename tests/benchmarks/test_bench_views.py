@@ -1,27 +1,24 @@
-"""That the benchmark of views measures what it says: every view, on an archive that is sound."""
+"""The benchmark of views: it measures every view, on a sound archive."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
+from gaussdb_tasks.database.checks import Severity, run_checks
 from gaussdb_tasks.database.sql_files import view_files
-from gaussdb_tasks.database.views import Severity, run_checks
-from tests.support import ROOT
-from tests.support.invented_archive import invent_archive
-
-TASKS = 20_000
+from tests.benchmarks import bench_views
+from tests.support.invented_archive import TASKS, invent_archive
 
 
 @pytest.fixture(scope="module")
-def invented(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def invented(invented_archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an invented archive as the benchmark does."""
-    path = tmp_path_factory.mktemp("invented") / "archive.duckdb"
-    invent_archive(path, TASKS)
-    with duckdb.connect(path, read_only=True) as connection:
+    with duckdb.connect(invented_archive, read_only=True) as connection:
         yield connection
 
 
@@ -32,16 +29,13 @@ def number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     return answer
 
 
-def test_every_view_is_measured() -> None:
-    """A new view needs no word here: each has its line, and every line its numbers."""
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.bench_views", "--tasks", "200"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
+def test_every_view_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_this_process(function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr(bench_views, "alone", in_this_process)  # a process a view takes long
+    run = CliRunner().invoke(bench_views.bench, ["--tasks", "200"], catch_exceptions=False)
+    assert run.exit_code == 0
     head, _, *lines = [line.strip("| ").split(" | ") for line in run.stdout.splitlines()]
     assert head == ["view", "200: rows", "seconds", "first", "MB"]
     assert [line[0] for line in lines] == [f"`{file.name}`" for file in view_files()]
@@ -49,20 +43,22 @@ def test_every_view_is_measured() -> None:
         assert all(float(shown.replace(",", "").strip("*")) >= 0 for shown in numbers)
 
 
+def test_a_measurement_has_a_process_of_its_own() -> None:
+    assert bench_views.alone(os.getpid) != os.getpid()
+
+
 @pytest.mark.parametrize("view", [file.name for file in view_files()])
 def test_every_view_has_something_to_show(invented: duckdb.DuckDBPyConnection, view: str) -> None:
-    """What has no rows costs nothing, so its time would say nothing."""
     assert number(invented, f"select count(*) from main.{view}") > 0
 
 
 def test_no_check_fails_on_the_invented_archive(invented: duckdb.DuckDBPyConnection) -> None:
-    """The archive is one that a load would publish."""
     failures = [found for found in run_checks(invented) if found.severity is Severity.FAIL]
     assert failures == []
 
 
 def test_tasks_are_the_latest_versions(invented: duckdb.DuckDBPyConnection) -> None:
-    """The checks look at the last load; here every task agrees with its history."""
+    """Data checks look at the last load only; here every task must agree with its history."""
     columns = """
         region, project_id, job_id, created_at, task_name, status, ended_at, duration_ms,
         instance_status, fail_reason, version_hash
@@ -82,15 +78,15 @@ def test_tasks_are_the_latest_versions(invented: duckdb.DuckDBPyConnection) -> N
 
 
 def test_every_version_says_something_new(invented: duckdb.DuckDBPyConnection) -> None:
-    """A state is a version for what differs in it, in its record as in its digest."""
+    """Versions of a task differ in their record and in its hash."""
     versions = "from task_center.task_versions"
     for content in ("raw", "version_hash"):
         distinct = number(invented, f"select count(distinct (job_id, {content})) {versions}")
         assert distinct == number(invented, f"select count(*) {versions}") > TASKS
 
 
-def test_the_mix_is_as_promised(invented: duckdb.DuckDBPyConnection) -> None:
-    """Kinds, instances, failures and versions are as frequent as in an archive of years."""
+def test_the_mix_of_tasks(invented: duckdb.DuckDBPyConnection) -> None:
+    """Kinds, instances, failures and versions are as frequent as in a real archive of years."""
     tasks, kinds, instances, projects, failed, versioned = invented.execute(
         """
         select
@@ -109,8 +105,7 @@ def test_the_mix_is_as_promised(invented: duckdb.DuckDBPyConnection) -> None:
     assert number(invented, "select count(*) from main.failure_reasons") == 40
 
 
-def test_the_same_archive_every_time(invented: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    """Runs can be compared, since chance has no part in them."""
+def test_the_archive_is_reproducible(invented: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     again = tmp_path / "again.duckdb"
     invent_archive(again, TASKS)
     content = "select sum(hash(*columns(*))) % 1000000007 from task_center.task_versions"

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, iso
 from tests.support.commands import Command
@@ -175,9 +175,9 @@ def test_the_list_names_views_and_saved_questions(command: Command, loaded: Path
     assert meanings["tasks"].startswith("One row per task")
     assert meanings["stuck_now"].endswith("?")
     assert "--set month=" in meanings["is_month_complete"]
-    with open_to_ask(DataDir(loaded).database) as connection:
+    with open_for_queries(DataDir(loaded).database) as connection:
         for name in meanings:
-            ask(connection, name).fetchall()
+            run_query(connection, name).fetchall()
 
 
 def test_parameters_of_a_question_can_be_set(command: Command, loaded: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, a directory with a lock, and a scratch that goes."""
+"""Atomic and durable files, the lock, and the scratch folder."""
 
 import errno
 import fcntl
@@ -14,19 +14,17 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 
 
-def test_a_clone_has_the_content_and_a_life_of_its_own(tmp_path: Path) -> None:
-    """The clone begins alike; writing to it leaves the original alone."""
+def test_a_clone_is_independent_of_its_original(tmp_path: Path) -> None:
     original, clone = tmp_path / "original", tmp_path / "clone"
-    original.write_bytes(b"night one" * 10_000)
+    original.write_bytes(b"version one" * 10_000)
     files.clone(original, clone)
     assert clone.read_bytes() == original.read_bytes()
-    clone.write_bytes(b"night two")
-    assert original.read_bytes() == b"night one" * 10_000
+    clone.write_bytes(b"version two")
+    assert original.read_bytes() == b"version one" * 10_000
 
 
-def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
-    """Publishing replaces the name; readers of the old file read on."""
-    old, new = tmp_path / "night", tmp_path / "next"
+def test_a_reader_of_a_replaced_file_keeps_it(tmp_path: Path) -> None:
+    old, new = tmp_path / "published", tmp_path / "next"
     old.write_text("one")
     new.write_text("two")
     with old.open() as reader:
@@ -36,8 +34,7 @@ def test_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
     assert not new.exists()
 
 
-def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    """Until the last byte is written the old file stands; a failure leaves it, and nothing else."""
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("old")
     with files.replacing(page) as out:
@@ -56,8 +53,8 @@ def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [page]
 
 
-def test_a_written_file_may_be_read_as_any_other(tmp_path: Path) -> None:
-    """A new file has the permissions of a new file, a replaced one keeps its own, a link stays."""
+def test_a_replaced_file_keeps_its_mode_and_a_link_stays(tmp_path: Path) -> None:
+    """A new file has the usual mode."""
     page, usual = tmp_path / "page.html", tmp_path / "usual"
     usual.touch()
     with files.replacing(page) as out:
@@ -72,14 +69,12 @@ def test_a_written_file_may_be_read_as_any_other(tmp_path: Path) -> None:
     assert (page.read_text(), page.stat().st_mode & 0o777) == ("two", 0o640)
 
 
-def test_a_file_is_not_written_in_place_of_a_folder(tmp_path: Path) -> None:
-    """A folder of that name stays, and the error names it."""
+def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match=tmp_path.name), files.replacing(tmp_path):
         pass
 
 
-def test_a_file_is_not_written_in_place_of_a_pipe(tmp_path: Path) -> None:
-    """What is no regular file stays what it is: a pipe, or a device as /dev/null is one."""
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="device or a pipe"), files.replacing(pipe):
@@ -87,8 +82,9 @@ def test_a_file_is_not_written_in_place_of_a_pipe(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_power_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The content is synced before the name changes, and the folder after it: never the reverse."""
+def test_content_is_synced_before_the_rename_and_the_folder_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps: list[str] = []
     sync, replace = os.fsync, Path.replace
 
@@ -103,17 +99,16 @@ def test_power_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "fsync", noted_sync)
     monkeypatch.setattr(Path, "replace", noted_replace)
     (tmp_path / "clone").write_text("two")
-    files.publish(tmp_path / "clone", tmp_path / "night")
-    assert steps == ["sync clone", "rename clone to night", f"sync {tmp_path.name}"]
+    files.publish(tmp_path / "clone", tmp_path / "published")
+    assert steps == ["sync clone", "rename clone to published", f"sync {tmp_path.name}"]
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, None])
-def test_a_file_is_copied_where_blocks_cannot_be_shared(
+def test_a_file_is_copied_if_blocks_cannot_be_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
 ) -> None:
-    """Without reflinks the clone is a copy; with them the system is asked once for all of it."""
     original, clone = tmp_path / "original", tmp_path / "clone"
-    original.write_bytes(b"night one" * 10_000)
+    original.write_bytes(b"version one" * 10_000)
 
     def reflink(target: int, request: int, source: int) -> None:
         assert request == 0x40049409
@@ -126,10 +121,10 @@ def test_a_file_is_copied_where_blocks_cannot_be_shared(
     assert clone.read_bytes() == original.read_bytes()
 
 
-def test_a_disk_that_fails_while_cloning_is_not_taken_for_one_without_reflinks(
+def test_a_disk_error_while_cloning_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An input or output error is told, not worked around."""
+    """It must not be mistaken for a file system without reflinks."""
     (tmp_path / "original").write_text("one")
 
     def fail(*_arguments: int) -> None:
@@ -140,8 +135,7 @@ def test_a_disk_that_fails_while_cloning_is_not_taken_for_one_without_reflinks(
         files.clone(tmp_path / "original", tmp_path / "clone")
 
 
-def test_a_second_load_does_not_wait(tmp_path: Path) -> None:
-    """While one process holds the lock, another is told at once."""
+def test_a_second_load_is_refused_at_once(tmp_path: Path) -> None:
     data_dir = DataDir(tmp_path)
     data_dir.prepare()
     holder = (
@@ -160,37 +154,34 @@ def test_a_second_load_does_not_wait(tmp_path: Path) -> None:
         with pytest.raises(LockedError, match="another load"), data_dir.locked():
             pass
         process.kill()
-    with data_dir.locked():  # the system frees the lock of a process that was killed
+    with data_dir.locked():  # the system releases the lock of a killed process
         pass
 
 
-def test_scratch_of_a_killed_load_is_cleared(tmp_path: Path) -> None:
-    """What an earlier load left behind goes when the next begins, and its own when it ends."""
+def test_the_scratch_folder_of_a_killed_load_is_removed(tmp_path: Path) -> None:
     left_behind = tmp_path / ".scratch" / "killed" / "dlt" / "package"
     left_behind.parent.mkdir(parents=True)
-    left_behind.write_text("half a night")
+    left_behind.write_text("incomplete")
     with DataDir(tmp_path).scratch("next") as scratch:
         assert not left_behind.exists()
         (scratch / "clone").write_text("...")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scratch_goes_when_a_load_fails(tmp_path: Path) -> None:
-    """An error leaves nothing behind."""
-    with pytest.raises(RuntimeError), DataDir(tmp_path).scratch("night"):
+def test_the_scratch_folder_of_a_failed_load_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), DataDir(tmp_path).scratch("run"):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
-    """A path below a file names the directory and the option."""
+def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"file/below cannot be written.*--data-dir"):
         DataDir(tmp_path / "file" / "below").prepare()
 
 
 def test_a_quote_in_the_path_is_refused(tmp_path: Path) -> None:
-    """dlt cannot work in such a directory, so it is said before anything is done."""
+    """dlt cannot work in such a directory."""
     with pytest.raises(ConfigurationError, match="quote"):
         DataDir(tmp_path / "o'brien").prepare()
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Databases of other versions: older ones are upgraded by a night, newer ones refused."""
+"""A load upgrades the schema of an older database; every command refuses a newer one."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,11 +7,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from gaussdb_tasks import load as load_module
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.emulator import DiesAfter, Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.errors import CheckFailedError
 from gaussdb_tasks.model.tables import SCHEMA_VERSION
 from gaussdb_tasks.model.times import HOUR, MINUTE, iso, parse_instant
 from tests.support.commands import Command, token_env
@@ -27,20 +29,28 @@ _MAKE_IT_OLD = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """A task center with a task of that night."""
+    """Serve a task center with one task."""
     listed = {PROJECT: [record(6, AT - HOUR, AT - MINUTE)]}
     with Emulator(FixedWorld(listed), clock=SettableClock(AT)) as served:
         yield served
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> DataDir:
-    """The golden archive's database, as the first version of the schema had it."""
-    shutil.copytree(GOLDEN, tmp_path / "data" / "archive")
-    data_dir = DataDir(tmp_path / "data")
+@pytest.fixture(scope="module")
+def current(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
+    """Rebuild the golden archive's database with the current schema."""
+    data_dir = DataDir(tmp_path_factory.mktemp("current"))
+    shutil.copytree(GOLDEN, data_dir.archive)
     rebuild(data_dir)
+    return data_dir
+
+
+@pytest.fixture
+def old(current: DataDir, tmp_path: Path) -> DataDir:
+    """Copy that database, and take its schema back to version 1."""
+    data_dir = DataDir(tmp_path / "data")
+    shutil.copytree(current.path, data_dir.path)
     with duckdb.connect(data_dir.database) as connection:
         views = connection.execute(
             "select view_name from duckdb_views() where schema_name = 'main' and not internal"
@@ -57,35 +67,46 @@ def region_env(emulator: Emulator) -> dict[str, str]:
     return {**token_env(emulator), "GAUSSDB_TASKS_REGION": "eu-de"}
 
 
+@pytest.fixture
+def newer(current: DataDir, tmp_path: Path) -> Path:
+    """Copy that database, and give its schema a newer version."""
+    data_dir = DataDir(tmp_path / "data")
+    shutil.copytree(current.path, data_dir.path)
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute("update task_center.schema_version set version = version + 1")
+    return data_dir.database
+
+
 def numbers(data_dir: DataDir) -> list[tuple[object, ...]]:
     """Return the loads in the order of their numbers."""
     sql = "select distinct load_number, observed_at::text from task_center.load_runs order by 1"
     return rows(data_dir.path, sql)
 
 
-def test_a_night_upgrades_an_old_database(
-    command: Command, emulator: Emulator, old: DataDir, tmp_path: Path
+def test_a_load_upgrades_an_old_database(
+    command: Command, emulator: Emulator, old: DataDir, current: DataDir
 ) -> None:
-    """It says so, its loads are numbered as they were, and the archive vouches for the whole."""
-    shutil.copytree(GOLDEN, tmp_path / "other" / "archive")
-    rebuild(DataDir(tmp_path / "other"))
+    """It reports the upgrade, numbers the loads as before, and the archive verifies the result."""
     run = command("load", "--now", iso(AT), env=region_env(emulator))
     assert run.exit_code == 0, run.stderr
     assert f"upgraded from version 1 of its schema to {SCHEMA_VERSION}" in run.stderr
-    assert numbers(old)[:-1] == numbers(DataDir(tmp_path / "other"))
+    assert numbers(old)[:-1] == numbers(current)
     assert verify(old, Demands()).findings == []
     again = command("load", "--now", iso(AT + HOUR), env=region_env(emulator))
     assert again.exit_code == 0
     assert "upgraded" not in again.stderr
 
 
-def test_a_night_that_fails_upgrades_nothing(
-    command: Command, emulator: Emulator, old: DataDir
+def test_a_load_that_fails_upgrades_nothing(
+    command: Command, emulator: Emulator, old: DataDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The upgrade is part of the night's transaction."""
+    def fail(_connection: object) -> None:
+        message = "a check failed"
+        raise CheckFailedError(message)
+
     before = old.database.read_bytes()
-    with Emulator(emulator.world, faults=[DiesAfter(1)], clock=emulator.clock) as dying:
-        assert command("load", "--now", iso(AT), env=region_env(dying)).exit_code != 0
+    monkeypatch.setattr(load_module, "_check_data", fail)
+    assert command("load", "--now", iso(AT), env=region_env(emulator)).exit_code == 1
     assert old.database.read_bytes() == before
 
 
@@ -93,16 +114,10 @@ def test_a_night_that_fails_upgrades_nothing(
     "arguments", [("load",), ("status",), ("query", "tasks"), ("load", "--dry-run")]
 )
 def test_a_newer_database_is_refused(
-    command: Command, emulator: Emulator, tmp_path: Path, arguments: tuple[str, ...]
+    command: Command, emulator: Emulator, newer: Path, arguments: tuple[str, ...]
 ) -> None:
-    """With a sentence that says what to do; not a byte of it is changed."""
-    env = token_env(emulator)
-    command("load", "--now", iso(AT), env=env)
-    database = tmp_path / "data" / "gaussdb_tasks.duckdb"
-    with duckdb.connect(database) as connection:
-        connection.execute("update task_center.schema_version set version = version + 1")
-    before = database.read_bytes()
-    run = command(*arguments, env=env)
+    before = newer.read_bytes()
+    run = command(*arguments, env=token_env(emulator))
     assert run.exit_code == 2, run.stderr
     assert "written by a newer gaussdb-tasks" in run.stderr
-    assert database.read_bytes() == before
+    assert newer.read_bytes() == before

@@ -1,4 +1,4 @@
-"""The view ``archive_status``: one row a project, how fresh and how whole its record is."""
+"""The view ``archive_status``: how recent and complete each project's data are."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,12 +21,11 @@ HORIZON_FROM = LOADED_AT - HORIZON
 
 
 def set_clock(archive: Archive, now: datetime) -> None:
-    """Set the invented clock of drills."""
+    """Set the time that views use as the present."""
     archive.connection.execute(f"set variable gaussdb_tasks_now = timestamp '{now}'")
 
 
-def test_a_project_is_shown_with_its_columns() -> None:
-    """A project that was read last night without a gap has the whole horizon left."""
+def test_a_project_has_these_columns() -> None:
     archive = given(
         tasks=[
             task(job_id="finished"),
@@ -71,8 +70,7 @@ def test_a_project_is_shown_with_its_columns() -> None:
     }
 
 
-def test_open_tasks_are_the_running_tasks_in_sight() -> None:
-    """The count of open tasks is that of running_tasks, without those lost from sight."""
+def test_open_tasks_are_the_running_tasks_within_the_horizon() -> None:
     archive = given(
         tasks=[
             task(job_id="1", status="Running"),
@@ -95,8 +93,7 @@ def test_open_tasks_are_the_running_tasks_in_sight() -> None:
     assert archive.only_row("archive_status")["open_task_count"] == 3
 
 
-def test_each_project_counts_its_own() -> None:
-    """Counts and times of one project are not those of another with the same id elsewhere."""
+def test_projects_with_the_same_id_in_two_regions_are_separate() -> None:
     archive = given(
         tasks=[task(), task(job_id="job-2", region="eu-nl")],
         rejected_records=[rejected_record(region="eu-nl")],
@@ -119,7 +116,6 @@ def test_each_project_counts_its_own() -> None:
 
 
 def test_each_project_has_its_own_horizon() -> None:
-    """Loss begins as the horizon of the project's own last load says."""
     covered = {"covered_from": HORIZON_FROM, "covered_to": LOADED_AT}
     archive = given(
         coverage=[window(**covered), window(**covered, project_id="project-2")],
@@ -132,8 +128,7 @@ def test_each_project_has_its_own_horizon() -> None:
     }
 
 
-def test_a_project_that_only_ever_failed() -> None:
-    """A project that was never read has one row: its last outcome, and nothing else known."""
+def test_a_project_without_a_successful_load_has_one_row() -> None:
     row = given(load_runs=[load_run(outcome="failed")]).only_row("archive_status")
     known = {name: value for name, value in row.items() if value is not None}
     assert known == {
@@ -150,8 +145,7 @@ def test_a_project_that_only_ever_failed() -> None:
     }
 
 
-def test_a_night_that_fails_does_not_hide_the_last_success() -> None:
-    """The last outcome is the latest run's, the last success that of the last complete one."""
+def test_a_failed_load_does_not_hide_the_last_success() -> None:
     row = given(
         load_runs=[
             load_run(run_id="run-3", observed_at=LOADED_AT + 2 * DAY, outcome="failed"),
@@ -164,10 +158,7 @@ def test_a_night_that_fails_does_not_hide_the_last_success() -> None:
 
 
 def test_loss_begins_with_the_earliest_gap_that_can_still_be_read() -> None:
-    """An open gap leaves the horizon before the end of what is covered does; a lost one counts not.
-
-    A gap that is being lost begins to be lost at the horizon of the last load.
-    """
+    """A lost gap does not count."""
     windows = [
         window(HORIZON_FROM - 9 * DAY, HORIZON_FROM - 8 * DAY),
         window(HORIZON_FROM - 7 * DAY, HORIZON_FROM + 5 * DAY),
@@ -180,8 +171,7 @@ def test_loss_begins_with_the_earliest_gap_that_can_still_be_read() -> None:
     assert archive.only_row("archive_status")["loss_begins_at"] == LOADED_AT + 5.5 * DAY
 
 
-def test_windows_that_prove_nothing_are_not_covered() -> None:
-    """What is covered is what complete windows cover, and those without length cover nothing."""
+def test_incomplete_or_empty_windows_cover_nothing() -> None:
     row = given(
         coverage=[
             window(HORIZON_FROM - DAY, HORIZON_FROM - DAY),
@@ -209,15 +199,13 @@ def test_windows_that_prove_nothing_are_not_covered() -> None:
 def test_nights_left_are_whole_days_and_never_below_zero(
     elapsed: timedelta, nights_left: int
 ) -> None:
-    """Nights left are the whole days until loss begins, by the clock of a drill."""
     archive = given(coverage=[window(HORIZON_FROM, LOADED_AT)], load_runs=[load_run()])
     set_clock(archive, LOADED_AT + elapsed)
     assert archive.only_row("archive_status")["nights_left"] == nights_left
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Los_Angeles"])
-def test_without_a_drill_the_clock_is_the_present_in_utc(zone: str) -> None:
-    """The machine's clock is read in UTC, whatever the zone of the session."""
+def test_the_clock_is_in_utc_in_every_time_zone(zone: str) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     covered_to = now - HORIZON + 10 * DAY + timedelta(hours=1)
     archive = given(

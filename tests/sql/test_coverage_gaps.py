@@ -1,4 +1,4 @@
-"""The view ``coverage_gaps``: the stretches of time that no complete window covers."""
+"""The view ``coverage_gaps``: time ranges that no complete window covers."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ Gap: TypeAlias = tuple[int, int, bool]
 
 
 def hour(number: int) -> datetime:
-    """Return an instant so many hours after what the API still remembers."""
+    """Return the time a number of hours after the horizon."""
     return HORIZON_FROM + timedelta(hours=number)
 
 
@@ -28,7 +28,7 @@ def covered(first: int, last: int, **columns: object) -> Row:
     return window(hour(first), hour(last), **columns)
 
 
-def unproved(first: int, last: int, **columns: object) -> Row:
+def incomplete(first: int, last: int, **columns: object) -> Row:
     """Make an incomplete window over these hours."""
     return covered(first, last, is_complete=False, **columns)
 
@@ -42,9 +42,9 @@ def shown_gaps(coverage: Iterable[Row], *, loads: Sequence[Row] | None = None) -
     )
 
 
-def hours(instant: datetime) -> int:
-    """Return how many whole hours an instant lies after the horizon."""
-    return (instant - HORIZON_FROM) // timedelta(hours=1)
+def hours(time: datetime) -> int:
+    """Return the whole hours from the horizon to a time."""
+    return (time - HORIZON_FROM) // timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def hours(instant: datetime) -> int:
         pytest.param([covered(0, 30), covered(24, 48)], [], id="overlapping"),
         pytest.param([covered(24, 48), covered(0, 12)], [(12, 24, False)], id="between"),
         pytest.param([covered(0, 48), covered(6, 12), covered(50, 60)], [(48, 50, False)], id="in"),
-        pytest.param([unproved(0, 6), covered(6, 12)], [(0, 6, False)], id="before"),
-        pytest.param([covered(0, 6), unproved(6, 12)], [(6, 12, False)], id="after"),
-        pytest.param([unproved(0, 6), unproved(6, 12)], [(0, 12, False)], id="nothing"),
-        pytest.param([unproved(0, 6), covered(0, 6)], [], id="mended"),
+        pytest.param([incomplete(0, 6), covered(6, 12)], [(0, 6, False)], id="before"),
+        pytest.param([covered(0, 6), incomplete(6, 12)], [(6, 12, False)], id="after"),
+        pytest.param([incomplete(0, 6), incomplete(6, 12)], [(0, 12, False)], id="nothing"),
+        pytest.param([incomplete(0, 6), covered(0, 6)], [], id="read again"),
         pytest.param([covered(-9, -6), covered(-3, 1)], [(-6, -3, True)], id="lost"),
         pytest.param([covered(-9, -6), covered(0, 1)], [(-6, 0, True)], id="up to the horizon"),
         pytest.param([covered(-9, 0), covered(3, 4)], [(0, 3, False)], id="from the horizon"),
@@ -71,13 +71,12 @@ def hours(instant: datetime) -> int:
     ],
 )
 def test_gaps(coverage: list[Row], expected: list[Gap]) -> None:
-    """A gap is what no complete window covers, cut where what is lost ends."""
+    """A gap is a time range that no complete window covers, split at the horizon."""
     assert shown_gaps(coverage) == expected
 
 
-def test_a_gap_is_shown_with_its_columns() -> None:
-    """A gap names its project, its bounds, its length, and whether it is lost."""
-    archive = given(coverage=[covered(0, 1), unproved(1, 3)], load_runs=[load_run()])
+def test_a_gap_has_these_columns() -> None:
+    archive = given(coverage=[covered(0, 1), incomplete(1, 3)], load_runs=[load_run()])
     assert archive.only_row("coverage_gaps") == {
         "region": "eu-de",
         "project_id": "project-1",
@@ -88,8 +87,7 @@ def test_a_gap_is_shown_with_its_columns() -> None:
     }
 
 
-def test_projects_do_not_cover_for_each_other() -> None:
-    """What one project covers is a gap in another all the same."""
+def test_one_project_does_not_cover_another() -> None:
     gap = [covered(0, 6), covered(9, 12)]
     other_region = [covered(0, 12, region="eu-nl")]
     other_project = [covered(0, 12, project_id="project-2")]
@@ -97,7 +95,6 @@ def test_projects_do_not_cover_for_each_other() -> None:
 
 
 def test_a_failed_load_does_not_move_the_horizon() -> None:
-    """What is lost is measured from the project's last load that did not fail."""
     later = LOADED_AT + timedelta(hours=2)
     loads = [
         load_run(),
@@ -110,16 +107,14 @@ def test_a_failed_load_does_not_move_the_horizon() -> None:
     assert shown_gaps([covered(-1, 0), covered(3, 4)], loads=loads) == expected
 
 
-def test_without_a_load_nothing_is_known_to_be_lost() -> None:
-    """Windows without a load that tells the horizon leave their gaps whole."""
+def test_without_a_load_no_gap_is_lost() -> None:
     gap = [covered(-9, -6), covered(6, 9)]
     assert shown_gaps(gap, loads=[]) == [(-6, 6, False)]
 
 
-def test_one_window_has_no_gap() -> None:
-    """A single window is all that there is to cover, unless it is not proved."""
+def test_one_complete_window_has_no_gap() -> None:
     assert shown_gaps([covered(0, 24)]) == []
-    assert shown_gaps([unproved(-24, -1)]) == [(-24, -1, True)]
+    assert shown_gaps([incomplete(-24, -1)]) == [(-24, -1, True)]
 
 
 windows = st.builds(
@@ -131,15 +126,15 @@ windows = st.builds(
 
 
 def expected_gaps(coverage: Sequence[Row]) -> list[Gap]:
-    """Return the gaps, found hour by hour."""
+    """Compute the gaps hour by hour."""
     read = [(hours(row["covered_from"]), hours(row["covered_to"]), row) for row in coverage]
     read = [(first, last, row) for first, last, row in read if first < last]
     if not read:
         return []
     span = range(min(first for first, _, _ in read), max(last for _, last, _ in read))
-    proved = {n for first, last, row in read if row["is_complete"] for n in range(first, last)}
-    missing = [n for n in span if n not in proved]
-    # Neighbours differ from their place in the list by the same number, and lie on one side.
+    complete = {n for first, last, row in read if row["is_complete"] for n in range(first, last)}
+    missing = [n for n in span if n not in complete]
+    # In a run of hours, hour minus index is constant; the horizon (hour 0) splits a run.
     runs = groupby(enumerate(missing), key=lambda item: (item[1] - item[0], item[1] < 0))
     time_ranges = [[n for _, n in run] for _, run in runs]
     return [(time_range[0], time_range[-1] + 1, time_range[0] < 0) for time_range in time_ranges]
@@ -148,7 +143,6 @@ def expected_gaps(coverage: Sequence[Row]) -> list[Gap]:
 @settings(deadline=None, max_examples=100)
 @forall(coverage=st.lists(windows, max_size=8))
 def test_gaps_are_those_found_hour_by_hour(coverage: list[Row]) -> None:
-    """Whatever the windows, the gaps are the hours that none of them proves, in order, apart."""
     gaps = shown_gaps(coverage)
     assert gaps == expected_gaps(coverage)
     assert all(before[1] <= after[0] for before, after in pairwise(gaps))

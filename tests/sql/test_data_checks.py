@@ -1,12 +1,12 @@
-"""The data checks: each finds what it is for in the last load, and nothing in sound data."""
+"""The data checks: each finds its error in the last load, and nothing in sound data."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.sql_files import check_files
-from gaussdb_tasks.database.views import CheckFinding, Severity, run_checks
 from tests.support.sample_archive import (
     CREATED_AT,
     LOADED_AT,
@@ -18,44 +18,47 @@ from tests.support.sample_archive import (
     window,
 )
 
-LAST_NIGHT = LOADED_AT - timedelta(days=1)
+PREVIOUS_LOAD = LOADED_AT - timedelta(days=1)
 YESTERDAY = CREATED_AT - timedelta(days=1)
 OLD = CREATED_AT - timedelta(days=7)
-"""A start before those of all tasks that the last load brought."""
+"""A start earlier than any start in the last load."""
 
 Rows = dict[str, list[Row]]
 
 
 def sound_rows() -> Rows:
-    """Make two nights of a sound archive.
+    """Make a sound archive with two loads.
 
-    A task that changed last night, one that is new, one in flight that was seen again, and one of
-    the night before.
+    The last load observed a changed task, a new one and a running one; an older task is from the
+    load before.
     """
     changed = {"job_id": "changed", "created_at": YESTERDAY}
     before = {"created_at": YESTERDAY - timedelta(days=1)}
     in_flight = {"job_id": "in flight", "status": "Running", **before}
     old = {"job_id": "old", "created_at": OLD}
-    night_before = {"first_seen_at": LAST_NIGHT, "last_changed_at": LAST_NIGHT}
+    from_previous_load = {"first_seen_at": PREVIOUS_LOAD, "last_changed_at": PREVIOUS_LOAD}
     return {
-        "load_runs": [load_run(run_id="run-0", observed_at=LAST_NIGHT), load_run()],
+        "load_runs": [load_run(run_id="run-0", observed_at=PREVIOUS_LOAD), load_run()],
         "coverage": [
             window(
-                LAST_NIGHT - timedelta(days=1), LAST_NIGHT, run_id="run-0", observed_at=LAST_NIGHT
+                PREVIOUS_LOAD - timedelta(days=1),
+                PREVIOUS_LOAD,
+                run_id="run-0",
+                observed_at=PREVIOUS_LOAD,
             ),
-            window(LAST_NIGHT, LOADED_AT),
+            window(PREVIOUS_LOAD, LOADED_AT),
         ],
         "task_versions": [
-            version(**changed, status="Running", observed_at=LAST_NIGHT),
-            version(**in_flight, observed_at=LAST_NIGHT),
-            version(**old, observed_at=LAST_NIGHT),
+            version(**changed, status="Running", observed_at=PREVIOUS_LOAD),
+            version(**in_flight, observed_at=PREVIOUS_LOAD),
+            version(**old, observed_at=PREVIOUS_LOAD),
             version(**changed, version=2),
             version(job_id="new"),
         ],
         "tasks": [
-            task(**changed, version_count=2, version_hash="hash-2", first_seen_at=LAST_NIGHT),
-            task(**in_flight, **night_before),
-            task(**old, **night_before, last_seen_at=LAST_NIGHT),
+            task(**changed, version_count=2, version_hash="hash-2", first_seen_at=PREVIOUS_LOAD),
+            task(**in_flight, **from_previous_load),
+            task(**old, **from_previous_load, last_seen_at=PREVIOUS_LOAD),
             task(job_id="new"),
         ],
     }
@@ -71,20 +74,18 @@ def one_state(**columns: object) -> Rows:
 
 
 def found(rows: Rows) -> dict[str, int]:
-    """Return the checks that find something, and how many rows."""
+    """Return the checks with findings, and their row counts."""
     findings = run_checks(given(**rows).connection)
     return {finding.check_name: finding.row_count for finding in findings}
 
 
 def test_sound_data_have_no_findings() -> None:
-    """Nothing is found in a sound archive, in an empty one, and before the first load."""
     assert found(sound_rows()) == {}
     assert found({}) == {}
     assert found({"load_runs": [load_run()]}) == {}
 
 
 def test_each_check_has_a_severity_and_a_meaning() -> None:
-    """What a check means is one sentence, and those that stop a night are the seven named here."""
     heads = {file.name: file.text.splitlines()[:2] for file in check_files()}
     assert all(meaning.startswith("-- ") and meaning.endswith(".") for _, meaning in heads.values())
     fails = {name for name, (severity, _) in heads.items() if severity == "-- severity: fail"}
@@ -100,15 +101,13 @@ def test_each_check_has_a_severity_and_a_meaning() -> None:
 
 
 @pytest.mark.parametrize("job_id", ["changed", "new"])
-def test_a_version_that_is_there_twice(job_id: str) -> None:
-    """A version that a load wrote twice is found, of a new task and of a known one."""
+def test_a_duplicate_version_is_found(job_id: str) -> None:
     rows = sound_rows()
     rows["task_versions"] += [row for row in rows["task_versions"] if row["job_id"] == job_id][-1:]
     assert found(rows)["duplicate_version"] == 1
 
 
-def test_an_old_version_written_again_under_its_number() -> None:
-    """A version of the night before that this load wrote again is found."""
+def test_an_old_version_written_again_is_found() -> None:
     rows = sound_rows()
     again = rows["task_versions"][0] | {"observed_at": LOADED_AT, "version_hash": "other"}
     rows["task_versions"].append(again)
@@ -116,8 +115,7 @@ def test_an_old_version_written_again_under_its_number() -> None:
 
 
 @pytest.mark.parametrize("job_id", ["changed", "in flight", "new"])
-def test_a_task_that_is_there_twice(job_id: str) -> None:
-    """A task that was not merged but added is found, also if the load only confirmed it."""
+def test_a_duplicate_task_is_found(job_id: str) -> None:
     rows = sound_rows()
     rows["tasks"] += [row for row in rows["tasks"] if row["job_id"] == job_id]
     assert found(rows)["duplicate_task"] == 1
@@ -126,15 +124,16 @@ def test_a_task_that_is_there_twice(job_id: str) -> None:
 @pytest.mark.parametrize(
     "columns", [{"version_hash": "hash-1"}, {"version_count": 1}, {"job_id": "elsewhere"}]
 )
-def test_a_latest_state_that_is_not_the_newest_version(columns: dict[str, object]) -> None:
-    """A version that did not reach the latest states is found, whatever is wrong there."""
+def test_a_latest_state_that_differs_from_the_newest_version_is_found(
+    columns: dict[str, object],
+) -> None:
     rows = sound_rows()
     rows["tasks"][0].update(columns)
     assert found(rows)["latest_state_differs"] == 1
 
 
-def test_of_two_versions_in_one_load_the_newer_is_the_latest_state() -> None:
-    """A task that changed while it was read has two versions of one load; that is sound."""
+def test_two_versions_from_one_load_are_sound() -> None:
+    """A task can change while it is read."""
     rows = sound_rows()
     rows["task_versions"].append(version(job_id="new", version=2))
     rows["tasks"][-1].update(version_count=2, version_hash="hash-2")
@@ -142,8 +141,7 @@ def test_of_two_versions_in_one_load_the_newer_is_the_latest_state() -> None:
 
 
 @pytest.mark.parametrize("missing", [0, 3])
-def test_a_version_that_is_missing(missing: int) -> None:
-    """A version that is gone is found, also if another is there twice."""
+def test_a_missing_version_is_found(missing: int) -> None:
     rows = sound_rows()
     rows["task_versions"].append(version(job_id="changed", created_at=YESTERDAY, version=3))
     rows["tasks"][0].update(version_count=3, version_hash="hash-3")
@@ -154,8 +152,8 @@ def test_a_version_that_is_missing(missing: int) -> None:
     assert found(rows)["missing_version"] == 1
 
 
-def test_a_version_that_repeats_the_one_before() -> None:
-    """A version with the content of the one before is no change; one that returns to it is."""
+def test_a_version_equal_to_the_one_before_is_found() -> None:
+    """A version that returns to an earlier state is sound."""
     rows = sound_rows()
     rows["task_versions"][3]["version_hash"] = rows["tasks"][0]["version_hash"] = "hash-1"
     assert found(rows) == {"repeated_version": 1}
@@ -178,18 +176,18 @@ def test_a_version_that_repeats_the_one_before() -> None:
         ({"total_count": None}, False),
     ],
 )
-def test_a_complete_window_that_lacks_tasks(
+def test_a_complete_window_that_lacks_tasks_is_found(
     columns: dict[str, object],
     expected: bool,  # noqa: FBT001
 ) -> None:
-    """A window is not complete if the API counts more in it, unless its counts are no counts."""
+    """It is not found if the API's counts are not usable."""
     rows: Rows = {
         "load_runs": [
             load_run(),
             load_run(run_id="uncounted", is_count_usable=False),
             load_run(run_id="undecided", is_count_usable=None),
         ],
-        "coverage": [window(LAST_NIGHT, LOADED_AT, **columns)],
+        "coverage": [window(PREVIOUS_LOAD, LOADED_AT, **columns)],
     }
     assert ("complete_window_lacks_tasks" in found(rows)) is expected
 
@@ -202,8 +200,7 @@ def test_a_complete_window_that_lacks_tasks(
         {"status": None, "duration_ms": 0},
     ],
 )
-def test_a_duration_that_cannot_be(columns: dict[str, object]) -> None:
-    """No task takes less than no time, and none that has not finished has taken any."""
+def test_an_impossible_duration_is_found(columns: dict[str, object]) -> None:
     assert found(one_state(**columns))["impossible_duration"] == 1
 
 
@@ -217,8 +214,7 @@ def test_a_duration_that_cannot_be(columns: dict[str, object]) -> None:
         ("undocumented_status", {"status": None}),
     ],
 )
-def test_what_the_api_says_that_is_odd(name: str, columns: dict[str, object]) -> None:
-    """What is odd in a record is found, and nothing else with it."""
+def test_an_odd_record_is_found_by_one_check_only(name: str, columns: dict[str, object]) -> None:
     assert found(one_state(duration_ms=None, **columns)) == {name: 1}
 
 
@@ -231,13 +227,12 @@ def test_what_the_api_says_that_is_odd(name: str, columns: dict[str, object]) ->
         {"status": "Completed", "duration_ms": 0},
     ],
 )
-def test_what_is_not_odd(columns: dict[str, object]) -> None:
-    """A running task's end is a plan, statuses are read without case, and an end may be a start."""
+def test_valid_records_have_no_findings(columns: dict[str, object]) -> None:
+    """The end of a running task is an estimate; the case of a status does not matter."""
     assert found(one_state(**columns)) == {}
 
 
-def test_a_job_with_two_starts() -> None:
-    """A job_id with two starts is told, since it counts as two tasks; in two projects it is two."""
+def test_a_job_id_with_two_starts_is_found() -> None:
     rows = sound_rows()
     other_start = {"job_id": "changed", "version_count": 1}
     rows["tasks"].append(task(**other_start))
@@ -246,10 +241,10 @@ def test_a_job_with_two_starts() -> None:
     assert found(rows) == {}
 
 
-def test_what_an_earlier_load_brought_is_not_looked_at_again() -> None:
-    """A check asks about the last load only, whose cost does not grow with the archive."""
+def test_checks_look_at_the_last_load_only() -> None:
+    """Their cost must not grow with the archive."""
     rows = sound_rows()
-    seen = {"last_changed_at": LAST_NIGHT, "last_seen_at": LAST_NIGHT}
+    seen = {"last_changed_at": PREVIOUS_LOAD, "last_seen_at": PREVIOUS_LOAD}
     states: list[Row] = [
         {"job_id": "negative", "duration_ms": -1},
         {"job_id": "negative", "duration_ms": -1},
@@ -261,16 +256,15 @@ def test_what_an_earlier_load_brought_is_not_looked_at_again() -> None:
     ]
     old_states = [{"created_at": OLD, **state} for state in states]
     rows["tasks"] += [task(**state, **seen, version_count=9) for state in old_states]
-    rows["task_versions"] += [version(**state, observed_at=LAST_NIGHT) for state in old_states]
-    rows["task_versions"] += [version(version=2, created_at=OLD, observed_at=LAST_NIGHT)]
+    rows["task_versions"] += [version(**state, observed_at=PREVIOUS_LOAD) for state in old_states]
+    rows["task_versions"] += [version(version=2, created_at=OLD, observed_at=PREVIOUS_LOAD)]
     rows["coverage"][0]["total_count"] = 9
     assert found(rows) == {}
-    as_of_last_night = rows | {"load_runs": rows["load_runs"][:1]}
-    assert len(found(as_of_last_night)) == len(check_files())
+    as_of_previous_load = rows | {"load_runs": rows["load_runs"][:1]}
+    assert len(found(as_of_previous_load)) == len(check_files())
 
 
-def test_a_finding_says_what_was_found() -> None:
-    """A finding carries the check's name, severity and meaning, the count, and the first rows."""
+def test_a_finding_has_the_check_the_count_and_the_first_rows() -> None:
     starts = [CREATED_AT + timedelta(seconds=n) for n in range(12_345)]
     rows: dict[str, Any] = {
         "load_runs": [load_run()],
@@ -285,8 +279,7 @@ def test_a_finding_says_what_was_found() -> None:
     assert finding.first_rows[0].endswith(", status=Paused")
 
 
-def test_findings_come_in_order_of_their_checks() -> None:
-    """Findings are sorted by the check's name, so that two reports can be compared."""
+def test_findings_are_sorted_by_check() -> None:
     rows = one_state(status="Paused", duration_ms=-1)
     rows["tasks"] *= 2
     findings: tuple[CheckFinding, ...] = run_checks(given(**rows).connection)

@@ -1,4 +1,4 @@
-"""The views ``task_durations_by_...``: how long finished tasks took, against plain Python."""
+"""The views ``task_durations_by_...``, compared with plain Python."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from tests.support.task_groups import GROUPS, Key, any_tasks, group_tasks, shown
 
 
 def percentile(fraction: float) -> Callable[[Sequence[float]], float]:
-    """Return what interpolates between the values around a rank, as percentile_cont is defined."""
+    """Interpolate between the values around a rank, as percentile_cont does."""
 
     def interpolate(values: Sequence[float]) -> float:
         ordered = sorted(values)
@@ -53,15 +53,14 @@ def shown_durations(group: str, tasks: Sequence[Row]) -> dict[Key, list[float]]:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_durations_by_hand(group: str) -> None:
-    """Five tasks that took 1 to 5 seconds have these percentiles, in every grouping."""
+    """Five tasks of 1 to 5 seconds have these percentiles in every grouping."""
     tasks = [task(job_id=f"job-{n}", duration_ms=n * 1000) for n in (4, 1, 5, 2, 3)]
     (measures,) = shown_durations(group, tasks).values()
     assert measures == pytest.approx([5, 1.0, 3.0, 3.0, 4.6, 4.8, 4.96, 5.0])
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_one_task_is_its_own_distribution(group: str) -> None:
-    """Every measure of a single task is its duration."""
+def test_every_measure_of_a_single_task_is_its_duration(group: str) -> None:
     (measures,) = shown_durations(group, [task(duration_ms=1_234)]).values()
     assert measures == [1, *[1.234] * 7]
 
@@ -78,7 +77,6 @@ def test_one_task_is_its_own_distribution(group: str) -> None:
 def test_only_finished_tasks_with_a_duration_are_measured(
     group: str, columns: dict[str, object]
 ) -> None:
-    """A task in flight has no duration yet, and one without a duration makes no group."""
     assert shown_durations(group, [task(**columns)]) == {}
     (measures,) = shown_durations(group, [task(job_id="job-2"), task(**columns)]).values()
     assert measures == [1, *[60.0] * 7]
@@ -86,8 +84,7 @@ def test_only_finished_tasks_with_a_duration_are_measured(
 
 @settings(deadline=None, max_examples=50)
 @forall(tasks=any_tasks())
-def test_durations_are_those_of_plain_python(tasks: list[Row]) -> None:
-    """Whatever the tasks, each view groups and measures them as the model does."""
+def test_durations_equal_those_of_plain_python(tasks: list[Row]) -> None:
     archive = given(tasks=tasks)
     for group in GROUPS:
         shown = shown_groups(archive, f"task_durations_{group}", MEASURES)

@@ -1,4 +1,4 @@
-"""The views ``failure_rates_by_...``: how often finished tasks failed, against plain Python."""
+"""The views ``failure_rates_by_...``, compared with plain Python."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MEASURES = (
 
 
 def wilson(failed: int, finished: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval as textbooks write it, kept within 0 and 1."""
+    """Return the 95 % Wilson score interval in its textbook form, limited to 0 and 1."""
     z = NormalDist().inv_cdf(0.975)
     rate = failed / finished
     centre = rate + z**2 / (2 * finished)
@@ -47,7 +47,7 @@ def shown_rates(group: str, tasks: Sequence[Row]) -> dict[Key, list[float]]:
 
 
 def tasks_with(**count_by_status: int) -> list[Row]:
-    """Make so many tasks of each status."""
+    """Make this number of tasks of each status."""
     return [
         task(job_id=f"{status}-{n}", status=status)
         for status, count in count_by_status.items()
@@ -63,8 +63,7 @@ def test_rates_by_hand(group: str) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_tasks_in_flight_never_count(group: str) -> None:
-    """Running tasks are in no denominator and make no group."""
+def test_running_tasks_do_not_count(group: str) -> None:
     assert shown_rates(group, tasks_with(Running=3)) == {}
     (measures,) = shown_rates(group, tasks_with(Running=3, Failed=1)).values()
     assert measures[:3] == [1, 1, 1.0]
@@ -72,15 +71,13 @@ def test_tasks_in_flight_never_count(group: str) -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize("duration_ms", [None, 0])
-def test_a_task_counts_whatever_its_duration(group: str, duration_ms: int | None) -> None:
-    """Whether a task failed does not depend on whether its duration is known."""
+def test_a_task_without_a_duration_counts(group: str, duration_ms: int | None) -> None:
     (measures,) = shown_rates(group, [task(status="Failed", duration_ms=duration_ms)]).values()
     assert measures[:2] == [1, 1]
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_one_task_says_little(group: str) -> None:
-    """A single task gives a wide interval, which does not reach beyond 0 and 1."""
+def test_a_single_task_has_a_wide_interval_within_0_and_1(group: str) -> None:
     (never,) = shown_rates(group, tasks_with(Completed=1)).values()
     (always,) = shown_rates(group, tasks_with(Failed=1)).values()
     assert never == pytest.approx([1, 0, 0.0, 0.0, 0.793], abs=5e-4)
@@ -89,8 +86,9 @@ def test_one_task_says_little(group: str) -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize(("status", "rate"), [("Completed", 0.0), ("Failed", 1.0)])
-def test_rounding_does_not_show_in_bounds(group: str, status: str, rate: float) -> None:
-    """Where none or all failed, one bound is the rate itself, however many tasks there are."""
+def test_without_failures_or_successes_one_limit_equals_the_rate(
+    group: str, status: str, rate: float
+) -> None:
     tasks = [
         task(job_id=f"{count}-{n}", task_name=str(count), instance_id=str(count), status=status)
         for count in range(1, 60)
@@ -104,8 +102,7 @@ def test_rounding_does_not_show_in_bounds(group: str, status: str, rate: float) 
 
 @settings(deadline=None, max_examples=50)
 @forall(tasks=any_tasks())
-def test_rates_are_those_of_plain_python(tasks: list[Row]) -> None:
-    """Whatever the tasks, each view groups and counts them as the model does."""
+def test_rates_equal_those_of_plain_python(tasks: list[Row]) -> None:
     archive = given(tasks=tasks)
     for group in GROUPS:
         shown = shown_groups(archive, f"failure_rates_{group}", MEASURES)

@@ -1,4 +1,4 @@
-"""The view ``failure_reasons``: one row a kind of reason, with what differs masked."""
+"""The view ``failure_reasons``: one row per pattern of reasons, with details masked."""
 
 from datetime import timedelta
 
@@ -45,14 +45,13 @@ def failed(job_id: str, fail_reason: str | None, **columns: object) -> dict[str,
         (" \n ", NO_REASON),
     ],
 )
-def test_what_differs_is_masked(reason: str | None, pattern: str) -> None:
-    """Ids, addresses, names and numbers are masked; words and error codes stay."""
+def test_ids_addresses_names_and_numbers_are_masked(reason: str | None, pattern: str) -> None:
+    """Words and error codes stay."""
     row = given(tasks=[failed("job-1", reason)]).only_row("failure_reasons")
     assert row["reason_pattern"] == pattern
 
 
-def test_reasons_of_a_kind_are_one_row() -> None:
-    """Reasons that differ in numbers only are counted together, and shares add up to one."""
+def test_reasons_with_the_same_pattern_are_one_row() -> None:
     minutes = [CREATED_AT + timedelta(minutes=minute) for minute in range(10)]
     rows = given(
         tasks=[
@@ -84,8 +83,7 @@ def test_reasons_of_a_kind_are_one_row() -> None:
     ]
 
 
-def test_without_an_end_a_task_failed_when_it_was_started() -> None:
-    """The start stands in for an end that is not known."""
+def test_a_task_without_an_end_failed_at_its_start() -> None:
     row = given(
         tasks=[failed("job-1", "x", created_at=at("2026-01-01 12:00"), duration_ms=None)]
     ).only_row("failure_reasons")
@@ -94,6 +92,5 @@ def test_without_an_end_a_task_failed_when_it_was_started() -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_example_does_not_depend_on_the_order_of_rows(order: int) -> None:
-    """Of reasons that came at the same time, the same one is always the example."""
     tasks = [failed(f"job-{n}", f"node {n}") for n in range(1, 6)]
     assert given(tasks=tasks[::order]).only_row("failure_reasons")["example"] == "node 5"

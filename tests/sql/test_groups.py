@@ -1,4 +1,4 @@
-"""What the views of durations and of failure rates have in common: their groups."""
+"""The groups of the views of durations and of failure rates."""
 
 from datetime import date, timedelta
 
@@ -21,7 +21,7 @@ MEASURES = pytest.mark.parametrize("measure", ["task_durations", "failure_rates"
 def test_days_weeks_and_months_around_new_year(
     measure: str, period: str, expected: list[str]
 ) -> None:
-    """A week that spans two years is one week, named by its Monday; a month by its first day."""
+    """A week that spans two years is one week, with the date of its Monday."""
     starts = ["2026-12-31 23:59", "2027-01-01 00:00", "2027-01-03 23:59", "2027-01-04 00:00"]
     archive = given(tasks=[task(job_id=start, created_at=at(start)) for start in starts])
     column = "created_date" if period == "day" else f"created_{period}"
@@ -31,8 +31,8 @@ def test_days_weeks_and_months_around_new_year(
 
 @MEASURES
 @pytest.mark.parametrize("group", ["name", "day", "week", "month"])
-def test_a_label_stands_beside_each_name(measure: str, group: str) -> None:
-    """Groups by name carry the label of the kind, and tasks without a name are a group."""
+def test_each_name_has_its_label(measure: str, group: str) -> None:
+    """Tasks without a name are a group."""
     archive = given(
         tasks=[task(), task(job_id="job-2", task_name=None), task(job_id="job-3", task_name="X")],
         task_types=[task_type("CreateGaussDBV5Instance", "Create an instance", "create")],
@@ -45,7 +45,6 @@ def test_a_label_stands_beside_each_name(measure: str, group: str) -> None:
 
 @MEASURES
 def test_projects_share_a_group_by_name_and_not_by_instance(measure: str) -> None:
-    """Names are counted over all projects; an instance belongs to one."""
     archive = given(
         tasks=[
             task(),
@@ -58,8 +57,8 @@ def test_projects_share_a_group_by_name_and_not_by_instance(measure: str) -> Non
 
 
 @MEASURES
-def test_an_instance_bears_its_latest_name(measure: str) -> None:
-    """An instance that was renamed is one row; a task in flight or unnamed may be the latest."""
+def test_an_instance_has_its_latest_name(measure: str) -> None:
+    """The latest task with a name counts, also if it is running."""
     later, latest = CREATED_AT + timedelta(days=2), CREATED_AT + timedelta(days=3)
     archive = given(
         tasks=[
@@ -76,8 +75,7 @@ def test_an_instance_bears_its_latest_name(measure: str) -> None:
 
 @MEASURES
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_names_at_one_time_the_same_one_is_shown(measure: str, order: int) -> None:
-    """Two tasks that were started together do not make the name a matter of chance."""
+def test_the_name_does_not_depend_on_the_order_of_rows(measure: str, order: int) -> None:
     tasks = [task(job_id=f"job-{n}", instance_name=f"name-{n}") for n in range(1, 6)]
     archive = given(tasks=tasks[::order])
     assert archive.only_row(f"{measure}_by_instance")["instance_name"] == "name-5"

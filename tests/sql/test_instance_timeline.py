@@ -18,8 +18,7 @@ from tests.support.sample_archive import (
 from tests.support.task_groups import any_tasks
 
 
-def test_a_task_is_shown_with_its_columns() -> None:
-    """A row says what was done, when, how long it took, and with what result."""
+def test_a_task_has_these_columns() -> None:
     archive = given(
         tasks=[task(status="Failed", fail_reason="No space left")],
         task_types=[task_type("CreateGaussDBV5Instance", "Create an instance", "create")],
@@ -48,8 +47,7 @@ def test_a_task_is_shown_with_its_columns() -> None:
 
 
 @given_any(any_tasks())
-def test_any_tasks_are_in_order_as_in_plain_python(tasks: list[Row]) -> None:
-    """Each task appears once; read in the view's order, instances follow each other by start."""
+def test_the_order_equals_that_of_plain_python(tasks: list[Row]) -> None:
     (file,) = (file for file in view_files() if file.name == "instance_timeline")
 
     def place(row: Row) -> tuple[Any, ...]:

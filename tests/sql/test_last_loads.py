@@ -1,19 +1,18 @@
-"""The view ``last_loads``: one row a project, its last load that did not fail."""
+"""The view ``last_loads``: each project's last load that did not fail."""
 
 from datetime import timedelta
 
 from tests.support.sample_archive import LOADED_AT, at, given, load_run
 
-NEXT_NIGHT = LOADED_AT + timedelta(days=1)
+NEXT_LOAD = LOADED_AT + timedelta(days=1)
 
 
 def test_the_last_load_that_did_not_fail_counts() -> None:
-    """An incomplete load counts, a failed one does not, and projects are kept apart."""
     archive = given(
         load_runs=[
             load_run(),
-            load_run(run_id="run-2", observed_at=NEXT_NIGHT, outcome="incomplete"),
-            load_run(run_id="run-3", observed_at=NEXT_NIGHT + timedelta(days=1), outcome="failed"),
+            load_run(run_id="run-2", observed_at=NEXT_LOAD, outcome="incomplete"),
+            load_run(run_id="run-3", observed_at=NEXT_LOAD + timedelta(days=1), outcome="failed"),
             load_run(region="eu-nl"),
             load_run(project_id="project-2", outcome="failed"),
         ]
@@ -26,13 +25,11 @@ def test_the_last_load_that_did_not_fail_counts() -> None:
 
 
 def test_the_horizon_is_measured_from_the_clock_of_the_load() -> None:
-    """The earliest time remembered is the load's clock less its horizon, to the millisecond."""
     row = given(load_runs=[load_run(horizon_ms=31 * 86_400_000 + 1)]).only_row("last_loads")
     assert row["horizon_from"] == at("2026-02-28 01:59:59.999")
 
 
-def test_the_order_of_loads_is_not_that_of_their_clocks() -> None:
-    """A load whose clock ran ahead was still before the one that came after it."""
+def test_the_load_number_determines_the_order_not_the_clock() -> None:
     ahead = load_run(observed_at=LOADED_AT + timedelta(days=400), load_number=1)
     archive = given(load_runs=[load_run(run_id="run-2", load_number=2), ahead])
     assert archive.only_row("last_loads")["run_id"] == "run-2"

@@ -1,4 +1,4 @@
-"""The view ``nightly_changes``: what the last load brought."""
+"""The view ``nightly_changes``: the tasks that the last load found changed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -27,12 +27,12 @@ FLAGS = ("is_new", "is_changed", "is_ended", "is_failed", "is_vanished", "is_rea
 
 
 def flags(row: Row) -> set[str]:
-    """Return the names of the flags that a row bears."""
+    """Return the names of the flags that are set in a row."""
     return {name for name in FLAGS if row[name]}
 
 
 def states(*statuses: str | None) -> dict[str, list[Row]]:
-    """Make a task that was seen in each status in turn, the last one by the last load."""
+    """Make a task with a version for each status; the last load observed the last one."""
     is_known = len(statuses) > 1
     return {
         "tasks": [
@@ -65,18 +65,17 @@ def states(*statuses: str | None) -> dict[str, list[Row]]:
         ([None], {"is_new"}),
     ],
 )
-def test_a_state_that_is_new_says_what_it_brought(
+def test_flags_compare_the_latest_state_with_the_one_before(
     statuses: list[str | None], expected: set[str]
 ) -> None:
-    """New, changed, ended and failed are told from the state before the latest."""
     row = given(**states(*statuses), load_runs=[load_run()]).only_row("nightly_changes")
     assert flags(row) == expected
     assert row["status"] == statuses[-1]
     assert row["previous_status"] == (statuses[-2] if len(statuses) > 1 else None)
 
 
-def test_what_earlier_loads_brought_is_not_shown() -> None:
-    """Only the last load that did not fail counts, of each project its own."""
+def test_only_changes_of_the_last_load_are_shown() -> None:
+    """A failed load does not count; each project has its own last load."""
     seen_earlier = {"first_seen_at": EARLIER, "last_changed_at": EARLIER}
     archive = given(
         tasks=[
@@ -103,8 +102,7 @@ def test_what_earlier_loads_brought_is_not_shown() -> None:
     assert shown == {"tonight": LOADED_AT, "of another project": EARLIER}
 
 
-def test_what_is_gone_or_back_is_shown() -> None:
-    """Deleted, back unchanged, and back in a new state: one row each, with the flags of it."""
+def test_deleted_and_reappeared_tasks_are_shown() -> None:
     before = {"first_seen_at": EARLIER, "last_changed_at": EARLIER}
     returned = {"vanished_at": EARLIER, "reappeared_at": LOADED_AT}
     archive = given(
@@ -129,7 +127,6 @@ def test_what_is_gone_or_back_is_shown() -> None:
 
 
 def test_a_row_has_the_columns_of_the_task() -> None:
-    """Who, what, where and how long, beside the flags."""
     archive = given(tasks=[task()], load_runs=[load_run()])
     row = archive.only_row("nightly_changes")
     assert {name: value for name, value in row.items() if name not in FLAGS} == {
@@ -151,8 +148,7 @@ def test_a_row_has_the_columns_of_the_task() -> None:
     }
 
 
-def test_counts_are_those_that_the_load_itself_reports(tmp_path: Path) -> None:
-    """After each of three nights the view shows what the load's own summary counts."""
+def test_counts_equal_those_of_the_load_report(tmp_path: Path) -> None:
     early, late = NIGHT - 9 * HOUR, NIGHT - 3 * HOUR
     world = FixedWorld({PROJECT: [record(n, early, early + HOUR) for n in range(1, 6)]})
     world.add(PROJECT, record(6, late, None, status="Running"))

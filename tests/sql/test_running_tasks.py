@@ -1,4 +1,4 @@
-"""The view ``running_tasks``: one row a task in flight."""
+"""The view ``running_tasks``: one row per unfinished task."""
 
 from datetime import timedelta
 
@@ -17,8 +17,7 @@ from tests.support.sample_archive import (
 )
 
 
-def test_a_task_in_flight_is_shown_with_its_columns() -> None:
-    """Age is measured at the last load, and what is typical is the p95 of its name."""
+def test_a_running_task_has_these_columns() -> None:
     archive = given(
         tasks=[
             task(status="Running", progress_percent=60.0),
@@ -54,8 +53,7 @@ def test_a_task_in_flight_is_shown_with_its_columns() -> None:
     }
 
 
-def test_only_what_neither_finished_nor_vanished_runs() -> None:
-    """Finished and deleted tasks are not in flight; a status nobody knows is."""
+def test_only_tasks_that_neither_finished_nor_vanished_are_shown() -> None:
     archive = given(
         tasks=[
             task(job_id="finished"),
@@ -74,8 +72,7 @@ def test_only_what_neither_finished_nor_vanished_runs() -> None:
     assert job_ids == {"back", "unknown", "without"}
 
 
-def test_a_task_lost_from_sight_stays() -> None:
-    """A task that left the horizon unfinished is shown, and said to be lost."""
+def test_a_task_outside_the_horizon_stays() -> None:
     started = LOADED_AT - HORIZON - timedelta(hours=1)
     row = given(
         tasks=[
@@ -91,8 +88,7 @@ def test_a_task_lost_from_sight_stays() -> None:
     ("age", "is_overdue"),
     [(timedelta(seconds=60), False), (timedelta(seconds=60, microseconds=1), True)],
 )
-def test_overdue_is_older_than_typical(age: timedelta, is_overdue: bool) -> None:  # noqa: FBT001
-    """A task is overdue from the first microsecond beyond what is typical."""
+def test_a_task_is_overdue_if_older_than_typical(age: timedelta, is_overdue: bool) -> None:  # noqa: FBT001
     row = given(
         tasks=[
             task(status="Running", created_at=LOADED_AT - age),
@@ -104,8 +100,7 @@ def test_overdue_is_older_than_typical(age: timedelta, is_overdue: bool) -> None
     assert row["is_overdue"] is is_overdue
 
 
-def test_a_task_without_a_name_is_compared_with_its_like() -> None:
-    """What is typical of tasks without a name is known too."""
+def test_a_task_without_a_name_is_compared_with_others_without_a_name() -> None:
     row = given(
         tasks=[
             task(status="Running", task_name=None),
@@ -116,8 +111,7 @@ def test_a_task_without_a_name_is_compared_with_its_like() -> None:
     assert row["typical_seconds"] == 5.0
 
 
-def test_what_is_unknown_stays_unknown() -> None:
-    """Without a finished task of the name nothing is typical, and without a load nothing ages."""
+def test_age_and_typical_duration_can_be_unknown() -> None:
     row = given(tasks=[task(status="Running")]).only_row("running_tasks")
     unknown = ("age_seconds", "typical_seconds", "leaves_horizon_at")
     assert [row[name] for name in unknown] == [None] * 3

@@ -1,19 +1,19 @@
-"""The saved questions: each can be asked, and those on which much depends answer right."""
+"""The saved questions: each runs, and the important ones give the right answers."""
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.database.saved_questions import saved_questions
 from gaussdb_tasks.database.sql_files import view_files
-from gaussdb_tasks.demo_loads import load_nights, nights_before
-from gaussdb_tasks.model.times import parse_instant
+from gaussdb_tasks.model.times import from_datetime
 from tests.support import ROOT
+from tests.support.invented_archive import LAST_LOAD
 from tests.support.sample_archive import (
     Archive,
     Row,
@@ -28,25 +28,22 @@ from tests.support.sample_archive import (
 
 QUESTIONS = {question.name: question for question in saved_questions()}
 
-# In the demo nothing is lost, nothing is unreadable, and no reason appears for the first time.
-NOTHING_TO_SHOW = {"gaps", "unreadable_records", "new_reasons", "instances_without_backup"}
+# The invented archive has no such rows.
+NOTHING_TO_SHOW = {"failed_last_night", "lost_from_sight", "new_reasons"}
 
-CLOCK = parse_instant("2026-03-18T12:00:00Z", option="CLOCK")
+NOW = from_datetime(LAST_LOAD.replace(tzinfo=UTC))
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The demo's database, as the command opens it."""
-    folder = tmp_path_factory.mktemp("demo")
-    for _ in load_nights(folder, nights_before(CLOCK, 7), seed=0, tasks_per_day=40):
-        pass
-    with open_to_ask(DataDir(folder).database, CLOCK) as connection:
+def invented(invented_archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the invented archive as the command does."""
+    with open_for_queries(invented_archive, NOW) as connection:
         yield connection
 
 
 def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
-    """Ask a saved question of an archive."""
-    cursor = ask(archive.connection, name, variables)
+    """Return the answer of a saved question as rows."""
+    cursor = run_query(archive.connection, name, variables)
     names = [column[0] for column in cursor.description or ()]
     rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
     for variable in variables:
@@ -54,29 +51,25 @@ def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
     return rows
 
 
-def test_there_are_enough_and_none_hides_a_view() -> None:
-    """At least 25, by names of their own."""
+def test_there_are_many_questions_and_none_has_the_name_of_a_view() -> None:
     assert len(QUESTIONS) >= 25
     assert not QUESTIONS.keys() & {file.name for file in view_files()}
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_has_an_answer_in_the_demo(demo: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Each is asked as the command asks it, and has something to show where there is anything."""
-    rows = ask(demo, name).fetchall()
+def test_a_question_has_an_answer(invented: duckdb.DuckDBPyConnection, name: str) -> None:
+    rows = run_query(invented, name).fetchall()
     assert rows or name in NOTHING_TO_SHOW
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_can_be_asked_before_there_is_anything_to_tell(name: str) -> None:
-    """An archive without tasks, and one without loads, answer nothing or zeros, but no error."""
+def test_a_question_has_no_error_without_tasks_or_without_loads(name: str) -> None:
     answer(given(load_runs=[load_run()]), name)
     answer(given(), name)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_an_answer_has_an_order_and_what_can_be_set_is_said(name: str) -> None:
-    """The answer is the same each time; each parameter is one of the SQL's variables."""
+def test_an_answer_is_sorted_and_every_variable_is_a_documented_parameter(name: str) -> None:
     question = QUESTIONS[name]
     assert re.search(r"^order by ", question.sql, re.MULTILINE)
     assert set(re.findall(r"getvariable\('(\w+)'\)", question.sql)) == set(question.parameters)
@@ -98,13 +91,13 @@ def test_an_answer_has_an_order_and_what_can_be_set_is_said(name: str) -> None:
         ([], None, False, 0),
     ],
 )
-def test_a_month_is_complete_only_if_all_of_it_was_proved_read(
+def test_a_month_is_complete_only_if_windows_cover_all_of_it(
     windows: list[tuple[str, str]],
     rejected_at: str | None,
-    is_complete: bool,  # noqa: FBT001 - what is expected
+    is_complete: bool,  # noqa: FBT001 - the expected value
     gap_count: int,
 ) -> None:
-    """From its first moment to its last, without a gap, and with no record that nobody can read."""
+    """A gap or a rejected record makes the month incomplete."""
     archive = given(
         load_runs=[load_run(observed_at=at("2026-04-02"))],
         coverage=[
@@ -123,7 +116,6 @@ def test_a_month_is_complete_only_if_all_of_it_was_proved_read(
 
 
 def test_a_month_that_is_not_over_is_not_complete() -> None:
-    """What is still to come cannot have been read."""
     archive = given(
         load_runs=[load_run(observed_at=at("2026-04-02"))],
         coverage=[window(at("2026-02-20"), at("2026-04-02"), observed_at=at("2026-04-02"))],
@@ -133,7 +125,6 @@ def test_a_month_that_is_not_over_is_not_complete() -> None:
 
 
 def test_the_history_of_an_instance_is_found_by_any_of_its_names_and_by_its_id() -> None:
-    """Each gives every task of that instance and no other, in order."""
     archive = given(
         tasks=[
             task(job_id="2", created_at=at("2026-03-02"), instance_id="id-1", instance_name="new"),
@@ -157,16 +148,15 @@ def test_the_history_of_an_instance_is_found_by_any_of_its_names_and_by_its_id()
         ("2026-03-16 05:59", "2026-03-16 07:00", True),
         ("2026-03-16 06:00", "2026-03-16 07:00", False),
         ("2026-03-08 20:00", "2026-03-08 21:00", False),
-        ("2026-03-08 20:00", None, True),  # runs ever since
+        ("2026-03-08 20:00", None, True),  # still running
         ("2026-03-16 08:00", None, False),
     ],
 )
-def test_last_sunday_night_is_the_one_before_the_newest_load(
+def test_last_sunday_night_lasts_from_sunday_evening_to_monday_morning(
     created_at: str,
     ended_at: str | None,
-    is_shown: bool,  # noqa: FBT001 - what is expected
+    is_shown: bool,  # noqa: FBT001 - the expected value
 ) -> None:
-    """From 18:00 on Sunday until 06:00 on Monday, whatever ran in it."""
     start = at(created_at)
     duration = None if ended_at is None else (at(ended_at) - start) // timedelta(milliseconds=1)
     status = "Completed" if ended_at else "Running"
@@ -178,7 +168,7 @@ def test_last_sunday_night_is_the_one_before_the_newest_load(
 
 
 def test_a_sunday_night_that_is_not_over_is_not_the_last() -> None:
-    """A load at two o'clock on Monday shows the week before; one at six shows the night itself."""
+    """A load at 02:00 on Monday shows the week before; a load at 06:00 shows that night."""
     for loaded_at, shown in (("2026-03-16 02:00", "old"), ("2026-03-16 06:00", "new")):
         archive = given(
             tasks=[
@@ -190,8 +180,8 @@ def test_a_sunday_night_that_is_not_over_is_not_the_last() -> None:
         assert [row["task_label"] for row in answer(archive, "last_sunday_night")] == [shown]
 
 
-def test_an_instance_without_a_recent_backup_is_named() -> None:
-    """A backup that failed is none, a deleted instance needs none; days can be set."""
+def test_instances_without_a_recent_successful_backup_are_listed() -> None:
+    """A deleted instance needs no backup; the number of days can be set."""
     loaded_at = at("2026-03-31")
 
     def backup(number: int, days_ago: int, status: str = "Completed") -> Row:
@@ -216,7 +206,6 @@ def test_an_instance_without_a_recent_backup_is_named() -> None:
 
 
 def test_the_worst_week_is_the_one_with_most_failures() -> None:
-    """Its failures by kind and reason, and none of another week."""
     weeks = {"2026-03-02": 2, "2026-03-09": 3, "2026-03-22": 1}
     archive = given(
         tasks=[
@@ -237,8 +226,7 @@ def test_the_worst_week_is_the_one_with_most_failures() -> None:
     }
 
 
-def test_a_question_finds_its_file_in_a_checkout() -> None:
-    """Every file in the folder is a question."""
+def test_every_file_of_the_folder_is_a_question() -> None:
     folder = ROOT / "sql" / "examples"
     assert {path.stem for path in folder.glob("*.sql")} == QUESTIONS.keys()
 

@@ -1,4 +1,4 @@
-"""How views are found, put in order and made, and what is said of SQL that is wrong."""
+"""Reading, ordering and creating the views, and the errors of wrong SQL files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gaussdb_tasks.database import sql_files
-from gaussdb_tasks.database import views as objects
+from gaussdb_tasks.database import checks, sql_files, views
+from gaussdb_tasks.database.checks import run_checks
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
-from gaussdb_tasks.database.views import apply_views, in_dependency_order, run_checks
+from gaussdb_tasks.database.views import apply_views, in_dependency_order
 from tests.support.sample_archive import Archive, given, task
 
 
@@ -18,18 +18,17 @@ def view(name: str, query: str) -> SqlFile:
     return SqlFile(name, f"create or replace view main.{name} as\n{query};\n")
 
 
-def names(views: Iterable[SqlFile]) -> list[str]:
-    """Return the views' names."""
-    return [file.name for file in views]
+def names(files: Iterable[SqlFile]) -> list[str]:
+    """Return the names of SQL files."""
+    return [file.name for file in files]
 
 
-def use_views(monkeypatch: pytest.MonkeyPatch, *views: SqlFile) -> None:
-    """Let these be the files of views."""
-    monkeypatch.setattr(objects, "view_files", lambda: views)
+def use_views(monkeypatch: pytest.MonkeyPatch, *files: SqlFile) -> None:
+    """Replace the files of views by these."""
+    monkeypatch.setattr(views, "view_files", lambda: files)
 
 
-def test_files_are_those_of_the_folder() -> None:
-    """Every file of sql/ is read, views and checks apart, named without the ending."""
+def test_every_file_of_the_folder_is_read() -> None:
     folder = Path(str(sql_files._sql_folder()))
     assert names(view_files()) == sorted(path.stem for path in folder.glob("*.sql"))
     assert names(check_files()) == sorted(path.stem for path in folder.glob("checks/*.sql"))
@@ -37,10 +36,9 @@ def test_files_are_those_of_the_folder() -> None:
     assert check_files()
 
 
-def test_the_package_comes_before_the_checkout(
+def test_an_installed_package_uses_its_own_sql(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An installed package brings its own SQL, whatever lies around it."""
     (tmp_path / "sql" / "checks").mkdir(parents=True)
     (tmp_path / "sql" / "installed.sql").write_text("select 'ä'", encoding="utf-8")
     (tmp_path / "sql" / "notes.txt").write_text("no SQL", encoding="utf-8")
@@ -49,16 +47,32 @@ def test_the_package_comes_before_the_checkout(
     assert check_files() == ()
 
 
-def test_a_package_without_sql_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the SQL is missing, the message says where it was looked for."""
+def test_an_include_is_replaced_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sql" / "fragments").mkdir(parents=True)
+    (tmp_path / "sql" / "fragments" / "one.sql").write_text("select 1 as x\n")
+    include = "{% include 'fragments/one.sql' %}"
+    (tmp_path / "sql" / "a.sql").write_text(f"with b as (\n    {include}\n)\nselect x from b")
+    monkeypatch.setattr(sql_files, "files", lambda _package: tmp_path)
+    (file,) = view_files()
+    assert file.text == "with b as (\n    select 1 as x\n)\nselect x from b"
+
+
+def test_every_include_of_the_views_is_replaced() -> None:
+    assert not [file.name for file in view_files() if "{%" in file.text]
+
+
+def test_missing_sql_is_an_error_with_the_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sql_files, "files", lambda _package: tmp_path)
     monkeypatch.setattr(sql_files, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
     with pytest.raises(SqlFileError, match="neither in"):
         view_files()
 
 
-def test_views_come_after_what_they_select_from() -> None:
-    """Order follows references, in `from` and in every `join`, not names."""
+def test_views_come_after_the_views_they_select_from() -> None:
     views = [
         view("a", "select 1 from main.b inner join main.c on b.x = c.x"),
         view("b", "select 1 from task_center.tasks left join\n    main.d on true"),
@@ -78,8 +92,7 @@ def test_views_come_after_what_they_select_from() -> None:
         "select * from task_center.load_runs",
     ],
 )
-def test_what_only_looks_like_a_reference(harmless: str) -> None:
-    """Comments, texts, predicates and functions that return tables are no references."""
+def test_comments_literals_predicates_and_table_functions_are_not_references(harmless: str) -> None:
     assert names(in_dependency_order([view("a", harmless)])) == ["a"]
 
 
@@ -93,24 +106,22 @@ def test_what_only_looks_like_a_reference(harmless: str) -> None:
         ("select 1 from main.a inner join b on true", "b"),
     ],
 )
-def test_a_reference_to_what_does_not_exist(query: str, reference: str) -> None:
-    """An unknown reference is named, and so is one that leaves the schema to chance."""
+def test_an_unknown_or_unqualified_reference_is_refused(query: str, reference: str) -> None:
     views = [view("a", "select 1"), view("b", query)]
     with pytest.raises(SqlFileError, match=rf"^b\.sql selects from {reference}, which is"):
         in_dependency_order(views)
 
 
-def test_views_that_refer_to_each_other_in_a_circle() -> None:
-    """A circle is shown from end to end."""
+def test_a_circle_of_views_is_refused() -> None:
     views = [view("a", "select 1 from main.b"), view("b", "select 1 from main.a")]
     with pytest.raises(SqlFileError, match=r"circle: (a -> b -> a|b -> a -> b)"):
         in_dependency_order(views)
 
 
-def test_a_view_that_does_not_run_leaves_everything_as_it_was(
+def test_a_view_that_does_not_run_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If one file is wrong, its name is told, no view is changed, and the connection is usable."""
+    """The error names the file, and the connection can still be used."""
     archive = Archive()
     use_views(monkeypatch, view("tasks", "select 1 as one"), view("z", "select missing"))
     with pytest.raises(SqlFileError, match=r"^z\.sql does not run: .*missing"):
@@ -120,7 +131,6 @@ def test_a_view_that_does_not_run_leaves_everything_as_it_was(
 
 
 def test_a_view_of_a_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Views that no file defines are left alone."""
     connection = duckdb.connect()
     connection.execute("create view mine as select 1 as one")
     use_views(monkeypatch, view("ours", "select 2 as two"))
@@ -128,8 +138,7 @@ def test_a_view_of_a_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connection.execute("select one, two from mine, ours").fetchone() == (1, 2)
 
 
-def test_a_view_can_change_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A newer version may change a view that others select from."""
+def test_a_view_that_others_use_can_change_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = duckdb.connect()
     use_views(monkeypatch, view("a", "select 1 as x"), view("b", "select * from main.a"))
     apply_views(connection)
@@ -148,22 +157,19 @@ def test_a_view_can_change_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_check_without_a_head_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check that does not say how severe it is and what it means is an error, not ignored."""
-    monkeypatch.setattr(objects, "check_files", lambda: [SqlFile("odd", text)])
+    monkeypatch.setattr(checks, "check_files", lambda: [SqlFile("odd", text)])
     with pytest.raises(SqlFileError, match=r"^odd\.sql does not begin with"):
         run_checks(given().connection)
 
 
 def test_a_check_that_does_not_run_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check that cannot be asked has not passed."""
     check = SqlFile("odd", "-- severity: warn\n-- Something is odd.\nselect missing")
-    monkeypatch.setattr(objects, "check_files", lambda: [check])
+    monkeypatch.setattr(checks, "check_files", lambda: [check])
     with pytest.raises(SqlFileError, match=r"^odd\.sql does not run: "):
         run_checks(given().connection)
 
 
-def test_tables_and_their_columns_carry_comments() -> None:
-    """The words of the tables are in the database, and are put right where they differ."""
+def test_tables_and_columns_have_comments_and_wrong_ones_are_replaced() -> None:
     archive = given()
     sql = """
         select comment from duckdb_tables() where schema_name = 'task_center'

@@ -1,4 +1,4 @@
-"""The view ``task_duration_distribution``: durations by steps, against plain Python."""
+"""The view ``task_duration_distribution``, compared with plain Python."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,12 +23,12 @@ STEPS: Final = (*pairwise(STARTS), (STARTS[-1], None))
 
 
 def step_of(duration_ms: int) -> int:
-    """Return the place of the step in which a duration lies."""
+    """Return the index of the range that contains a duration."""
     return max(n for n, start in enumerate(STARTS) if start * 1000 <= duration_ms)
 
 
 def expected_steps(tasks: Sequence[Row]) -> list[tuple[object, ...]]:
-    """Return the name, the bounds, the count and the share of each step to be shown."""
+    """Return the name, the limits, the count and the share of each range that must be shown."""
     timed = [row for row in tasks if is_final(row["status"]) and row["duration_ms"] is not None]
     shown: list[tuple[object, ...]] = []
     for (name, _), rows in group_tasks("by_name", timed).items():
@@ -40,19 +40,19 @@ def expected_steps(tasks: Sequence[Row]) -> list[tuple[object, ...]]:
 
 
 def shown_steps(tasks: Sequence[Row]) -> list[tuple[object, ...]]:
-    """Return what the view shows, without the label."""
+    """Return the rows of the view without the label."""
     rows = given(tasks=tasks).query(f"select * exclude (task_label) from {VIEW}")
     return [tuple(row.values()) for row in rows]
 
 
 def identity(step: tuple[object, ...]) -> str:
-    """Return what tells a step from others: its name and bounds."""
+    """Return the key of a range: its name and limits."""
     name, from_seconds, _, _, _ = step
     return f"{name} {from_seconds:012}"
 
 
-def test_steps_by_hand() -> None:
-    """A bound belongs to the step that it begins, and a step between two others is shown empty."""
+def test_ranges_by_hand() -> None:
+    """A lower limit belongs to its range; an empty range between others is shown."""
     durations = [59_999, 60_000, 119_999, 480_000]
     tasks = [task(job_id=str(n), duration_ms=ms) for n, ms in enumerate(durations)]
     archive = given(
@@ -80,15 +80,13 @@ def test_steps_by_hand() -> None:
         (10**13, (128 * HOUR, None)),
     ],
 )
-def test_no_duration_is_outside(duration_ms: int, step: tuple[int, int | None]) -> None:
-    """The first step begins at nothing and the last has no end."""
+def test_every_duration_is_in_a_range(duration_ms: int, step: tuple[int, int | None]) -> None:
     assert shown_steps([task(duration_ms=duration_ms)]) == [
         ("CreateGaussDBV5Instance", *step, 1, 1.0)
     ]
 
 
 def test_tasks_without_a_name_are_a_group() -> None:
-    """A missing name is a kind of its own."""
     shown = shown_steps([task(task_name=None), task(job_id="job-2")])
     assert {(step[0], step[3]) for step in shown} == {(None, 1), ("CreateGaussDBV5Instance", 1)}
 
@@ -102,14 +100,12 @@ def test_tasks_without_a_name_are_a_group() -> None:
     ],
 )
 def test_only_finished_tasks_with_a_duration_count(columns: dict[str, object]) -> None:
-    """A task in flight, or one without a duration, is in no step and in no share."""
     (step,) = shown_steps([task(), task(job_id="job-2", **columns)])
     assert step[3:] == (1, 1.0)
 
 
 @settings(deadline=None, max_examples=50)
 @forall(tasks=any_tasks())
-def test_steps_are_those_of_plain_python(tasks: list[Row]) -> None:
-    """Whatever the tasks, each is in one step of its name, and every step between is shown."""
+def test_ranges_equal_those_of_plain_python(tasks: list[Row]) -> None:
     shown, expected = shown_steps(tasks), expected_steps(tasks)
     assert sorted(shown, key=identity) == sorted(expected, key=identity)

@@ -1,4 +1,4 @@
-"""The view ``task_history``: one row a version of a task."""
+"""The view ``task_history``: one row per version of a task."""
 
 import json
 from collections.abc import Iterator
@@ -22,16 +22,15 @@ from tests.support.sample_archive import (
     version,
 )
 
-NIGHTS = tuple(LOADED_AT + timedelta(days=night) for night in range(3))
+LOADS = tuple(LOADED_AT + timedelta(days=day) for day in range(3))
 
 
-def test_each_version_holds_until_the_next() -> None:
-    """A task seen Running, Failed and Running again has three versions, end to start."""
+def test_each_version_is_valid_until_the_next() -> None:
     archive = given(
         task_versions=[
-            version(version=3, status="Running", observed_at=NIGHTS[2]),
-            version(version=1, status="Running", observed_at=NIGHTS[0]),
-            version(version=2, status="Failed", observed_at=NIGHTS[1]),
+            version(version=3, status="Running", observed_at=LOADS[2]),
+            version(version=1, status="Running", observed_at=LOADS[0]),
+            version(version=2, status="Failed", observed_at=LOADS[1]),
         ]
     )
     rows = archive.query(
@@ -39,9 +38,9 @@ def test_each_version_holds_until_the_next() -> None:
         " from task_history order by version"
     )
     assert [tuple(row.values()) for row in rows] == [
-        (1, "Running", False, False, NIGHTS[0], NIGHTS[1]),
-        (2, "Failed", True, True, NIGHTS[1], NIGHTS[2]),
-        (3, "Running", False, False, NIGHTS[2], None),
+        (1, "Running", False, False, LOADS[0], LOADS[1]),
+        (2, "Failed", True, True, LOADS[1], LOADS[2]),
+        (3, "Running", False, False, LOADS[2], None),
     ]
 
 
@@ -55,29 +54,28 @@ def test_each_version_holds_until_the_next() -> None:
     ],
 )
 def test_another_task_does_not_end_a_version(other: dict[str, object]) -> None:
-    """A task is told from others by region, project, job and start; theirs are other histories."""
-    archive = given(task_versions=[version(), version(version=2, observed_at=NIGHTS[1], **other)])
+    """Region, project, job_id and start identify a task."""
+    archive = given(task_versions=[version(), version(version=2, observed_at=LOADS[1], **other)])
     assert [row["valid_to"] for row in archive.rows("task_history")] == [None, None]
 
 
-def test_a_version_shows_its_own_state_and_the_life_of_its_task() -> None:
-    """State columns are the version's, sightings and disappearance are those of the task."""
+def test_a_version_has_its_own_state_and_the_times_of_its_task() -> None:
     archive = given(
         task_versions=[
             version(task_name="old name", instance_name="old", duration_ms=1_500, extra='{"a": 1}'),
-            version(version=2, observed_at=NIGHTS[1], raw='{"job_id" : "job-1"}'),
+            version(version=2, observed_at=LOADS[1], raw='{"job_id" : "job-1"}'),
         ],
         tasks=[
             task(
                 version_count=2,
                 version_hash="hash-2",
-                last_changed_at=NIGHTS[1],
-                last_seen_at=NIGHTS[2],
+                last_changed_at=LOADS[1],
+                last_seen_at=LOADS[2],
             )
         ],
-        vanished_tasks=[vanished_task(vanished_at=NIGHTS[2])],
+        vanished_tasks=[vanished_task(vanished_at=LOADS[2])],
         task_types=[task_type("CreateGaussDBV5Instance", "Create an instance", "create")],
-        load_runs=[load_run(observed_at=NIGHTS[2])],
+        load_runs=[load_run(observed_at=LOADS[2])],
     )
     first, second = archive.query("select * from task_history order by version")
     assert first == {
@@ -91,18 +89,17 @@ def test_a_version_shows_its_own_state_and_the_life_of_its_task() -> None:
         "duration_seconds": 1.5,
         "extra": '{"a": 1}',
         "version": 1,
-        "valid_from": NIGHTS[0],
-        "valid_to": NIGHTS[1],
+        "valid_from": LOADS[0],
+        "valid_to": LOADS[1],
         "version_hash": "hash-1",
         "raw": '{"job_id": "job-1"}',
     }
-    assert first["vanished_at"] == NIGHTS[2]
+    assert first["vanished_at"] == LOADS[2]
     assert (second["task_label"], second["category"]) == ("Create an instance", "create")
     assert second["raw"] == '{"job_id" : "job-1"}'
 
 
-def test_every_version_of_a_lost_task_says_so() -> None:
-    """Whether a task is lost from sight is said of the task, in each of its versions."""
+def test_every_version_of_a_lost_task_is_marked() -> None:
     started = LOADED_AT - HORIZON - timedelta(days=1)
     seen = LOADED_AT - timedelta(days=2)
     archive = given(
@@ -119,21 +116,19 @@ def test_every_version_of_a_lost_task_says_so() -> None:
     "status", [" Completed", "FAILED", "Canceled", "cancelled", "Paused", None]
 )
 def test_a_version_is_finished_if_its_status_is_final(status: str | None) -> None:
-    """The view and the load agree on which statuses are final; null is none of them."""
+    """The view must agree with the load; null is not final."""
     row = given(task_versions=[version(status=status)]).only_row("task_history")
     assert row["is_finished"] is is_final(status)
     assert row["is_failed"] is (status == "FAILED")
 
 
 def test_a_version_without_a_latest_state_is_shown() -> None:
-    """A version is never hidden, and whether its task is lost is answered no, not null."""
     row = given(task_versions=[version()]).only_row("task_history")
     assert (row["job_id"], row["first_seen_at"]) == ("job-1", None)
     assert row["is_lost_from_sight"] is False
 
 
 def test_a_filter_on_the_start_reaches_every_scan() -> None:
-    """A history of some days reads those days only, of the versions and of the latest states."""
     archive = _fresh_archive()
     day = CREATED_AT + timedelta(days=5)
     scans = _scans(archive, f"select * from task_history where created_at >= timestamp '{day}'")
@@ -143,7 +138,6 @@ def test_a_filter_on_the_start_reaches_every_scan() -> None:
 
 
 def test_a_filter_on_a_state_reaches_the_versions() -> None:
-    """The history of an instance is not made by putting all histories together first."""
     archive = _fresh_archive()
     scans = _scans(archive, "select * from task_history where instance_id = 'instance-5'")
     filters = [filters for table, filters in scans if table == "task_versions"]
@@ -151,27 +145,27 @@ def test_a_filter_on_a_state_reaches_the_versions() -> None:
 
 
 def _fresh_archive() -> Archive:
-    """Make an archive whose statistics, and so whose plans, no other test has had a part in."""
+    """Make a separate archive, so that other tests do not affect its statistics and plans."""
     archive = Archive()
     archive.insert(**_ten_days())
     return archive
 
 
 def _ten_days() -> dict[str, list[Row]]:
-    """Make a task a day, each on another instance, so that a filter is neither true nor false."""
+    """Make one task a day, each on another instance, so that a filter keeps some rows only."""
     days = [
         {"created_at": CREATED_AT + timedelta(days=day), "instance_id": f"instance-{day}"}
         for day in range(10)
     ]
     return {
-        # Two versions each: were there no second one, the join of the next would be left out.
+        # Two versions each: without a second one, DuckDB would drop the join of the next version.
         "task_versions": [version(version=number, **day) for day in days for number in (1, 2)],
         "tasks": [task(**day) for day in days],
     }
 
 
 def _scans(archive: Archive, sql: str) -> list[tuple[str, str]]:
-    """Return the tables that a query's plan scans, each with the filters handed to the scan."""
+    """Return the tables that a query scans, each with the filters of its scan."""
     (row,) = archive.connection.execute(f"explain (format json) {sql}").fetchall()
     nodes = [node["extra_info"] for root in json.loads(row[1]) for node in _plan_nodes(root)]
     return [

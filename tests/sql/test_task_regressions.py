@@ -1,4 +1,4 @@
-"""The view ``task_regressions``: what got worse, and whether that is more than chance."""
+"""The view ``task_regressions``: what became significantly worse."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -53,12 +53,12 @@ def archive_of(*groups: list[Row]) -> Archive:
 
 
 def corrected(difference: float, correction: float) -> float:
-    """Bring a difference nearer to zero by a correction for continuity, and not beyond it."""
+    """Reduce a difference by the continuity correction, but not below zero."""
     return copysign(max(abs(difference) - correction, 0), difference)
 
 
 def duration_z(before: Sequence[int], now: Sequence[int]) -> float | None:
-    """Compare each with each: the share of pairs in which the recent one is longer, as a score."""
+    """Return the Mann-Whitney score, by comparing each pair."""
     pairs = len(before) * len(now)
     total = len(before) + len(now)
     if not pairs:
@@ -70,7 +70,7 @@ def duration_z(before: Sequence[int], now: Sequence[int]) -> float | None:
 
 
 def failure_z(before: tuple[int, int], now: tuple[int, int]) -> float | None:
-    """Compare two rates, each given as failed and finished tasks."""
+    """Return the score of two failure rates, each given as failed and finished tasks."""
     if not before[1] or not now[1]:
         return None
     common = (before[0] + now[0]) / (before[1] + now[1])
@@ -81,7 +81,6 @@ def failure_z(before: tuple[int, int], now: tuple[int, int]) -> float | None:
 
 
 def test_tasks_that_take_longer_are_flagged() -> None:
-    """Twice as long in each of ten tasks is no chance; the row says since when, and of how many."""
     archive = given(
         tasks=[
             *tasks_of(BEFORE, range(1000, 5000, 100)),
@@ -119,7 +118,6 @@ def test_tasks_that_take_longer_are_flagged() -> None:
 
 
 def test_tasks_that_fail_more_are_flagged() -> None:
-    """Half of them where it was one in forty: no chance."""
     row = archive_of(tasks_of(BEFORE, [1000] * 40, 1), tasks_of(NOW, [1000] * 10, 5)).only_row(
         "task_regressions"
     )
@@ -137,8 +135,7 @@ def test_tasks_that_fail_more_are_flagged() -> None:
         ([1000, 9000] * 20, [9000, 1000] * 5),  # the same
     ],
 )
-def test_what_is_no_regression_is_not_flagged(before: list[int], now: list[int]) -> None:
-    """Better, equal, or too few to tell: counted, and not flagged; of failures likewise."""
+def test_better_equal_or_too_few_tasks_are_not_flagged(before: list[int], now: list[int]) -> None:
     rows = archive_of(
         tasks_of(BEFORE, before),
         tasks_of(NOW, now),
@@ -149,14 +146,13 @@ def test_what_is_no_regression_is_not_flagged(before: list[int], now: list[int])
     assert not any(row["is_slower"] or row["is_failing_more"] for row in rows)
 
 
-def test_chance_is_seldom_taken_for_a_regression() -> None:
-    """Of a thousand names to which nothing happened, a few are flagged at most."""
-    dice = Random(7)  # noqa: S311 - invented data
+def test_few_of_a_thousand_unchanged_names_are_flagged() -> None:
+    random = Random(7)  # noqa: S311 - invented data
     groups = []
     for number in range(1000):
         for started_at, size in ((BEFORE, 28), (NOW, 7)):
-            durations = [round(dice.lognormvariate(12, 1)) for _ in range(size)]
-            failed = sum(dice.random() < 0.1 for _ in range(size))
+            durations = [round(random.lognormvariate(12, 1)) for _ in range(size)]
+            failed = sum(random.random() < 0.1 for _ in range(size))
             groups.append(tasks_of(started_at, durations, failed, name=f"kind-{number}"))
     rows = archive_of(*groups).rows("task_regressions")
     assert len(rows) == 1000
@@ -164,8 +160,7 @@ def test_chance_is_seldom_taken_for_a_regression() -> None:
     assert sum(row["is_failing_more"] for row in rows) <= 6
 
 
-def test_weeks_are_those_before_the_newest_load() -> None:
-    """Both weeks begin with their first microsecond; what is older, or not finished, counts not."""
+def test_weeks_end_at_the_newest_load() -> None:
     moment = timedelta(microseconds=1)
     archive = given(
         tasks=[
@@ -200,10 +195,9 @@ def test_weeks_are_those_before_the_newest_load() -> None:
         max_size=40,
     )
 )
-def test_any_tasks_are_compared_as_in_plain_python(
+def test_results_equal_those_of_plain_python(
     facts: list[tuple[str | None, datetime, int | None, bool]],
 ) -> None:
-    """Counts, medians, rates and scores are those of an independent computation."""
     archive = archive_of(
         [
             task(

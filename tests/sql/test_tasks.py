@@ -1,4 +1,4 @@
-"""The view ``tasks``: one row a task, its latest state."""
+"""The view ``tasks``: one row per task, in its latest state."""
 
 from datetime import timedelta
 
@@ -22,8 +22,7 @@ BEFORE_HORIZON = HORIZON_FROM - timedelta(seconds=1)
 EARLIER_LOAD = LOADED_AT - timedelta(days=1)
 
 
-def test_a_task_is_shown_with_its_columns() -> None:
-    """A single task shows as it is stored, with its label, seconds and day."""
+def test_a_task_has_these_columns() -> None:
     archive = given(
         tasks=[
             task(
@@ -69,8 +68,7 @@ def test_a_task_is_shown_with_its_columns() -> None:
     }
 
 
-def test_a_task_of_which_nothing_is_known_but_its_identity() -> None:
-    """Missing values stay null, but questions that are yes or no are answered no."""
+def test_missing_values_are_null_and_flags_are_false() -> None:
     row = given(
         tasks=[
             task(
@@ -91,15 +89,13 @@ def test_a_task_of_which_nothing_is_known_but_its_identity() -> None:
     "status",
     ["Completed", "FAILED", " canceled ", "Cancelled", "Running", "Pending", "Complete", "", None],
 )
-def test_finished_is_what_the_load_takes_for_final(status: str | None) -> None:
-    """The view and the load agree on which statuses are final, and only Failed has failed."""
+def test_the_view_and_the_load_agree_on_final_statuses(status: str | None) -> None:
     row = given(tasks=[task(status=status, duration_ms=None)]).only_row("tasks")
     assert row["is_finished"] is is_final(status)
     assert row["is_failed"] is (status == "FAILED")
 
 
-def test_a_kind_without_documentation_is_labelled_by_its_name() -> None:
-    """The label falls back to the name; the category has nothing to fall back to."""
+def test_the_label_of_an_undocumented_kind_is_its_name() -> None:
     archive = given(
         tasks=[task(task_name="UpgradeGaussDBV5Instance")],
         task_types=[task_type("CreateGaussDBV5Instance", "Create an instance", "create")],
@@ -109,7 +105,6 @@ def test_a_kind_without_documentation_is_labelled_by_its_name() -> None:
 
 
 def test_a_task_that_reappeared_has_not_vanished() -> None:
-    """Only a disappearance that lasts counts, and of several the latest."""
     again = LOADED_AT + timedelta(days=2)
     archive = given(
         tasks=[task(job_id=job_id) for job_id in ("back", "gone", "gone again", "other")],
@@ -128,7 +123,6 @@ def test_a_task_that_reappeared_has_not_vanished() -> None:
 
 
 def test_a_task_that_vanished_twice_is_one_row() -> None:
-    """Two open disappearances of a task do not double it; the later one is shown."""
     later = LOADED_AT + timedelta(days=2)
     archive = given(
         tasks=[task()],
@@ -149,8 +143,10 @@ def test_a_task_that_vanished_twice_is_one_row() -> None:
         (True, {"status": None}),
     ],
 )
-def test_lost_from_sight(is_lost: bool, columns: dict[str, object]) -> None:  # noqa: FBT001
-    """Lost is what left the horizon unfinished, unseen by its project's last load, not deleted."""
+def test_a_task_is_lost_if_it_left_the_horizon_unfinished(
+    is_lost: bool,  # noqa: FBT001 - the expected value
+    columns: dict[str, object],
+) -> None:
     unseen = {"status": "Running", "created_at": BEFORE_HORIZON, "last_seen_at": EARLIER_LOAD}
     archive = given(
         tasks=[task(**(unseen | columns))],
@@ -160,8 +156,7 @@ def test_lost_from_sight(is_lost: bool, columns: dict[str, object]) -> None:  # 
     assert archive.only_row("tasks")["is_lost_from_sight"] is is_lost
 
 
-def test_a_failed_load_loses_no_task_from_sight() -> None:
-    """A load that failed has not looked, so it does not move the horizon."""
+def test_a_failed_load_does_not_make_tasks_lost() -> None:
     archive = given(
         tasks=[task(status="Running", created_at=HORIZON_FROM, last_seen_at=EARLIER_LOAD)],
         load_runs=[

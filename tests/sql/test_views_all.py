@@ -1,4 +1,4 @@
-"""What must hold for every view: names, types, comments, and an answer wherever it is asked."""
+"""Rules for every view: names, types, comments, and the same answers in every session."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -71,9 +71,9 @@ TYPE_BY_ENDING = {
 
 
 def rows_around_midnight() -> dict[str, list[Row]]:
-    """Make rows that give every view something to show, with starts around midnight in UTC.
+    """Make rows for which every view has an answer, with starts around midnight in UTC.
 
-    Which midnight it is decides about the day, the week and the month of a start.
+    The time zone of midnight affects the day, the week and the month of a start.
     """
     midnight = at("2026-06-01")
     loaded_at = midnight + timedelta(hours=26)
@@ -98,18 +98,17 @@ def rows_around_midnight() -> dict[str, list[Row]]:
 
 
 def answers(archive: Archive) -> dict[str, list[str]]:
-    """Return what every view shows, as text."""
+    """Return the rows of every view as text."""
     archive.connection.execute(f"set variable gaussdb_tasks_now = timestamp '{LOADED_AT}'")
     return {view: sorted(map(str, archive.rows(view))) for view in VIEWS}
 
 
 def test_every_promised_view_has_a_file() -> None:
-    """The views that the documentation names are there."""
     assert set(VIEWS) >= PROMISED_VIEWS
 
 
 def test_a_file_holds_the_view_of_its_name() -> None:
-    """Each file makes the one view that it is named after, and says what a row of it is."""
+    """Each file creates one view, and its first line describes a row."""
     archive = given()
     made = archive.query(
         "select view_name from duckdb_views() where schema_name = 'main' and not internal"
@@ -125,7 +124,6 @@ def test_a_file_holds_the_view_of_its_name() -> None:
 
 
 def test_every_view_and_column_has_a_comment() -> None:
-    """The data dictionary has no blanks."""
     archive = given()
     views = archive.query(
         "select view_name, comment from duckdb_views() where schema_name = 'main' and not internal"
@@ -141,7 +139,7 @@ def test_every_view_and_column_has_a_comment() -> None:
 
 
 def test_comments_survive_another_apply() -> None:
-    """Replacing a view drops its comments; applying all views again brings them back."""
+    """DuckDB drops the comments of a view that is replaced."""
     archive = given()
     count = "select count(comment) as comment_count from duckdb_columns() where not internal"
     before = archive.query(count)
@@ -150,8 +148,7 @@ def test_comments_survive_another_apply() -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_columns_have_the_type_that_their_name_promises(view: str) -> None:
-    """Times are TIMESTAMP, days DATE, counts BIGINT, seconds and rates DOUBLE, is_ is BOOLEAN."""
+def test_the_name_of_a_column_determines_its_type(view: str) -> None:
     for column in given().query(f"describe {view}"):
         name = column["column_name"]
         expected = "BOOLEAN" if name.startswith("is_") else "VARCHAR"
@@ -162,14 +159,12 @@ def test_columns_have_the_type_that_their_name_promises(view: str) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_an_empty_archive_has_an_empty_answer(view: str) -> None:
-    """Before the first load every view can be asked and shows nothing."""
+def test_an_empty_archive_gives_no_rows(view: str) -> None:
     assert given().rows(view) == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_an_archive_with_one_row_in_each_table_has_an_answer(view: str) -> None:
-    """One row in each table, null wherever it may be, is no reason for an error."""
+def test_nulls_in_every_nullable_column_cause_no_error(view: str) -> None:
     bare = {
         "status": None,
         "task_name": None,
@@ -191,17 +186,15 @@ def test_an_archive_with_one_row_in_each_table_has_an_answer(view: str) -> None:
 
 
 def test_no_answer_depends_on_the_time_zone() -> None:
-    """East and west of UTC, around midnight there, every view shows the same."""
     archive = given(**rows_around_midnight())
     in_utc = answers(archive)
-    assert all(in_utc.values()), "a view that shows nothing proves nothing"
+    assert all(in_utc.values()), "an empty view proves nothing"
     for zone in ("Asia/Shanghai", "America/Los_Angeles", "Pacific/Kiritimati"):
         archive.connection.execute(f"set TimeZone = '{zone}'")
         assert answers(archive) == in_utc
 
 
 def test_views_made_in_another_time_zone_are_the_same() -> None:
-    """The zone of the session that makes the views does not get into them."""
     archive = given(**rows_around_midnight())
     in_utc = answers(archive)
     archive.connection.execute("set TimeZone = 'Asia/Shanghai'")
@@ -210,11 +203,8 @@ def test_views_made_in_another_time_zone_are_the_same() -> None:
     assert answers(archive) == in_utc
 
 
-def test_views_answer_from_a_renamed_file_however_it_is_opened(tmp_path: Path) -> None:
-    """Views are made in a clone with another name, and asked read-only or attached, in any schema.
-
-    Where they are asked from there may be tables of the same names, which are not meant.
-    """
+def test_views_work_in_a_renamed_file_read_only_or_attached(tmp_path: Path) -> None:
+    """Tables of the same names in the reader's own database are not used."""
     clone, published = tmp_path / "clone.duckdb", tmp_path / "gaussdb_tasks.duckdb"
     archive = Archive(str(clone))
     archive.insert(**rows_around_midnight())
@@ -233,8 +223,7 @@ def test_views_answer_from_a_renamed_file_however_it_is_opened(tmp_path: Path) -
         assert {view: _count(analyst, f"archive.{view}") for view in VIEWS} == expected
 
 
-def test_views_are_made_in_main_whatever_the_search_path() -> None:
-    """A session that works in the schema of the tables makes the views in main all the same."""
+def test_views_are_created_in_main_with_any_search_path() -> None:
     archive = given(**rows_around_midnight())
     archive.connection.execute("set search_path = 'task_center'")
     try:
@@ -246,5 +235,5 @@ def test_views_are_made_in_main_whatever_the_search_path() -> None:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    """Read a whole relation and count its rows."""
+    """Read all rows of a relation, and count them."""
     return len(connection.execute(f"select * from {relation}").fetchall())

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import duckdb
 
+from gaussdb_tasks.database.checks import Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.views import Severity, run_checks
 from gaussdb_tasks.model.tables import ALL_TABLES
 
 Contents = Mapping[str, list[tuple[Any, ...]]]

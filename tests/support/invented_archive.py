@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from gaussdb_tasks.contract import TASK_TYPES
 from tests.support.sample_archive import Archive, task_type
 
 NIGHTS: Final = 2_190
+TASKS: Final = 20_000
 LAST_LOAD: Final = datetime(2026, 5, 18, 2)  # noqa: DTZ001 - as the database holds it: UTC
 
 # How often a kind occurs in a hundred tasks, and the seconds that it typically takes.
@@ -312,3 +315,11 @@ def _variables(task_count: int) -> dict[str, object]:
         "typical_seconds": [float(s) for part, s in _KINDS.values() for _ in range(part)],
         "reasons": [begin + end for begin in _REASON_BEGINNINGS for end in _REASON_ENDS],
     }
+
+
+@pytest.fixture(scope="session")
+def invented_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Invent an archive with ``TASKS`` tasks once; open it read-only."""
+    path = tmp_path_factory.mktemp("invented") / "archive.duckdb"
+    invent_archive(path, TASKS)
+    return path

@@ -1,6 +1,6 @@
-"""The pages beside the SQL, written by ``make docs``: the data dictionary, and the questions.
+"""Generate the data dictionary and the saved questions' page for ``make docs``.
 
-Both are read from a database that the demo made, so they say what analysts will find.
+Both come from a database that the demo made, so they show what analysts will find.
 """
 
 import json
@@ -30,7 +30,7 @@ _COLUMNS = """
 
 
 def dictionary(kind: str) -> None:
-    """Describe every view, or every table: what a row is, and each column."""
+    """Describe every view, or every table: its rows and its columns."""
     columns = _rows(_COLUMNS)
     for described in _rows(_OBJECTS):
         if described["kind"] != kind:
@@ -61,7 +61,7 @@ def examples() -> None:
 def _show(question: SavedQuestion) -> None:
     print(f"## {question.name}\n\n{question.meaning}\n")
     for name, meaning in question.parameters.items():
-        print(f"`--set {name}=...` sets {meaning}.\n")
+        print(f"`--set {name}=...`: {meaning}.\n")
     print(f"```sql\n{question.sql}\n```\n")
     answer = run_on_demo("query", question.name, "--now", CLOCK, "--format", "markdown")
     head, rule, *rows = answer.stdout.splitlines()

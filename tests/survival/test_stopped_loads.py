@@ -113,7 +113,7 @@ def test_out_of_space(survival: Stage, megabytes: float, tmp_path: Path) -> None
     )
     assert run.returncode == 1, run.stderr
     assert "Traceback" not in run.stderr
-    assert "see to its disk" in run.stderr
+    assert "check its disk" in run.stderr
     assert DataDir(folder).database.read_bytes() == before
     assert sorted(path.name for path in folder.iterdir()) == [
         ".lock",

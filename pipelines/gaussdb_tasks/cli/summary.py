@@ -39,10 +39,10 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
         "database": str(report.database),
         "archive_entry": report.entry_name,
         "head_digest": report.head_digest,
-        "copies_waiting": None if report.copies is None else report.copies.waiting,
+        "copies_waiting": None if report.mirror is None else report.mirror.waiting,
         "upgraded_from": report.upgraded_from,
         "adopted": list(report.adopted),
-        "archive_doubts": list(report.archive_doubts),
+        "archive_doubts": list(report.archive_problems),
         "seconds": round(report.seconds, 3),
         "seconds_waited": round(report.seconds_waited, 3),
         "projects": [
@@ -62,7 +62,8 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
             for project in report.projects
         ],
         "signed_out": [
-            {"sign_in": failure.name, "error": str(failure.error)} for failure in report.signed_out
+            {"sign_in": failure.name, "error": str(failure.error)}
+            for failure in report.failed_sign_ins
         ],
         "lost": [
             {"region": key.region, "project_id": key.project_id, "from": iso(start), "to": iso(end)}
@@ -96,7 +97,7 @@ def remarks(report: LoadReport) -> Iterator[Remark]:
         if len(report.projects) > 1:
             yield Remark(_project_line(project), is_warning=False)
         yield from _project_remarks(project)
-    for failure in report.signed_out:
+    for failure in report.failed_sign_ins:
         yield Remark(f"failed: {failure.name}: {failure.error}; the other projects were loaded")
     for key, (start, end) in report.lost:
         yield Remark(
@@ -147,10 +148,10 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
         entries = first if len(report.adopted) == 1 else f"{first} to {last}"
         text = f"note: archive entries missing in the database were added: {entries}"
         yield Remark(text, is_warning=False)
-    for problem in report.archive_doubts:
+    for problem in report.archive_problems:
         yield Remark(f"archive: {problem}")
-    if report.copies is not None and report.copies.waiting:
-        yield Remark(waiting_line(report.copies))
+    if report.mirror is not None and report.mirror.waiting:
+        yield Remark(waiting_line(report.mirror))
 
 
 def _project_remarks(project: ProjectSummary) -> Iterator[Remark]:

@@ -1,1 +1,1 @@
-"""The database on this side: the SQL that makes its views and checks its data."""
+"""The DuckDB database: open it, load into it, make its views, check and query its data."""

@@ -1,4 +1,4 @@
-"""Opening the database: the published one to read, its clone to write."""
+"""Open the published database for reading, and a clone of it for writing."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasks
 
 STAGING_SCHEMA: Final = "task_center_staging"
 
-# A file that DuckDB 2.0 writes with its own defaults opens in no 1.x.
+# DuckDB 2.0 writes a newer storage format by default; DuckDB 1.x cannot open it.
 _STORAGE_VERSION: Final = "v1.4.0"
 
 
@@ -23,7 +23,7 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
     """Open the published database read-only.
 
     Raises:
-        ConfigurationError: the file is missing or no DuckDB database.
+        ConfigurationError: the file is missing, or it is not a DuckDB database.
         DatabaseError: another program has it open for writing.
     """
     if not path.exists():
@@ -42,13 +42,13 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
 
 @contextmanager
 def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a clone of the published database for writing, or a new one where there is none.
+    """Open a clone of the published database for writing; without one, make a new database.
 
-    The clone is checkpointed and closed when the block ends without an error.
+    The clone is checkpointed and closed if the block ends without an error.
     """
     if published is not None and published.exists():
         refuse_unfinished_writes(published)
-        with read_published(published):  # as long as it is open, nobody else can write to it
+        with read_published(published):  # while it is open, no other program can write to it
             files.clone(published, clone)
     connection = _connect(
         clone, read_only=False, config={"storage_compatibility_version": _STORAGE_VERSION}
@@ -70,14 +70,14 @@ def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.D
 
 
 def refuse_unfinished_writes(published: Path) -> None:
-    """Refuse to replace a database that somebody else has written to, or is writing to.
+    """Refuse to replace a database that another program has changed, or is changing.
 
     Raises:
-        DatabaseError: there is a journal beside it.
+        DatabaseError: there is a write-ahead log beside it.
     """
     journal = published.with_name(published.name + ".wal")
     if journal.exists():
-        # This program publishes checkpointed files only.
+        # A load publishes checkpointed files only, so the log is from another program.
         message = (
             f"{journal} shows that another program writes to {published.name}; close it there, or "
             f"finish its work with: duckdb {published} -c checkpoint"
@@ -86,25 +86,29 @@ def refuse_unfinished_writes(published: Path) -> None:
 
 
 def _explained(path: Path, error: duckdb.Error) -> GaussdbTasksError:
-    """Tell a lock, a permission, a version and damage apart; never is a record to be moved away."""
-    said = str(error).partition("\n")[0]
-    if "Could not set lock on file" in said:
+    """Distinguish a lock, a permission, a version and damage.
+
+    No message may make an operator move a good database away: it is the record.
+    """
+    reason = str(error).partition("\n")[0]
+    if "Could not set lock on file" in reason:
         return DatabaseError(
             f"{path} is open for writing in another program; close it there and run it again "
-            f"({said})"
+            f"({reason})"
         )
     if not os.access(path, os.R_OK):
-        return ConfigurationError(f"{path} cannot be read by this user; mend its owner and mode")
-    if "newer version" in said or "storage version" in said.lower() or "version number" in said:
+        return ConfigurationError(f"{path} cannot be read by this user; fix its owner and mode")
+    is_other_version = "newer version" in reason or "version number" in reason
+    if is_other_version or "storage version" in reason.lower():
         return ConfigurationError(
             f"{path} was written by another version of DuckDB; use a gaussdb-tasks that is as new "
-            f"as the one that wrote it ({said})"
+            f"as the one that wrote it ({reason})"
         )
-    is_opened = isinstance(error, duckdb.IOException) and "not a valid DuckDB" not in said
-    if is_opened or "Corrupt database file" in said:  # what DuckDB 2 says of a wrong checksum
+    is_duckdb = isinstance(error, duckdb.IOException) and "not a valid DuckDB" not in reason
+    if is_duckdb or "Corrupt database file" in reason:  # DuckDB 2 on a wrong checksum
         return ConfigurationError(
-            f"{path} is damaged ({said}); keep it for inspection and restore it from a backup"
+            f"{path} is damaged ({reason}); keep it for inspection and restore it from a backup"
         )
     return ConfigurationError(
-        f"{path} is not a DuckDB database ({said}); name another directory with --data-dir"
+        f"{path} is not a DuckDB database ({reason}); name another directory with --data-dir"
     )

@@ -1,4 +1,4 @@
-"""The data directory: the database that analysts read, the lock, and the scratch of a load."""
+"""The data directory: the published database, the lock, and the scratch folder of a load."""
 
 import shutil
 from collections.abc import Iterator
@@ -19,28 +19,28 @@ _SCRATCH_NAME: Final = ".scratch"
 
 @dataclass(frozen=True)
 class DataDir:
-    """A directory with one database in it."""
+    """A directory that holds one database and its archive."""
 
     path: Path
 
     @property
     def database(self) -> Path:
-        """The published database."""
+        """The database that analysts read."""
         return self.path / DATABASE_NAME
 
     @property
     def archive(self) -> Path:
-        """The folder with every night as plain files."""
+        """The folder that keeps every load as plain files."""
         return self.path / ARCHIVE_NAME
 
     def prepare(self) -> None:
-        """Make the directory, if need be.
+        """Make the directory if it does not exist.
 
         Raises:
-            ConfigurationError: it cannot be made or written, or dlt could not work in it.
+            ConfigurationError: it cannot be made or written, or dlt cannot work in it.
         """
         if "'" in str(self.path.absolute()):
-            # dlt 1.31 puts the path of its files between quotes into SQL, as it is.
+            # dlt 1.31 writes the path of its files into SQL between quotes, without escaping it.
             message = f"{self.path}: a data directory must not have a quote (') in its path"
             raise ConfigurationError(message)
         try:
@@ -49,11 +49,11 @@ class DataDir:
         except OSError as error:
             message = (
                 f"the data directory {self.path} cannot be written ({error.strerror}); "
-                "choose another with --data-dir, or mend its owner and mode"
+                "choose another with --data-dir, or fix its owner and mode"
             )
             raise ConfigurationError(message) from error
         if self.database.is_symlink():
-            # A rename would put a file in place of the link, and leave what it points to behind.
+            # A rename would replace the link, and leave the file it points to unchanged.
             message = (
                 f"{self.database} is a symbolic link; put the database there itself, or make "
                 "--data-dir the link"
@@ -62,7 +62,7 @@ class DataDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock; the system frees it when the process ends, however it ends.
+        """Hold the lock; the system releases it when the process ends, even if it is killed.
 
         Raises:
             LockedError: another load holds it.
@@ -83,7 +83,7 @@ class DataDir:
         """Hold the lock of a directory that has an archive.
 
         Raises:
-            ConfigurationError: it has none, or cannot be written.
+            ConfigurationError: it has no archive, or cannot be written.
             LockedError: a load holds the lock.
         """
         if not self.archive.is_dir():
@@ -94,7 +94,7 @@ class DataDir:
             yield
 
     def is_locked(self) -> bool:
-        """Tell whether a load is at work; False where that cannot be found out."""
+        """Return whether a load holds the lock; False if that cannot be found out."""
         if not (self.path / _LOCK_NAME).exists():
             return False
         lock = filelock.FileLock(self.path / _LOCK_NAME)
@@ -102,17 +102,17 @@ class DataDir:
             lock.acquire(blocking=False)
         except filelock.Timeout:
             return True
-        except OSError:  # a medium that cannot be written: nobody loads into it
+        except OSError:  # a read-only file system: no load can write to it
             return False
         lock.release()
         return False
 
     @contextmanager
     def scratch(self, run_id: str) -> Iterator[Path]:
-        """Make a scratch folder for one load; it goes when the load ends, and so do older ones.
+        """Make a scratch folder for one load, and remove it when the load ends.
 
-        It lies in the data directory, since a rename publishes only inside one file system. To be
-        used with the lock held.
+        It is in the data directory, since a rename works inside one file system only. The lock
+        must be held: scratch folders of earlier loads are removed.
         """
         root = self.path / _SCRATCH_NAME
         if root.exists():  # a load was killed

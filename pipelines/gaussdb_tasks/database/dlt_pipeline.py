@@ -1,9 +1,9 @@
-"""dlt at work: an extraction goes into the open clone.
+"""Load an extraction into the open clone with dlt.
 
-dlt's working directory is the load's own scratch folder. That is the point: killed between a job's
-commit and its note of it, dlt 1.31 doubles rows when it is run again in the same directory, and a
-package left behind there swallows the next run. Neither can happen in a folder that is thrown away
-together with the clone.
+dlt's working directory is the scratch folder of the load, and is removed with the clone. A working
+directory that outlives a load is a risk. If dlt 1.31 is killed between a job's commit and its own
+note of it, the next run in the same directory writes the rows twice. A leftover load package makes
+the next run load only that package.
 """
 
 import os
@@ -23,7 +23,7 @@ DATASET: Final = "task_center"
 _SETTINGS: Final = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "CRITICAL",
-    # A load that is stopped throws the clone away: there is nothing for dlt to finish.
+    # A stopped load discards the clone, so dlt has nothing to finish.
     "RUNTIME__INTERCEPT_SIGNALS": "false",
     "EXTRACT__NEXT_ITEM_MODE": "fifo",
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
@@ -36,13 +36,13 @@ def load_into(
     """Run an extraction into the database of a connection, as one dlt load package.
 
     Raises:
-        GaussdbTasksError: what the extraction raised.
+        GaussdbTasksError: the extraction failed.
         OSError: the disk is full or fails.
-        duckdb.Error: likewise, as DuckDB sees it.
+        duckdb.Error: DuckDB cannot write, for the same reasons.
     """
     working_dir.mkdir()
     with _settings(), _confined(working_dir):
-        # Imported here: dlt takes half a second, and reads its settings when it starts.
+        # Imported here: it takes half a second, and dlt reads its settings on import.
         import dlt  # noqa: PLC0415
         from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def load_into(
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Set what dlt reads from the environment, for as long as it works."""
+    """Set the environment variables that dlt reads; restore them afterwards."""
     before = {name: os.environ.get(name) for name in _SETTINGS}
     os.environ.update(_SETTINGS)
     try:
@@ -86,8 +86,8 @@ def _settings() -> Iterator[None]:
 def _confined(working_dir: Path) -> Iterator[None]:
     """Keep dlt inside its working directory.
 
-    By itself it reads settings of other pipelines in ``./.dlt`` and ``~/.dlt``, and leaves a file
-    of its own in the latter.
+    By default dlt reads settings of other pipelines in ``./.dlt`` and ``~/.dlt``, and writes a file
+    into the latter.
     """
     from dlt.common.configuration.container import Container  # noqa: PLC0415
     from dlt.common.configuration.specs.pluggable_run_context import (  # noqa: PLC0415
@@ -96,21 +96,21 @@ def _confined(working_dir: Path) -> Iterator[None]:
     from dlt.common.runtime.run_context import RunContext  # noqa: PLC0415
 
     context = RunContext(str(working_dir))
-    context._global_dir = str(working_dir)  # noqa: SLF001 - dlt offers it on the instance only
+    context._global_dir = str(working_dir)  # noqa: SLF001 - dlt has no public setter
     contexts = Container()[PluggableRunContext]
     cookie = contexts.push_context()
     contexts.reload(context)
-    # dlt writes SQL of its merges there, and moves it: it must be the same file system.
-    usual_temporary, tempfile.tempdir = tempfile.tempdir, str(working_dir)
+    # dlt writes the SQL of its merges there and renames it: it must be the same file system.
+    usual_tempdir, tempfile.tempdir = tempfile.tempdir, str(working_dir)
     try:
         yield
     finally:
-        tempfile.tempdir = usual_temporary
+        tempfile.tempdir = usual_tempdir
         contexts.pop_context(cookie)
 
 
 def _raise_cause(error: BaseException) -> None:
-    """Raise what dlt has wrapped, if it is ours, the user's wish to stop, or the disk's trouble."""
+    """Raise the first cause that the caller can report: our own, an interrupt, a disk error."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, (GaussdbTasksError, KeyboardInterrupt, OSError, duckdb.Error)):

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: cloning a file, and publishing one by rename."""
+"""Clone a file, and replace a file atomically and durably."""
 
 import errno
 import fcntl
@@ -11,19 +11,19 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Final
 
-# Linux: share the blocks of another file until one of the two is written (FICLONE of linux/fs.h).
+# Linux: share the blocks of another file until one of the two changes (FICLONE in linux/fs.h).
 _FICLONE: Final = 0x40049409
 _NO_REFLINK: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL})
 
 
 def clone(source: Path, target: Path) -> None:
-    """Clone a file: at once where the file system shares blocks, by copying elsewhere."""
+    """Clone a file: share its blocks if the file system can, else copy it."""
     if not shares_blocks(source, target):
         shutil.copyfile(source, target)
 
 
 def shares_blocks(source: Path, target: Path) -> bool:
-    """Make a file share the blocks of another; False where the file system cannot."""
+    """Make a file share the blocks of another; return False if the file system cannot."""
     try:
         with source.open("rb") as reader, target.open("wb") as writer:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
@@ -35,10 +35,10 @@ def shares_blocks(source: Path, target: Path) -> bool:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Put a file in the place of another, durably; who has the old one open keeps it.
+    """Replace a file by another one durably; readers that have the old file open keep it.
 
-    The content is on disk before its name is, and the name is on disk before this returns. Who may
-    read the old one may read the new one.
+    The content is synced before the rename, and the folder after it. The new file gets the owner
+    and the mode of the old one.
     """
     if target.exists():
         _keep_access(target, source)
@@ -48,10 +48,10 @@ def publish(source: Path, target: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Put a file where none is, durably, also on another file system.
+    """Copy a file durably to another place, also on another file system.
 
     Raises:
-        OSError: it cannot be written there, or there is a file by now.
+        OSError: it cannot be written there.
     """
     with source.open("rb") as reader, replacing(target) as writer:
         shutil.copyfileobj(reader, writer)
@@ -59,9 +59,9 @@ def move(source: Path, target: Path) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
-    """Write a file whole, in the place of another or of none: half of it is never seen.
+    """Write a file atomically: readers find the old content or the new content, never a part.
 
-    A block that fails leaves what was there. A link stays a link; what it leads to is replaced.
+    If the block fails, the old file stays. A symbolic link stays; its target is replaced.
 
     Raises:
         OSError: the file cannot be written there.
@@ -70,13 +70,13 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     if target.exists() and not target.is_file():  # root could replace even /dev/null
-        raise OSError(errno.EINVAL, "it is no file but a device or a pipe", str(target))
+        raise OSError(errno.EINVAL, "it is not a file but a device or a pipe", str(target))
     with NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name[:64]}.", delete=False
     ) as half:
         path = Path(half.name)
         try:
-            yield half.file  # type: ignore[misc]  # typeshed knows it as some file, not as binary
+            yield half.file  # type: ignore[misc]  # typeshed does not declare it as binary
             half.flush()
             path.chmod(0o666 & ~_umask())  # as open() would; temporary files are private
             publish(path, target)
@@ -86,7 +86,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
 
 
 def _umask() -> int:
-    # There is no other way to read it than to set it.
+    # The system has no call that reads it without setting it.
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
@@ -94,13 +94,13 @@ def _umask() -> int:
 
 def _keep_access(old: Path, new: Path) -> None:
     status = old.stat()
-    with suppress(PermissionError):  # a file can be given away by root only, and within its groups
+    with suppress(PermissionError):  # only root may change the owner
         os.chown(new, status.st_uid, status.st_gid)
     new.chmod(stat.S_IMODE(status.st_mode))
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
+    """Wait until a file, or the entries of a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Saved questions: SELECTs with a name, one a file of ``sql/examples/``."""
+"""Read the saved questions: named SELECTs, one in each file of ``sql/examples/``."""
 
 import re
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _PARAMETER: Final = re.compile(r"-- set (?P<name>[a-z_]+): (?P<meaning>\S.*)")
 
 @dataclass(frozen=True, slots=True)
 class SavedQuestion:
-    """A question in words, as one SELECT, and what can be set in it.
+    """A question in words, its SELECT, and its parameters with their meanings.
 
-    Parameters are variables of DuckDB; one that is not set has a default of its own in the SQL.
+    Parameters are variables of DuckDB; the SQL has a default for each.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Where the SQL lies: inside the installed package, or in `sql/` of a checkout."""
+"""Read the SQL files, from the installed package or from ``sql/`` of a checkout."""
 
 import re
 from dataclasses import dataclass
@@ -7,28 +7,44 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from gaussdb_tasks.errors import GaussdbTasksError
 
 _SUFFIX: Final = ".sql"
 _ORDER: Final = re.compile(r"^-- (order by .+)$", re.MULTILINE)
+# A subset of Jinja, so that sqlfluff can read the files as well.
+_INCLUDE: Final = re.compile(r"\{% include '(?P<path>[\w/]+\.sql)' %\}\n")
 
 
 class SqlFileError(GaussdbTasksError):
-    """A file of SQL is missing, or is not what its place and name promise."""
+    """A SQL file is missing, malformed, or does not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """A file of SQL: its name without the suffix, which is the name of what it holds; its text."""
+    """A SQL file: its name without the suffix, which is the name of its object, and its text."""
 
     name: str
     text: str
 
     @property
     def order(self) -> str:
-        """The clause in which its rows are best read; views themselves have no order."""
+        """The clause that sorts the rows for a reader; a view itself has no order."""
         match = _ORDER.search(self.text)
         return match[1] if match else "order by all"
+
+    def execute(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """Run the SQL; return the cursor.
+
+        Raises:
+            SqlFileError: DuckDB refuses it.
+        """
+        try:
+            return connection.execute(self.text)
+        except duckdb.Error as error:
+            message = f"{self.name}.sql does not run: {error}"
+            raise SqlFileError(message) from error
 
 
 def view_files() -> tuple[SqlFile, ...]:
@@ -60,7 +76,14 @@ def _sql_folder() -> Traversable:
 def _read(folder: Traversable) -> tuple[SqlFile, ...]:
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     return tuple(
-        SqlFile(entry.name.removesuffix(_SUFFIX), entry.read_text(encoding="utf-8"))
+        SqlFile(entry.name.removesuffix(_SUFFIX), _with_includes(entry.read_text(encoding="utf-8")))
         for entry in entries
         if entry.name.endswith(_SUFFIX)
+    )
+
+
+def _with_includes(text: str) -> str:
+    """Replace each include by the text of its file; paths are relative to the SQL folder."""
+    return _INCLUDE.sub(
+        lambda include: (_sql_folder() / include["path"]).read_text(encoding="utf-8"), text
     )

@@ -1,4 +1,4 @@
-"""What the database knows of a project when a load begins."""
+"""Read the state of a project from the database: before a load, and what was lost after it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectStat
 from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, to_datetime
 
-# Projects are read by several threads, and a connection is for one.
-_ONE_AT_A_TIME: Final = threading.Lock()
+# Several threads read projects, but only one at a time may use a connection.
+_CONNECTION_LOCK: Final = threading.Lock()
 _FETCH_SIZE: Final = 10_000
 
 _KNOWN_TASKS: Final = """
@@ -49,7 +49,7 @@ _COVERED: Final = """
         from task_center.load_runs
         where region = ? and project_id = ?
     )
-    -- What a load's clock had not reached yet cannot have been covered before it.
+    -- A load covers nothing after the clock of a later load.
     select
         epoch_us(coverage.covered_from),
         epoch_us(least(coverage.covered_to, loads.next_clock))
@@ -87,65 +87,85 @@ _LAST_RUN: Final = """
     limit 1
 """
 
+_NEWLY_LOST: Final = """
+    select epoch_us(gaps.gap_from), epoch_us(gaps.gap_to)
+    from main.coverage_gaps as gaps
+    inner join main.last_loads as last_loads using (region, project_id)
+    where
+        gaps.is_lost
+        and region = ?
+        and project_id = ?
+        and gaps.gap_to > ? - to_milliseconds(last_loads.horizon_ms)
+    order by gaps.gap_from
+"""
+
 _LAST_LOAD_NUMBER: Final = "select coalesce(max(load_number), 0) from task_center.load_runs"
 
 
 def read_state(
     connection: duckdb.DuckDBPyConnection, project: ProjectKey, visible_from: Micros
 ) -> ProjectState:
-    """Return what is known of a project: of its tasks, those that can still be listed.
+    """Return the state of a project, with the tasks that the API can still list.
 
     Raises:
-        ConfigurationError: the database knows the project under another region.
+        ConfigurationError: the database has the project under another region.
     """
     since = known_since(visible_from)
     if not has_tables(connection):
         return ProjectState(known_from=since)
     _refuse_other_region(connection, project)
 
-    def ask(sql: str, *more: Any) -> Iterator[tuple[Any, ...]]:
-        answer = connection.cursor().execute(sql, [*project, *more])
-        return chain.from_iterable(iter(lambda: answer.fetchmany(_FETCH_SIZE), []))
+    def fetch(sql: str, *more: Any) -> Iterator[tuple[Any, ...]]:
+        cursor = connection.cursor().execute(sql, [*project, *more])
+        return chain.from_iterable(iter(lambda: cursor.fetchmany(_FETCH_SIZE), []))
 
     visible = _timestamp(visible_from)
-    count, running, sweep, last_observed_at, gone = next(ask(_LAST_RUN), (*(None,) * 4, ""))
-    rejected = dict(ask(_REJECTED, _timestamp(since)))
+    count, running, sweep, last_observed_at, gone = next(fetch(_LAST_RUN), (*(None,) * 4, ""))
+    rejected = dict(fetch(_REJECTED, _timestamp(since)))
     return ProjectState(
         known_from=since,
         tasks=dict(
-            _known(row)
-            for row in ask(_KNOWN_TASKS + "and tasks.created_at >= ?", _timestamp(since))
+            _known_task(row)
+            for row in fetch(_KNOWN_TASKS + "and tasks.created_at >= ?", _timestamp(since))
         ),
-        covered=merge(TimeRange(*bounds) for bounds in ask(_COVERED, visible)),
+        covered=merge(TimeRange(*bounds) for bounds in fetch(_COVERED, visible)),
         rejected=rejected,
         gone_rejects=frozenset(gone.split()) & rejected.keys(),
         is_count_usable=count,
         is_running_listed=running,
         is_sweep_whole=sweep,
-        last_full_read_at=next(ask(_LAST_FULL_READ, visible))[0],
+        last_full_read_at=next(fetch(_LAST_FULL_READ, visible))[0],
         last_observed_at=last_observed_at,
         last_load_number=_number(connection.execute(_LAST_LOAD_NUMBER).fetchone()),
     )
 
 
-def finder(
+def task_finder(
     connection: duckdb.DuckDBPyConnection, project: ProjectKey
 ) -> Callable[[str, Micros], KnownTask | None]:
-    """Return a function that finds the latest state of a task older than what is recalled."""
+    """Return a function that finds the latest state of a task older than the project state."""
 
     def find(job_id: str, created_at: Micros) -> KnownTask | None:
         sql = _KNOWN_TASKS + "and tasks.job_id = ? and tasks.created_at = ?"
-        with _ONE_AT_A_TIME:
+        with _CONNECTION_LOCK:
             if not has_tables(connection):
                 return None
             rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
-        return _known(rows[0])[1] if rows else None
+        return _known_task(rows[0])[1] if rows else None
 
     return find
 
 
+def newly_lost(
+    connection: duckdb.DuckDBPyConnection, project: ProjectKey, since: Micros
+) -> list[TimeRange]:
+    """Return the time ranges that left the horizon unread after an earlier load's clock."""
+    rows = connection.execute(_NEWLY_LOST, [*project, _timestamp(since)]).fetchall()
+    return [TimeRange(*bounds) for bounds in rows]
+
+
 def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Tell whether a load has ever filled this database."""
+    """Return whether a load has ever filled this database."""
     sql = "select count(*) from duckdb_tables() where schema_name = ? and table_name = ?"
     row = connection.execute(sql, ["task_center", "load_runs"]).fetchone()
     return row is not None and row[0] > 0
@@ -155,7 +175,7 @@ def _number(row: tuple[Any, ...] | None) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _known(row: tuple[Any, ...]) -> tuple[str, KnownTask]:
+def _known_task(row: tuple[Any, ...]) -> tuple[str, KnownTask]:
     job_id, created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
     known = KnownTask(
         created_at, version, version_hash, is_final(status), first_seen_at, changed_at, vanished_at
@@ -171,12 +191,12 @@ def _refuse_other_region(connection: duckdb.DuckDBPyConnection, project: Project
     row = connection.execute(sql, [project.project_id, project.region]).fetchone()
     if row is not None and row[0] is not None:
         message = (
-            f"the database knows project {project.project_id} under region {row[0]!r}, not "
-            f"{project.region!r}; say --region {row[0]}, or every task would be kept twice"
+            f"the database has project {project.project_id} under region {row[0]!r}, not "
+            f"{project.region!r}; use --region {row[0]}, or every task would be kept twice"
         )
         raise ConfigurationError(message)
 
 
-def _timestamp(instant: Micros) -> Any:
-    """Return an instant as DuckDB compares it with its UTC timestamps, which carry no zone."""
-    return to_datetime(instant).replace(tzinfo=None)
+def _timestamp(time: Micros) -> Any:
+    """Convert a time for comparison with DuckDB's UTC timestamps, which have no zone."""
+    return to_datetime(time).replace(tzinfo=None)

@@ -1,9 +1,8 @@
-"""Databases of earlier versions, brought up to date inside the transaction of a night.
+"""Upgrade the schema of older databases, and refuse newer ones.
 
-A database says which version of its schema it has. An older one is changed step by step, in the
-clone, so that the night is published with the new schema or not at all; a newer one is refused.
-What a version of the schema adds is nullable, or follows from what is there: the archive's older
-entries lack it as well, and stay as they are.
+A database holds the version of its schema. A load upgrades an older one step by step, in the clone:
+the new schema is published with the load, or not at all. A new column is nullable, or its values
+follow from other columns, since older entries of the archive do not have it and never change.
 """
 
 from collections.abc import Callable
@@ -18,15 +17,15 @@ _SCHEMA: Final = "task_center"
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Return the version of a database's schema; None of one that no load has filled."""
+    """Return the version of a database's schema; None if no load has filled the database."""
     sql = "select table_name from duckdb_tables() where schema_name = ?"
     names = {name for (name,) in connection.execute(sql, [_SCHEMA]).fetchall()}
     if SCHEMA_VERSIONS.name in names:
-        sql = f"select max(version) from {_SCHEMA}.{SCHEMA_VERSIONS.name}"  # noqa: S608 - our own
+        sql = f"select max(version) from {_SCHEMA}.{SCHEMA_VERSIONS.name}"  # noqa: S608 - a constant
         row = connection.execute(sql).fetchone()
         if row is not None and row[0] is not None:
             return int(row[0])
-    # The first version did not say so.
+    # Version 1 had no table for its version.
     return 1 if "load_runs" in names else None
 
 
@@ -34,21 +33,21 @@ def refuse_newer(connection: duckdb.DuckDBPyConnection, what: object) -> None:
     """Refuse a database that a newer program has written.
 
     Raises:
-        ConfigurationError: it is newer than this program knows.
+        ConfigurationError: its schema has a newer version.
     """
     version = schema_version(connection)
     if version is not None and version > SCHEMA_VERSION:
         message = (
             f"{what} was written by a newer gaussdb-tasks (its schema has version {version}, this "
-            f"program knows {SCHEMA_VERSION}); nothing was changed: upgrade gaussdb-tasks"
+            f"program supports {SCHEMA_VERSION}); nothing was changed: upgrade gaussdb-tasks"
         )
         raise ConfigurationError(message)
 
 
 def upgrade(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """Bring a clone's schema up to date; return the version it had, if there was something to do.
+    """Upgrade a clone's schema; return its former version, or None if nothing was upgraded.
 
-    A new database gets its version, and had none.
+    A new database gets the current version.
     """
     version = schema_version(connection)
     if version == SCHEMA_VERSION:
@@ -60,12 +59,12 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> int | None:
     table = f"{_SCHEMA}.{SCHEMA_VERSIONS.name}"
     connection.execute(f"create schema if not exists {_SCHEMA}")
     connection.execute(f"create or replace table {table} ({column.ddl})")
-    connection.execute(f"insert into {table} values (?)", [SCHEMA_VERSION])  # noqa: S608 - our own
+    connection.execute(f"insert into {table} values (?)", [SCHEMA_VERSION])  # noqa: S608 - a constant
     return version
 
 
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add what the first databases lacked, and number their loads in the order of their clocks."""
+    """Add the columns that version 1 lacks, and number the loads by their clocks."""
     sql = "select table_name, column_name from duckdb_columns() where schema_name = ?"
     present = set(connection.execute(sql, [_SCHEMA]).fetchall())
     tables = {table for table, _ in present}
@@ -89,6 +88,6 @@ _NUMBER_LOADS: Final = f"""
         group by run_id
     ) as numbered
     where load_runs.run_id = numbered.run_id
-"""  # noqa: S608 - a name of our own
+"""  # noqa: S608 - a constant
 
 _STEPS: Final[dict[int, Callable[[duckdb.DuckDBPyConnection], None]]] = {2: _to_version_2}

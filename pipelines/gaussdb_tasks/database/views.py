@@ -1,24 +1,19 @@
-"""Make the views that analysts query, and ask the data checks before a night is published."""
+"""Create the views of ``sql/`` in dependency order, with their comments."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
+from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, view_files
 from gaussdb_tasks.model.tables import ALL_TABLES
 
 VIEW_SCHEMA: Final = "main"
 TABLE_SCHEMA: Final = "task_center"
 
-_FIRST_ROWS: Final = 5
-_FETCH_SIZE: Final = 10_000
-
-_COMMENTS_AND_TEXTS: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
+_COMMENTS_AND_LITERALS: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 _CTE: Final = re.compile(r"\b(\w+)\s+as\s+\(")
 _REFERENCE: Final = re.compile(
     r"""
@@ -26,45 +21,26 @@ _REFERENCE: Final = re.compile(
     (?:from|join)\s+
     (?:(?P<schema>\w+)\.)?
     (?P<name>\w+)\b
-    (?!\s*\()                   # not a function that returns a table
+    (?!\s*\()                   # not a table function
     """,
     re.VERBOSE,
 )
-_CHECK_HEAD: Final = re.compile(r"-- severity: (?P<severity>fail|warn)\n-- (?P<meaning>\S.*)\n")
-
-
-class Severity(StrEnum):
-    """What a finding means for the night: it must not be published, or somebody should know."""
-
-    FAIL = "fail"
-    WARN = "warn"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckFinding:
-    """What a data check found: how many rows offend, and the first few of them as text."""
-
-    check_name: str
-    severity: Severity
-    meaning: str
-    row_count: int
-    first_rows: tuple[str, ...]
 
 
 def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make every view again, and comment on them and on the tables, in one transaction of its own.
+    """Create or replace every view, and comment on views and tables, in one transaction.
 
-    A view that no file defines any more stays: nothing tells it from one that a user made.
+    A view without a file stays: it may be a user's own.
 
     Raises:
-        SqlFileError: a file refers to what does not exist, or its SQL does not run; nothing is
+        SqlFileError: a file refers to an unknown relation, or its SQL does not run; nothing is
             changed.
     """
     ordered = in_dependency_order(view_files())
     connection.execute("begin transaction")
     try:
         for file in ordered:
-            _execute(connection, file)
+            file.execute(connection)
         _comment_on_tables(connection)
     except (SqlFileError, duckdb.Error):
         connection.execute("rollback")
@@ -73,7 +49,7 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Say in the database what its tables hold, where it does not say so yet."""
+    """Comment on tables and columns whose comment is missing or differs."""
     wanted = {
         f"table {TABLE_SCHEMA}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
         for table in ALL_TABLES
@@ -88,9 +64,9 @@ def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
         select 'column ' || schema_name || '.' || table_name || '.' || column_name, comment
         from duckdb_columns()
     """
-    said = dict(connection.execute(sql).fetchall())
+    present = dict(connection.execute(sql).fetchall())
     for target, comment in wanted.items():
-        if target in said and said[target] != comment:
+        if target in present and present[target] != comment:
             quoted = comment.replace("'", "''")
             connection.execute(f"comment on {target} is '{quoted}'")
 
@@ -100,11 +76,11 @@ def _as_sentence(grain: str) -> str:
 
 
 def in_dependency_order(views: Iterable[SqlFile]) -> tuple[SqlFile, ...]:
-    """Sort views so that each comes after those it selects from.
+    """Sort views so that each comes after the views it selects from.
 
     Raises:
-        SqlFileError: a reference is neither a view, nor a table that a load fills, nor a name from
-            the file's own `with`; or views refer to each other in a circle.
+        SqlFileError: a reference is not a view, a loaded table or a name from the file's `with`
+            clause; or views refer to each other in a circle.
     """
     by_name = {view.name: view for view in views}
     graph = {name: _referenced_views(by_name[name], by_name.keys()) for name in sorted(by_name)}
@@ -115,18 +91,8 @@ def in_dependency_order(views: Iterable[SqlFile]) -> tuple[SqlFile, ...]:
         raise SqlFileError(message) from error
 
 
-def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...]:
-    """Run every data check and return what was found, in order of the checks' names.
-
-    Raises:
-        SqlFileError: a check has no proper head, or its SQL does not run.
-    """
-    findings = (_run_check(connection, file) for file in check_files())
-    return tuple(finding for finding in findings if finding.row_count)
-
-
 def _referenced_views(file: SqlFile, view_names: Iterable[str]) -> set[str]:
-    code = _COMMENTS_AND_TEXTS.sub(" ", file.text)
+    code = _COMMENTS_AND_LITERALS.sub(" ", file.text)
     known = {
         VIEW_SCHEMA: set(view_names),
         TABLE_SCHEMA: {table.name for table in ALL_TABLES},
@@ -142,37 +108,3 @@ def _referenced_views(file: SqlFile, view_names: Iterable[str]) -> set[str]:
             )
             raise SqlFileError(message)
     return {name for schema, name in references if schema == VIEW_SCHEMA}
-
-
-def _run_check(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> CheckFinding:
-    head = _CHECK_HEAD.match(file.text)
-    if head is None:
-        message = f"{file.name}.sql does not begin with `-- severity: fail|warn` and its meaning"
-        raise SqlFileError(message)
-    cursor = _execute(connection, file)
-    names = [column[0] for column in cursor.description or ()]
-    first_rows = cursor.fetchmany(_FIRST_ROWS)
-    return CheckFinding(
-        check_name=file.name,
-        severity=Severity(head["severity"]),
-        meaning=head["meaning"],
-        row_count=len(first_rows) + _count_remaining(cursor),
-        first_rows=tuple(_row_text(names, row) for row in first_rows),
-    )
-
-
-def _execute(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> duckdb.DuckDBPyConnection:
-    try:
-        return connection.execute(file.text)
-    except duckdb.Error as error:
-        message = f"{file.name}.sql does not run: {error}"
-        raise SqlFileError(message) from error
-
-
-def _count_remaining(cursor: duckdb.DuckDBPyConnection) -> int:
-    batches = iter(lambda: cursor.fetchmany(_FETCH_SIZE), [])
-    return sum(len(batch) for batch in batches)
-
-
-def _row_text(names: Sequence[str], row: Sequence[Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in zip(names, row, strict=True))

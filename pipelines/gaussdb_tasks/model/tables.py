@@ -1,7 +1,7 @@
-"""The tables that a load fills, column by column: one declaration for Arrow and for dlt.
+"""Declare the tables that a load fills, once for Arrow, dlt and DuckDB.
 
-Timestamps are UTC without a zone, so that no answer depends on a session's time zone and DuckDB
-can prune by them. Every column is declared, since dlt does not create one that only ever held null.
+Timestamps are UTC without a zone: no answer depends on the time zone of a session, and DuckDB can
+prune by them. Every column is declared, since dlt does not create a column that holds only nulls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ _SQL_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name, dlt data type, meaning, and whether null has a meaning in it."""
+    """A column: its name, dlt data type, description, and whether it may be null."""
 
     name: str
     data_type: str
@@ -60,12 +60,12 @@ class Column:
 
     @property
     def sql_type(self) -> str:
-        """The column's type in DuckDB, as dlt chooses it."""
+        """The DuckDB type that dlt chooses for the column."""
         return _SQL_TYPES[self.data_type]
 
     @property
     def ddl(self) -> str:
-        """The column's definition in a ``create table``."""
+        """The column's definition for ``create table``."""
         return f"{self.name} {self.sql_type}{'' if self.nullable else ' not null'}"
 
 
@@ -105,7 +105,7 @@ class Table:
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def arrow_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-        """Build an Arrow table from rows; none give an empty table."""
+        """Build an Arrow table from rows; no rows give an empty table."""
         return self.arrow(
             {column.name: [row[column.name] for row in rows] for column in self.columns}
         )
@@ -125,19 +125,19 @@ _PROJECT: Final = (
     Column("region", "text", "Region of the cloud, such as eu-de.", nullable=False),
     Column("project_id", "text", "Project in which the task ran.", nullable=False),
 )
-_JOB: Final = Column("job_id", "text", "Identity of the task inside its project.", nullable=False)
+_JOB: Final = Column("job_id", "text", "Identifier of the task within its project.", nullable=False)
 _STATE: Final = (
-    Column("task_name", "text", "Kind of the task as the API names it."),
-    Column("status", "text", "Status as the API gave it: Running, Completed, Failed, ..."),
-    Column("progress_percent", "double", "Progress in per cent, where the API gave a number."),
-    Column("fail_reason", "text", "Why the task failed, in the service's words."),
-    Column("created_at", "timestamp", "When the task was started, UTC.", nullable=False),
-    Column("ended_at", "timestamp", "When the task ended, UTC; a plan while it is running."),
-    Column("created_date", "date", "Day on which the task was started, UTC.", nullable=False),
+    Column("task_name", "text", "Kind of the task, as the API names it."),
+    Column("status", "text", "Status from the API: Running, Completed, Failed, ..."),
+    Column("progress_percent", "double", "Progress in per cent; null if the API gave no number."),
+    Column("fail_reason", "text", "Why the task failed, as the service reported it."),
+    Column("created_at", "timestamp", "When the task started, UTC.", nullable=False),
+    Column("ended_at", "timestamp", "When the task ended, UTC; an estimate while it is running."),
+    Column("created_date", "date", "Day on which the task started, UTC.", nullable=False),
     Column(
         "duration_ms",
         "bigint",
-        "Milliseconds from start to end; null unless the task has ended, and not before it began.",
+        "Milliseconds from start to end; null if unfinished, or if the end is before the start.",
     ),
     Column("instance_id", "text", "Instance the task worked on."),
     Column("instance_name", "text", "The instance's name at the time of the record."),
@@ -154,14 +154,16 @@ _RUN_ID: Final = Column("run_id", "text", "The load that wrote the row.", nullab
 
 TASK_VERSIONS: Final = Table(
     "task_versions",
-    "one row per distinct state in which a task was seen",
+    "one row per distinct state of a task",
     (
         *_PROJECT,
         _JOB,
-        Column("version", "bigint", "1 for the first state seen, then 2, ...", nullable=False),
-        Column("observed_at", "timestamp", "Clock of the load that saw it, UTC.", nullable=False),
+        Column("version", "bigint", "1 for the first observed state, then 2, ...", nullable=False),
+        Column(
+            "observed_at", "timestamp", "Clock of the load that observed it, UTC.", nullable=False
+        ),
         *_STATE,
-        Column("raw", "text", "The record, word for word as it was received.", nullable=False),
+        Column("raw", "text", "The record, exactly as it was received.", nullable=False),
         _VERSION_HASH,
     ),
     ("region", "project_id", "job_id", "created_at", "version"),
@@ -175,17 +177,27 @@ TASKS: Final = Table(
         _JOB,
         *_STATE,
         _VERSION_HASH,
-        Column("version_count", "bigint", "How many states have been seen.", nullable=False),
-        Column("first_seen_at", "timestamp", "When it was first seen, UTC.", nullable=False),
-        Column("last_changed_at", "timestamp", "When this state was first seen.", nullable=False),
+        Column("version_count", "bigint", "Number of distinct states observed.", nullable=False),
+        Column(
+            "first_seen_at",
+            "timestamp",
+            "Clock of the load that first observed it, UTC.",
+            nullable=False,
+        ),
+        Column(
+            "last_changed_at",
+            "timestamp",
+            "When this state was first observed, UTC.",
+            nullable=False,
+        ),
         Column(
             "last_seen_at",
             "timestamp",
-            "When this state was last confirmed; kept fresh while the task is in flight.",
+            "When this state was last observed, UTC; updated until the task finishes.",
             nullable=False,
         ),
     ),
-    # created_at lets DuckDB find the rows to merge by zone map, at constant cost in a large table.
+    # With created_at, DuckDB finds the rows to merge by zone map: the cost stays constant.
     ("region", "project_id", "job_id", "created_at"),
 )
 
@@ -199,14 +211,20 @@ COVERAGE: Final = Table(
         Column(
             "purpose", "text", "Why it was read: new, in_flight, horizon, stretch.", nullable=False
         ),
-        Column("window_from", "timestamp", "start_time that was asked for.", nullable=False),
-        Column("window_to", "timestamp", "end_time that was asked for.", nullable=False),
-        Column("covered_from", "timestamp", "Start of what the window proves.", nullable=False),
-        Column("covered_to", "timestamp", "End of what the window proves.", nullable=False),
-        Column("is_complete", "bool", "Whether every task of it was proved read.", nullable=False),
+        Column("window_from", "timestamp", "start_time of the request.", nullable=False),
+        Column("window_to", "timestamp", "end_time of the request.", nullable=False),
+        Column(
+            "covered_from", "timestamp", "Start of the time that the window covers.", nullable=False
+        ),
+        Column(
+            "covered_to", "timestamp", "End of the time that the window covers.", nullable=False
+        ),
+        Column("is_complete", "bool", "Whether every task in it was read.", nullable=False),
         Column("distinct_count", "bigint", "Distinct tasks read from it.", nullable=False),
-        Column("total_count", "bigint", "Tasks the API counted in it; null where it did not."),
-        Column("reason", "text", "What is wrong with an incomplete window."),
+        Column(
+            "total_count", "bigint", "Tasks that the API counted in it; null if it gave no count."
+        ),
+        Column("reason", "text", "Why the window is incomplete."),
     ),
     ("region", "project_id", "run_id", "window_from", "window_to"),
 )
@@ -220,49 +238,53 @@ LOAD_RUNS: Final = Table(
         Column(
             "load_number",
             "bigint",
-            "Place of the load among all loads, from 1 on; clocks may jump, this does not.",
+            "Number of the load, from 1 on; gives the order even if a clock was wrong.",
             nullable=False,
         ),
         Column("observed_at", "timestamp", "Clock of the load, UTC.", nullable=False),
         Column("outcome", "text", "complete, incomplete or failed.", nullable=False),
         Column("error", "text", "Why the project failed or is incomplete."),
-        Column("seen_count", "bigint", "Distinct tasks seen.", nullable=False),
-        Column("new_count", "bigint", "Tasks seen for the first time.", nullable=False),
+        Column("seen_count", "bigint", "Distinct tasks observed.", nullable=False),
+        Column("new_count", "bigint", "Tasks observed for the first time.", nullable=False),
         Column("changed_count", "bigint", "Known tasks in a new state.", nullable=False),
-        Column("rejected_count", "bigint", "Records newly kept as rejected.", nullable=False),
-        Column("vanished_count", "bigint", "Tasks found deleted.", nullable=False),
-        Column("call_count", "bigint", "API calls made for the project.", nullable=False),
+        Column("rejected_count", "bigint", "New rejected records.", nullable=False),
         Column(
-            "horizon_ms", "bigint", "How far back the API was taken to remember.", nullable=False
+            "vanished_count", "bigint", "Tasks found deleted from the task center.", nullable=False
         ),
-        Column("expected_count", "bigint", "Tasks of the horizon that the archive knows."),
-        Column("reported_count", "bigint", "Tasks of the horizon that the API counted."),
-        Column("is_count_usable", "bool", "Whether the API's total_count can be counted on."),
+        Column("call_count", "bigint", "API calls made for the project.", nullable=False),
+        Column("horizon_ms", "bigint", "How far back the API lists tasks.", nullable=False),
+        Column("expected_count", "bigint", "Tasks in the horizon according to the archive."),
+        Column("reported_count", "bigint", "Tasks in the horizon according to the API."),
+        Column("is_count_usable", "bool", "Whether the API's total_count is reliable."),
         Column("is_running_listed", "bool", "Whether time windows list tasks without an end."),
-        Column("is_sweep_whole", "bool", "False if the sweep leaves running tasks out."),
+        Column("is_sweep_whole", "bool", "False if the query for running tasks omits some."),
         Column(
             "gone_rejects",
             "text",
-            "Rejected records that are no longer listed: their record_hash, separated by spaces.",
+            "record_hash of rejected records that are no longer listed, separated by spaces.",
         ),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
-        Column("archive_sequence", "bigint", "Place of the load's entry in the archive."),
-        Column("head_digest", "text", "SHA-256 of the digest of that entry, which is the head."),
+        Column("archive_sequence", "bigint", "Number of the load's entry in the archive."),
+        Column(
+            "head_digest", "text", "SHA-256 of that entry's digest.json, the head of the chain."
+        ),
     ),
     ("region", "project_id", "run_id"),
 )
 
 REJECTED_RECORDS: Final = Table(
     "rejected_records",
-    "one row per distinct record that could not be normalised",
+    "one row per distinct record that could not be read as a task",
     (
         *_PROJECT,
         _RUN_ID,
-        Column("observed_at", "timestamp", "Clock of the load that saw it, UTC.", nullable=False),
-        Column("reason", "text", "What the record lacks.", nullable=False),
-        Column("job_id", "text", "Its job_id, where it has one."),
-        Column("created_at", "timestamp", "Its created_at in UTC, where it can be read."),
-        Column("raw", "text", "The record, word for word as it was received.", nullable=False),
+        Column(
+            "observed_at", "timestamp", "Clock of the load that observed it, UTC.", nullable=False
+        ),
+        Column("reason", "text", "Why it could not be read.", nullable=False),
+        Column("job_id", "text", "Its job_id, if it has one."),
+        Column("created_at", "timestamp", "Its created_at in UTC, if it can be read."),
+        Column("raw", "text", "The record, exactly as it was received.", nullable=False),
         Column("record_hash", "text", "SHA-256 of its content.", nullable=False),
     ),
     ("region", "project_id", "record_hash"),
@@ -270,13 +292,15 @@ REJECTED_RECORDS: Final = Table(
 
 VANISHED_TASKS: Final = Table(
     "vanished_tasks",
-    "one row per time a finished task was found deleted from the task center",
+    "one row per time that a finished task was found deleted from the task center",
     (
         *_PROJECT,
         _JOB,
-        Column("created_at", "timestamp", "When the task was started, UTC.", nullable=False),
-        Column("vanished_at", "timestamp", "When a load first missed it, UTC.", nullable=False),
-        Column("reappeared_at", "timestamp", "When it was seen again, if ever, UTC."),
+        Column("created_at", "timestamp", "When the task started, UTC.", nullable=False),
+        Column(
+            "vanished_at", "timestamp", "When a load first found it deleted, UTC.", nullable=False
+        ),
+        Column("reappeared_at", "timestamp", "When it was observed again, UTC; null if never."),
         _RUN_ID,
     ),
     ("region", "project_id", "job_id", "created_at", "vanished_at"),
@@ -286,8 +310,8 @@ TASK_TYPES: Final = Table(
     "task_types",
     "one row per documented kind of task",
     (
-        Column("task_name", "text", "Kind of the task as the API names it.", nullable=False),
-        Column("task_label", "text", "What it means, in words.", nullable=False),
+        Column("task_name", "text", "Kind of the task, as the API names it.", nullable=False),
+        Column("task_label", "text", "The kind in words.", nullable=False),
         Column("category", "text", "create, backup, restore, delete or scale.", nullable=False),
     ),
     ("task_name",),
@@ -295,26 +319,26 @@ TASK_TYPES: Final = Table(
 
 ARCHIVE_ACTS: Final = Table(
     "archive_acts",
-    "one row per act on the archive that was no load",
+    "one row per amendment of the archive",
     (
-        Column("archive_sequence", "bigint", "Place of its entry in the archive.", nullable=False),
-        Column("acted_at", "timestamp", "Clock of the act, UTC.", nullable=False),
+        Column("archive_sequence", "bigint", "Number of its entry in the archive.", nullable=False),
+        Column("acted_at", "timestamp", "Clock of the amendment, UTC.", nullable=False),
         Column("kind", "text", "retention, redaction or renormalisation.", nullable=False),
-        Column("reason", "text", "Why, in the words of who did it."),
+        Column("reason", "text", "Reason, as the operator gave it."),
         Column("row_count", "bigint", "Rows removed or changed.", nullable=False),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
-        Column("head_digest", "text", "SHA-256 of the digest of that entry.", nullable=False),
+        Column("head_digest", "text", "SHA-256 of that entry's digest.json.", nullable=False),
     ),
     ("archive_sequence",),
 )
 
 SCHEMA_VERSION: Final = 2
-"""The version of the database's schema that this program makes and goes on with."""
+"""The version of the database's schema that this program writes."""
 
 SCHEMA_VERSIONS: Final = Table(
     "schema_version",
     "one row: the version of the database's schema",
-    (Column("version", "bigint", "Raised whenever tables change.", nullable=False),),
+    (Column("version", "bigint", "Increases when tables change.", nullable=False),),
     ("version",),
 )
 
@@ -331,5 +355,7 @@ LOADED_TABLES: Final = (
 
 ALL_TABLES: Final = (*LOADED_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS)
 
-# As dlt names it: the load that last wrote a row.
-LOAD_ID: Final = Column("_dlt_load_id", "text", "The load package of the row.", nullable=False)
+# dlt adds this column.
+LOAD_ID: Final = Column(
+    "_dlt_load_id", "text", "The dlt load package that last wrote the row.", nullable=False
+)

@@ -6,7 +6,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import HOUR, SECOND, Micros
@@ -65,8 +65,8 @@ def read_freshness(database: Path, now: Micros | None) -> Freshness:
         ConfigurationError: there is no database.
         DatabaseError: the database cannot be read.
     """
-    with open_to_ask(database, now) as connection:
-        rows = ask(connection, _STATUS).fetchall()
+    with open_for_queries(database, now) as connection:
+        rows = run_query(connection, _STATUS).fetchall()
     projects = tuple(
         ProjectFreshness(ProjectKey(region, project_id), *values)
         for region, project_id, *values, _head_digest in rows

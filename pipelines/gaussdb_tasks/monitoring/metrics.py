@@ -73,7 +73,7 @@ def _add_report(registry: CollectorRegistry, report: LoadReport) -> None:
     _gauge(registry, "last_load_wait_seconds", waited_help).set(report.seconds_waited)
     _add_project_gauges(registry, _REPORT_GAUGES, report.projects)
     sign_ins_help = "Sign-ins of the last load that failed."
-    _gauge(registry, "last_load_failed_sign_ins", sign_ins_help).set(len(report.signed_out))
+    _gauge(registry, "last_load_failed_sign_ins", sign_ins_help).set(len(report.failed_sign_ins))
 
 
 def _add_freshness(registry: CollectorRegistry, freshness: Freshness) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import duckdb
 
-from gaussdb_tasks.database.query import explained, views
+from gaussdb_tasks.database.query import query_errors, views
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.report.buckets import Bucket, ReportPeriod, duration_bucket, rate_bucket
 from gaussdb_tasks.report.figures import (
@@ -128,7 +128,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> Figures:
         ConfigurationError: an older version wrote the database, or a query failed.
     """
     _refuse_older_views(connection)
-    with explained("report"):
+    with query_errors("report"):
         span = _read_span(connection, Bucket.DAY)
         duration_period = _read_period(connection, duration_bucket, span)
         rate_period = _read_period(connection, rate_bucket, span)

@@ -98,7 +98,7 @@ def _load(folder: Path, number: int, url: str | None) -> LoadReport:
     remote = None if url is None else Remote(url)
     with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(at)) as emulator:
         job = job_of(emulator, folder, at)
-        return run_load(dataclasses.replace(job, copy_place=remote))
+        return run_load(dataclasses.replace(job, remote=remote))
 
 
 def _contents(data_dir: DataDir) -> dict[str, bytes]:
@@ -123,8 +123,8 @@ def test_a_load_mirrors_its_entry(data_dir: DataDir, url: str) -> None:
     assert _mirrored(url) == _contents(data_dir)
     report = _load(data_dir.path, 2, url)
     assert report.exit_code is ExitCode.DONE
-    assert report.copies is not None
-    assert (report.copies.waiting, report.copies.error) == (0, None)
+    assert report.mirror is not None
+    assert (report.mirror.waiting, report.mirror.error) == (0, None)
     assert _mirrored(url) == _contents(data_dir)
 
 
@@ -143,9 +143,9 @@ def test_another_archive_is_not_overwritten(data_dir: DataDir, tmp_path: Path, u
     before = _mirrored(url)
     report = _load(tmp_path / "other", 0, url)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
-    assert report.copies is not None
-    assert report.copies.waiting == 1
-    assert "it is of another archive" in str(report.copies.error)
+    assert report.mirror is not None
+    assert report.mirror.waiting == 1
+    assert "it is of another archive" in str(report.mirror.error)
     assert {name: content for name, content in _mirrored(url).items() if name in before} == before
 
 

@@ -17,7 +17,7 @@ from gaussdb_tasks.cli.options import (
 )
 from gaussdb_tasks.cli.summary import summary_line
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.demo_loads import load_nights, nights_before
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.model.times import now as machine_clock
@@ -87,10 +87,10 @@ def command(
     reports = load_nights(data_dir, clocks, seed=seed, tasks_per_day=tasks_per_day)
     for clock, report in zip(clocks, reports, strict=True):
         click.echo(f"night of {iso(clock)}: {summary_line(report)}", err=True)
-    with open_to_ask(DataDir(data_dir).database) as connection:
+    with open_for_queries(DataDir(data_dir).database) as connection:
         for title, question in _QUERIES.items():
             click.echo(f"\n{title}\n")
-            output.write(ask(connection, question), output.Target("table"))
+            output.write(run_query(connection, question), output.Target("table"))
     click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)
 
 

@@ -30,7 +30,7 @@ from gaussdb_tasks.cli.options import (
 from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.mounts import ON_A_DISK, network_file_system
+from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.extract.project_tables import new_run_id
 from gaussdb_tasks.load import LoadReport, LoadRequest, plan_projects, run_load
@@ -196,7 +196,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         accesses=(),
         settings=times.load_settings(clock),
         connections=access.connections,
-        copy_place=mirror.remote(),
+        remote=mirror.remote(),
         signer=None if signing_key is None else KeySigner(signing_key),
         is_clock_real=times.now is None,
         run_id=run_id,
@@ -217,7 +217,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
 def _signed_in(request: LoadRequest, access: AccessRequest) -> LoadRequest:
     signed_in = sign_in(access, os.environ)
-    return replace(request, accesses=signed_in.accesses, signed_out=signed_in.failures)
+    return replace(request, accesses=signed_in.accesses, failed_sign_ins=signed_in.failures)
 
 
 def _warn_before_load(request: LoadRequest, read_from: Micros | None) -> None:
@@ -227,7 +227,7 @@ def _warn_before_load(request: LoadRequest, read_from: Micros | None) -> None:
     data_dir = request.data_dir.path
     network = network_file_system(data_dir)
     if network is not None:
-        console.info(f"{data_dir} is on a network file system ({network}), {ON_A_DISK}")
+        console.info(f"{data_dir} is on a network file system ({network}), {NETWORK_REMEDY}")
 
 
 def _run(request: LoadRequest) -> LoadReport:

@@ -17,7 +17,7 @@ from gaussdb_tasks.cli.options import (
     output_file_option,
 )
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, askables, explained, open_to_ask
+from gaussdb_tasks.database.query import named_queries, open_for_queries, query_errors, run_query
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros
 
@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """
     target = output.Target.of(output_format, output_file)
-    with open_to_ask(DataDir(data_dir).database, now) as connection:
+    with open_for_queries(DataDir(data_dir).database, now) as connection:
         if is_list:
             output.write_rows(("name", "what_it_answers"), _listed(connection), target)
         else:
@@ -83,9 +83,9 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _listed(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    for askable in askables(connection):
-        parameters = (f"--set {name}=...: {what}." for name, what in askable.parameters.items())
-        yield askable.name, " ".join([askable.meaning, *parameters])
+    for named in named_queries(connection):
+        parameters = (f"--set {name}=...: {what}." for name, what in named.parameters.items())
+        yield named.name, " ".join([named.meaning, *parameters])
 
 
 def _read_question(question: str | None) -> str:
@@ -102,7 +102,7 @@ def _answer(
     target: output.Target,
 ) -> None:
     def answer() -> None:
-        with explained(question):
-            output.write(ask(connection, question, variables), target)
+        with query_errors(question):
+            output.write(run_query(connection, question, variables), target)
 
     run_interruptibly(connection, answer)

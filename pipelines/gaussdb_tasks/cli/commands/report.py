@@ -12,7 +12,7 @@ from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import data_dir_option, now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.files import replacing
-from gaussdb_tasks.database.query import open_to_ask
+from gaussdb_tasks.database.query import open_for_queries
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
@@ -45,7 +45,7 @@ def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
 
 
 def _page(database: Path, made_at: Micros) -> bytes:
-    with open_to_ask(database, made_at) as connection:
+    with open_for_queries(database, made_at) as connection:
         return run_interruptibly(connection, partial(_make, connection, database, made_at))
 
 

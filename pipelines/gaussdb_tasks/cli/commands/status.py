@@ -18,7 +18,7 @@ from gaussdb_tasks.cli.options import (
 )
 from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import ask, open_to_ask
+from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
@@ -107,14 +107,14 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     if check:
         sys.exit(_check(DataDir(data_dir), thresholds, now, is_own=exit_codes == "own"))
     target = output.Target(output_format)
-    with open_to_ask(DataDir(data_dir).database, now) as connection:
-        output.write(ask(connection, _STATUS), target)
+    with open_for_queries(DataDir(data_dir).database, now) as connection:
+        output.write(run_query(connection, _STATUS), target)
         if output_format == "table":
             _print_gaps(connection, target)
         copies = read_mirror_state(DataDir(data_dir))
         if copies is not None and copies.waiting:
             console.info(waiting_line(copies))
-        for project_id, loss_begins_at in ask(connection, _PROJECTS_LOSING_DATA).fetchall():
+        for project_id, loss_begins_at in run_query(connection, _PROJECTS_LOSING_DATA).fetchall():
             console.info(
                 f"project {project_id}: data loss begins at "
                 f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
@@ -122,7 +122,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
 
 def _print_gaps(connection: duckdb.DuckDBPyConnection, target: output.Target) -> None:
-    gaps = ask(connection, _GAPS).fetchall()
+    gaps = run_query(connection, _GAPS).fetchall()
     if gaps:
         click.echo("\nnot covered:")
         output.write_rows(["region", "project_id", "from", "to", "is_lost"], iter(gaps), target)

@@ -1,10 +1,10 @@
-"""A data directory on a network file system is told from one on a disk of the machine."""
+"""Detection of network file systems from the list of mounts."""
 
 from pathlib import Path
 
 import pytest
 
-from gaussdb_tasks.database.mounts import network_file_system
+from gaussdb_tasks.database.file_systems import network_file_system
 
 MOUNTS = r"""
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -29,14 +29,14 @@ MOUNTS = r"""
         ("/data/gaussdb", None),
     ],
 )
-def test_the_mount_that_holds_a_path_counts(tmp_path: Path, path: str, kind: str | None) -> None:
-    """The innermost mount, and of several on one point the last, tells the kind."""
+def test_the_innermost_and_last_mount_determines_the_kind(
+    tmp_path: Path, path: str, kind: str | None
+) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(MOUNTS.lstrip())
     assert network_file_system(Path(path), mounts) == kind
 
 
-def test_where_the_system_does_not_tell(tmp_path: Path) -> None:
-    """Without a list of mounts nothing is claimed; with this machine's own it can be read."""
+def test_without_a_list_of_mounts_the_kind_is_unknown(tmp_path: Path) -> None:
     assert network_file_system(tmp_path, tmp_path / "missing") is None
     network_file_system(tmp_path)

@@ -1,4 +1,4 @@
-"""On which kind of file system the data directory lies."""
+"""Detect network file systems, on which a data directory is not safe."""
 
 import re
 from collections.abc import Iterator
@@ -7,28 +7,27 @@ from typing import Final
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
-ON_A_DISK: Final = (
+NETWORK_REMEDY: Final = (
     "where locks, renames and readers of a replaced file are not dependable; keep it on a disk of "
     "this machine and copy it from there"
 )
 
-# Their locks, renames and open files are not what a load and its readers count on.
-_NETWORK: Final = frozenset(
+_NETWORK_KINDS: Final = frozenset(
     {"9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"}
 )
-_NETWORK_IN_USER_SPACE: Final = re.compile(
+_NETWORK_FUSE_KINDS: Final = re.compile(
     r"fuse\.(sshfs|s3fs|gcsfuse|rclone|glusterfs|ceph|davfs|curlftpfs|goofys|juicefs)"
 )
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+_OCTAL_ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
 def network_file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
-    """Return the kind of the network file system that a path lies on; None if it is on none.
+    """Return the kind of the network file system that holds a path; None for a local disk.
 
-    None as well where the system does not tell (only Linux does).
+    Also None if the system has no list of mounts: only Linux has one.
     """
     kind = _file_system(path.resolve(), mounts)
-    if kind in _NETWORK or _NETWORK_IN_USER_SPACE.match(kind):
+    if kind in _NETWORK_KINDS or _NETWORK_FUSE_KINDS.match(kind):
         return kind
     return None
 
@@ -36,7 +35,7 @@ def network_file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
 def _file_system(path: Path, mounts: Path) -> str:
     if not mounts.exists():
         return ""
-    # Of mounts over each other the last one is seen; of those inside each other the innermost.
+    # The innermost mount holds the path; of several on one mount point, the last one.
     found = [
         (len(point.parts), kind)
         for point, kind in _mounted(mounts)
@@ -46,8 +45,8 @@ def _file_system(path: Path, mounts: Path) -> str:
 
 
 def _mounted(mounts: Path) -> Iterator[tuple[Path, str]]:
-    """Yield mount point and kind of each mount, as proc(5) writes them."""
+    """Yield the mount point and the kind of each mount; the format is in proc(5)."""
     for line in mounts.read_text("utf-8", "replace").splitlines():
         before, _, after = line.partition(" - ")
-        point = _OCTAL.sub(lambda match: chr(int(match[1], 8)), before.split(" ")[4])
+        point = _OCTAL_ESCAPE.sub(lambda match: chr(int(match[1], 8)), before.split(" ")[4])
         yield Path(point), after.split(" ")[0]
