@@ -10,9 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gaussdb_tasks.model import tables
-from gaussdb_tasks.model.tables import LOAD_ID, Column, Table
-
-SCHEMA: Final = "task_center"
+from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME, Column, Table
 
 # A load's row cannot hold the digest that is made of it.
 _SET_BY_SEALING: Final = frozenset({"archive_sequence", "head_digest"})
@@ -115,7 +113,7 @@ BY_NAME: Final = MappingProxyType({each.name: each for each in (*OF_A_LOAD, TASK
 
 def table_sql(segment: ArchiveTable) -> str:
     """Return the table of the database that a segment keeps."""
-    return f"{SCHEMA}.{segment.table}"
+    return f"{SCHEMA_NAME}.{segment.table}"
 
 
 def parquet_sql(*files: Path) -> str:

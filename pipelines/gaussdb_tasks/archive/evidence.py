@@ -8,31 +8,34 @@ from typing import Any, Final
 import duckdb
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import SCHEMA, parquet_sql
+from gaussdb_tasks.archive.archive_tables import parquet_sql
 from gaussdb_tasks.archive.current_rows import Rows, effective_rows
 from gaussdb_tasks.archive.store import Archive, Link, file_sha256
 from gaussdb_tasks.archive.verify_files import Demands, verify_archive
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.model.tables import SCHEMA_NAME
 
 Row = Mapping[str, Any]
 
-_TASKS: Final = f"select * exclude (_dlt_load_id) from {SCHEMA}.tasks where job_id = ? order by all"
+_TASKS: Final = (
+    f"select * exclude (_dlt_load_id) from {SCHEMA_NAME}.tasks where job_id = ? order by all"
+)
 _VERSIONS: Final = f"""
-    select * from {SCHEMA}.task_versions
+    select * from {SCHEMA_NAME}.task_versions
     where job_id = ? and region = ? and project_id = ? and created_at = ?
     order by version
 """
 _VANISHED: Final = f"""
-    select vanished_at, reappeared_at from {SCHEMA}.vanished_tasks
+    select vanished_at, reappeared_at from {SCHEMA_NAME}.vanished_tasks
     where job_id = ? and region = ? and project_id = ? and created_at = ?
     order by vanished_at
 """
 _REJECTED: Final = f"""
     select region, project_id, observed_at, reason, raw, _dlt_load_id
-    from {SCHEMA}.rejected_records where job_id = ? order by observed_at
+    from {SCHEMA_NAME}.rejected_records where job_id = ? order by observed_at
 """
 _NEAR: Final = f"""
-    select job_id from {SCHEMA}.tasks
+    select job_id from {SCHEMA_NAME}.tasks
     where jaro_winkler_similarity(job_id, ?) > 0.8
     group by job_id
     order by jaro_winkler_similarity(job_id, ?) desc, job_id

@@ -12,7 +12,6 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.archive_tables import SCHEMA
 from gaussdb_tasks.archive.manifest import ManifestError
 from gaussdb_tasks.archive.replay import apply_entries, make_tables
 from gaussdb_tasks.archive.store import Archive, Entry, Link, file_sha256, tombstone_name
@@ -21,6 +20,7 @@ from gaussdb_tasks.archive.write import Head, head_of, known_head, make_room_for
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.state import has_tables
 from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.model.tables import SCHEMA_NAME
 
 _LOOK: Final = "run gaussdb-tasks verify, and bring back what it names from a copy"
 
@@ -117,7 +117,11 @@ def _known(connection: duckdb.DuckDBPyConnection) -> Head | None:
             ('load_runs', 'archive_sequence'), ('archive_acts', 'archive_sequence')
         )
     """
-    return known_head(connection) if connection.execute(sql, [SCHEMA]).fetchone() == (2,) else None
+    return (
+        known_head(connection)
+        if connection.execute(sql, [SCHEMA_NAME]).fetchone() == (2,)
+        else None
+    )
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:

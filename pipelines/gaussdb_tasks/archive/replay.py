@@ -12,12 +12,12 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import SCHEMA, ArchiveTable, parquet_sql, quoted_text
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
 from gaussdb_tasks.archive.current_rows import Rows, effective_rows
 from gaussdb_tasks.archive.store import Link
 from gaussdb_tasks.archive.write import make_room_for_acts, mark_load
 from gaussdb_tasks.database.upgrades import upgrade
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_ID, LOADED_TABLES, TASKS
+from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
 
 _APPENDED: Final = (
     archive_tables.TASK_VERSIONS,
@@ -38,7 +38,7 @@ _TASKS_FROM_SIGHTINGS: Final = f"""
     )
 }
     from latest_sightings as sightings
-    inner join {SCHEMA}.task_versions as versions using ({_KEY})
+    inner join {SCHEMA_NAME}.task_versions as versions using ({_KEY})
     where versions.version = sightings.version_count
 """
 # As tasks came: what is asked for by time lies together.
@@ -51,7 +51,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
     upgrade(connection)
     for table in LOADED_TABLES:
         columns = ", ".join(column.ddl for column in (*table.columns, LOAD_ID))
-        connection.execute(f"create table if not exists {SCHEMA}.{table.name} ({columns})")
+        connection.execute(f"create table if not exists {SCHEMA_NAME}.{table.name} ({columns})")
 
 
 def apply_entries(
@@ -87,7 +87,8 @@ def record_act(connection: duckdb.DuckDBPyConnection, link: Link) -> None:
     """Write into the database what was done to the archive."""
     digest = link.digest
     connection.execute(
-        f"insert into {SCHEMA}.{ARCHIVE_ACTS.name} values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
+        f"insert into {SCHEMA_NAME}.{ARCHIVE_ACTS.name} "
+        "values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
         [
             digest.sequence,
             digest.at,
@@ -188,7 +189,7 @@ def _read_sightings(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows])
     latest = (
         _latest(archive_tables.SIGHTINGS, rows)
         if rows
-        else archive_tables.SIGHTINGS.select(f"{SCHEMA}.tasks where false")
+        else archive_tables.SIGHTINGS.select(f"{SCHEMA_NAME}.tasks where false")
     )
     connection.execute(f"create or replace temporary table latest_sightings as {latest}")
 
@@ -196,7 +197,7 @@ def _read_sightings(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows])
 def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     _read_sightings(connection, rows)
     _delete_matching(connection, archive_tables.SIGHTINGS, "latest_sightings")
-    connection.execute(f"insert into {SCHEMA}.tasks by name {_TASKS_FROM_SIGHTINGS} {_ORDER}")
+    connection.execute(f"insert into {SCHEMA_NAME}.tasks by name {_TASKS_FROM_SIGHTINGS} {_ORDER}")
     connection.execute("drop table latest_sightings")
 
 
@@ -231,4 +232,4 @@ def _put_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[Link]
 
 
 def _table(segment: ArchiveTable) -> str:
-    return f"{SCHEMA}.{segment.table}"
+    return f"{SCHEMA_NAME}.{segment.table}"

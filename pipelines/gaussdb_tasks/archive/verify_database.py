@@ -11,7 +11,6 @@ import duckdb
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import (
-    SCHEMA,
     ArchiveTable,
     parquet_sql,
     quoted_text,
@@ -33,6 +32,7 @@ from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.model.tables import (
     ALL_TABLES,
     LOAD_ID,
+    SCHEMA_NAME,
     SCHEMA_VERSION,
     SCHEMA_VERSIONS,
     TASKS,
@@ -96,15 +96,15 @@ def known_sequence(path: Path) -> int:
 
 def _lacks_marks(connection: duckdb.DuckDBPyConnection) -> bool:
     sql = "select count(*) from duckdb_columns() where schema_name = ? and column_name = ?"
-    return connection.execute(sql, [SCHEMA, "head_digest"]).fetchone() != (2,)
+    return connection.execute(sql, [SCHEMA_NAME, "head_digest"]).fetchone() != (2,)
 
 
 def _marked(connection: duckdb.DuckDBPyConnection) -> dict[int, set[str | None]]:
     marks: dict[int, set[str | None]] = {}
     sql = f"""
-        select archive_sequence, head_digest from {SCHEMA}.load_runs
+        select archive_sequence, head_digest from {SCHEMA_NAME}.load_runs
         union all
-        select archive_sequence, head_digest from {SCHEMA}.archive_acts
+        select archive_sequence, head_digest from {SCHEMA_NAME}.archive_acts
     """
     for sequence, digest in connection.execute(sql).fetchall():
         if sequence is not None:
@@ -120,11 +120,11 @@ def _verify_shape(connection: duckdb.DuckDBPyConnection, found: Verification) ->
         where schema_name = ? and not starts_with(table_name, '_dlt')
     """
     actual: dict[str, dict[str, str]] = {}
-    for table, column, data_type in connection.execute(sql, [SCHEMA]).fetchall():
+    for table, column, data_type in connection.execute(sql, [SCHEMA_NAME]).fetchall():
         actual.setdefault(table, {})[column] = data_type
     expected = {table.name: _column_types(table.columns) for table in ALL_TABLES}
     for table in sorted(expected.keys() | actual.keys()):
-        where = f"{SCHEMA}.{table}"
+        where = f"{SCHEMA_NAME}.{table}"
         if table not in actual and table == SCHEMA_VERSIONS.name:
             continue  # a database of the first version, that no load has upgraded yet
         if table not in actual:
@@ -138,7 +138,7 @@ def _verify_shape(connection: duckdb.DuckDBPyConnection, found: Verification) ->
 
 
 def _verify_schema_version(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
-    where = f"{SCHEMA}.{SCHEMA_VERSIONS.name}"
+    where = f"{SCHEMA_NAME}.{SCHEMA_VERSIONS.name}"
     versions = [version for (version,) in connection.execute(f"from {where}").fetchall()]
     if versions != [SCHEMA_VERSION]:
         detail = f"it is {versions}, not {SCHEMA_VERSION}"
@@ -166,7 +166,7 @@ def _verify_marks(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     """Compare the entries that the database knows with those of the chain."""
     if _lacks_marks(connection):
         detail = "the database was made before there was an archive, or not by a load"
-        found.add(Fault.DIFFERS, f"{SCHEMA}.load_runs", detail, column="head_digest")
+        found.add(Fault.DIFFERS, f"{SCHEMA_NAME}.load_runs", detail, column="head_digest")
         return
     marks = _marked(connection)
     chain = {link.digest.sequence: link for link in found.chain}
@@ -184,11 +184,11 @@ def _verify_marks(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     for sequence, link in chain.items():
         if link.digest.load is None and marks.get(sequence, {link.sha256}) != {link.sha256}:
             detail = "the digest in the database is not that of the entry"
-            where = f"{SCHEMA}.archive_acts"
+            where = f"{SCHEMA_NAME}.archive_acts"
             found.add(Fault.DIFFERS, where, detail, entry=link.entry.name, column="head_digest")
         if sequence not in marks:
             detail = "the database lacks this entry; the next load brings it in"
-            where = f"{SCHEMA}.load_runs"
+            where = f"{SCHEMA_NAME}.load_runs"
             found.add(Fault.DIFFERS, where, detail, entry=link.entry.name)
     if marks and max(marks) in chain:
         _verify_totals(connection, chain[max(marks)], found)
@@ -202,7 +202,7 @@ def _gaps(found: Verification) -> set[int]:
 
 def _verify_load_marks(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare what each load's rows say of its entry with the entry."""
-    where = f"{SCHEMA}.load_runs"
+    where = f"{SCHEMA_NAME}.load_runs"
     sql = f"select distinct _dlt_load_id, archive_sequence, head_digest from {where}"
     marks: dict[str, list[tuple[int | None, str | None]]] = {}
     for load_id, *mark in connection.execute(sql).fetchall():
@@ -226,17 +226,19 @@ def _verify_load_marks(connection: duckdb.DuckDBPyConnection, found: Verificatio
 
 def _verify_totals(connection: duckdb.DuckDBPyConnection, last: Link, found: Verification) -> None:
     for table, expected in last.digest.database.items():
-        (actual,) = connection.execute(f"select count(*) from {SCHEMA}.{table}").fetchone() or (0,)
+        (actual,) = connection.execute(
+            f"select count(*) from {SCHEMA_NAME}.{table}"
+        ).fetchone() or (0,)
         if actual != expected:
             detail = f"it has {actual:,} rows, and had {expected:,} after the last entry"
-            found.add(Fault.DIFFERS, f"{SCHEMA}.{table}", detail, entry=last.entry.name)
+            found.add(Fault.DIFFERS, f"{SCHEMA_NAME}.{table}", detail, entry=last.entry.name)
 
 
 def _verify_acts(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare what the database says of acts with the chain."""
     sql = f"""
         select archive_sequence, kind, reason, row_count, tool_version, acted_at
-        from {SCHEMA}.archive_acts
+        from {SCHEMA_NAME}.archive_acts
     """
     names = ("kind", "reason", "row_count", "tool_version", "acted_at")
     told = {sequence: values for sequence, *values in connection.execute(sql).fetchall()}
@@ -251,7 +253,7 @@ def _verify_acts(connection: duckdb.DuckDBPyConnection, found: Verification) -> 
         for name, was, now in zip(names, expected, actual, strict=True):
             if was != now:
                 detail = _change(was, now)
-                where = f"{SCHEMA}.archive_acts"
+                where = f"{SCHEMA_NAME}.archive_acts"
                 found.add(Fault.DIFFERS, where, detail, entry=link.entry.name, column=name)
 
 

@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import SCHEMA, table_sql
+from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
 from gaussdb_tasks.archive.manifest import (
     FORMAT,
@@ -37,20 +37,20 @@ from gaussdb_tasks.archive.store import (
     entry_name,
 )
 from gaussdb_tasks.errors import DatabaseError
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOADED_TABLES
+from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
 _LOAD: Final = f"""
     select any_value(run_id), any_value(_dlt_load_id), any_value(epoch_us(observed_at))
-    from {SCHEMA}.load_runs where load_number = ?
+    from {SCHEMA_NAME}.load_runs where load_number = ?
 """
 _PROJECTS: Final = f"""
     select
         region, project_id, outcome,
         seen_count, new_count, changed_count, rejected_count, vanished_count
-    from {SCHEMA}.load_runs where load_number = ?
+    from {SCHEMA_NAME}.load_runs where load_number = ?
     order by region, project_id
 """
 _WINDOWS: Final = f"""
@@ -58,14 +58,14 @@ _WINDOWS: Final = f"""
         region, project_id,
         epoch_us(window_from), epoch_us(window_to),
         epoch_us(covered_from), epoch_us(covered_to), is_complete
-    from {SCHEMA}.coverage where _dlt_load_id = ?
+    from {SCHEMA_NAME}.coverage where _dlt_load_id = ?
 """
 _HEAD: Final = f"""
     select archive_sequence, head_digest
     from (
-        select archive_sequence, head_digest from {SCHEMA}.load_runs
+        select archive_sequence, head_digest from {SCHEMA_NAME}.load_runs
         union all
-        select archive_sequence, head_digest from {SCHEMA}.archive_acts
+        select archive_sequence, head_digest from {SCHEMA_NAME}.archive_acts
     )
     where archive_sequence is not null
     order by archive_sequence desc
@@ -158,7 +158,7 @@ def mark_load(
 ) -> None:
     """Write into the database which entry keeps a load."""
     sql = (
-        f"update {SCHEMA}.load_runs set archive_sequence = ?, head_digest = ? "
+        f"update {SCHEMA_NAME}.load_runs set archive_sequence = ?, head_digest = ? "
         "where _dlt_load_id = ?"
     )
     connection.execute(sql, [sequence, digest_sha256, load_id])
@@ -179,7 +179,7 @@ def finish(folder: Path, digest: Manifest, at: Micros, signer: Signer | None) ->
 
 def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Count the rows of every table that a load fills."""
-    counts = (f"(select count(*) from {SCHEMA}.{table.name})" for table in LOADED_TABLES)
+    counts = (f"(select count(*) from {SCHEMA_NAME}.{table.name})" for table in LOADED_TABLES)
     row = connection.execute(f"select {', '.join(counts)}").fetchone() or ()
     return {table.name: count for table, count in zip(LOADED_TABLES, row, strict=True)}
 
@@ -187,8 +187,8 @@ def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def make_room_for_acts(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table of acts, which no load fills."""
     columns = ", ".join(column.ddl for column in ARCHIVE_ACTS.columns)
-    connection.execute(f"create schema if not exists {SCHEMA}")
-    connection.execute(f"create table if not exists {SCHEMA}.{ARCHIVE_ACTS.name} ({columns})")
+    connection.execute(f"create schema if not exists {SCHEMA_NAME}")
+    connection.execute(f"create table if not exists {SCHEMA_NAME}.{ARCHIVE_ACTS.name} ({columns})")
 
 
 def _task_types(

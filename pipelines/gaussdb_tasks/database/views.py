@@ -10,10 +10,9 @@ from typing import Any, Final
 import duckdb
 
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
-from gaussdb_tasks.model.tables import ALL_TABLES
+from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME
 
 VIEW_SCHEMA: Final = "main"
-TABLE_SCHEMA: Final = "task_center"
 
 _FIRST_ROWS: Final = 5
 _FETCH_SIZE: Final = 10_000
@@ -75,10 +74,10 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
 def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Say in the database what its tables hold, where it does not say so yet."""
     wanted = {
-        f"table {TABLE_SCHEMA}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
+        f"table {SCHEMA_NAME}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
         for table in ALL_TABLES
     } | {
-        f"column {TABLE_SCHEMA}.{table.name}.{column.name}": column.description
+        f"column {SCHEMA_NAME}.{table.name}.{column.name}": column.description
         for table in ALL_TABLES
         for column in table.columns
     }
@@ -129,7 +128,7 @@ def _referenced_views(file: SqlFile, view_names: Iterable[str]) -> set[str]:
     code = _COMMENTS_AND_TEXTS.sub(" ", file.text)
     known = {
         VIEW_SCHEMA: set(view_names),
-        TABLE_SCHEMA: {table.name for table in ALL_TABLES},
+        SCHEMA_NAME: {table.name for table in ALL_TABLES},
         None: set(_CTE.findall(code)),
     }
     references = {(match["schema"], match["name"]) for match in _REFERENCE.finditer(code)}
@@ -138,7 +137,7 @@ def _referenced_views(file: SqlFile, view_names: Iterable[str]) -> set[str]:
             reference = f"{schema}.{name}" if schema else name
             message = (
                 f"{file.name}.sql selects from {reference}, which is neither "
-                f"{VIEW_SCHEMA}.<view>, nor {TABLE_SCHEMA}.<table>, nor named by its `with`"
+                f"{VIEW_SCHEMA}.<view>, nor {SCHEMA_NAME}.<table>, nor named by its `with`"
             )
             raise SqlFileError(message)
     return {name for schema, name in references if schema == VIEW_SCHEMA}

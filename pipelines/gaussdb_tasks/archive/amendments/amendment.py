@@ -17,7 +17,7 @@ import duckdb
 import msgspec
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import SCHEMA, ArchiveTable, parquet_sql
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
 from gaussdb_tasks.archive.current_rows import Rows, effective_rows, removals
 from gaussdb_tasks.archive.manifest import FORMAT, EntryKind, Manifest, RemovedFile, Restatement
@@ -34,7 +34,7 @@ from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.write import WrittenEntry, finish, row_counts
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS
+from gaussdb_tasks.model.tables import ARCHIVE_ACTS, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
@@ -283,7 +283,8 @@ def _sealed(fresh: Path, draft: Manifest, folder: Path, act: Amendment) -> Writt
         digest = msgspec.structs.replace(draft, database=row_counts(connection))
         sealed = finish(folder, digest, act.at, act.signer)
         connection.execute(
-            f"update {SCHEMA}.{ARCHIVE_ACTS.name} set head_digest = ? where archive_sequence = ?",
+            f"update {SCHEMA_NAME}.{ARCHIVE_ACTS.name} set head_digest = ? "
+            "where archive_sequence = ?",
             [sealed.sha256, digest.sequence],
         )
     return sealed
