@@ -20,7 +20,7 @@ from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, copy_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
-from gaussdb_tasks.archive.recover import recover, standing
+from gaussdb_tasks.archive.recover import plan_recovery, recover
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.write import write_load_entry
@@ -162,11 +162,11 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
     budgets = RateLimiters(job.connections, on_pause=job.on_pause)
     clone = scratch / job.data_dir.database.name
     archive = Archive(job.data_dir.archive)
-    stand = standing(archive, job.data_dir.database)
-    origin = None if stand.is_rebuild else job.data_dir.database
+    recovery = plan_recovery(archive, job.data_dir.database)
+    origin = None if recovery.is_rebuild else job.data_dir.database
     with connect.writable_clone(origin, clone) as connection:
         upgraded_from = upgrade(connection)
-        caught_up = recover(connection, stand)
+        recovered = recover(connection, recovery)
         sources = [_source(connection, access, job, budgets) for access in job.accesses]
         load_number = next_load_number(sources)
         run = Run(
@@ -188,7 +188,7 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
         findings = _checked(connection)
         lost = tuple(_lost_stretches(connection, sources))
         entry = write_load_entry(
-            connection, load_number, caught_up.head, scratch / "entry", job.signer
+            connection, load_number, recovered.head, scratch / "entry", job.signer
         )
     connect.refuse_unfinished_writes(job.data_dir.database)
     archive.add(entry.folder, entry.name)
@@ -202,8 +202,8 @@ def _load_in(scratch: Path, job: LoadRequest, run_id: str, started: float) -> Lo
         warnings=findings,
         lost=lost,
         upgraded_from=upgraded_from,
-        adopted=caught_up.adopted,
-        archive_doubts=caught_up.doubts,
+        adopted=recovered.adopted,
+        archive_doubts=recovered.problems,
         entry_name=entry.name,
         head_digest=entry.sha256,
         copies=copies,

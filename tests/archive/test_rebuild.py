@@ -51,7 +51,7 @@ def test_a_deleted_database_is_made_again(data_dir: DataDir, command: Command) -
     data_dir.database.unlink()
     run = command("rebuild", "--data-dir", data_dir.path)
     assert run.exit_code == 0, run.stderr
-    assert " 5 entries, 8 versions of tasks in " in run.last_line
+    assert " 5 entries, 8 task versions in " in run.last_line
     assert everything(data_dir.database) == before
     assert is_whole(data_dir)
 
@@ -112,7 +112,7 @@ def test_a_damaged_archive_is_refused(data_dir: DataDir, command: Command) -> No
     output = data_dir.path / "rest.duckdb"
     run = command("rebuild", "--skip-damaged", "--output", output, "--data-dir", data_dir.path)
     assert run.exit_code == 3
-    assert "left out: 000002-20260319T120000Z-load/coverage.parquet" in run.stderr
+    assert "skipped: 000002-20260319T120000Z-load/coverage.parquet" in run.stderr
     before, after = everything(data_dir.database), everything(output)
     assert after["task_center.task_versions"] == before["task_center.task_versions"]
     assert len(after["task_center.coverage"]) < len(before["task_center.coverage"])
@@ -124,7 +124,7 @@ def test_a_database_that_knows_more_is_kept(data_dir: DataDir, command: Command)
     before = data_dir.database.read_bytes()
     run = command("rebuild", "--replace", "--data-dir", data_dir.path)
     assert run.exit_code == 1
-    assert "knows entries up to 5, the archive ends at 4" in run.stderr
+    assert "contains entries up to 5, the archive ends at 4" in run.stderr
     assert data_dir.database.read_bytes() == before
 
 
@@ -167,7 +167,7 @@ def test_a_night_that_was_not_published_is_adopted(
     assert is_whole(data_dir)
 
 
-@pytest.mark.parametrize("place", ["seal_load", "apply_views", "load_into"])
+@pytest.mark.parametrize("place", ["write_load_entry", "apply_views", "load_into"])
 def test_a_load_that_fails_leaves_no_entry(
     data_dir: DataDir, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -116,7 +116,7 @@ def test_openssl_says_the_same(keys: Path) -> None:
     [
         ("mode", "chmod 600"),
         ("passphrase", "without a passphrase"),
-        ("kind", "no Ed25519 key"),
+        ("kind", "not an Ed25519 key"),
         ("garbage", "openssl genpkey -algorithm ed25519"),
         ("missing", "cannot be read"),
     ],

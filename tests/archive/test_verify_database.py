@@ -62,7 +62,7 @@ def test_an_edited_value(data_dir: DataDir, table: str, column: str) -> None:
     assert found
     assert {each.fault.value for each in found} <= {"differs"}
     assert any(
-        each.column == column or "row is not there" in each.detail or each.column is None
+        each.column == column or "row is missing" in each.detail or each.column is None
         for each in found
     )
     if column not in {"region", "project_id", "archive_sequence", *declared.primary_key}:
@@ -150,7 +150,7 @@ def test_other_order_is_told_as_such(data_dir: DataDir) -> None:
         "from task_center.task_versions order by created_at, job_id desc",
     )
     details = {each.detail for each in findings(data_dir)}
-    assert "rows of this load are doubled, or lie in another order" in details
+    assert "rows of this load are duplicated, or are in another order" in details
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_database_that_lags(data_dir: DataDir) -> None:
         "delete from task_center.load_runs where load_number = 5",
     )
     details = {each.detail for each in findings(data_dir, FAST)}
-    assert "the database lacks this entry; the next load brings it in" in details
+    assert "the database lacks this entry; the next load adds it" in details
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000])

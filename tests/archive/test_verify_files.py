@@ -45,7 +45,7 @@ def test_an_untouched_archive_is_whole(data_dir: DataDir, command: Command) -> N
         run = command("verify", "--data-dir", data_dir.path, *level)
         assert run.exit_code == 0
         assert run.stdout == ""
-        assert "whole: 5 entries, head " in run.last_line
+        assert "intact: 5 entries, head " in run.last_line
         assert ("were not read" in run.stderr) == bool(level)
 
 
@@ -126,10 +126,10 @@ def test_what_fast_cannot_see_it_says(data_dir: DataDir, command: Command) -> No
     path.write_bytes(path.read_bytes().swapcase())
     run = command("verify", "--fast", "--data-dir", data_dir.path)
     assert run.exit_code == 0
-    assert "the bytes of segments and the rows of the database were not read" in run.stderr
+    assert "the bytes of archive tables and the rows of the database were not read" in run.stderr
     run = command("verify", "--format", "json", "--data-dir", data_dir.path)
     assert run.exit_code == 1
-    assert "its bytes are not those that were kept" in run.stdout
+    assert "its bytes differ from those that were written" in run.stdout
 
 
 @pytest.mark.parametrize("name", ["task_versions.parquet", "load_runs.parquet", DIGEST_NAME])
@@ -182,7 +182,7 @@ def test_an_entry_removed(data_dir: DataDir, place: int) -> None:
     for demands in (FULL, FAST):
         found = verify(data_dir, demands).findings
         assert ("gap", following.name) in {(each.fault.value, each.where) for each in found}
-        assert any(f"entry {place + 1} before it: not there" in each.detail for each in found)
+        assert any(f"entry {place + 1} before it: missing" in each.detail for each in found)
 
 
 def test_the_last_entries_removed(data_dir: DataDir) -> None:
@@ -307,7 +307,7 @@ def test_findings_as_json(data_dir: DataDir, command: Command) -> None:
     assert {
         "fault": "missing",
         "where": f"{entry.name}/coverage.parquet",
-        "detail": "it is not there",
+        "detail": "the file is missing",
         "entry": entry.name,
         "task": None,
         "column": None,

@@ -9,8 +9,8 @@ import duckdb
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import parquet_sql
-from gaussdb_tasks.archive.current_rows import Rows, effective_rows
-from gaussdb_tasks.archive.store import Archive, Link, file_sha256
+from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
 from gaussdb_tasks.archive.verify_files import Demands, verify_archive
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
@@ -111,9 +111,9 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
     """
     found = verify_archive(archive, Demands(is_fast=True))
     chain = found.chain
-    versions = {rows.load_id: rows for rows in effective_rows(chain, archive_tables.TASK_VERSIONS)}
+    versions = {rows.load_id: rows for rows in current_rows(chain, archive_tables.TASK_VERSIONS)}
     rejections = {
-        rows.load_id: rows for rows in effective_rows(chain, archive_tables.REJECTED_RECORDS)
+        rows.load_id: rows for rows in current_rows(chain, archive_tables.REJECTED_RECORDS)
     }
     tasks = tuple(
         TaskEvidence(
@@ -142,13 +142,13 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
 
 
 def _proof(
-    connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[Link]
+    connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[ChainEntry]
 ) -> Proof | None:
     """Look whether the archive holds a row of the database, word for word, as its digest says."""
     if rows is None:
         return None
     keeper = next(link for link in chain if link.entry.path == rows.keeper.entry.path)
-    expected = keeper.digest.tables[rows.table].file_sha256
+    expected = keeper.manifest.tables[rows.table].file_sha256
     troubles = []
     if rows.file is None or not rows.file.exists():
         troubles.append("the file is not there")

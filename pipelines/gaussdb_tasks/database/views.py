@@ -1,7 +1,7 @@
 """Make the views that analysts query, and ask the data checks before a night is published."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
@@ -107,8 +107,17 @@ def in_dependency_order(views: Iterable[SqlFile]) -> tuple[SqlFile, ...]:
     """
     by_name = {view.name: view for view in views}
     graph = {name: _referenced_views(by_name[name], by_name.keys()) for name in sorted(by_name)}
+    return tuple(by_name[name] for name in sort_views(graph))
+
+
+def sort_views(references: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Sort the names of views so that each comes after those it refers to.
+
+    Raises:
+        SqlFileError: views refer to each other in a circle.
+    """
     try:
-        return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
+        return tuple(TopologicalSorter(references).static_order())
     except CycleError as error:
         message = f"views refer to each other in a circle: {' -> '.join(error.args[1])}"
         raise SqlFileError(message) from error

@@ -173,7 +173,7 @@ def test_a_lost_machine(tmp_path: Path, url: str, command: Command) -> None:
     shutil.rmtree(tmp_path / "data")
     run = command("rebuild", "--from", url, "--data-dir", tmp_path / "data")
     assert run.exit_code == 0, run.stderr
-    assert "3 entries brought back" in run.stderr
+    assert "3 entries copied" in run.stderr
     assert everything(DataDir(tmp_path / "data").database) == lost
     report = _night(tmp_path / "data", 3, url)
     assert report.exit_code is ExitCode.DONE

@@ -19,19 +19,19 @@ import msgspec
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
-from gaussdb_tasks.archive.current_rows import Rows, effective_rows, removals
+from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.manifest import FORMAT, EntryKind, Manifest, RemovedFile, Restatement
 from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import (
-    readable_chain,
-    refuse_to_lose,
+    read_intact_chain,
+    refuse_data_loss,
     restore,
 )
 from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.signing import Signer
-from gaussdb_tasks.archive.store import Archive, Entry, Link
-from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.write import WrittenEntry, finish, row_counts
+from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry
+from gaussdb_tasks.archive.tombstones import put_tombstones, removals
+from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import ARCHIVE_ACTS, SCHEMA_NAME
@@ -131,7 +131,7 @@ class AmendmentContext:
     """Where an act is prepared: a connection of its own, and the chain as it is."""
 
     connection: duckdb.DuckDBPyConnection
-    chain: Sequence[Link]
+    chain: Sequence[ChainEntry]
     scratch: Path
 
     def relation(self, segment: ArchiveTable) -> str:
@@ -140,7 +140,7 @@ class AmendmentContext:
 
     def rows(self, segment: ArchiveTable) -> list[Rows]:
         """Return the loads' rows of a segment that there are today."""
-        return [rows for rows in effective_rows(self.chain, segment) if rows.file is not None]
+        return [rows for rows in current_rows(self.chain, segment) if rows.file is not None]
 
 
 @contextmanager
@@ -159,9 +159,9 @@ def workshop(data_dir: DataDir) -> Iterator[AmendmentContext]:
     ):
         connection.execute("set TimeZone = 'UTC'")
         archive = Archive(data_dir.archive)
-        chain, _ = readable_chain(archive, is_damage_left_out=False)
+        chain, _ = read_intact_chain(archive, is_skipping_damage=False)
         put_tombstones(archive, chain)  # what an act that was stopped had left to do
-        refuse_to_lose(data_dir.database, chain[-1].digest.sequence)
+        refuse_data_loss(data_dir.database, chain[-1].manifest.sequence)
         yield AmendmentContext(connection, chain, scratch)
 
 
@@ -173,7 +173,7 @@ def rewrite(shop: AmendmentContext, changes: Mapping[ArchiveTable, RowChange]) -
         if not effects:
             continue
         shared = _with_those_in_the_same_files(shop.chain, segment, set(effects))
-        rows = [each for each in shop.rows(segment) if each.load.digest.sequence in shared]
+        rows = [each for each in shop.rows(segment) if each.load.manifest.sequence in shared]
         relation = change.of(union(segment, rows))
         everything = {sequence: effects.get(sequence, Effect()) for sequence in shared}
         rewrites.append(Rewrite(segment, relation, everything))
@@ -182,7 +182,7 @@ def rewrite(shop: AmendmentContext, changes: Mapping[ArchiveTable, RowChange]) -
 
 def told(shop: AmendmentContext, rewrites: Iterable[Rewrite]) -> Effects:
     """Say what an act would do."""
-    names = {link.digest.sequence: link.entry.name for link in shop.chain}
+    names = {link.manifest.sequence: link.entry.name for link in shop.chain}
     rows = (
         (names[sequence], each.segment.name, effect)
         for each in rewrites
@@ -218,7 +218,7 @@ def perform(
         draft = msgspec.structs.replace(draft, removes=_doomed_files(shop.chain, rewrites))
     fresh = shop.scratch / data_dir.database.name
     place = Entry(folder, draft.sequence, draft.kind)
-    lost_views = restore([*shop.chain, Link(place, draft, "")], fresh, data_dir.database)
+    lost_views = restore([*shop.chain, ChainEntry(place, draft, "")], fresh, data_dir.database)
     sealed = _sealed(fresh, draft, folder, act)
     archive = Archive(data_dir.archive)
     entry = archive.add(folder, sealed.name)
@@ -246,9 +246,9 @@ def _draft(
             ).digests
         )
         load_ids = {
-            link.digest.sequence: link.digest.load.load_id
+            link.manifest.sequence: link.manifest.load.load_id
             for link in shop.chain
-            if link.digest.load is not None
+            if link.manifest.load is not None
         }
         for sequence, effect in sorted(each.effects.items()):
             digest = digests.get(load_ids[sequence], NO_ROWS)
@@ -265,13 +265,13 @@ def _draft(
             )
     return Manifest(
         format=FORMAT,
-        sequence=last.digest.sequence + 1,
+        sequence=last.manifest.sequence + 1,
         kind=act.kind,
         at=iso(act.at),
         tool_version=VERSION,
         previous=last.sha256,
         tables=tables,
-        task_types=last.digest.task_types,
+        task_types=last.manifest.task_types,
         restates=tuple(restates),
         reason=act.reason,
     )
@@ -281,7 +281,7 @@ def _sealed(fresh: Path, draft: Manifest, folder: Path, act: Amendment) -> Writt
     """Finish the digest with what the database holds after the act, and tell the database."""
     with connect.writable_clone(None, fresh) as connection:
         digest = msgspec.structs.replace(draft, database=row_counts(connection))
-        sealed = finish(folder, digest, act.at, act.signer)
+        sealed = write_manifest(folder, digest, act.at, act.signer)
         connection.execute(
             f"update {SCHEMA_NAME}.{ARCHIVE_ACTS.name} set head_digest = ? "
             "where archive_sequence = ?",
@@ -290,7 +290,9 @@ def _sealed(fresh: Path, draft: Manifest, folder: Path, act: Amendment) -> Writt
     return sealed
 
 
-def _doomed_files(chain: Sequence[Link], rewrites: Sequence[Rewrite]) -> tuple[RemovedFile, ...]:
+def _doomed_files(
+    chain: Sequence[ChainEntry], rewrites: Sequence[Rewrite]
+) -> tuple[RemovedFile, ...]:
     """Return the files that hold rows as they were, and how many of these go for good."""
     doomed = []
     for each in rewrites:
@@ -310,29 +312,29 @@ def _doomed_files(chain: Sequence[Link], rewrites: Sequence[Rewrite]) -> tuple[R
     return tuple(sorted(doomed, key=lambda file: (file.entry, file.file)))
 
 
-def _file_sha256(chain: Sequence[Link], entry_name_: str, segment: ArchiveTable) -> str:
-    held = next(link for link in chain if link.entry.name == entry_name_).digest.tables
+def _file_sha256(chain: Sequence[ChainEntry], entry_name_: str, segment: ArchiveTable) -> str:
+    held = next(link for link in chain if link.entry.name == entry_name_).manifest.tables
     return held[segment.name].file_sha256 or ""
 
 
-def _holders(chain: Sequence[Link], segment: ArchiveTable) -> dict[tuple[str, str], set[int]]:
+def _holders(chain: Sequence[ChainEntry], segment: ArchiveTable) -> dict[tuple[str, str], set[int]]:
     """Return the files of a segment that are still there, with the loads that have rows in them."""
     gone = {(removal.file.entry, removal.file.file) for removal in removals(chain)}
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     for link in chain:
-        held = link.digest.tables.get(segment.name)
+        held = link.manifest.tables.get(segment.name)
         if held is None or held.file is None or (link.entry.name, held.file) in gone:
             continue
-        if link.digest.load is not None:
-            found[link.entry.name, held.file].add(link.digest.sequence)
-        for said in link.digest.restates:
+        if link.manifest.load is not None:
+            found[link.entry.name, held.file].add(link.manifest.sequence)
+        for said in link.manifest.restates:
             if said.table == segment.name:
                 found[link.entry.name, held.file].add(said.sequence)
     return found
 
 
 def _with_those_in_the_same_files(
-    chain: Sequence[Link], segment: ArchiveTable, sequences: set[int]
+    chain: Sequence[ChainEntry], segment: ArchiveTable, sequences: set[int]
 ) -> set[int]:
     """Return the loads, and all that share a file with them: a file is written anew whole."""
     groups = list(_holders(chain, segment).values())
@@ -361,7 +363,7 @@ def _effects(shop: AmendmentContext, segment: ArchiveTable, change: RowChange) -
         load_id: Effect(*counts) for load_id, *counts in shop.connection.execute(sql).fetchall()
     }
     return {
-        each.load.digest.sequence: effect
+        each.load.manifest.sequence: effect
         for each in rows
         if (effect := found.get(each.load_id, Effect())) != Effect()
     }

@@ -26,7 +26,7 @@ from gaussdb_tasks.archive.amendments.amendment import (
 )
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows
-from gaussdb_tasks.archive.store import Link
+from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.tables import Table
@@ -203,14 +203,14 @@ def renormalise(
 def _rewrites(shop: AmendmentContext, replay: _Replay) -> list[Rewrite]:
     """Compare the rows of every load with what is read of them today."""
     by_segment = {
-        segment: {rows.load.digest.sequence: rows for rows in shop.rows(segment)}
+        segment: {rows.load.manifest.sequence: rows for rows in shop.rows(segment)}
         for segment in _SEGMENTS
     }
     effects: dict[ArchiveTable, dict[int, Effect]] = {segment: {} for segment in _SEGMENTS}
     for link in shop.chain:
-        if link.digest.load is None:
+        if link.manifest.load is None:
             continue
-        sequence = link.digest.sequence
+        sequence = link.manifest.sequence
         old = {
             segment.name: _rows(shop, segment, by_segment[segment].get(sequence))
             for segment in _SEGMENTS
@@ -244,9 +244,11 @@ def _rows(shop: AmendmentContext, segment: ArchiveTable, rows: Rows | None) -> l
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
-def _keep(shop: AmendmentContext, segment: ArchiveTable, link: Link, rows: Iterable[Row]) -> None:
+def _keep(
+    shop: AmendmentContext, segment: ArchiveTable, link: ChainEntry, rows: Iterable[Row]
+) -> None:
     """Keep a load's rows, as they are read today, for the act's file."""
-    identity = link.digest.load
+    identity = link.manifest.load
     marked = [row | {"_dlt_load_id": identity.load_id if identity else None} for row in rows]
     declared = Table(segment.name, segment.meaning, segment.columns, segment.key)
     batch: pa.Table = declared.arrow_from_rows(marked)
