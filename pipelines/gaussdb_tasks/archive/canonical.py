@@ -107,6 +107,6 @@ def digest_rows(
 def _batches(
     connection: duckdb.DuckDBPyConnection, sql: str
 ) -> Iterator[Sequence[tuple[str, ...]]]:
-    cursor = connection.cursor().execute(sql)
+    cursor = connection.execute(sql)
     while batch := cursor.fetchmany(_FETCH_SIZE):
         yield batch

@@ -1,10 +1,10 @@
 """Verify the published database against the archive: which load, which task, which column."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 
@@ -21,8 +21,10 @@ from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.errors import GaussdbTasksError
 
-_FAST_CHECKS: Final = (verify_schema, verify_recorded_entries, verify_amendments, verify_counts)
-_FULL_CHECKS: Final = (
+Check: TypeAlias = Callable[[duckdb.DuckDBPyConnection, Verification], None]
+
+FAST_CHECKS: Final = (verify_schema, verify_recorded_entries, verify_amendments, verify_counts)
+FULL_CHECKS: Final = (
     verify_schema,
     verify_recorded_entries,
     verify_amendments,
@@ -40,17 +42,39 @@ def verify_database(path: Path, found: Verification, *, is_fast: bool) -> None:
         found: the archive's verification; findings are added to it.
         is_fast: whether to count rows instead of reading them.
     """
-    for check in _FAST_CHECKS if is_fast else _FULL_CHECKS:
-        # A damaged block invalidates a connection: the other checks use new ones.
-        try:
+    checks: Sequence[Check] = FAST_CHECKS if is_fast else FULL_CHECKS
+    try:
+        while checks:
             with _opened(path) as connection:
-                check(connection, found)
-        except GaussdbTasksError as error:
-            found.add(Fault.INVALID, path.name, str(error))
-            return
+                checks = _run(checks, connection, found, path.name)
+    except GaussdbTasksError as error:
+        found.add(Fault.INVALID, path.name, str(error))
+    except duckdb.Error as error:
+        found.add(Fault.INVALID, path.name, _incomplete(error))
+
+
+def _run(
+    checks: Sequence[Check],
+    connection: duckdb.DuckDBPyConnection,
+    found: Verification,
+    name: str,
+) -> Sequence[Check]:
+    """Run checks until one fails; return those that are left, for a new connection.
+
+    A damaged block invalidates the connection.
+    """
+    for count, check in enumerate(checks, start=1):
+        try:
+            check(connection, found)
         except duckdb.Error as error:
-            reason = str(error).partition("\n")[0]
-            found.add(Fault.INVALID, path.name, f"it cannot be read completely: {reason}")
+            found.add(Fault.INVALID, name, _incomplete(error))
+            return checks[count:]
+    return ()
+
+
+def _incomplete(error: duckdb.Error) -> str:
+    reason = str(error).partition("\n")[0]
+    return f"it cannot be read completely: {reason}"
 
 
 def recorded_sequence(path: Path) -> int:
