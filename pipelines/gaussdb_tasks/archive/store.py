@@ -73,17 +73,17 @@ class ChainEntry:
 
     def file(self, table: str) -> Path | None:
         """Return the file with the entry's rows of a table; None if there is none."""
-        held = self.manifest.tables.get(table)
-        return None if held is None or held.file is None else self.entry.path / held.file
+        rows = self.manifest.tables.get(table)
+        return None if rows is None or rows.file is None else self.path / rows.file
 
     def without(self, damaged: Container[str]) -> "ChainEntry":
         """Return a copy whose manifest omits the damaged files."""
-        kept = {
-            table: held
-            for table, held in self.manifest.tables.items()
-            if held.file is None or str(self.entry.path / held.file) not in damaged
+        intact = {
+            table: rows
+            for table, rows in self.manifest.tables.items()
+            if rows.file is None or str(self.path / rows.file) not in damaged
         }
-        return replace(self, manifest=msgspec.structs.replace(self.manifest, tables=kept))
+        return replace(self, manifest=msgspec.structs.replace(self.manifest, tables=intact))
 
 
 class Archive:
