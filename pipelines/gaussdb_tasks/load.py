@@ -20,7 +20,7 @@ from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
-from gaussdb_tasks.archive.recover import recover, standing
+from gaussdb_tasks.archive.recover import plan_recovery, recover
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.write import write_load_entry
@@ -163,10 +163,10 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     database = request.data_dir.database
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)
-    stand = standing(archive, database)
-    with connect.writable_clone(None if stand.is_rebuild else database, clone) as connection:
+    recovery = plan_recovery(archive, database)
+    with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
-        recovered = recover(connection, stand)
+        recovered = recover(connection, recovery)
         sources = [_source(connection, access, request, limiters) for access in request.accesses]
         load_number = next_load_number(sources)
         run = Run(
@@ -203,7 +203,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         lost=lost,
         upgraded_from=upgraded_from,
         adopted=recovered.adopted,
-        archive_problems=recovered.doubts,
+        archive_problems=recovered.problems,
         entry_name=entry.name,
         head_digest=entry.sha256,
         mirror=mirror,

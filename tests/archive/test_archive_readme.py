@@ -1,4 +1,4 @@
-"""The archive's page is true: its script checks archives, and its words lead to every row."""
+"""The archive's README is correct: its script checks archives, and it describes every file."""
 
 import hashlib
 import json
@@ -23,19 +23,19 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import Column
 from gaussdb_tasks.model.times import parse_instant
 
-PAGE = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
+README = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
 
 
 def check(archive: Path) -> "subprocess.CompletedProcess[str]":
-    """Run the page's script, in a Python that knows nothing of this package."""
-    (script,) = re.findall(r"```python\n(import hashlib.*?)```", PAGE, flags=re.DOTALL)
+    """Run the README's script, in a Python without this package."""
+    (script,) = re.findall(r"```python\n(import hashlib.*?)```", README, flags=re.DOTALL)
     return subprocess.run(
         [sys.executable, "-I", "-c", script, archive], capture_output=True, text=True, check=False
     )
 
 
-def test_the_script_finds_a_whole_archive_whole(data_dir: DataDir) -> None:
-    """Every kind of file is in it; the head is the database's."""
+def test_the_script_accepts_an_intact_archive(data_dir: DataDir) -> None:
+    """The archive has every kind of file; the printed head is the database's."""
     run = check(data_dir.archive)
     assert (run.returncode, run.stderr) == (0, "")
     with duckdb.connect(data_dir.database, read_only=True) as connection:
@@ -43,8 +43,8 @@ def test_the_script_finds_a_whole_archive_whole(data_dir: DataDir) -> None:
     assert run.stdout == f"5 entries, 0 findings, head {head[0]}\n"
 
 
-def test_the_script_understands_acts(data_dir: DataDir) -> None:
-    """What was removed on purpose is no finding; tombstones are expected."""
+def test_the_script_accepts_amendments(data_dir: DataDir) -> None:
+    """A removed file is not a finding; a missing tombstone is."""
     at = parse_instant("2026-09-01", option="at")
     redact(data_dir, ["fail_reason"], [], Amendment("redaction", at, "x"), is_dry_run=False)
     assert check(data_dir.archive).returncode == 0
@@ -74,7 +74,7 @@ def _swap(archive: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm",
+    "damage",
     [
         _edit_digest,
         _flip,
@@ -84,27 +84,27 @@ def _swap(archive: Path) -> None:
         lambda archive: (next(archive.glob("000003-*")) / "more").write_text("x"),
     ],
 )
-def test_the_script_finds_what_was_done(data_dir: DataDir, harm: Callable[[Path], object]) -> None:
-    """An edited digest, a flipped bit, swapped, missing and added files: each makes it fail."""
-    harm(data_dir.archive)
+def test_the_script_finds_damage(data_dir: DataDir, damage: Callable[[Path], object]) -> None:
+    """It fails for an edited manifest, a flipped bit, swapped, missing and additional files."""
+    damage(data_dir.archive)
     run = check(data_dir.archive)
     assert run.returncode == 1
     assert "findings" in run.stdout
 
 
 def test_the_example_of_a_row() -> None:
-    """The row that the page spells out has the digest that this program gives it."""
+    """The README's example row has the digest that this program computes."""
     kinds = ("text", "text", "bigint", "double", "bool")
     columns = tuple(Column(f"c{place}", kind, "") for place, kind in enumerate(kinds))
-    segment = ArchiveTable("example", "example", "", columns, (), is_appended=True)
+    table = ArchiveTable("example", "example", "", columns, (), is_appended=True)
     row = "(select 'eu-de' as c0, null as c1, 7 as c2, 0.5::double as c3, true as c4)"
-    ((digest,),) = duckdb.execute(f"select {row_digest_sql(segment)} from {row}").fetchall()
-    (spelt,) = re.findall(r"^The row .* is `(.*)`\.$", PAGE, flags=re.MULTILINE)
-    assert hashlib.sha256(spelt.encode()).hexdigest() == digest
+    ((digest,),) = duckdb.execute(f"select {row_digest_sql(table)} from {row}").fetchall()
+    (example,) = re.findall(r"^The row .* is `(.*)`\.$", README, flags=re.MULTILINE)
+    assert hashlib.sha256(example.encode()).hexdigest() == digest
 
 
 def test_plain_parquet_has_every_row(data_dir: DataDir) -> None:
-    """pyarrow and a glob read just what the database holds, in its order."""
+    """pyarrow and a glob read the same rows as the database, in the same order."""
     files = sorted(data_dir.archive.glob("*/task_versions.parquet"))
     tables = [pyarrow.parquet.read_table(file) for file in files]
     kept = [tuple(row.values()) for row in pa.concat_tables(tables).to_pylist()]
@@ -119,17 +119,19 @@ def test_plain_parquet_has_every_row(data_dir: DataDir) -> None:
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_every_file_is_described_as_it_is(data_dir: DataDir, name: str) -> None:
-    """Each column is there in the order and of the type that the page says."""
+    """The file's columns have the order and types of the README."""
     file = next(data_dir.archive.glob(f"*/{name}.parquet"))
-    (section,) = re.findall(rf"### {name}\.parquet\n(.*?)(?=\n### |\n<!--)", PAGE, flags=re.DOTALL)
-    told = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, flags=re.MULTILINE)
+    (section,) = re.findall(
+        rf"### {name}\.parquet\n(.*?)(?=\n### |\n<!--)", README, flags=re.DOTALL
+    )
+    described = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, flags=re.MULTILINE)
     schema = pyarrow.parquet.read_schema(file)
     types = {"timestamp[us]": "timestamp[us], UTC", "date32[day]": "date32"}
     actual = [(field.name, types.get(str(field.type), str(field.type))) for field in schema]
-    assert [(column, kind.replace(" (JSON)", "")) for column, kind in told] == actual
+    assert [(column, kind.replace(" (JSON)", "")) for column, kind in described] == actual
 
 
-def test_retained_time_is_plain(data_dir: DataDir) -> None:
-    """The folders' names alone tell order, night and kind."""
+def test_folder_names(data_dir: DataDir) -> None:
+    """They contain the order, the clock and the kind of the entries."""
     names = [path.name for path in sorted(data_dir.archive.iterdir())]
     assert names == [f"00000{number}-202603{17 + number}T120000Z-load" for number in range(1, 6)]

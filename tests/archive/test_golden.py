@@ -1,4 +1,4 @@
-"""Old archives stay readable: the one that the first version made, by every later one."""
+"""Old archives stay readable: every version reads the archive of the first version."""
 
 import json
 import shutil
@@ -20,21 +20,21 @@ from tests.support.loads import load
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> DataDir:
-    """Put the golden archive where a machine was lost."""
+    """Copy the golden archive to a data directory without a database."""
     shutil.copytree(GOLDEN, tmp_path / "archive")
     return DataDir(tmp_path)
 
 
-def test_it_is_verified_and_rebuilt_and_answers_as_it_did(data_dir: DataDir) -> None:
-    """Every byte is as it was, and the views say today what they said then."""
+def test_it_is_verified_and_rebuilt_with_the_same_answers(data_dir: DataDir) -> None:
+    """Every byte is unchanged, and the views return the same rows."""
     rebuild(data_dir)
     found = verify(data_dir, Demands())
     assert (found.findings, len(found.chain)) == ([], 6)
     assert answers(data_dir.database) == json.loads(ANSWERS.read_text())
 
 
-def test_loads_go_on_with_it(data_dir: DataDir) -> None:
-    """Tonight's load of today's version continues an old chain."""
+def test_a_load_continues_it(data_dir: DataDir) -> None:
+    """A load of this version continues an old chain."""
     rebuild(data_dir)
     at = parse_instant("2026-08-25T02:00:00Z", option="night")
     listed = {PROJECT: [record(6, at - HOUR, at - MINUTE)]}
@@ -45,7 +45,7 @@ def test_loads_go_on_with_it(data_dir: DataDir) -> None:
 
 
 def test_a_newer_archive_is_refused(data_dir: DataDir, command: Command) -> None:
-    """An older program says that a newer one is needed, and touches nothing."""
+    """An older program says that a newer one is needed, and changes nothing."""
     for digest in data_dir.archive.glob("*/digest.json"):
         digest.write_text(digest.read_text().replace('"format": 1', '"format": 99'))
     run = command("rebuild", "--data-dir", data_dir.path)

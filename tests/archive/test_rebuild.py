@@ -1,8 +1,7 @@
-"""Rebuilding, adopting, and going on: the archive alone is enough."""
+"""The archive is enough to rebuild the database, to adopt missing entries, and to continue."""
 
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -10,7 +9,8 @@ import pytest
 
 from gaussdb_tasks import load as load_module
 from gaussdb_tasks.archive import rebuild as rebuild_module
-from gaussdb_tasks.archive.rebuild import rebuild
+from gaussdb_tasks.archive.rebuild import rebuild, restore
+from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
@@ -29,14 +29,14 @@ LATER = NOW + 6 * DAY
 
 
 def load_later(data_dir: DataDir, at: int = LATER) -> LoadReport:
-    """Load another night, with one new task."""
+    """Run another load, with one new task."""
     listed = {PROJECT: [record(20, at - HOUR, at - MINUTE)], OTHER_PROJECT: []}
     with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
         return load(emulator, data_dir.path, at)
 
 
-def is_whole(data_dir: DataDir) -> bool:
-    """Verify all of it."""
+def is_intact(data_dir: DataDir) -> bool:
+    """Verify archive and database."""
     return verify(data_dir, Demands()).is_whole
 
 
@@ -45,19 +45,19 @@ def names(data_dir: DataDir) -> list[str]:
     return [entry.name for entry in Archive(data_dir.archive).entries()]
 
 
-def test_a_deleted_database_is_made_again(data_dir: DataDir, command: Command) -> None:
-    """Equal row for row and in the rows' order, every table and every view."""
+def test_a_deleted_database_is_rebuilt(data_dir: DataDir, command: Command) -> None:
+    """Every table and view is equal row for row; the appended tables in their order, too."""
     before = everything(data_dir.database)
     data_dir.database.unlink()
     run = command("rebuild", "--data-dir", data_dir.path)
     assert run.exit_code == 0, run.stderr
-    assert " 5 entries, 8 versions of tasks in " in run.last_line
+    assert " 5 entries, 8 task versions in " in run.last_line
     assert everything(data_dir.database) == before
-    assert is_whole(data_dir)
+    assert is_intact(data_dir)
 
 
 def test_columns_and_comments_are_those_of_a_load(data_dir: DataDir) -> None:
-    """A rebuilt database has the tables as dlt makes them, and says what they hold."""
+    """A rebuilt database has the columns that dlt creates, and the comments on them."""
     sql = """
         select table_name, column_name, data_type, is_nullable, comment from duckdb_columns()
         where schema_name = 'task_center' and not starts_with(table_name, '_dlt') order by all
@@ -67,18 +67,18 @@ def test_columns_and_comments_are_those_of_a_load(data_dir: DataDir) -> None:
     assert rows(data_dir.path, sql) == before
 
 
-def test_loads_go_on_with_a_rebuilt_database(data_dir: DataDir) -> None:
-    """dlt works on it as on its own, and the chain goes on."""
+def test_a_load_continues_with_a_rebuilt_database(data_dir: DataDir) -> None:
+    """dlt can load into it, and the chain continues."""
     rebuild(data_dir, is_replacing=True)
     report = load_later(data_dir)
     assert report.exit_code is ExitCode.DONE
     assert report.entry_name.startswith("000006-")
     assert report.total("new_count") == 1
-    assert is_whole(data_dir)
+    assert is_intact(data_dir)
 
 
-def test_a_database_is_not_replaced_unasked(data_dir: DataDir, command: Command) -> None:
-    """It takes --replace, or another file, which must not be there either."""
+def test_a_database_is_replaced_only_on_request(data_dir: DataDir, command: Command) -> None:
+    """It needs --replace, or another file, which must not exist."""
     for arguments in ((), ("--output", data_dir.database)):
         run = command("rebuild", "--data-dir", data_dir.path, *arguments)
         assert run.exit_code == 2
@@ -88,21 +88,28 @@ def test_a_database_is_not_replaced_unasked(data_dir: DataDir, command: Command)
     assert everything(other) == everything(data_dir.database)
 
 
-def test_views_of_users_are_taken_along(data_dir: DataDir, command: Command) -> None:
-    """Those that work; one that does not is named."""
+def test_users_views_are_copied(data_dir: DataDir, command: Command) -> None:
+    """Views that work are copied, in the order of their references; others are reported."""
     with duckdb.connect(data_dir.database) as connection:
         connection.execute("create table main.mine as select 1 as x")
         connection.execute("create view main.the_second as select count(*) as n from main.tasks")
-        connection.execute("create view main.first_of_all as select n from main.the_second")
+        connection.execute("create view main.first_of_all as select n from main.THE_SECOND")
+        connection.execute(
+            "create view main.a_join as select f.n from first_of_all as f, the_second"
+        )
+        connection.execute("create view main.b_last as from main.a_join")
+        connection.execute("create view main.a_cte as with q as (from b_last) select n from q")
         connection.execute("create view main.broken_later as select * from main.mine")
     run = command("rebuild", "--replace", "--data-dir", data_dir.path)
     assert run.exit_code == 0
-    assert rows(data_dir.path, "from first_of_all") == rows(data_dir.path, "from the_second")
+    for view in ("first_of_all", "a_join", "a_cte"):
+        assert rows(data_dir.path, f"from {view}") == rows(data_dir.path, "from the_second")
     assert "the view broken_later does not work" in run.stderr
+    assert run.stderr.count("does not work") == 1
 
 
 def test_a_damaged_archive_is_refused(data_dir: DataDir, command: Command) -> None:
-    """Unless asked to leave out what is damaged, which is then named: exit 3."""
+    """With --skip-damaged it is rebuilt without the damaged files, which are reported: exit 3."""
     file = next(data_dir.archive.glob("000002-*/coverage.parquet"))
     file.write_bytes(b"x")
     run = command("rebuild", "--replace", "--data-dir", data_dir.path)
@@ -112,19 +119,19 @@ def test_a_damaged_archive_is_refused(data_dir: DataDir, command: Command) -> No
     output = data_dir.path / "rest.duckdb"
     run = command("rebuild", "--skip-damaged", "--output", output, "--data-dir", data_dir.path)
     assert run.exit_code == 3
-    assert "left out: 000002-20260319T120000Z-load/coverage.parquet" in run.stderr
+    assert "skipped: 000002-20260319T120000Z-load/coverage.parquet" in run.stderr
     before, after = everything(data_dir.database), everything(output)
     assert after["task_center.task_versions"] == before["task_center.task_versions"]
     assert len(after["task_center.coverage"]) < len(before["task_center.coverage"])
 
 
-def test_a_database_that_knows_more_is_kept(data_dir: DataDir, command: Command) -> None:
-    """A rebuild from an archive that lost its end would lose nights."""
+def test_a_database_with_more_entries_is_kept(data_dir: DataDir, command: Command) -> None:
+    """A rebuild from an archive that lacks its last entries would lose loads."""
     shutil.rmtree(data_dir.archive / names(data_dir)[-1])
     before = data_dir.database.read_bytes()
     run = command("rebuild", "--replace", "--data-dir", data_dir.path)
     assert run.exit_code == 1
-    assert "knows entries up to 5, the archive ends at 4" in run.stderr
+    assert "contains entries up to 5, the archive ends at 4" in run.stderr
     assert data_dir.database.read_bytes() == before
 
 
@@ -136,10 +143,10 @@ def _killed(*_: Any, **__: Any) -> None:
     raise KilledError
 
 
-def test_killed_in_the_middle_it_leaves_the_old_one(
+def test_a_killed_rebuild_leaves_the_old_database(
     data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The new file is put in place whole, or not at all."""
+    """The new file replaces the old one when it is complete."""
     before = data_dir.database.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(rebuild_module, "apply_views", _killed)
@@ -148,10 +155,8 @@ def test_killed_in_the_middle_it_leaves_the_old_one(
     assert data_dir.database.read_bytes() == before
 
 
-def test_a_night_that_was_not_published_is_adopted(
-    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed between archive and database: the next load brings the entry in, once."""
+def test_an_unpublished_load_is_adopted(data_dir: DataDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a kill between archive and database, the next load adds the entry, once."""
     with monkeypatch.context() as patch:
         patch.setattr(files, "publish", _killed)
         with pytest.raises(KilledError):
@@ -160,18 +165,18 @@ def test_a_night_that_was_not_published_is_adopted(
     report = load_later(data_dir, LATER + DAY)
     assert report.adopted == (names(data_dir)[5],)
     assert report.exit_code is ExitCode.DONE
-    # One task in two nights, listed with other times in the second: two states, each once.
+    # One task in two loads, listed with other times in the second: two states, each once.
     sql = "select version from task_center.task_versions where job_id like '%20' order by 1"
     assert rows(data_dir.path, sql) == [(1,), (2,)]
     assert rows(data_dir.path, "select max(load_number) from task_center.load_runs") == [(7,)]
-    assert is_whole(data_dir)
+    assert is_intact(data_dir)
 
 
-@pytest.mark.parametrize("place", ["seal_load", "apply_views", "load_into"])
+@pytest.mark.parametrize("place", ["write_load_entry", "apply_views", "load_into"])
 def test_a_load_that_fails_leaves_no_entry(
     data_dir: DataDir, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """Up to its last step nothing is in the archive, and nothing is left in the directory."""
+    """Archive and data directory stay as they were."""
     before = names(data_dir)
     with monkeypatch.context() as patch:
         patch.setattr(load_module, place, _killed)
@@ -179,13 +184,13 @@ def test_a_load_that_fails_leaves_no_entry(
             load_later(data_dir)
     assert names(data_dir) == before
     assert not (data_dir.path / ".scratch").exists()
-    assert is_whole(data_dir)
+    assert is_intact(data_dir)
 
 
-def test_a_night_that_fails_its_checks_leaves_no_entry(
+def test_a_load_that_fails_its_checks_leaves_no_entry(
     data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What must not be published is not kept as evidence either."""
+    """A load that is not published is not in the archive."""
 
     def failing(_connection: object) -> None:
         message = "a check"
@@ -198,30 +203,29 @@ def test_a_night_that_fails_its_checks_leaves_no_entry(
     assert names(data_dir) == before
 
 
-def test_a_lost_database_comes_back_with_the_next_load(data_dir: DataDir) -> None:
-    """All of it, and the load says so."""
+def test_the_next_load_rebuilds_a_lost_database(data_dir: DataDir) -> None:
+    """The load reports the adopted entries."""
     before = everything(data_dir.database)["task_center.task_versions"]
     data_dir.database.unlink()
     report = load_later(data_dir)
     assert len(report.adopted) == 5
     after = everything(data_dir.database)["task_center.task_versions"]
     assert after[: len(before)] == before
-    assert is_whole(data_dir)
+    assert is_intact(data_dir)
 
 
-def test_an_older_copy_of_the_database_catches_up(data_dir: DataDir, tmp_path: Path) -> None:
-    """Restored from last week's backup, it lacks nights that the archive has."""
-    shutil.copy(data_dir.database, tmp_path / "backup")
-    load_later(data_dir)
-    load_later(data_dir, LATER + DAY)
-    shutil.copy(tmp_path / "backup", data_dir.database)
-    report = load_later(data_dir, LATER + 2 * DAY)
-    assert [name[:6] for name in report.adopted] == ["000006", "000007"]
-    assert is_whole(data_dir)
+def test_the_next_load_updates_an_older_database(data_dir: DataDir) -> None:
+    """A database from a backup lacks entries of the archive."""
+    chain = read_chain(Archive(data_dir.archive).entries())
+    data_dir.database.unlink()
+    restore(chain[:3], data_dir.database)
+    report = load_later(data_dir)
+    assert [name[:6] for name in report.adopted] == ["000004", "000005"]
+    assert is_intact(data_dir)
 
 
-def test_what_is_adopted_is_checked(data_dir: DataDir) -> None:
-    """A damaged entry does not enter: nothing is published, and what to do is said."""
+def test_a_damaged_entry_is_not_adopted(data_dir: DataDir) -> None:
+    """Nothing is published, and the message names the file."""
     data_dir.database.unlink()
     next(data_dir.archive.glob("000003-*/coverage.parquet")).write_bytes(b"x")
     with pytest.raises(DatabaseError, match=r"coverage\.parquet is missing or damaged"):
@@ -229,13 +233,13 @@ def test_what_is_adopted_is_checked(data_dir: DataDir) -> None:
     assert not data_dir.database.exists()
 
 
-@pytest.mark.parametrize("harm", ["moved away", "head removed", "head edited"])
-def test_the_load_goes_on_whatever_became_of_the_archive(data_dir: DataDir, harm: str) -> None:
-    """What fades is kept first: from what was published the chain goes on, and the load says it."""
+@pytest.mark.parametrize("damage", ["moved away", "head removed", "head edited"])
+def test_a_load_continues_without_an_intact_archive(data_dir: DataDir, damage: str) -> None:
+    """Tasks expire, so they are loaded first: the chain continues from the published head."""
     last = data_dir.archive / names(data_dir)[-1]
-    if harm == "moved away":
+    if damage == "moved away":
         data_dir.archive.rename(data_dir.path / "aside")
-    elif harm == "head removed":
+    elif damage == "head removed":
         shutil.rmtree(last)
     else:
         (last / "digest.json").write_text("{}")
@@ -244,22 +248,22 @@ def test_the_load_goes_on_whatever_became_of_the_archive(data_dir: DataDir, harm
     assert len(report.archive_problems) == 1
     assert "gaussdb-tasks verify" in report.archive_problems[0]
     assert report.entry_name.startswith("000006-")
-    assert not is_whole(data_dir)
+    assert not is_intact(data_dir)
 
 
-def test_an_archive_that_was_put_back_is_whole(data_dir: DataDir) -> None:
-    """Nights that were loaded meanwhile follow the last of it."""
+def test_a_restored_archive_is_intact(data_dir: DataDir) -> None:
+    """Loads that ran meanwhile follow its last entry."""
     aside = data_dir.path / "aside"
     data_dir.archive.rename(aside)
     load_later(data_dir)
     for entry in sorted(aside.iterdir()):
         entry.rename(data_dir.archive / entry.name)
-    assert is_whole(data_dir)
+    assert is_intact(data_dir)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_archive_that_cannot_be_written(data_dir: DataDir) -> None:
-    """Nothing is published without its evidence."""
+    """Nothing is published without an entry in the archive."""
     before = data_dir.database.read_bytes()
     data_dir.archive.chmod(0o500)
     try:

@@ -14,11 +14,11 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.archive.replay import make_tables
-from gaussdb_tasks.archive.store import Archive, Link
+from gaussdb_tasks.archive.replay import create_tables
+from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
-from gaussdb_tasks.archive.write import head_of, write_load_entry
+from gaussdb_tasks.archive.write import chain_head, write_load_entry
 from gaussdb_tasks.database.connect import writable_clone
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
@@ -94,9 +94,9 @@ def main(versions: int) -> None:
 
 
 def _make(data_dir: DataDir, versions: int) -> None:
-    archive, chain = Archive(data_dir.archive), list[Link]()
+    archive, chain = Archive(data_dir.archive), list[ChainEntry]()
     with writable_clone(None, data_dir.database) as connection:
-        make_tables(connection)
+        create_tables(connection)
         types = task_types()
         connection.register("types", types)
         connection.execute(
@@ -108,11 +108,11 @@ def _make(data_dir: DataDir, versions: int) -> None:
 
 
 def _seal(
-    connection: duckdb.DuckDBPyConnection, archive: Archive, chain: list[Link], folder: Path
+    connection: duckdb.DuckDBPyConnection, archive: Archive, chain: list[ChainEntry], folder: Path
 ) -> None:
     for number in range(1, _NIGHTS + 1):
         kept = [*chain[:1], *chain[-1:]]
-        sealed = write_load_entry(connection, number, head_of(kept), folder)
+        sealed = write_load_entry(connection, number, chain_head(kept), folder)
         chain.append(archive.add(folder, sealed.name).read())
 
 

@@ -1,4 +1,4 @@
-"""Parts of the archive's page, written by ``make docs``: what lies in each file."""
+"""Parts of the archive's README, written by ``make docs``: the columns of each file."""
 
 from typing import Final
 
@@ -17,11 +17,11 @@ _PARQUET_TYPES: Final = {
 
 def files() -> None:
     """Describe every kind of file, column by column."""
-    for segment in (*archive_tables.OF_A_LOAD, archive_tables.TASK_TYPES):
-        print(f"### {segment.file_name}\n")
-        print(f"{segment.meaning[0].upper()}{segment.meaning[1:]}.\n")
+    for table in (*archive_tables.OF_A_LOAD, archive_tables.TASK_TYPES):
+        print(f"### {table.file_name}\n")
+        print(f"{table.meaning[0].upper()}{table.meaning[1:]}.\n")
         print("| column | type | null | meaning |\n| --- | --- | --- | --- |")
-        for column in segment.columns:
+        for column in table.columns:
             null = "may be" if column.nullable else "never"
             kind = _PARQUET_TYPES[column.data_type]
             print(f"| `{column.name}` | {kind} | {null} | {column.description} |")

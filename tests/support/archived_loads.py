@@ -1,4 +1,4 @@
-"""A small archive with every kind of file in it, made once; each test works on a copy."""
+"""A small archive with every kind of file, loaded once; each test works on a copy."""
 
 import shutil
 from pathlib import Path
@@ -14,13 +14,13 @@ from tests.support.loads import load
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Load five nights: new, changed, rejected, vanished and reappeared, and one without news."""
+    """Run five loads: new, changed, rejected, vanished, reappeared and unchanged tasks."""
     folder = tmp_path_factory.mktemp("original")
     old = record(1, NOW - 20 * DAY, NOW - 20 * DAY + HOUR)
     broken: Record = {**record(3), "created_at": "19 May"}
     more = [record(number, NOW - 3 * DAY, NOW - 3 * DAY + number * MINUTE) for number in (5, 6, 7)]
     done = record(4, NOW - HOUR, NOW, fail_reason="disk full", status="Failed")
-    nights = (
+    loads = (
         [old, broken, record(4, NOW - HOUR, None)],
         [broken, done, *more],
         [old, broken, done, *more],
@@ -28,7 +28,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [old, broken, done, *more, record(8, NOW + 3 * DAY, NOW + 3 * DAY + HOUR)],
     )
     other = [record(9, NOW - DAY, NOW - DAY + MINUTE)]
-    for number, listed in enumerate(nights):
+    for number, listed in enumerate(loads):
         world = FixedWorld({PROJECT: listed, OTHER_PROJECT: other})
         at = NOW + number * DAY
         with Emulator(world, clock=SettableClock(at)) as emulator:
@@ -38,7 +38,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data_dir(original: Path, tmp_path: Path) -> DataDir:
-    """Copy the nights to where a test may do harm."""
+    """Copy the data directory, so that a test can change it."""
     folder = tmp_path / "data"
     shutil.copytree(original, folder)
     return DataDir(folder)

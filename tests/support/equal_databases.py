@@ -1,11 +1,11 @@
-"""Comparing two databases: every table of loads and every view, row for row."""
+"""Compare two databases: every table of loads and every view, row for row."""
 
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
-# Views ask the clock; both databases are asked at the same.
+# Views depend on the clock; both databases are queried at the same time.
 _CLOCK: Final = "set variable gaussdb_tasks_now = timestamp '2026-09-01 00:00:00'"
 _OBJECTS: Final = """
     select schema_name || '.' || table_name from duckdb_tables()
@@ -18,13 +18,13 @@ _OBJECTS: Final = """
 
 
 def everything(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the rows of every table, in the order in which they lie there, and of every view."""
+    """Return the rows of every table, in their order in the table, and of every view."""
     with duckdb.connect(path, read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(_CLOCK)
         names = [name for (name,) in connection.execute(_OBJECTS).fetchall()]
         found = {name: connection.execute(f"from {name}").fetchall() for name in names}
-    # What a merge has touched lies in no order that means anything, and views have none.
+    # The order of merged tables has no meaning, and views have none.
     ordered = {"task_center.task_versions", "task_center.coverage", "task_center.load_runs"}
     return {
         name: rows if name in ordered else sorted(rows, key=repr) for name, rows in found.items()

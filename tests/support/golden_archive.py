@@ -1,7 +1,7 @@
-"""The golden archive: small, made once, kept in the repository for every later version to read.
+"""The golden archive: a small archive of the first version, which every later version must read.
 
-``python tests/archive/golden.py FOLDER`` made it. It is never made again: that old archives can be
-read is what it is for. A change of the format gets another one beside it.
+``python -m tests.support.golden_archive FOLDER`` wrote it. It is never written again, because it
+proves that old archives can be read. A new format gets another archive beside it.
 """
 
 import json
@@ -57,7 +57,7 @@ _QUESTIONS: Final = {
 
 
 def answers(database: Path) -> dict[str, Any]:
-    """Ask a database what it holds, as plain values."""
+    """Query a database, and return the rows as plain values."""
     with duckdb.connect(database, read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set variable gaussdb_tasks_now = timestamp '2026-09-01 00:00:00'")
@@ -67,7 +67,7 @@ def answers(database: Path) -> dict[str, Any]:
         }
 
 
-def _nights() -> Sequence[tuple[Micros, dict[str, list[Record]]]]:
+def _loads() -> Sequence[tuple[Micros, dict[str, list[Record]]]]:
     old = [
         record(1, NOW - 20 * DAY, NOW - 20 * DAY + HOUR, status="Failed", fail_reason="disk full"),
         record(2, NOW - 10 * DAY, NOW - 10 * DAY + HOUR, colour="überraschend"),
@@ -89,9 +89,9 @@ def _nights() -> Sequence[tuple[Micros, dict[str, list[Record]]]]:
 
 
 def make(folder: Path) -> None:
-    """Load some nights, redact and remove something, and keep the archive with the answers."""
+    """Run some loads and amendments, and store the archive with the answers."""
     data_dir = DataDir(folder)
-    for at, listed in _nights():
+    for at, listed in _loads():
         with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
             run_load(job_of(emulator, folder, at))
     later = parse_instant("2026-08-20T02:00:00Z", option="act")

@@ -1,4 +1,4 @@
-"""The archive: every night as plain Parquet beside a digest, chained so that any change shows.
+"""The archive: each load as Parquet files and a manifest, in a chain that reveals any change.
 
-README.md beside this file says what lies where and how to check it without this program.
+README.md in this folder specifies the files, and how to check them without this program.
 """

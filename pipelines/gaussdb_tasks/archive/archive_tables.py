@@ -1,6 +1,6 @@
-"""What an entry of the archive keeps of the database: which tables, columns and rows.
+"""The archive tables: which tables and columns of the database an entry contains.
 
-A segment's rows are those that one load wrote, in the order in which they lie in the database.
+An archive table of a load contains the rows that the load wrote, in the database's row order.
 """
 
 from collections.abc import Sequence
@@ -10,27 +10,25 @@ from types import MappingProxyType
 from typing import Final
 
 from gaussdb_tasks.model import tables
-from gaussdb_tasks.model.tables import LOAD_ID, Column, Table
+from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME, Column, Table
 
-SCHEMA: Final = "task_center"
-
-# A load's row cannot hold the digest that is made of it.
-_SET_BY_SEALING: Final = frozenset({"archive_sequence", "head_digest"})
-_SIGHTING_KEY: Final = ("region", "project_id", "job_id", "created_at")
-_SIGHTING_TIMES: Final = ("version_count", "first_seen_at", "last_changed_at", "last_seen_at")
+# A load's row cannot contain the hash that is computed from it.
+_SET_AFTER_WRITING: Final = frozenset({"archive_sequence", "head_digest"})
+_OBSERVATION_KEY: Final = ("region", "project_id", "job_id", "created_at")
+_OBSERVATION_COLUMNS: Final = ("version_count", "first_seen_at", "last_changed_at", "last_seen_at")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveTable:
-    """A kind of file in the archive.
+    """Describe a kind of file in the archive.
 
     Attributes:
-        name: the file's name without ``.parquet``.
-        table: the table of the database whose rows it keeps.
-        meaning: what one row is.
-        columns: in the order of the file.
-        key: the columns that identify a row.
-        is_appended: whether rows of the table are only ever added, so that its order means nights.
+        name: file name without ``.parquet``.
+        table: table of the database that the rows come from.
+        meaning: meaning of one row.
+        columns: columns in the order of the file.
+        key: columns that identify a row.
+        is_appended: whether rows are only added to the table, so that it is in order of the loads.
     """
 
     name: str
@@ -42,12 +40,12 @@ class ArchiveTable:
 
     @property
     def file_name(self) -> str:
-        """The name of the file in an entry's folder."""
+        """The file name in an entry's folder."""
         return f"{self.name}.parquet"
 
     @property
     def clock(self) -> str | None:
-        """The column that holds the clock of the load that wrote a row, if there is one."""
+        """The column with the clock of the load that wrote a row, if there is one."""
         names = self.column_names
         return next((name for name in ("observed_at", "last_seen_at") if name in names), None)
 
@@ -57,17 +55,17 @@ class ArchiveTable:
         return tuple(column.name for column in self.columns)
 
     def select(self, relation: str, columns: Sequence[str] | None = None) -> str:
-        """Return SQL that reads the columns from a relation, as they are kept."""
+        """Return SQL that reads the columns from a relation, with the types of the archive."""
         wanted = self.column_names if columns is None else columns
-        # A text that any engine reads; the text of a JSON column is kept as it is.
-        kept = [
+        # JSON is written as text, which any engine reads.
+        selected = [
             f"cast({name} as varchar) as {name}" if name == "extra" else name for name in wanted
         ]
-        return f"select {', '.join(kept)} from {relation}"
+        return f"select {', '.join(selected)} from {relation}"
 
 
-def _segment(table: Table, *, is_appended: bool) -> ArchiveTable:
-    columns = tuple(column for column in table.columns if column.name not in _SET_BY_SEALING)
+def _archive_table(table: Table, *, is_appended: bool) -> ArchiveTable:
+    columns = tuple(column for column in table.columns if column.name not in _SET_AFTER_WRITING)
     return ArchiveTable(
         table.name,
         table.name,
@@ -78,19 +76,21 @@ def _segment(table: Table, *, is_appended: bool) -> ArchiveTable:
     )
 
 
-def _sightings() -> ArchiveTable:
+def _observations() -> ArchiveTable:
     by_name = {column.name: column for column in tables.TASKS.columns}
-    columns = tuple(by_name[name] for name in (*_SIGHTING_KEY, *_SIGHTING_TIMES))
+    columns = tuple(by_name[name] for name in (*_OBSERVATION_KEY, *_OBSERVATION_COLUMNS))
     meaning = "one row per task that the load saw as new, changed, or still in flight"
-    return ArchiveTable("sightings", "tasks", meaning, (*columns, LOAD_ID), _SIGHTING_KEY, False)  # noqa: FBT003
+    return ArchiveTable(
+        "sightings", "tasks", meaning, (*columns, LOAD_ID), _OBSERVATION_KEY, is_appended=False
+    )
 
 
-TASK_VERSIONS: Final = _segment(tables.TASK_VERSIONS, is_appended=True)
-SIGHTINGS: Final = _sightings()
-COVERAGE: Final = _segment(tables.COVERAGE, is_appended=True)
-LOAD_RUNS: Final = _segment(tables.LOAD_RUNS, is_appended=True)
-REJECTED_RECORDS: Final = _segment(tables.REJECTED_RECORDS, is_appended=True)
-VANISHED_TASKS: Final = _segment(tables.VANISHED_TASKS, is_appended=False)
+TASK_VERSIONS: Final = _archive_table(tables.TASK_VERSIONS, is_appended=True)
+SIGHTINGS: Final = _observations()
+COVERAGE: Final = _archive_table(tables.COVERAGE, is_appended=True)
+LOAD_RUNS: Final = _archive_table(tables.LOAD_RUNS, is_appended=True)
+REJECTED_RECORDS: Final = _archive_table(tables.REJECTED_RECORDS, is_appended=True)
+VANISHED_TASKS: Final = _archive_table(tables.VANISHED_TASKS, is_appended=False)
 TASK_TYPES: Final = ArchiveTable(
     tables.TASK_TYPES.name,
     tables.TASK_TYPES.name,
@@ -108,18 +108,21 @@ OF_A_LOAD: Final = (
     REJECTED_RECORDS,
     VANISHED_TASKS,
 )
-"""The segments that a load may leave; task types join them where they are new."""
+"""The archive tables of a load; task types are added if they changed."""
+
+APPENDED: Final = tuple(each for each in OF_A_LOAD if each.is_appended)
+"""The archive tables whose rows a load only appends to the database."""
 
 BY_NAME: Final = MappingProxyType({each.name: each for each in (*OF_A_LOAD, TASK_TYPES)})
 
 
-def table_sql(segment: ArchiveTable) -> str:
-    """Return the table of the database that a segment keeps."""
-    return f"{SCHEMA}.{segment.table}"
+def table_sql(table: ArchiveTable) -> str:
+    """Return the qualified name of the table of the database."""
+    return f"{SCHEMA_NAME}.{table.table}"
 
 
 def parquet_sql(*files: Path) -> str:
-    """Return a relation that reads files one after another; columns are found by name."""
+    """Return a relation that reads files in the given order and matches columns by name."""
     quoted = ", ".join(quoted_text(str(file)) for file in files)
     return f"read_parquet([{quoted}], union_by_name = true, hive_partitioning = false)"
 

@@ -1,10 +1,10 @@
-"""The canonical form of rows, of which digests are made; the same from a table and from a file.
+"""The canonical form of rows, from which digests are computed: equal for a table and for a file.
 
-A row is its values one after another: a value is ``<length in bytes>:<text>`` in UTF-8, a null is
-``-``. The text of a number is decimal, of a DOUBLE the shortest that reads back as it, of a boolean
-``true`` or ``false``, of a timestamp the microseconds since 1970-01-01 UTC, of a date the days
-since then. A row's digest is the SHA-256 of that; the digest of rows is the SHA-256 of their
-digests in lower-case hexadecimal, a line each, in their order.
+A row is the concatenation of its values. A value is ``<length in bytes>:<text>`` in UTF-8; a null
+is ``-``. The text of a number is decimal, of a DOUBLE the shortest that reads back as the same
+value, of a boolean ``true`` or ``false``, of a timestamp the microseconds since 1970-01-01 UTC, and
+of a date the days since then. A row's digest is the SHA-256 of these bytes. The digest of several
+rows is the SHA-256 of their digests in lower-case hexadecimal, one per line, in the rows' order.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
 
 
 class RowsDigest(NamedTuple):
-    """How many rows there are, and the digest of them all in their order."""
+    """The number of rows, and the digest of all of them in their order."""
 
     row_count: int
     rows_sha256: str
@@ -43,22 +43,21 @@ class RowsDigest(NamedTuple):
 NO_ROWS: Final = RowsDigest(0, hashlib.sha256().hexdigest())
 
 
-def row_digest_sql(segment: ArchiveTable, columns: Sequence[str] | None = None) -> str:
-    """Return an expression of SQL for the digest of a row, over the columns named."""
-    types = {column.name: column.data_type for column in segment.columns}
-    wanted = segment.column_names if columns is None else columns
+def row_digest_sql(table: ArchiveTable, columns: Sequence[str] | None = None) -> str:
+    """Return an SQL expression for the digest of a row over the given columns."""
+    types = {column.name: column.data_type for column in table.columns}
+    wanted = table.column_names if columns is None else columns
     texts = (_TEXT_BY_TYPE[types[name]].format(name) for name in wanted)
     values = ", ".join(f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in texts)
     return f"sha256(concat({values}))"
 
 
 class RowsByLoad(NamedTuple):
-    """The rows of a table, load by load.
+    """The digests of a table's rows, by load.
 
     Attributes:
-        digests: of each load's rows, by its id.
-        order: the ids in the order in which the loads' rows lie in the table; one that comes twice
-            has rows in several places.
+        digests: digest of each load's rows, by load id.
+        order: load ids in the row order of the table; an id occurs twice if other rows lie between.
     """
 
     digests: Mapping[str, RowsDigest]
@@ -67,12 +66,12 @@ class RowsByLoad(NamedTuple):
 
 def digest_by_load(
     connection: duckdb.DuckDBPyConnection,
-    segment: ArchiveTable,
+    table: ArchiveTable,
     relation: str,
     columns: Sequence[str] | None = None,
 ) -> RowsByLoad:
-    """Digest the rows of each load in one pass, in the rows' order."""
-    digest = row_digest_sql(segment, columns)
+    """Compute the digest of each load's rows in one pass, in the order of the rows."""
+    digest = row_digest_sql(table, columns)
     counts: dict[str, int] = {}
     hashers: dict[str, hashlib._Hash] = {}
     order: list[str] = []
@@ -92,13 +91,13 @@ def digest_by_load(
 
 def digest_rows(
     connection: duckdb.DuckDBPyConnection,
-    segment: ArchiveTable,
+    table: ArchiveTable,
     relation: str,
     columns: Sequence[str] | None = None,
 ) -> RowsDigest:
-    """Digest all rows of a relation in their order."""
+    """Compute the digest of all rows of a relation, in their order."""
     count, hasher = 0, hashlib.sha256()
-    digest = row_digest_sql(segment, columns)
+    digest = row_digest_sql(table, columns)
     for batch in _batches(connection, f"select {digest} || chr(10) from {relation}"):
         count += len(batch)
         hasher.update("".join(line for (line,) in batch).encode())
@@ -108,6 +107,6 @@ def digest_rows(
 def _batches(
     connection: duckdb.DuckDBPyConnection, sql: str
 ) -> Iterator[Sequence[tuple[str, ...]]]:
-    cursor = connection.cursor().execute(sql)
+    cursor = connection.execute(sql)
     while batch := cursor.fetchmany(_FETCH_SIZE):
         yield batch

@@ -1,28 +1,26 @@
-"""What the rows of each entry are today: as they were kept, or as later acts restated them."""
+"""The current rows of each load: as the load wrote them, or as a later amendment replaced them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
-from gaussdb_tasks.archive.manifest import RemovedFile, TableDigest
-from gaussdb_tasks.archive.store import Link, entry_name_of, tombstone_name
+from gaussdb_tasks.archive.manifest import TableDigest
+from gaussdb_tasks.archive.store import ChainEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A load's rows of one table, as they are today.
+    """Locate a load's current rows of one table.
 
     Attributes:
         load: the load's entry.
-        keeper: the entry whose file holds them.
-        file: None where there are no rows.
+        keeper: the entry whose file contains the rows.
+        file: None if there are no rows.
     """
 
-    load: Link
-    keeper: Link
+    load: ChainEntry
+    keeper: ChainEntry
     table: str
     row_count: int
     rows_sha256: str
@@ -31,94 +29,58 @@ class Rows:
 
     @property
     def load_id(self) -> str:
-        """What marks the rows in the database and in files."""
-        identity = self.load.digest.load
+        """The value of ``_dlt_load_id`` in the rows."""
+        identity = self.load.manifest.load
         return "" if identity is None else identity.load_id
 
     @property
-    def act_file(self) -> Path | None:
-        """The file, if an act wrote it: it holds rows of other loads too, in their order."""
+    def amendment_file(self) -> Path | None:
+        """The file, if an amendment wrote it: it contains rows of several loads, in their order."""
         return None if self.keeper is self.load else self.file
 
     @property
     def relation(self) -> str:
-        """The rows as a relation of SQL; only where there is a file."""
+        """The rows as a relation of SQL; only if there is a file."""
         if self.file is None:
             raise ValueError(self.table)
-        whole = parquet_sql(self.file)
-        if self.act_file is None:
-            return whole
-        return f"{whole} where _dlt_load_id = {quoted_text(self.load_id)}"
+        all_rows = parquet_sql(self.file)
+        if self.amendment_file is None:
+            return all_rows
+        return f"{all_rows} where _dlt_load_id = {quoted_text(self.load_id)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """A file that an act removed, and what is to be in its place."""
-
-    act: Link
-    file: RemovedFile
-
-    @property
-    def tombstone_name(self) -> str:
-        """The file that stands in its place."""
-        return tombstone_name(self.file.file)
-
-    @property
-    def tombstone(self) -> bytes:
-        """What that file says: what was removed, when, why, and which entry tells of it."""
-        digest = self.act.digest
-        said = {
-            "removed": self.file.file,
-            "file_sha256": self.file.file_sha256,
-            "rows_removed": self.file.rows_removed,
-            "rows_changed": self.file.rows_changed,
-            "kind": digest.kind,
-            "at": digest.at,
-            "reason": digest.reason,
-            "told_by": entry_name_of(digest),
-        }
-        return msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"
-
-
-def effective_rows(chain: Sequence[Link], segment: ArchiveTable) -> list[Rows]:
-    """Return the rows of every load of one table, in order of the loads."""
+def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]:
+    """Return the current rows of one table, an item per load, in order of the loads."""
     current = {
-        link.digest.sequence: _kept(link, segment.name, held)
-        for link in chain
-        if link.digest.load is not None
-        and (held := link.digest.tables.get(segment.name)) is not None
+        entry.manifest.sequence: _rows_of_load(entry, table.name, written)
+        for entry in chain
+        if entry.manifest.load is not None
+        and (written := entry.manifest.tables.get(table.name)) is not None
     }
-    for act in chain:
-        for said in act.digest.restates:
-            before = current.get(said.sequence)
-            if said.table != segment.name or before is None:
+    for amendment in chain:
+        for restated in amendment.manifest.restates:
+            before = current.get(restated.sequence)
+            if restated.table != table.name or before is None:
                 continue
-            current[said.sequence] = Rows(
+            current[restated.sequence] = Rows(
                 load=before.load,
-                keeper=act,
-                table=said.table,
-                row_count=said.row_count,
-                rows_sha256=said.rows_sha256,
-                columns=said.columns,
-                file=act.file(said.table) if said.row_count else None,
+                keeper=amendment,
+                table=restated.table,
+                row_count=restated.row_count,
+                rows_sha256=restated.rows_sha256,
+                columns=restated.columns,
+                file=amendment.file(restated.table) if restated.row_count else None,
             )
     return [current[sequence] for sequence in sorted(current)]
 
 
-def removals(chain: Iterable[Link]) -> Iterator[Removal]:
-    """Return the files that acts removed, in order of the acts."""
-    for act in chain:
-        for file in act.digest.removes:
-            yield Removal(act, file)
-
-
-def _kept(link: Link, table: str, held: TableDigest) -> Rows:
+def _rows_of_load(entry: ChainEntry, table: str, written: TableDigest) -> Rows:
     return Rows(
-        load=link,
-        keeper=link,
+        load=entry,
+        keeper=entry,
         table=table,
-        row_count=held.row_count,
-        rows_sha256=held.rows_sha256,
-        columns=held.columns,
-        file=link.file(table),
+        row_count=written.row_count,
+        rows_sha256=written.rows_sha256,
+        columns=written.columns,
+        file=entry.file(table),
     )

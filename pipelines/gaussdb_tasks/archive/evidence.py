@@ -8,31 +8,34 @@ from typing import Any, Final
 import duckdb
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import SCHEMA, parquet_sql
-from gaussdb_tasks.archive.current_rows import Rows, effective_rows
-from gaussdb_tasks.archive.store import Archive, Link, file_sha256
+from gaussdb_tasks.archive.archive_tables import parquet_sql
+from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
 from gaussdb_tasks.archive.verify_files import Demands, verify_archive
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.model.tables import SCHEMA_NAME
 
 Row = Mapping[str, Any]
 
-_TASKS: Final = f"select * exclude (_dlt_load_id) from {SCHEMA}.tasks where job_id = ? order by all"
+_TASKS: Final = (
+    f"select * exclude (_dlt_load_id) from {SCHEMA_NAME}.tasks where job_id = ? order by all"
+)
 _VERSIONS: Final = f"""
-    select * from {SCHEMA}.task_versions
+    select * from {SCHEMA_NAME}.task_versions
     where job_id = ? and region = ? and project_id = ? and created_at = ?
     order by version
 """
 _VANISHED: Final = f"""
-    select vanished_at, reappeared_at from {SCHEMA}.vanished_tasks
+    select vanished_at, reappeared_at from {SCHEMA_NAME}.vanished_tasks
     where job_id = ? and region = ? and project_id = ? and created_at = ?
     order by vanished_at
 """
 _REJECTED: Final = f"""
     select region, project_id, observed_at, reason, raw, _dlt_load_id
-    from {SCHEMA}.rejected_records where job_id = ? order by observed_at
+    from {SCHEMA_NAME}.rejected_records where job_id = ? order by observed_at
 """
 _NEAR: Final = f"""
-    select job_id from {SCHEMA}.tasks
+    select job_id from {SCHEMA_NAME}.tasks
     where jaro_winkler_similarity(job_id, ?) > 0.8
     group by job_id
     order by jaro_winkler_similarity(job_id, ?) desc, job_id
@@ -110,9 +113,9 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
     """
     found = verify_archive(archive, Demands(is_fast=True))
     chain = found.chain
-    versions = {rows.load_id: rows for rows in effective_rows(chain, archive_tables.TASK_VERSIONS)}
+    versions = {rows.load_id: rows for rows in current_rows(chain, archive_tables.TASK_VERSIONS)}
     rejections = {
-        rows.load_id: rows for rows in effective_rows(chain, archive_tables.REJECTED_RECORDS)
+        rows.load_id: rows for rows in current_rows(chain, archive_tables.REJECTED_RECORDS)
     }
     tasks = tuple(
         TaskEvidence(
@@ -141,13 +144,13 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
 
 
 def _proof(
-    connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[Link]
+    connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[ChainEntry]
 ) -> Proof | None:
     """Check that the archive holds a row of the database, and that its file matches its digest."""
     if rows is None:
         return None
     keeper = next(link for link in chain if link.entry.path == rows.keeper.entry.path)
-    expected = keeper.digest.tables[rows.table].file_sha256
+    expected = keeper.manifest.tables[rows.table].file_sha256
     troubles = []
     if rows.file is None or not rows.file.exists():
         troubles.append("the file is missing")

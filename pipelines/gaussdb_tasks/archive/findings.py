@@ -1,39 +1,39 @@
-"""What verification finds, each kind by its name."""
+"""The findings of a verification."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gaussdb_tasks.archive.current_rows import Removal
-from gaussdb_tasks.archive.store import Link
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.tombstones import Removal
 
 
 class Fault(StrEnum):
-    """What is wrong."""
+    """Kind of finding."""
 
     INVALID = "invalid"
-    """Something is not what its digest says, or cannot be read."""
+    """A file differs from its manifest, or cannot be read."""
     MISSING = "missing"
-    """A file or an entry is not there."""
+    """A file or an entry is missing."""
     GAP = "gap"
-    """The chain is broken: an entry does not follow the one before it."""
+    """The chain is broken: an entry does not follow the previous one."""
     EXTRA = "extra"
-    """Something is there that the archive does not know of."""
+    """A file, entry, table, column or load is not in the archive's manifests."""
     DIFFERS = "differs"
-    """The database is not what the archive says."""
+    """The database differs from the archive."""
     SIGNATURE = "signature"
-    """A signature is wrong, missing, or by an unknown key."""
+    """A signature is invalid, missing, or made with an unknown key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong.
+    """Describe one fault.
 
     Attributes:
-        where: the file or table.
-        detail: what is wrong with it, in words.
-        entry: the name of the entry, which tells the night.
-        task: the row it is about, as its key.
-        column: the column it is about.
+        where: file or table.
+        detail: description of the fault.
+        entry: name of the entry, and so of the load.
+        task: key of the row.
+        column: name of the column.
     """
 
     fault: Fault
@@ -46,16 +46,16 @@ class Finding:
 
 @dataclass
 class Verification:
-    """What a verification looked at, and what it found.
+    """Collect what a verification read and found.
 
     Attributes:
-        chain: the entries whose digests can be read, in order.
-        damaged: files of segments that are missing or not what they were, as paths.
-        removals: files that were removed on purpose, as recorded.
-        notes: what was not looked at, or is no fault and good to know.
+        chain: entries with a readable manifest, in order.
+        damaged: paths of archive tables that are missing or changed.
+        removals: files that amendments removed.
+        notes: checks that were skipped, and other information.
     """
 
-    chain: list[Link] = field(default_factory=list)
+    chain: list[ChainEntry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
@@ -63,9 +63,9 @@ class Verification:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no findings."""
         return not self.findings
 
     def add(self, fault: Fault, where: str, detail: str, **more: str | None) -> None:
-        """Note a finding."""
+        """Add a finding."""
         self.findings.append(Finding(fault, where, detail, **more))

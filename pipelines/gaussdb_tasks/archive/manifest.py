@@ -1,4 +1,4 @@
-"""The digest of an entry: one small JSON that says what the entry holds and what came before it."""
+"""The manifest of an entry: its digest.json, with its content and the previous entry's hash."""
 
 import hashlib
 from typing import Final, Literal, TypeAlias
@@ -8,26 +8,27 @@ import msgspec
 from gaussdb_tasks.errors import GaussdbTasksError
 
 FORMAT: Final = 1
-"""The format of the archive. A program reads what is not newer than its own."""
+"""Format of the archive. A program reads this format and older ones."""
 
 LOAD: Final = "load"
 EntryKind: TypeAlias = Literal["load", "retention", "redaction", "renormalisation"]
 
 
 class ManifestError(GaussdbTasksError):
-    """A digest cannot be read."""
+    """The file digest.json of an entry cannot be read."""
 
 
 class NewerArchiveError(ManifestError):
-    """The archive was written by a newer program."""
+    """A newer program wrote the archive."""
 
 
 class TableDigest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry holds of one table.
+    """Describe the rows of one table in an entry.
 
     Attributes:
-        columns: the columns of the canonical form, in its order.
-        file: the file in the entry's folder; None where there are no rows.
+        rows_sha256: digest of the rows in their canonical form.
+        columns: columns of the canonical form, in order.
+        file: file in the entry's folder; None if there are no rows.
     """
 
     row_count: int
@@ -39,19 +40,19 @@ class TableDigest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """Which load an entry is of; ``load_id`` stands in each of its rows as ``_dlt_load_id``."""
+    """Identify the load of an entry; each of its rows has ``load_id`` as ``_dlt_load_id``."""
 
     run_id: str
     load_number: int
     load_id: str
 
 
-class ProjectNight(msgspec.Struct, frozen=True, kw_only=True):
-    """How the night went in one project.
+class ProjectResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe what a load read from one project.
 
     Attributes:
-        read: stretches of time that were asked for, as [from, to].
-        covered: stretches of time of which every task was proved read.
+        read: time ranges that were requested, as [from, to].
+        covered: time ranges for which the load proved that it read every task.
     """
 
     region: str
@@ -67,12 +68,12 @@ class ProjectNight(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restatement(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load's rows of a table are from this entry on; they lie in this entry's file.
+    """Replace an earlier load's rows of one table by rows in this entry's file.
 
     Attributes:
-        sequence: the entry of the load.
-        rows_removed: how many rows are gone for good.
-        rows_changed: how many rows are not what they were.
+        sequence: sequence number of the load's entry.
+        rows_removed: number of rows that were deleted.
+        rows_changed: number of rows that have other values than before.
     """
 
     sequence: int
@@ -85,13 +86,14 @@ class Restatement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of an earlier entry that gave way to a tombstone.
+    """Describe a file of an earlier entry that was replaced by a tombstone.
 
     Attributes:
-        entry: the name of the earlier entry.
-        file_sha256: what the file's bytes were.
-        rows_removed: how many of its rows are in no file any more.
-        rows_changed: how many of its rows lie elsewhere otherwise; the rest do as they were.
+        entry: name of the earlier entry.
+        file_sha256: SHA-256 of the removed file.
+        rows_removed: number of its rows that were deleted.
+        rows_changed: number of its rows that are kept in another file, with other values. Its
+            remaining rows are kept there unchanged.
     """
 
     entry: str
@@ -102,23 +104,23 @@ class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry of the archive holds.
+    """Describe an entry of the archive; this is the content of its digest.json.
 
     Attributes:
-        format: of the archive, 1.
-        sequence: place in the chain, from 1 on.
-        kind: load, or what else was done to the archive.
-        at: clock of the load or act.
-        previous: SHA-256 of the digest before, as its file's bytes; None for the first.
-        load: which load, None for an act.
-        projects: how the night went, of a load.
-        tables: what the entry holds, by table; no rows, no file.
-        task_types: the documented kinds of task, and the entry that keeps them.
-        database: rows of each table in the database after the entry.
-        restates: what became of earlier loads' rows by an act.
-        removes: files of earlier entries that the act removed.
-        reason: why an act was done.
-        signed_by: fingerprint of the key that signed this digest; None if none did.
+        format: format of the archive, 1.
+        sequence: position in the chain, from 1.
+        kind: load, or the kind of amendment.
+        at: clock of the load or amendment, UTC.
+        previous: SHA-256 of the previous entry's digest.json; None for the first entry.
+        load: identity of the load; None for an amendment.
+        projects: results of a load, by project.
+        tables: rows of the entry, by table; a table without rows has no file.
+        task_types: sequence number of the entry that contains the documented task types.
+        database: row count of each table in the database after the entry.
+        restates: rows of earlier loads that an amendment replaced.
+        removes: files of earlier entries that an amendment removed.
+        reason: reason of an amendment.
+        signed_by: fingerprint of the key that signed digest.json; None if it is not signed.
     """
 
     format: int
@@ -128,7 +130,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tool_version: str
     previous: str | None
     load: LoadIdentity | None = None
-    projects: tuple[ProjectNight, ...] = ()
+    projects: tuple[ProjectResult, ...] = ()
     tables: dict[str, TableDigest] = {}
     task_types: int | None = None
     database: dict[str, int] = {}
@@ -139,34 +141,34 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def row_count(self) -> int:
-        """Rows that an act removed or, if it removed none, changed or wrote again."""
-        removed = sum(said.rows_removed for said in self.restates)
-        return removed or sum(said.rows_changed for said in self.restates)
+        """Number of rows that an amendment removed; if it removed none, those that it changed."""
+        removed = sum(each.rows_removed for each in self.restates)
+        return removed or sum(each.rows_changed for each in self.restates)
 
 
 class _Format(msgspec.Struct):
     format: int
 
 
-def encode(digest: Manifest) -> bytes:
-    """Write a digest as it is kept; these bytes are what the chain's hashes are of."""
-    return msgspec.json.format(msgspec.json.encode(digest), indent=2) + b"\n"
+def encode(manifest: Manifest) -> bytes:
+    """Return the bytes of digest.json; the chain's hashes are computed from them."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def decode(content: bytes) -> Manifest:
-    """Read a digest.
+    """Read the bytes of digest.json.
 
     Raises:
         NewerArchiveError: a newer program wrote it.
-        DigestError: it is none.
+        ManifestError: it is not a manifest.
     """
     try:
         if msgspec.json.decode(content, type=_Format).format > FORMAT:
-            message = "the archive was written by a newer gaussdb-tasks; use that one or a later"
+            message = "the archive was written by a newer gaussdb-tasks; upgrade gaussdb-tasks"
             raise NewerArchiveError(message)
         return msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"it is no digest ({error})"
+        message = f"it is not a manifest ({error})"
         raise ManifestError(message) from error
 
 

@@ -1,4 +1,4 @@
-"""Writing segments: rows of the database as Parquet files, read back before they count."""
+"""Write archive tables: rows of the database as Parquet files, which are read back and compared."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,50 +13,49 @@ from gaussdb_tasks.archive.store import file_sha256
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.times import Micros
 
-# A level that packs the records of a month in a third of the default's space costs no time here.
+# Level 9 needs a third of the default level's space for a month of records, and no more time.
 _OPTIONS: Final = "format parquet, compression zstd, compression_level 9"
 
 
 def write_load(
     connection: duckdb.DuckDBPyConnection,
-    segment: ArchiveTable,
+    table: ArchiveTable,
     load_id: str,
     observed_at: Micros,
     folder: Path,
 ) -> TableDigest:
-    """Write the rows that a load left in the database; no rows, no file."""
-    relation = f"{table_sql(segment)} where _dlt_load_id = {quoted_text(load_id)}"
-    if segment.clock is not None:  # by which DuckDB finds the rows without reading all others
-        relation += f" and {segment.clock} = make_timestamp({observed_at})"
-    return write_rows(connection, segment, relation, folder)
+    """Write the rows of a load; a table without rows has no file."""
+    relation = f"{table_sql(table)} where _dlt_load_id = {quoted_text(load_id)}"
+    if table.clock is not None:  # lets DuckDB skip the other loads' rows
+        relation += f" and {table.clock} = make_timestamp({observed_at})"
+    return write_rows(connection, table, relation, folder)
 
 
-def write_rows(  # noqa: PLR0913 - what, from where, and to where
+def write_rows(  # noqa: PLR0913 - source, target and options
     connection: duckdb.DuckDBPyConnection,
-    segment: ArchiveTable,
+    table: ArchiveTable,
     relation: str,
     folder: Path,
     *,
     columns: Sequence[str] | None = None,
     file_name: str | None = None,
 ) -> TableDigest:
-    """Write rows in their order, and digest them.
+    """Write rows in their order, and return their digest.
 
     Raises:
-        DatabaseError: the file does not hold what the database does; the disk or DuckDB is to
-            blame.
-        OSError: it cannot be written.
-        duckdb.Error: likewise.
+        DatabaseError: the file was read back with other rows.
+        OSError: the file cannot be written.
+        duckdb.Error: the file cannot be written.
     """
-    wanted = segment.column_names if columns is None else tuple(columns)
-    rows = digest_rows(connection, segment, relation, wanted)
+    wanted = table.column_names if columns is None else tuple(columns)
+    rows = digest_rows(connection, table, relation, wanted)
     if rows == NO_ROWS:
         return _table_digest(rows, wanted, None)
-    file = folder / (file_name or segment.file_name)
-    select = segment.select(relation, wanted)
+    file = folder / (file_name or table.file_name)
+    select = table.select(relation, wanted)
     connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
-    if digest_rows(connection, segment, parquet_sql(file), wanted) != rows:
-        message = f"{file.name} was not written as it should be; see to the disk"
+    if digest_rows(connection, table, parquet_sql(file), wanted) != rows:
+        message = f"{file.name} was read back with other rows than were written; check the disk"
         raise DatabaseError(message)
     return _table_digest(rows, wanted, file)
 

@@ -1,39 +1,38 @@
-"""Making the database again from the archive alone: into a new file first, put in place whole."""
+"""Rebuild the database from the archive alone: write a new file, then put it in place."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from gaussdb_tasks.archive.findings import Fault, Finding, Verification
+from gaussdb_tasks.archive.findings import Fault, Finding
 from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.replay import apply_entries
-from gaussdb_tasks.archive.store import Archive, Link
+from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.verify_database import known_sequence
+from gaussdb_tasks.archive.verify_database import recorded_sequence
 from gaussdb_tasks.archive.verify_files import Demands, verify_archive
-from gaussdb_tasks.archive.write import known_head
+from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.views import apply_views
+from gaussdb_tasks.database.sql_files import SqlFileError
+from gaussdb_tasks.database.views import apply_views, sort_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.model.tables import SCHEMA_NAME
 
-_USERS_VIEWS = """
-    select view_name, sql from duckdb_views() where not internal and schema_name = 'main'
-"""
+_VIEWS = "select view_name, sql from duckdb_views() where not internal and schema_name = 'main'"
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild made.
+    """Describe a rebuilt database.
 
     Attributes:
-        version_count: rows of ``task_versions``.
-        left_out: entries and files that were damaged and so not read.
-        lost_views: views of users that do not work on the new database.
+        version_count: number of rows of ``task_versions``.
+        left_out: findings for damaged entries and files, which were skipped.
+        lost_views: names of users' views that do not work on the new database.
     """
 
     path: Path
@@ -50,37 +49,36 @@ def rebuild(
     *,
     output: Path | None = None,
     is_replacing: bool = False,
-    is_damage_left_out: bool = False,
+    is_skipping_damage: bool = False,
 ) -> Rebuilt:
-    """Make the database of a data directory again.
+    """Rebuild the database of a data directory from its archive.
 
     Args:
-        data_dir: where the archive lies, and where the database is put.
-        output: another file to write, which must not exist; the data directory's own is left alone.
-        is_replacing: whether a database that is there gives way.
-        is_damage_left_out: whether damaged segments are passed over; otherwise they stop it.
+        data_dir: directory of the archive and the database.
+        output: another file to write, which must not exist; the data directory's is not changed.
+        is_replacing: whether to replace an existing database.
+        is_skipping_damage: whether to skip damaged files; otherwise they are an error.
 
     Raises:
-        ConfigurationError: there is no archive, or a database is in the way.
-        ArchiveError: the archive is damaged, or the database has what the archive lacks.
-        LockedError: a load is at work.
+        ConfigurationError: there is no archive, or the target exists.
+        ArchiveError: the archive is damaged, or lacks entries that the database contains.
+        LockedError: a load is running.
     """
     started = time.monotonic()
     with data_dir.locked_with_archive(), data_dir.scratch("rebuild") as scratch:
         target = output or data_dir.database
         _refuse_to_overwrite(target, is_replacing=is_replacing and output is None)
         archive = Archive(data_dir.archive)
-        chain, left_out = readable_chain(archive, is_damage_left_out=is_damage_left_out)
-        put_tombstones(archive, chain)  # what an act that was stopped had left to do
-        if output is None and not is_damage_left_out:
-            refuse_to_lose(target, chain[-1].digest.sequence)
+        chain, left_out = read_intact_chain(archive, is_skipping_damage=is_skipping_damage)
+        put_tombstones(archive, chain)  # an amendment may have been stopped before this
+        if output is None and not is_skipping_damage:
+            refuse_data_loss(target, chain[-1].manifest.sequence)
         fresh = scratch / data_dir.database.name
         lost_views = restore(chain, fresh, views_of=target)
         with connect.read_published(fresh) as connection:
-            (version_count,) = connection.execute(
-                "select count(*) from task_center.task_versions"
-            ).fetchone() or (0,)
-            head = known_head(connection)
+            sql = f"select count(*) from {SCHEMA_NAME}.task_versions"
+            (version_count,) = connection.execute(sql).fetchone() or (0,)
+            head = recorded_head(connection)
         if output is None:
             files.publish(fresh, target)
         else:
@@ -96,115 +94,125 @@ def rebuild(
     )
 
 
-def restore(chain: Sequence[Link], path: Path, views_of: Path | None = None) -> tuple[str, ...]:
-    """Write a new database with what a chain holds.
+def restore(
+    chain: Sequence[ChainEntry], path: Path, views_of: Path | None = None
+) -> tuple[str, ...]:
+    """Write a new database with the rows of a chain.
 
     Args:
         chain: the entries, in order.
         path: the file to write.
-        views_of: a database of which users' own views are taken along, if it is there.
+        views_of: a database whose users' views are copied, if it exists.
 
     Returns:
-        the names of users' views that do not work on it.
+        names of the users' views that do not work on the new database.
     """
     with connect.writable_clone(None, path) as connection:
         apply_entries(connection, chain)
         apply_views(connection)
-        return _take_along(connection, _views(views_of))
+        return _copy_views(connection, _read_views(views_of))
 
 
-def _views(path: Path | None) -> dict[str, str]:
-    if path is None or not path.exists():
-        return {}
-    try:
-        with connect.read_published(path) as connection:
-            return dict(connection.execute(_USERS_VIEWS).fetchall())
-    except (GaussdbTasksError, duckdb.Error):  # it may be why there is a rebuild
-        return {}
-
-
-def _take_along(connection: duckdb.DuckDBPyConnection, wanted: dict[str, str]) -> tuple[str, ...]:
-    """Make users' views, which may select from each other, until no more can be made."""
-    made = dict(connection.execute(_USERS_VIEWS).fetchall())
-    waiting = {name: sql for name, sql in wanted.items() if name not in made}
-    is_moving = True
-    while waiting and is_moving:
-        is_moving = False
-        for name, sql in list(waiting.items()):
-            with _forgiven():
-                connection.execute(sql)
-                del waiting[name]
-                is_moving = True
-    return tuple(sorted(waiting))
-
-
-@contextmanager
-def _forgiven() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error:
-        return  # said in the end, if it stays so
-
-
-def readable_chain(
-    archive: Archive, *, is_damage_left_out: bool
-) -> tuple[list[Link], tuple[Finding, ...]]:
-    """Read an archive, every byte of it, and return its chain.
+def read_intact_chain(
+    archive: Archive, *, is_skipping_damage: bool
+) -> tuple[list[ChainEntry], tuple[Finding, ...]]:
+    """Verify every byte of an archive; return its chain, and findings for what was skipped.
 
     Args:
-        archive: what to read.
-        is_damage_left_out: whether what is damaged is passed over, and told.
+        archive: the archive to read.
+        is_skipping_damage: whether to skip damaged files.
 
     Raises:
-        ArchiveError: it is damaged.
+        ArchiveError: the archive is damaged.
     """
     found = verify_archive(archive, Demands())
     if not found.chain:
         first = found.findings[0]
-        message = f"{archive.path} has no entry that can be read: {first.where}: {first.detail}"
+        message = f"{archive.path} has no readable entry: {first.where}: {first.detail}"
         raise ArchiveError(message)
-    harm = tuple(each for each in found.findings if each.fault is not Fault.EXTRA)
-    if not harm:
+    damage = tuple(each for each in found.findings if each.fault is not Fault.EXTRA)
+    if not damage:
         return found.chain, ()
-    if not is_damage_left_out:
-        first = harm[0]
+    if not is_skipping_damage:
+        first = damage[0]
         message = (
-            f"the archive is damaged: {len(harm):,} findings, such as {first.where}: "
-            f"{first.detail}; bring the files back from a copy (gaussdb-tasks verify names them), "
-            "or leave out what is damaged with --skip-damaged"
+            f"the archive is damaged: {len(damage):,} findings, such as {first.where}: "
+            f"{first.detail}; restore the files from a copy (gaussdb-tasks verify lists them), or "
+            "skip damaged files with --skip-damaged"
         )
         raise ArchiveError(message)
-    return _without_damage(found), harm
+    return [entry.without(found.damaged) for entry in found.chain], damage
 
 
-def _without_damage(found: Verification) -> list[Link]:
-    return [link.without(found.damaged) for link in found.chain]
+def refuse_data_loss(target: Path, last_sequence: int) -> None:
+    """Refuse to replace a database that contains entries which the archive lacks.
+
+    Raises:
+        ArchiveError: the database contains a later entry than ``last_sequence``.
+    """
+    if not target.exists():
+        return
+    try:
+        recorded = recorded_sequence(target)
+    except (GaussdbTasksError, duckdb.Error):
+        return  # an unreadable database has nothing to lose
+    if recorded > last_sequence:
+        message = (
+            f"{target} contains entries up to {recorded}, the archive ends at {last_sequence}; "
+            "restore the entries from a copy, or write another file with --output"
+        )
+        raise ArchiveError(message)
 
 
 def _refuse_to_overwrite(target: Path, *, is_replacing: bool) -> None:
     if target.exists() and not is_replacing:
         message = (
-            f"{target} is there; say --replace to put the rebuilt one in its place, or --output "
-            "FILE to write another"
+            f"{target} exists; replace it with --replace, or write another file with --output FILE"
         )
         raise ConfigurationError(message)
 
 
-def refuse_to_lose(target: Path, last_sequence: int) -> None:
-    """Refuse to replace a database that knows more than the archive holds.
-
-    Raises:
-        ArchiveError: it does.
-    """
-    if not target.exists():
-        return
+def _read_views(path: Path | None) -> dict[str, str]:
+    if path is None or not path.exists():
+        return {}
     try:
-        known = known_sequence(target)
-    except (GaussdbTasksError, duckdb.Error):
-        return  # it cannot be read: there is nothing to lose
-    if known > last_sequence:
-        message = (
-            f"{target} knows entries up to {known}, the archive ends at {last_sequence}; bring the "
-            "entries back from a copy, or write another file with --output"
-        )
-        raise ArchiveError(message)
+        with connect.read_published(path) as connection:
+            return dict(connection.execute(_VIEWS).fetchall())
+    except (GaussdbTasksError, duckdb.Error):  # a damaged database may be the reason to rebuild
+        return {}
+
+
+def _copy_views(
+    connection: duckdb.DuckDBPyConnection, definitions: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Create the users' views that are missing; return the names of those that do not work."""
+    existing = dict(connection.execute(_VIEWS).fetchall())
+    missing = {name: sql for name, sql in definitions.items() if name not in existing}
+    by_name = {name.lower(): name for name in missing}  # names in SQL ignore case
+    references = {
+        name: {by_name[each] for each in _selected_names(connection, sql) & by_name.keys()}
+        for name, sql in missing.items()
+    }
+    lost = []
+    for name in _in_order(references):
+        try:
+            connection.execute(missing[name])
+        except duckdb.Error:
+            lost.append(name)
+    return tuple(sorted(lost))
+
+
+def _in_order(references: Mapping[str, set[str]]) -> Sequence[str]:
+    try:
+        return sort_views(references)
+    except SqlFileError:  # such views do not work in any order
+        return sorted(references)
+
+
+def _selected_names(connection: duckdb.DuckDBPyConnection, definition: str) -> set[str]:
+    """Return the tables and views that a view selects from, in lower case."""
+    query = definition.partition(" AS ")[2]
+    try:
+        return {name.lower() for name in connection.get_table_names(query)}
+    except duckdb.Error:
+        return set()

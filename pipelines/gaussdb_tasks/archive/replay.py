@@ -1,7 +1,7 @@
-"""From the archive to the database: tables made again, and entries applied to them.
+"""Replay the archive: create the tables again, and bring the rows of entries into them.
 
-Rows enter in the order in which they were kept, so that a table made again is equal to the first,
-row for row, and the same digests hold of it.
+Rows enter in the order of the archive's files. So a table that is created again equals the original
+one row for row, and has the same digests.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,133 +12,126 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import SCHEMA, ArchiveTable, parquet_sql, quoted_text
-from gaussdb_tasks.archive.current_rows import Rows, effective_rows
-from gaussdb_tasks.archive.store import Link
-from gaussdb_tasks.archive.write import make_room_for_acts, mark_load
-from gaussdb_tasks.database.upgrades import upgrade
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_ID, LOADED_TABLES, TASKS
-
-_APPENDED: Final = (
-    archive_tables.TASK_VERSIONS,
-    archive_tables.COVERAGE,
-    archive_tables.LOAD_RUNS,
-    archive_tables.REJECTED_RECORDS,
+from gaussdb_tasks.archive.archive_tables import (
+    ArchiveTable,
+    parquet_sql,
+    quoted_text,
+    table_sql,
 )
+from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.write import create_amendments_table, record_load
+from gaussdb_tasks.database.upgrades import upgrade
+from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
+
 _KEY: Final = ", ".join(archive_tables.SIGHTINGS.key)
 
-# A task's latest state is the version that its last sighting counted to.
-_SIGHTED: Final = frozenset(archive_tables.SIGHTINGS.column_names)
+# A task's latest state is the version that its last observation counted to.
+_OBSERVED: Final = frozenset(archive_tables.SIGHTINGS.column_names)
 _TASK_COLUMNS: Final = (*TASKS.columns, LOAD_ID)
-_TASKS_FROM_SIGHTINGS: Final = f"""
+_TASKS_FROM_OBSERVATIONS: Final = f"""
     select {
     ", ".join(
-        f"{'sightings' if column.name in _SIGHTED else 'versions'}.{column.name}"
+        f"{'observations' if column.name in _OBSERVED else 'versions'}.{column.name}"
         for column in _TASK_COLUMNS
     )
 }
-    from latest_sightings as sightings
-    inner join {SCHEMA}.task_versions as versions using ({_KEY})
-    where versions.version = sightings.version_count
+    from latest_observations as observations
+    inner join {SCHEMA_NAME}.task_versions as versions using ({_KEY})
+    where versions.version = observations.version_count
 """
-# As tasks came: what is asked for by time lies together.
-_ORDER: Final = "order by first_seen_at, created_at, job_id"
+# A join returns rows in any order. This one stores tasks of the same time together.
+_TASK_ORDER: Final = "order by first_seen_at, created_at, job_id, region, project_id"
 
 
-def make_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables that a load fills, as dlt makes them, where they are missing."""
-    make_room_for_acts(connection)
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables that a load fills, as dlt creates them, where they are missing."""
+    create_amendments_table(connection)
     upgrade(connection)
     for table in LOADED_TABLES:
         columns = ", ".join(column.ddl for column in (*table.columns, LOAD_ID))
-        connection.execute(f"create table if not exists {SCHEMA}.{table.name} ({columns})")
+        connection.execute(f"create table if not exists {SCHEMA_NAME}.{table.name} ({columns})")
 
 
 def apply_entries(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[Link], first: int = 0
+    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], first: int = 0
 ) -> None:
     """Bring the rows of entries into the database.
 
     Args:
-        connection: a database that holds what the entries before hold; empty for the whole chain.
-        chain: every entry, in order.
-        first: the index of the first to apply; those from there on must be loads, unless it is 0.
+        connection: a database with the rows of the earlier entries; empty for the whole chain.
+        chain: all entries, in order.
+        first: index of the first entry to apply. Unless it is 0, the entries from there on must be
+            loads.
     """
-    make_tables(connection)
+    create_tables(connection)
     new = chain[first:]
     if not new:
         return
     _number_loads(connection, new)
-    for segment in _APPENDED:
-        for relation in relations(_rows(chain, segment, new)):
-            connection.execute(f"insert into {_table(segment)} by name {_typed(segment, relation)}")
+    for table in archive_tables.APPENDED:
+        for relation in relations(_rows(chain, table, new)):
+            connection.execute(f"insert into {table_sql(table)} by name {_typed(table, relation)}")
     _merge_tasks(connection, _rows(chain, archive_tables.SIGHTINGS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
-    _put_task_types(connection, chain)
-    for link in new:
-        if link.digest.load is None:
-            record_act(connection, link)
+    _replace_task_types(connection, chain)
+    for entry in new:
+        load = entry.manifest.load
+        if load is None:
+            record_amendment(connection, entry)
         else:
-            load_id = link.digest.load.load_id
-            mark_load(connection, load_id, link.digest.sequence, link.sha256)
+            record_load(connection, load.load_id, entry.manifest.sequence, entry.sha256)
 
 
-def record_act(connection: duckdb.DuckDBPyConnection, link: Link) -> None:
-    """Write into the database what was done to the archive."""
-    digest = link.digest
+def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -> None:
+    """Record an amendment in the database."""
+    manifest = entry.manifest
     connection.execute(
-        f"insert into {SCHEMA}.{ARCHIVE_ACTS.name} values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
+        f"insert into {SCHEMA_NAME}.{ARCHIVE_ACTS.name} "
+        "values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
         [
-            digest.sequence,
-            digest.at,
-            digest.kind,
-            digest.reason,
-            digest.row_count,
-            digest.tool_version,
-            link.sha256,
+            manifest.sequence,
+            manifest.at,
+            manifest.kind,
+            manifest.reason,
+            manifest.row_count,
+            manifest.tool_version,
+            entry.sha256,
         ],
     )
 
 
-def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[Link]) -> str:
+def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> str:
     """Return SQL for the rows of ``tasks`` that follow from the versions in the database.
 
-    It reads a temporary table, made here of what the archive says was seen.
+    It reads a temporary table that is created here from the archive's observations.
     """
     _number_loads(connection, chain)
-    _read_sightings(connection, _rows(chain, archive_tables.SIGHTINGS, chain))
-    return _TASKS_FROM_SIGHTINGS
+    _read_observations(connection, _rows(chain, archive_tables.SIGHTINGS, chain))
+    return _TASKS_FROM_OBSERVATIONS
 
 
 def expected_vanished_tasks(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[Link]
+    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]
 ) -> str | None:
-    """Return SQL for the rows of ``vanished_tasks`` that the archive holds; None for none."""
+    """Return SQL for the rows of ``vanished_tasks`` in the archive; None if there are none."""
     _number_loads(connection, chain)
     rows = _rows(chain, archive_tables.VANISHED_TASKS, chain)
     return _latest(archive_tables.VANISHED_TASKS, rows) if rows else None
 
 
-def task_types_file(chain: Sequence[Link]) -> Path | None:
-    """Return the file with the documented kinds of task as the last load knew them."""
+def task_types_file(chain: Sequence[ChainEntry]) -> Path | None:
+    """Return the file with the documented task types of the last load."""
     keeper = next(
-        (link.digest.task_types for link in reversed(chain) if link.digest.load is not None), None
+        (each.manifest.task_types for each in reversed(chain) if each.manifest.load is not None),
+        None,
     )
     files = (
-        link.file(archive_tables.TASK_TYPES.name)
-        for link in chain
-        if link.digest.sequence == keeper
+        entry.file(archive_tables.TASK_TYPES.name)
+        for entry in chain
+        if entry.manifest.sequence == keeper
     )
     return next(files, None)
-
-
-def _rows(chain: Sequence[Link], segment: ArchiveTable, new: Sequence[Link]) -> list[Rows]:
-    wanted = {link.digest.sequence for link in new}
-    return [
-        rows
-        for rows in effective_rows(chain, segment)
-        if rows.file is not None and rows.load.digest.sequence in wanted
-    ]
 
 
 def relations(rows: Sequence[Rows], *, is_ordered: bool = True) -> Iterator[str]:
@@ -149,22 +142,33 @@ def relations(rows: Sequence[Rows], *, is_ordered: bool = True) -> Iterator[str]
         is_ordered: whether each relation fixes the order of its rows. If not, each is a file scan,
             where ``file_row_number`` can be selected.
     """
-    for act_file, group in groupby(rows, key=lambda each: each.act_file):
+    for amendment_file, group in groupby(rows, key=lambda each: each.amendment_file):
         of_a_kind = tuple(group)
-        if act_file is None:
+        if amendment_file is None:
             yield parquet_sql(*(each.file for each in of_a_kind if each.file is not None))
             continue
         load_ids = ", ".join(quoted_text(each.load_id) for each in of_a_kind)
-        selected = f"{parquet_sql(act_file)} where _dlt_load_id in ({load_ids})"
+        selected = f"{parquet_sql(amendment_file)} where _dlt_load_id in ({load_ids})"
         # DuckDB makes a join of a long IN list, and a join keeps no order with several threads.
         yield f"(select * from {selected} order by file_row_number)" if is_ordered else selected
 
 
-def _typed(segment: ArchiveTable, relation: str) -> str:
+def _rows(
+    chain: Sequence[ChainEntry], table: ArchiveTable, new: Sequence[ChainEntry]
+) -> list[Rows]:
+    wanted = {entry.manifest.sequence for entry in new}
+    return [
+        rows
+        for rows in current_rows(chain, table)
+        if rows.file is not None and rows.load.manifest.sequence in wanted
+    ]
+
+
+def _typed(table: ArchiveTable, relation: str) -> str:
     """Read a relation with the types of the table; a column that an old file lacks is null."""
-    nulls = ", ".join(f"null::{column.sql_type} as {column.name}" for column in segment.columns)
+    nulls = ", ".join(f"null::{column.sql_type} as {column.name}" for column in table.columns)
     columns = ", ".join(
-        f"cast({column.name} as {column.sql_type}) as {column.name}" for column in segment.columns
+        f"cast({column.name} as {column.sql_type}) as {column.name}" for column in table.columns
     )
     return (
         f"select {columns} from "
@@ -172,19 +176,19 @@ def _typed(segment: ArchiveTable, relation: str) -> str:
     )
 
 
-def _latest(segment: ArchiveTable, rows: Sequence[Rows]) -> str:
+def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
     """Read the last row of each key."""
-    typed = " union all ".join(_typed(segment, relation) for relation in relations(rows))
+    typed = " union all ".join(_typed(table, relation) for relation in relations(rows))
     return (
         f"select rows.* from ({typed}) as rows "
         "inner join numbered_loads using (_dlt_load_id) "
-        f"qualify row_number() over (partition by {', '.join(segment.key)} "
+        f"qualify row_number() over (partition by {', '.join(table.key)} "
         "order by numbered_loads.place desc) = 1"
     )
 
 
-def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[Link]) -> None:
-    loads = [link.digest.load.load_id for link in new if link.digest.load is not None]
+def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntry]) -> None:
+    loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
     connection.execute(
         "create or replace temporary table numbered_loads as "
         "select unnest(?::varchar[]) as _dlt_load_id, generate_subscripts(?, 1) as place",
@@ -192,51 +196,50 @@ def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[Link]) ->
     )
 
 
-def _read_sightings(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
+def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     latest = (
         _latest(archive_tables.SIGHTINGS, rows)
         if rows
-        else archive_tables.SIGHTINGS.select(f"{SCHEMA}.tasks where false")
+        else archive_tables.SIGHTINGS.select(f"{SCHEMA_NAME}.tasks where false")
     )
-    connection.execute(f"create or replace temporary table latest_sightings as {latest}")
+    connection.execute(f"create or replace temporary table latest_observations as {latest}")
 
 
 def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
-    _read_sightings(connection, rows)
-    _delete_matching(connection, archive_tables.SIGHTINGS, "latest_sightings")
-    connection.execute(f"insert into {SCHEMA}.tasks by name {_TASKS_FROM_SIGHTINGS} {_ORDER}")
-    connection.execute("drop table latest_sightings")
+    _read_observations(connection, rows)
+    _delete_matching(connection, archive_tables.SIGHTINGS, "latest_observations")
+    connection.execute(
+        f"insert into {SCHEMA_NAME}.tasks by name {_TASKS_FROM_OBSERVATIONS} {_TASK_ORDER}"
+    )
+    connection.execute("drop table latest_observations")
 
 
 def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     if rows:
-        segment = archive_tables.VANISHED_TASKS
-        latest = _latest(segment, rows)
+        table = archive_tables.VANISHED_TASKS
+        latest = f"{_latest(table, rows)} order by numbered_loads.place, {', '.join(table.key)}"
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
-        _delete_matching(connection, segment, "latest_vanished")
-        connection.execute(f"insert into {_table(segment)} by name from latest_vanished")
+        _delete_matching(connection, table, "latest_vanished")
+        connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")
         connection.execute("drop table latest_vanished")
 
 
 def _delete_matching(
-    connection: duckdb.DuckDBPyConnection, segment: ArchiveTable, replacements: str
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, replacements: str
 ) -> None:
-    table = _table(segment)
-    is_same = " and ".join(f"old.{name} = new.{name}" for name in segment.key)
-    connection.execute(f"delete from {table} as old using {replacements} as new where {is_same}")
+    is_same = " and ".join(f"old.{name} = new.{name}" for name in table.key)
+    connection.execute(
+        f"delete from {table_sql(table)} as old using {replacements} as new where {is_same}"
+    )
 
 
-def _put_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[Link]) -> None:
+def _replace_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
     file = task_types_file(chain)
-    load_ids = [link.digest.load.load_id for link in chain if link.digest.load is not None]
+    load_ids = [entry.manifest.load.load_id for entry in chain if entry.manifest.load is not None]
     if file is not None:
-        table = _table(archive_tables.TASK_TYPES)
-        connection.execute(f"delete from {table}")
+        name = table_sql(archive_tables.TASK_TYPES)
+        connection.execute(f"delete from {name}")
         connection.execute(
-            f"insert into {table} by name select *, ? as _dlt_load_id from {parquet_sql(file)}",
+            f"insert into {name} by name select *, ? as _dlt_load_id from {parquet_sql(file)}",
             [load_ids[-1]],
         )
-
-
-def _table(segment: ArchiveTable) -> str:
-    return f"{SCHEMA}.{segment.table}"

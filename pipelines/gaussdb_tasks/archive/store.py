@@ -1,4 +1,4 @@
-"""Where the archive lies: a folder of entries, each a folder that is whole or not there."""
+"""The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ _READ_SIZE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the archive as its folder's name tells it; nothing is read yet."""
+    """Describe an entry by the name of its folder; its files are not read."""
 
     path: Path
     sequence: int
@@ -34,56 +34,66 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The folder's name: place in the chain, clock, kind."""
+        """The folder's name: sequence number, clock, kind."""
         return self.path.name
 
     @property
     def digest_path(self) -> Path:
-        """The file with the digest."""
+        """The file with the manifest."""
         return self.path / DIGEST_NAME
 
-    def read(self) -> "Link":
-        """Read the digest.
+    def read(self) -> "ChainEntry":
+        """Read the manifest.
 
         Raises:
-            DigestError: it cannot be read as one.
-            OSError: it cannot be read.
+            ManifestError: the file is not a manifest.
+            OSError: the file cannot be read.
         """
         content = self.digest_path.read_bytes()
-        return Link(self, decode(content), sha256(content))
+        return ChainEntry(self, decode(content), sha256(content))
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """An entry with its digest, and the hash that names it in the chain."""
+class ChainEntry:
+    """Join an entry and its manifest; ``sha256`` is the hash of digest.json."""
 
     entry: Entry
-    digest: Manifest
+    manifest: Manifest
     sha256: str
 
-    def file(self, table: str) -> Path | None:
-        """Return the file with the entry's rows of a table; None if it has none."""
-        held = self.digest.tables.get(table)
-        return None if held is None or held.file is None else self.entry.path / held.file
+    @property
+    def name(self) -> str:
+        """The name of the entry's folder."""
+        return self.entry.name
 
-    def without(self, damaged: Container[str]) -> "Link":
-        """Return the link as if it had kept none of the files that are damaged."""
-        kept = {
-            table: held
-            for table, held in self.digest.tables.items()
-            if held.file is None or str(self.entry.path / held.file) not in damaged
+    @property
+    def path(self) -> Path:
+        """The entry's folder."""
+        return self.entry.path
+
+    def file(self, table: str) -> Path | None:
+        """Return the file with the entry's rows of a table; None if there is none."""
+        rows = self.manifest.tables.get(table)
+        return None if rows is None or rows.file is None else self.path / rows.file
+
+    def without(self, damaged: Container[str]) -> "ChainEntry":
+        """Return a copy whose manifest omits the damaged files."""
+        intact = {
+            table: rows
+            for table, rows in self.manifest.tables.items()
+            if rows.file is None or str(self.path / rows.file) not in damaged
         }
-        return replace(self, digest=msgspec.structs.replace(self.digest, tables=kept))
+        return replace(self, manifest=msgspec.structs.replace(self.manifest, tables=intact))
 
 
 class Archive:
-    """The entries in the archive's folder."""
+    """Read and extend the folder of the archive."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the entries in order of the chain; what else lies there is left out."""
+        """Return the entries in order of the chain; other files and folders are ignored."""
         found = (_entry(path) for path in self._content())
         return tuple(
             sorted(
@@ -92,25 +102,15 @@ class Archive:
             )
         )
 
-    def strays(self) -> tuple[Path, ...]:
-        """Return what lies in the archive's folder and is no entry."""
+    def unexpected_paths(self) -> tuple[Path, ...]:
+        """Return files and folders that are not entries."""
         return tuple(path for path in self._content() if _entry(path) is None)
 
-    def head(self) -> Link | None:
-        """Read the newest entry.
-
-        Raises:
-            DigestError: its digest cannot be read as one.
-            OSError: it cannot be read.
-        """
-        entries = self.entries()
-        return entries[-1].read() if entries else None
-
     def add(self, folder: Path, name: str) -> Entry:
-        """Move a finished folder into the archive, durably.
+        """Move a finished folder into the archive, and sync it to the disk.
 
         Raises:
-            OSError: there is such an entry already, or the disk fails.
+            OSError: the entry exists already, or the disk fails.
         """
         if not self.path.exists():
             self.path.mkdir()
@@ -119,7 +119,7 @@ class Archive:
             files.sync(path)
         files.sync(folder)
         target = self.path / name
-        folder.rename(target)  # fails on a folder that is there and not empty
+        folder.rename(target)  # fails if the target exists and is not empty
         files.sync(self.path)
         entry = _entry(target)
         if entry is None:  # names are made by entry_name
@@ -131,26 +131,26 @@ class Archive:
 
 
 def entry_name(sequence: int, kind: str, at: Micros) -> str:
-    """Name an entry so that order, night and kind are plain."""
+    """Return the folder name of an entry: sequence number, clock, kind."""
     return f"{sequence:06}-{to_datetime(at):%Y%m%dT%H%M%SZ}-{kind}"
 
 
-def entry_name_of(digest: Manifest) -> str:
-    """Return the name of the entry that a digest is of.
+def entry_name_of(manifest: Manifest) -> str:
+    """Return the folder name of the entry that a manifest describes.
 
     Raises:
-        ConfigurationError: its clock is none.
+        ConfigurationError: its field ``at`` is not a time.
     """
-    return entry_name(digest.sequence, digest.kind, parse_instant(digest.at, option="at"))
+    return entry_name(manifest.sequence, manifest.kind, parse_instant(manifest.at, option="at"))
 
 
 def tombstone_name(file_name: str) -> str:
-    """Return the name of what stands in the place of a file that was removed on purpose."""
+    """Return the name of the tombstone that replaces a removed file."""
     return file_name.removesuffix(".parquet") + _TOMBSTONE_SUFFIX
 
 
 def checksum_line(digest_sha256: str) -> str:
-    """Return what ``sha256sum --check`` reads."""
+    """Return the content of digest.sha256, as ``sha256sum --check`` reads it."""
     return f"{digest_sha256}  {DIGEST_NAME}\n"
 
 
@@ -158,7 +158,7 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     hasher = hashlib.sha256()
     with path.open("rb") as file:

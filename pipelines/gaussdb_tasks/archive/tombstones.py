@@ -1,21 +1,63 @@
-"""Putting tombstones where an act has removed files; what is done already is left alone."""
+"""Tombstones: small files that replace the files which an amendment removed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from gaussdb_tasks.archive.current_rows import removals
-from gaussdb_tasks.archive.store import Archive, Link
+import msgspec
+
+from gaussdb_tasks.archive.manifest import RemovedFile
+from gaussdb_tasks.archive.store import Archive, ChainEntry, entry_name_of, tombstone_name
 from gaussdb_tasks.database import files
 
 
-def put_tombstones(archive: Archive, chain: Sequence[Link]) -> None:
-    """Finish what the acts of a chain say: a tombstone first, then the file goes."""
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Describe a file that an amendment removed, and its tombstone."""
+
+    amendment: ChainEntry
+    file: RemovedFile
+
+    @property
+    def tombstone_name(self) -> str:
+        """The name of the tombstone."""
+        return tombstone_name(self.file.file)
+
+    @property
+    def tombstone(self) -> bytes:
+        """The content of the tombstone: what was removed, when, why, and by which entry."""
+        manifest = self.amendment.manifest
+        content = {
+            "removed": self.file.file,
+            "file_sha256": self.file.file_sha256,
+            "rows_removed": self.file.rows_removed,
+            "rows_changed": self.file.rows_changed,
+            "kind": manifest.kind,
+            "at": manifest.at,
+            "reason": manifest.reason,
+            "told_by": entry_name_of(manifest),
+        }
+        return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def removals(chain: Iterable[ChainEntry]) -> Iterator[Removal]:
+    """Yield the files that amendments removed, in order of the amendments."""
+    for amendment in chain:
+        for file in amendment.manifest.removes:
+            yield Removal(amendment, file)
+
+
+def put_tombstones(archive: Archive, chain: Sequence[ChainEntry]) -> None:
+    """Replace removed files by their tombstones; files that are replaced already are skipped.
+
+    The tombstone is written first, so that a stop in between leaves both files, not none.
+    """
     for removal in removals(chain):
         folder: Path = archive.path / removal.file.entry
-        tombstone, doomed = folder / removal.tombstone_name, folder / removal.file.file
-        if not folder.is_dir() or (tombstone.exists() and not doomed.exists()):
+        tombstone, removed = folder / removal.tombstone_name, folder / removal.file.file
+        if not folder.is_dir() or (tombstone.exists() and not removed.exists()):
             continue
         with files.replacing(tombstone) as file:
             file.write(removal.tombstone)
-        doomed.unlink(missing_ok=True)
+        removed.unlink(missing_ok=True)
         files.sync(folder)

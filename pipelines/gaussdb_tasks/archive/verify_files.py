@@ -1,10 +1,10 @@
-"""Verifying the archive: the chain of digests, and every byte of every file."""
+"""Verify the archive: the chain of manifests, and every byte of every file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from pathlib import Path
+from typing import Final
 
-from gaussdb_tasks.archive.current_rows import Removal, removals
 from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.manifest import Manifest, ManifestError
 from gaussdb_tasks.archive.signing import PublicKeys
@@ -13,23 +13,26 @@ from gaussdb_tasks.archive.store import (
     DIGEST_NAME,
     SIGNATURE_NAME,
     Archive,
+    ChainEntry,
     Entry,
-    Link,
     checksum_line,
     entry_name_of,
     file_sha256,
 )
+from gaussdb_tasks.archive.tombstones import Removal, removals
 from gaussdb_tasks.errors import ConfigurationError
+
+_MISSING: Final = "the file is missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What the archive is held against.
+    """Describe how strictly an archive is verified.
 
     Attributes:
-        is_fast: whether sizes are to do in place of bytes.
-        expected_head: the digest of an entry that was noted elsewhere, to be found in the chain.
-        keys: public keys that the signatures are to be of; none: signatures are not looked at.
+        is_fast: whether to compare file sizes instead of reading the files.
+        expected_head: SHA-256 of a manifest that must be in the chain.
+        keys: public keys for the signatures; None or none: signatures are not checked.
     """
 
     is_fast: bool = False
@@ -38,22 +41,18 @@ class Demands:
 
 
 def verify_archive(archive: Archive, demands: Demands) -> Verification:
-    """Look at every entry; the first fault is not the last."""
+    """Verify every entry, and report all faults."""
     found = Verification()
-    for stray in archive.strays():
-        found.add(Fault.EXTRA, stray.name, "it is no entry of the archive")
+    for path in archive.unexpected_paths():
+        found.add(Fault.EXTRA, path.name, "it is not an entry of the archive")
     entries = archive.entries()
     if not entries:
         found.add(Fault.MISSING, str(archive.path), "there is no entry")
     _verify_chain(entries, found)
-    removed = {}
-    for removal in removals(found.chain):
-        found.removals.append(removal)
-        removed[removal.file.entry, removal.file.file] = removal
-    links = {link.entry.path: link for link in found.chain}
-    for entry in entries:
-        if entry.path in links:
-            _verify_files(links[entry.path], removed, demands, found)
+    found.removals.extend(removals(found.chain))
+    removed = {(each.file.entry, each.file.file): each for each in found.removals}
+    for entry in found.chain:
+        _verify_files(entry, removed, demands, found)
     if demands.keys:
         _verify_signatures(demands.keys, found)
     _verify_expected_head(demands.expected_head, found)
@@ -65,165 +64,164 @@ def _verify_chain(entries: tuple[Entry, ...], found: Verification) -> None:
     for entry in entries:
         if entry.sequence > expected:
             last = entry.sequence - 1
-            told = f"entry {expected}" if last == expected else f"entries {expected} to {last}"
-            found.add(Fault.GAP, entry.name, f"{told} before it: not there", entry=entry.name)
+            missing = f"entry {expected}" if last == expected else f"entries {expected} to {last}"
+            found.add(Fault.GAP, entry.name, f"{missing} before it: missing", entry=entry.name)
             is_known = False
         elif entry.sequence < expected:
             detail = f"there is another entry {entry.sequence}"
             found.add(Fault.EXTRA, entry.name, detail, entry=entry.name)
             continue
         expected = entry.sequence + 1
-        link = _read(entry, found)
-        if link is None:
+        chained = _read(entry, found)
+        if chained is None:
             is_known = False
             continue
-        found.chain.append(link)
-        if is_known and link.digest.previous != previous:
-            detail = "it does not follow the entry before it: that one's digest is another"
+        found.chain.append(chained)
+        if is_known and chained.manifest.previous != previous:
+            detail = "it does not follow the previous entry, whose digest.json has another hash"
             found.add(Fault.GAP, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
-        previous, is_known = link.sha256, True
+        previous, is_known = chained.sha256, True
 
 
-def _read(entry: Entry, found: Verification) -> Link | None:
+def _read(entry: Entry, found: Verification) -> ChainEntry | None:
     where = f"{entry.name}/{DIGEST_NAME}"
     try:
-        link = entry.read()
+        chained = entry.read()
     except FileNotFoundError:
-        found.add(Fault.MISSING, where, "it is not there", entry=entry.name)
+        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
         return None
     except (ManifestError, OSError) as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
         return None
-    if _name(link.digest) != entry.name:
-        detail = f"it is the digest of {_name(link.digest)}"
-        found.add(Fault.INVALID, where, detail, entry=entry.name)
-    checksum = entry.path / CHECKSUM_NAME
+    name = _name(chained.manifest)
+    if name != entry.name:
+        found.add(Fault.INVALID, where, f"it is the manifest of {name}", entry=entry.name)
+    _verify_checksum(chained, found)
+    return chained
+
+
+def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
+    where = f"{entry.name}/{CHECKSUM_NAME}"
     try:
-        is_right = checksum.read_bytes() == checksum_line(link.sha256).encode()
+        content = (entry.path / CHECKSUM_NAME).read_bytes()
     except FileNotFoundError:
-        found.add(
-            Fault.MISSING, f"{entry.name}/{CHECKSUM_NAME}", "it is not there", entry=entry.name
-        )
+        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
     except OSError as error:
-        found.add(Fault.INVALID, f"{entry.name}/{CHECKSUM_NAME}", str(error), entry=entry.name)
+        found.add(Fault.INVALID, where, str(error), entry=entry.name)
     else:
-        if not is_right:
-            found.add(Fault.INVALID, where, f"{CHECKSUM_NAME} says otherwise", entry=entry.name)
-    return link
+        if content != checksum_line(entry.sha256).encode():
+            detail = f"its hash differs from the one in {CHECKSUM_NAME}"
+            found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
 
 
-def _name(digest: Manifest) -> str | None:
+def _name(manifest: Manifest) -> str | None:
     try:
-        return entry_name_of(digest)
+        return entry_name_of(manifest)
     except (ConfigurationError, ValueError, OverflowError):
         return None
 
 
 def _verify_files(
-    link: Link,
+    entry: ChainEntry,
     removed: Mapping[tuple[str, str], Removal],
     demands: Demands,
     found: Verification,
 ) -> None:
-    entry = link.entry
     expected = {DIGEST_NAME, CHECKSUM_NAME}
-    if link.digest.signed_by is not None:
+    if entry.manifest.signed_by is not None:
         expected.add(SIGNATURE_NAME)
         if not (entry.path / SIGNATURE_NAME).is_file():
             where = f"{entry.name}/{SIGNATURE_NAME}"
-            found.add(Fault.SIGNATURE, where, "it is not there", entry=entry.name)
-    for held in link.digest.tables.values():
-        if held.file is None:
+            found.add(Fault.SIGNATURE, where, _MISSING, entry=entry.name)
+    for table in entry.manifest.tables.values():
+        if table.file is None:
             continue
-        removal = removed.get((entry.name, held.file))
+        removal = removed.get((entry.name, table.file))
         if removal is not None:
             expected.add(removal.tombstone_name)
             _verify_removal(entry, removal, found)
             continue
-        expected.add(held.file)
-        detail = _trouble(link, held.file, held.file_bytes, held.file_sha256, demands)
+        expected.add(table.file)
+        path = entry.path / table.file
+        detail = _describe_damage(path, table.file_bytes, table.file_sha256, demands)
         if detail is not None:
-            fault = Fault.INVALID if (entry.path / held.file).exists() else Fault.MISSING
-            found.add(fault, f"{entry.name}/{held.file}", detail, entry=entry.name)
-            found.damaged.add(str(entry.path / held.file))
+            fault = Fault.INVALID if path.exists() else Fault.MISSING
+            found.add(fault, f"{entry.name}/{table.file}", detail, entry=entry.name)
+            found.damaged.add(str(path))
     for path in sorted(entry.path.iterdir()):
         if path.name not in expected and (entry.name, path.name) not in removed:
-            detail = "the digest does not know it"
+            detail = "it is not in the manifest"
             found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
 
 
-def _trouble(
-    link: Link, file_name: str, size: int | None, sha256: str | None, demands: Demands
+def _describe_damage(
+    path: Path, size: int | None, sha256: str | None, demands: Demands
 ) -> str | None:
-    path = link.entry.path / file_name
     try:
         if not path.exists():
-            return "it is not there"
+            return _MISSING
         actual = path.stat().st_size
         if actual != size:
             return f"it has {actual:,} bytes and had {size or 0:,}"
         if not demands.is_fast and file_sha256(path) != sha256:
-            return "its bytes are not those that were kept"
+            return "its bytes differ from those that were written"
     except OSError as error:
         return str(error)
     return None
 
 
-def _verify_removal(entry: Entry, removal: Removal, found: Verification) -> None:
+def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) -> None:
     path, tombstone = entry.path / removal.file.file, entry.path / removal.tombstone_name
     if path.exists():
-        detail = f"{removal.act.entry.name} says that it was removed; run that again"
+        detail = f"{removal.amendment.name} removed it, but it exists; run that command again"
         found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
     where = f"{entry.name}/{tombstone.name}"
     try:
         if tombstone.read_bytes() != removal.tombstone:
-            detail = f"it does not say what {removal.act.entry.name} does"
+            detail = f"it differs from what {removal.amendment.name} recorded"
             found.add(Fault.INVALID, where, detail, entry=entry.name)
     except FileNotFoundError:
-        found.add(Fault.MISSING, where, "it is not there", entry=entry.name)
+        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
     except OSError as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
 
 
 def _verify_signatures(keys: PublicKeys, found: Verification) -> None:
-    """Check what is signed; a signature speaks for all entries before it, too."""
+    """Check the signatures; each covers all earlier entries through the chain, too."""
     last_signed = 0
-    for link in found.chain:
-        fingerprint, name = link.digest.signed_by, link.entry.name
+    for entry in found.chain:
+        fingerprint, signature = entry.manifest.signed_by, entry.path / SIGNATURE_NAME
         if fingerprint is None:
             continue
-        if not keys.knows(fingerprint):
-            detail = f"it is by a key that was not given ({fingerprint[:16]}...)"
-        elif not (link.entry.path / SIGNATURE_NAME).is_file():
-            continue  # said already
-        elif keys.is_right(
-            fingerprint,
-            link.entry.digest_path.read_bytes(),
-            (link.entry.path / SIGNATURE_NAME).read_bytes(),
+        if not keys.has(fingerprint):
+            detail = f"it was made with a key that was not given ({fingerprint[:16]}...)"
+        elif not signature.is_file():
+            continue  # reported already
+        elif keys.is_valid(
+            fingerprint, entry.entry.digest_path.read_bytes(), signature.read_bytes()
         ):
-            last_signed = link.digest.sequence
+            last_signed = entry.manifest.sequence
             continue
         else:
-            detail = "it is not the signature of this digest"
-        found.add(Fault.SIGNATURE, f"{name}/{SIGNATURE_NAME}", detail, entry=name)
-    for link in found.chain:
-        if link.digest.sequence > last_signed and link.digest.signed_by is None:
-            name = link.entry.name
-            detail = "neither it nor an entry after it is signed"
-            found.add(Fault.SIGNATURE, f"{name}/{DIGEST_NAME}", detail, entry=name)
+            detail = f"it is not a valid signature of {DIGEST_NAME}"
+        found.add(Fault.SIGNATURE, f"{entry.name}/{SIGNATURE_NAME}", detail, entry=entry.name)
+    for entry in found.chain:
+        if entry.manifest.sequence > last_signed and entry.manifest.signed_by is None:
+            detail = "neither it nor a later entry is signed"
+            found.add(Fault.SIGNATURE, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
 
 
 def _verify_expected_head(expected: str | None, found: Verification) -> None:
     if expected is None:
         return
-    places = MappingProxyType({link.sha256: index for index, link in enumerate(found.chain)})
-    if expected not in places:
-        found.add(
-            Fault.GAP,
-            "head",
-            f"no entry has the digest {expected}: the chain was rewritten, or cut off before it",
+    positions = {entry.sha256: position for position, entry in enumerate(found.chain)}
+    if expected not in positions:
+        detail = (
+            f"no entry has the digest {expected}: the chain was rewritten, or entries are missing "
+            "from its end"
         )
+        found.add(Fault.GAP, "head", detail)
         return
-    later = len(found.chain) - 1 - places[expected]
-    name = found.chain[places[expected]].entry.name
-    found.notes.append(f"the expected head is {name}; {later:,} entries came after it")
+    later = len(found.chain) - 1 - positions[expected]
+    name = found.chain[positions[expected]].name
+    found.notes.append(f"the expected head is {name}; {later:,} later entries")

@@ -19,7 +19,7 @@ _COMMANDS = (
     Subcommand("query", "Show a view, or run a saved question or a SELECT, read-only."),
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
-    Subcommand("rebuild", "Make the database again from the archive."),
+    Subcommand("rebuild", "Rebuild the database from the archive."),
     Subcommand("changes", "Show what the loads of some nights brought, a row a task's state."),
     Subcommand("evidence", "Show everything known of a task, and how to check it."),
     Subcommand(

@@ -17,8 +17,7 @@ import duckdb
 
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
-
-DATASET: Final = "task_center"
+from gaussdb_tasks.model.tables import SCHEMA_NAME
 
 _SETTINGS: Final = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -52,7 +51,7 @@ def load_into(
             "gaussdb_tasks",
             pipelines_dir=str(working_dir),
             destination=dlt.destinations.duckdb(connection),
-            dataset_name=DATASET,
+            dataset_name=SCHEMA_NAME,
         )
         source = dlt.source(
             lambda: resources(lambda: extraction, merge="upsert"),

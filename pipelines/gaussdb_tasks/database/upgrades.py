@@ -11,17 +11,15 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.tables import LOADED_TABLES, SCHEMA_VERSION, SCHEMA_VERSIONS
-
-_SCHEMA: Final = "task_center"
+from gaussdb_tasks.model.tables import LOADED_TABLES, SCHEMA_NAME, SCHEMA_VERSION, SCHEMA_VERSIONS
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the version of a database's schema; None if no load has filled the database."""
     sql = "select table_name from duckdb_tables() where schema_name = ?"
-    names = {name for (name,) in connection.execute(sql, [_SCHEMA]).fetchall()}
+    names = {name for (name,) in connection.execute(sql, [SCHEMA_NAME]).fetchall()}
     if SCHEMA_VERSIONS.name in names:
-        sql = f"select max(version) from {_SCHEMA}.{SCHEMA_VERSIONS.name}"  # noqa: S608 - a constant
+        sql = f"select max(version) from {SCHEMA_NAME}.{SCHEMA_VERSIONS.name}"  # noqa: S608 - a constant
         row = connection.execute(sql).fetchone()
         if row is not None and row[0] is not None:
             return int(row[0])
@@ -56,8 +54,8 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> int | None:
         for step in range(version + 1, SCHEMA_VERSION + 1):
             _STEPS[step](connection)
     (column,) = SCHEMA_VERSIONS.columns
-    table = f"{_SCHEMA}.{SCHEMA_VERSIONS.name}"
-    connection.execute(f"create schema if not exists {_SCHEMA}")
+    table = f"{SCHEMA_NAME}.{SCHEMA_VERSIONS.name}"
+    connection.execute(f"create schema if not exists {SCHEMA_NAME}")
     connection.execute(f"create or replace table {table} ({column.ddl})")
     connection.execute(f"insert into {table} values (?)", [SCHEMA_VERSION])  # noqa: S608 - a constant
     return version
@@ -66,25 +64,26 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> int | None:
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the columns that version 1 lacks, and number the loads by their clocks."""
     sql = "select table_name, column_name from duckdb_columns() where schema_name = ?"
-    present = set(connection.execute(sql, [_SCHEMA]).fetchall())
+    present = set(connection.execute(sql, [SCHEMA_NAME]).fetchall())
     tables = {table for table, _ in present}
     for table in LOADED_TABLES:
         for column in table.columns:
             if table.name in tables and (table.name, column.name) not in present:
                 connection.execute(
-                    f"alter table {_SCHEMA}.{table.name} add column {column.name} {column.sql_type}"
+                    f"alter table {SCHEMA_NAME}.{table.name} "
+                    f"add column {column.name} {column.sql_type}"
                 )
     if ("load_runs", "load_number") not in present:
         connection.execute(_NUMBER_LOADS)
 
 
 _NUMBER_LOADS: Final = f"""
-    update {_SCHEMA}.load_runs set load_number = numbered.load_number
+    update {SCHEMA_NAME}.load_runs set load_number = numbered.load_number
     from (
         select
             run_id,
             row_number() over (order by min(observed_at), run_id) as load_number
-        from {_SCHEMA}.load_runs
+        from {SCHEMA_NAME}.load_runs
         group by run_id
     ) as numbered
     where load_runs.run_id = numbered.run_id

@@ -1,17 +1,16 @@
 """Create the views of ``sql/`` in dependency order, with their comments."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 import duckdb
 
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, view_files
-from gaussdb_tasks.model.tables import ALL_TABLES
+from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME
 
 VIEW_SCHEMA: Final = "main"
-TABLE_SCHEMA: Final = "task_center"
 
 _COMMENTS_AND_LITERALS: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 _CTE: Final = re.compile(r"\b(\w+)\s+as\s+\(")
@@ -51,10 +50,10 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
 def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Comment on tables and columns whose comment is missing or differs."""
     wanted = {
-        f"table {TABLE_SCHEMA}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
+        f"table {SCHEMA_NAME}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
         for table in ALL_TABLES
     } | {
-        f"column {TABLE_SCHEMA}.{table.name}.{column.name}": column.description
+        f"column {SCHEMA_NAME}.{table.name}.{column.name}": column.description
         for table in ALL_TABLES
         for column in table.columns
     }
@@ -84,8 +83,17 @@ def in_dependency_order(views: Iterable[SqlFile]) -> tuple[SqlFile, ...]:
     """
     by_name = {view.name: view for view in views}
     graph = {name: _referenced_views(by_name[name], by_name.keys()) for name in sorted(by_name)}
+    return tuple(by_name[name] for name in sort_views(graph))
+
+
+def sort_views(references: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Sort the names of views so that each comes after those it refers to.
+
+    Raises:
+        SqlFileError: views refer to each other in a circle.
+    """
     try:
-        return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
+        return tuple(TopologicalSorter(references).static_order())
     except CycleError as error:
         message = f"views refer to each other in a circle: {' -> '.join(error.args[1])}"
         raise SqlFileError(message) from error
@@ -95,7 +103,7 @@ def _referenced_views(file: SqlFile, view_names: Iterable[str]) -> set[str]:
     code = _COMMENTS_AND_LITERALS.sub(" ", file.text)
     known = {
         VIEW_SCHEMA: set(view_names),
-        TABLE_SCHEMA: {table.name for table in ALL_TABLES},
+        SCHEMA_NAME: {table.name for table in ALL_TABLES},
         None: set(_CTE.findall(code)),
     }
     references = {(match["schema"], match["name"]) for match in _REFERENCE.finditer(code)}
@@ -104,7 +112,7 @@ def _referenced_views(file: SqlFile, view_names: Iterable[str]) -> set[str]:
             reference = f"{schema}.{name}" if schema else name
             message = (
                 f"{file.name}.sql selects from {reference}, which is neither "
-                f"{VIEW_SCHEMA}.<view>, nor {TABLE_SCHEMA}.<table>, nor named by its `with`"
+                f"{VIEW_SCHEMA}.<view>, nor {SCHEMA_NAME}.<table>, nor named by its `with`"
             )
             raise SqlFileError(message)
     return {name for schema, name in references if schema == VIEW_SCHEMA}

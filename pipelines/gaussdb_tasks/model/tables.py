@@ -11,6 +11,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+SCHEMA_NAME: Final = "task_center"
+"""The schema of the database that holds these tables."""
+
 _ARROW_TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType(
     {
         "text": pa.string(),

@@ -10,7 +10,7 @@ import pytest
 from gaussdb_tasks.archive.amendments.context import AmendmentContext, number_loads
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import VANISHED_TASKS
-from gaussdb_tasks.archive.current_rows import effective_rows
+from gaussdb_tasks.archive.current_rows import current_rows
 from gaussdb_tasks.archive.manifest import (
     EntryKind,
     LoadIdentity,
@@ -19,7 +19,7 @@ from gaussdb_tasks.archive.manifest import (
     TableDigest,
 )
 from gaussdb_tasks.archive.replay import relations
-from gaussdb_tasks.archive.store import Entry, Link
+from gaussdb_tasks.archive.store import ChainEntry, Entry
 
 LOADS: Final = 12
 ROWS_PER_LOAD: Final = 20_000
@@ -27,7 +27,7 @@ REPEATS: Final = 3
 FILE: Final = VANISHED_TASKS.file_name
 
 
-def _link(folder: Path, sequence: int, kind: EntryKind, restated: range = range(0)) -> Link:
+def _link(folder: Path, sequence: int, kind: EntryKind, restated: range = range(0)) -> ChainEntry:
     held = TableDigest(
         row_count=ROWS_PER_LOAD,
         rows_sha256="",
@@ -57,10 +57,10 @@ def _link(folder: Path, sequence: int, kind: EntryKind, restated: range = range(
             for each in restated
         ),
     )
-    return Link(Entry(folder / f"{sequence:06}", sequence, kind), manifest, "")
+    return ChainEntry(Entry(folder / f"{sequence:06}", sequence, kind), manifest, "")
 
 
-def _write(connection: duckdb.DuckDBPyConnection, link: Link, loads: range) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, link: ChainEntry, loads: range) -> None:
     """Write numbered rows of some loads; the number is the job_id, the order descends."""
     link.entry.path.mkdir()
     count = len(loads) * ROWS_PER_LOAD
@@ -94,7 +94,7 @@ def test_rewritten_rows_keep_the_order_of_loads_and_files(
     loads = range(1, LOADS + 1)
     chain = [_link(tmp_path, sequence, "load") for sequence in loads]
     for link in chain:
-        _write(connection, link, range(link.digest.sequence, link.digest.sequence + 1))
+        _write(connection, link, range(link.manifest.sequence, link.manifest.sequence + 1))
     number_loads(connection, chain)
     connection.execute(
         "create table old as select cast(range as varchar) as job_id"
@@ -125,7 +125,7 @@ def test_rows_of_an_amendment_enter_the_database_in_the_order_of_its_file(
         _link(tmp_path, LOADS + 1, "redaction", restated=loads),
     ]
     _write(connection, chain[-1], loads)
-    wanted = [each for each in effective_rows(chain, VANISHED_TASKS) if each.load_id != "load-5"]
+    wanted = [each for each in current_rows(chain, VANISHED_TASKS) if each.load_id != "load-5"]
     (relation,) = relations(wanted)
     expected = [
         (str(number),)

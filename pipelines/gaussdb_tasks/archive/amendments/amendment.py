@@ -15,18 +15,18 @@ import msgspec
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
-from gaussdb_tasks.archive.archive_tables import SCHEMA, parquet_sql
+from gaussdb_tasks.archive.archive_tables import parquet_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
 from gaussdb_tasks.archive.manifest import FORMAT, EntryKind, Manifest, Restatement, TableDigest
 from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.signing import Signer
-from gaussdb_tasks.archive.store import Archive, Entry, Link
+from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.write import WrittenEntry, finish, row_counts
+from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS
+from gaussdb_tasks.model.tables import ARCHIVE_ACTS, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
@@ -78,7 +78,7 @@ class AmendmentReport:
 
 def report(context: AmendmentContext, rewrites: Iterable[Rewrite]) -> AmendmentReport:
     """Report what rewrites would do."""
-    names = {link.digest.sequence: link.entry.name for link in context.chain}
+    names = {link.manifest.sequence: link.entry.name for link in context.chain}
     rows = (
         (names[sequence], each.table.name, effect)
         for each in rewrites
@@ -113,7 +113,7 @@ def write_amendment(
     if is_removing:
         draft = msgspec.structs.replace(draft, removes=removed_files(context.chain, rewrites))
     fresh = context.scratch / data_dir.database.name
-    draft_link = Link(Entry(folder, draft.sequence, draft.kind), draft, "")
+    draft_link = ChainEntry(Entry(folder, draft.sequence, draft.kind), draft, "")
     lost_views = restore([*context.chain, draft_link], fresh, data_dir.database)
     written = _finish(fresh, draft, folder, amendment)
     archive = Archive(data_dir.archive)
@@ -137,13 +137,13 @@ def _draft(
     )
     return Manifest(
         format=FORMAT,
-        sequence=last.digest.sequence + 1,
+        sequence=last.manifest.sequence + 1,
         kind=amendment.kind,
         at=iso(amendment.at),
         tool_version=VERSION,
         previous=last.sha256,
         tables=tables,
-        task_types=last.digest.task_types,
+        task_types=last.manifest.task_types,
         restates=restates,
         reason=amendment.reason,
     )
@@ -173,9 +173,9 @@ def _restatements(
         ).digests
     )
     load_ids = {
-        link.digest.sequence: link.digest.load.load_id
+        link.manifest.sequence: link.manifest.load.load_id
         for link in context.chain
-        if link.digest.load is not None
+        if link.manifest.load is not None
     }
     restatements = []
     for sequence, effect in sorted(rewrite.effects.items()):
@@ -198,9 +198,10 @@ def _finish(fresh: Path, draft: Manifest, folder: Path, amendment: Amendment) ->
     """Add the row counts of the rebuilt database to the manifest; note its digest there."""
     with connect.writable_clone(None, fresh) as connection:
         manifest = msgspec.structs.replace(draft, database=row_counts(connection))
-        written = finish(folder, manifest, amendment.at, amendment.signer)
+        written = write_manifest(folder, manifest, amendment.at, amendment.signer)
         connection.execute(
-            f"update {SCHEMA}.{ARCHIVE_ACTS.name} set head_digest = ? where archive_sequence = ?",
+            f"update {SCHEMA_NAME}.{ARCHIVE_ACTS.name} set head_digest = ? "
+            "where archive_sequence = ?",
             [written.sha256, manifest.sequence],
         )
     return written

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
-from gaussdb_tasks.archive.current_rows import Rows, effective_rows
-from gaussdb_tasks.archive.rebuild import readable_chain, refuse_to_lose
+from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.rebuild import read_intact_chain, refuse_data_loss
 from gaussdb_tasks.archive.replay import relations
-from gaussdb_tasks.archive.store import Archive, Link
+from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.database.data_dir import DataDir
 
@@ -24,12 +24,12 @@ class AmendmentContext:
     """
 
     connection: duckdb.DuckDBPyConnection
-    chain: Sequence[Link]
+    chain: Sequence[ChainEntry]
     scratch: Path
 
     def rows(self, table: ArchiveTable) -> list[Rows]:
         """Return each load's current rows of a table, where there are any."""
-        return [rows for rows in effective_rows(self.chain, table) if rows.file is not None]
+        return [rows for rows in current_rows(self.chain, table) if rows.file is not None]
 
     def relation(self, table: ArchiveTable) -> str:
         """Return SQL that reads all current rows of a table; see ``union``."""
@@ -52,9 +52,9 @@ def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
     ):
         connection.execute("set TimeZone = 'UTC'")
         archive = Archive(data_dir.archive)
-        chain, _ = readable_chain(archive, is_damage_left_out=False)
+        chain, _ = read_intact_chain(archive, is_skipping_damage=False)
         put_tombstones(archive, chain)  # finishes an amendment that was interrupted
-        refuse_to_lose(data_dir.database, chain[-1].digest.sequence)
+        refuse_data_loss(data_dir.database, chain[-1].manifest.sequence)
         number_loads(connection, chain)
         yield AmendmentContext(connection, chain, scratch)
 
@@ -86,12 +86,12 @@ def in_order(table: ArchiveTable, relation: str) -> str:
     )
 
 
-def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[Link]) -> None:
+def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
     """Make the table ``load_places``."""
     loads = [
-        (link.digest.load.load_id, link.digest.sequence)
+        (link.manifest.load.load_id, link.manifest.sequence)
         for link in chain
-        if link.digest.load is not None
+        if link.manifest.load is not None
     ]
     connection.execute(
         "create table load_places as "

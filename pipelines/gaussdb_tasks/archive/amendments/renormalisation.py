@@ -24,7 +24,7 @@ from gaussdb_tasks.archive.amendments.context import AmendmentContext, in_order,
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows
-from gaussdb_tasks.archive.store import Link
+from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.tables import Table
@@ -197,14 +197,14 @@ def renormalise(
 def _rewrites(context: AmendmentContext, rereading: _Rereading) -> list[Rewrite]:
     """Compare the rows of every load with those that today's normaliser makes."""
     by_table = {
-        table: {rows.load.digest.sequence: rows for rows in context.rows(table)}
+        table: {rows.load.manifest.sequence: rows for rows in context.rows(table)}
         for table in TASK_TABLES
     }
     effects: dict[ArchiveTable, dict[int, Effect]] = {table: {} for table in TASK_TABLES}
     for link in context.chain:
-        if link.digest.load is None:
+        if link.manifest.load is None:
             continue
-        sequence = link.digest.sequence
+        sequence = link.manifest.sequence
         old = {
             table.name: _rows(context, table, by_table[table].get(sequence))
             for table in TASK_TABLES
@@ -240,10 +240,10 @@ def _rows(context: AmendmentContext, table: ArchiveTable, rows: Rows | None) -> 
 
 
 def _add_restated(
-    context: AmendmentContext, table: ArchiveTable, link: Link, rows: Iterable[Row]
+    context: AmendmentContext, table: ArchiveTable, link: ChainEntry, rows: Iterable[Row]
 ) -> None:
     """Add the new rows of a load to the table that is written into the amendment's file."""
-    identity = link.digest.load
+    identity = link.manifest.load
     marked = [row | {"_dlt_load_id": identity.load_id if identity else None} for row in rows]
     declared = Table(table.name, table.meaning, table.columns, table.key)
     batch: pa.Table = declared.arrow_from_rows(marked)

@@ -75,9 +75,9 @@ def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -
     connection.execute("create table held_instances (instance varchar)")
     connection.execute("create table held_time (held_from timestamp, held_to timestamp)")
     loads = [
-        (link.digest.load.load_id, link.digest.at < iso(before))
+        (link.manifest.load.load_id, link.manifest.at < iso(before))
         for link in context.chain
-        if link.digest.load is not None
+        if link.manifest.load is not None
     ]
     connection.executemany("insert into loads values (?, ?)", loads)
     for instance in holds.instances:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from gaussdb_tasks.archive.amendments.context import AmendmentContext, in_order, union
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
-from gaussdb_tasks.archive.current_rows import removals
 from gaussdb_tasks.archive.manifest import RemovedFile
-from gaussdb_tasks.archive.store import Link
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.tombstones import removals
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,16 @@ def plan_rewrites(
         if not effects:
             continue
         sequences = _with_file_neighbours(context.chain, table, set(effects))
-        rows = [each for each in context.rows(table) if each.load.digest.sequence in sequences]
+        rows = [each for each in context.rows(table) if each.load.manifest.sequence in sequences]
         relation = in_order(table, change.apply(union(table, rows)))
         all_effects = {sequence: effects.get(sequence, Effect()) for sequence in sequences}
         rewrites.append(Rewrite(table, relation, all_effects))
     return rewrites
 
 
-def removed_files(chain: Sequence[Link], rewrites: Sequence[Rewrite]) -> tuple[RemovedFile, ...]:
+def removed_files(
+    chain: Sequence[ChainEntry], rewrites: Sequence[Rewrite]
+) -> tuple[RemovedFile, ...]:
     """Return the earlier files that hold rewritten rows, with the rows removed and changed."""
     removed = []
     for rewrite in rewrites:
@@ -121,14 +123,14 @@ def _effects(
         for load_id, *numbers in context.connection.execute(sql).fetchall()
     }
     return {
-        each.load.digest.sequence: effect
+        each.load.manifest.sequence: effect
         for each in rows
         if (effect := counts.get(each.load_id, Effect())) != Effect()
     }
 
 
 def _with_file_neighbours(
-    chain: Sequence[Link], table: ArchiveTable, sequences: set[int]
+    chain: Sequence[ChainEntry], table: ArchiveTable, sequences: set[int]
 ) -> set[int]:
     """Add the loads that share a file with the given ones, directly or through others."""
     groups = list(_loads_by_file(chain, table).values())
@@ -141,22 +143,24 @@ def _with_file_neighbours(
     return found
 
 
-def _loads_by_file(chain: Sequence[Link], table: ArchiveTable) -> dict[tuple[str, str], set[int]]:
+def _loads_by_file(
+    chain: Sequence[ChainEntry], table: ArchiveTable
+) -> dict[tuple[str, str], set[int]]:
     """Return a table's files that still exist, with the loads that have rows in each."""
     removed = {(removal.file.entry, removal.file.file) for removal in removals(chain)}
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
     for link in chain:
-        held = link.digest.tables.get(table.name)
+        held = link.manifest.tables.get(table.name)
         if held is None or held.file is None or (link.entry.name, held.file) in removed:
             continue
-        if link.digest.load is not None:
-            found[link.entry.name, held.file].add(link.digest.sequence)
-        for restated in link.digest.restates:
+        if link.manifest.load is not None:
+            found[link.entry.name, held.file].add(link.manifest.sequence)
+        for restated in link.manifest.restates:
             if restated.table == table.name:
                 found[link.entry.name, held.file].add(restated.sequence)
     return found
 
 
-def _file_sha256(chain: Sequence[Link], entry_name: str, table: ArchiveTable) -> str:
-    tables = next(link for link in chain if link.entry.name == entry_name).digest.tables
+def _file_sha256(chain: Sequence[ChainEntry], entry_name: str, table: ArchiveTable) -> str:
+    tables = next(link for link in chain if link.entry.name == entry_name).manifest.tables
     return tables[table.name].file_sha256 or ""

@@ -9,17 +9,17 @@ from typing import Final
 
 import msgspec
 
-from gaussdb_tasks.archive.current_rows import removals
 from gaussdb_tasks.archive.manifest import ManifestError, decode, sha256
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
     Archive,
+    ChainEntry,
     Entry,
-    Link,
     tombstone_name,
 )
+from gaussdb_tasks.archive.tombstones import removals
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import GaussdbTasksError
@@ -122,7 +122,7 @@ def _start_state(
     return fresh
 
 
-def _copy(remote: Remote, link: Link) -> None:
+def _copy(remote: Remote, link: ChainEntry) -> None:
     paths = sorted(link.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
     for path in paths:
         remote.put(f"{link.entry.name}/{path.name}", path.read_bytes())

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks rebuild``: the database again, from the archive alone."""
+"""``gaussdb-tasks rebuild``: create the database again from the archive."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ from gaussdb_tasks.model.times import Micros
 
 @click.command("rebuild")
 @data_dir_option
-@option("--replace", "is_replacing", is_flag=True, help="Replace the database that is there.")
+@option("--replace", "is_replacing", is_flag=True, help="Replace an existing database.")
 @option(
     "--output",
     "output_file",
@@ -41,25 +41,25 @@ from gaussdb_tasks.model.times import Micros
     "--from",
     "source_url",
     metavar="URL",
-    help="First bring back from there the entries that the archive lacks.",
+    help="First copy the entries that the archive lacks from this mirror.",
 )
 @option(
     "--skip-damaged",
     is_flag=True,
-    help="Leave out what is damaged in the archive, and name it; exit code 3.",
+    help="Skip damaged files of the archive, and list them; exit code 3.",
 )
 @option(
     "--renormalise",
     is_flag=True,
-    help="Read every record again with today's parser, and list what it reads otherwise.",
+    help="Parse every record again with this version, and list each difference.",
 )
-@option("--reason", metavar="TEXT", help="Why records are read again, for the record.")
+@option("--reason", metavar="TEXT", help="Reason of the renormalisation, stored in the archive.")
 @dry_run_option
 @now_option
 @signing_key_option
 @umask_option
 @format_option(*output.ROW_FORMATS, default="table")
-def command(  # noqa: PLR0913 - one parameter an option
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     data_dir: Path,
     is_replacing: bool,
@@ -74,12 +74,12 @@ def command(  # noqa: PLR0913 - one parameter an option
     umask: int,
     output_format: str,
 ) -> None:
-    """Make the database again from the archive.
+    """Rebuild the database from the archive.
 
-    Checks every byte of the archive, writes a new file and puts it in place whole: readers keep the
-    old one meanwhile. The next load goes on from there. With --renormalise the raw records are read
-    again by today's parser; what it reads otherwise is listed, kept as an act of the archive, and
-    in the database from then on.
+    Checks every byte of the archive, writes a new file, and then replaces the database by it.
+    Readers can use the old file meanwhile. The next load continues with the new one. With
+    --renormalise this version parses the raw records again. Differences are listed, and stored in
+    the archive as an amendment and in the database.
 
     \b
     Examples:
@@ -91,45 +91,45 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     os.umask(umask)
     if source_url is not None:
-        place = Remote(source_url)
-        count = fetch_entries(DataDir(data_dir), place)
-        console.info(f"{count:,} entries brought back from {place.name}")
+        remote = Remote(source_url)
+        count = fetch_entries(DataDir(data_dir), remote)
+        console.info(f"{count:,} entries copied from {remote.name}")
     if renormalise:
         if output_file is not None or skip_damaged:
-            message = "--renormalise works on the data directory's own; leave out the other option"
+            message = "--renormalise cannot be combined with --output or --skip-damaged"
             raise ConfigurationError(message)
-        act = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
-        _renormalise(DataDir(data_dir), act, output_format, is_dry_run=dry_run)
+        amendment = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
+        _renormalise(DataDir(data_dir), amendment, output_format, is_dry_run=dry_run)
         return
     for name, value in (("--dry-run", dry_run), ("--reason", reason)):
         if value:
-            message = f"{name} belongs to --renormalise"
+            message = f"{name} needs --renormalise"
             raise ConfigurationError(message)
     rebuilt = rebuild(
         DataDir(data_dir),
         output=output_file,
         is_replacing=is_replacing,
-        is_damage_left_out=skip_damaged,
+        is_skipping_damage=skip_damaged,
     )
-    _tell(rebuilt)
+    _report(rebuilt)
     sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.left_out else ExitCode.DONE)
 
 
-def _tell(rebuilt: Rebuilt) -> None:
+def _report(rebuilt: Rebuilt) -> None:
     for finding in rebuilt.left_out:
-        console.info(f"left out: {finding.where}: {finding.detail}")
+        console.info(f"skipped: {finding.where}: {finding.detail}")
     for name in rebuilt.lost_views:
-        console.info(f"note: the view {name} does not work on the new database; it was left out")
+        console.info(f"note: the view {name} does not work on the new database and was not copied")
     console.info(
-        f"{rebuilt.entry_count:,} entries, {rebuilt.version_count:,} versions of tasks in "
+        f"{rebuilt.entry_count:,} entries, {rebuilt.version_count:,} task versions in "
         f"{rebuilt.seconds:.1f} s; {rebuilt.path}; head {rebuilt.head_digest}"
     )
 
 
 def _renormalise(
-    data_dir: DataDir, act: Amendment, output_format: str, *, is_dry_run: bool
+    data_dir: DataDir, amendment: Amendment, output_format: str, *, is_dry_run: bool
 ) -> None:
-    effects, differences = renormalisation.renormalise(data_dir, act, is_dry_run=is_dry_run)
+    effects, differences = renormalisation.renormalise(data_dir, amendment, is_dry_run=is_dry_run)
     names = [field.name for field in fields(renormalisation.Difference)]
     output.write_rows(names, map(astuple, differences), output.Target(output_format))
     amendment_output.write_totals(effects, is_dry_run=is_dry_run)

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks verify``: the archive's chain, and the database against it."""
+"""``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
 import sys
 from dataclasses import astuple
@@ -27,8 +27,8 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     digest = value.strip().lower()
     if len(digest) != _HASH_LENGTH or set(digest) - set("0123456789abcdef"):
         message = (
-            f"--expect-head: {value!r} is no digest; it has 64 hexadecimal digits, as `load` and "
-            "`status` print it"
+            f"--expect-head: {value!r} is not a digest; use the 64 hexadecimal digits that `load` "
+            "and `status` print"
         )
         raise ConfigurationError(message)
     return digest
@@ -36,12 +36,12 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
 
 @click.command("verify")
 @data_dir_option
-@option("--fast", is_flag=True, help="Look at digests, sizes and counts only; takes seconds.")
+@option("--fast", is_flag=True, help="Check digests, sizes and counts only; takes seconds.")
 @option(
     "--expect-head",
     metavar="HASH",
     callback=_read_hash,
-    help="A head that was noted elsewhere; it must be in the chain.",
+    help="A head from an earlier load; it must be in the chain.",
 )
 @option(
     "--public-key",
@@ -49,17 +49,17 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Check signatures with this Ed25519 key in PEM; repeatable.",
+    help="Check signatures with this Ed25519 public key in PEM; repeatable.",
 )
 @option(
     "--archive",
     "archive_path",
     metavar="DIRECTORY",
     type=click.Path(path_type=Path),
-    help="Verify this archive, a copy without a database.",
+    help="Verify this archive without a database, such as a copy.",
 )
 @format_option("table", "json", default="table", variable="VERIFY_FORMAT")
-def command(  # noqa: PLR0913 - one parameter an option
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     data_dir: Path,
     fast: bool,
@@ -70,15 +70,15 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Check the archive's chain of digests, and the database against it.
 
-    Reads every byte of the archive and every row of the database, and lists all that is not as it
-    was: which night, which task, which column. Loads and readers are not disturbed.
+    Reads every byte of the archive and every row of the database. Lists each difference with its
+    load, task and column. Loads and readers can continue meanwhile.
 
     \b
     Examples:
       gaussdb-tasks verify
       gaussdb-tasks verify --fast --format json
       gaussdb-tasks verify --expect-head 3f2a... --public-key audit.pem
-    Exit codes: 0 whole; 1 findings.
+    Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
     demands = Demands(is_fast=fast, expected_head=expect_head, keys=keys)
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         _write_json(found, demands)
     elif found.findings:
         output.write_rows(_NAMES, map(_row, found.findings), output.Target(output_format))
-    _tell(found, demands)
+    _report(found, demands)
     sys.exit(ExitCode.DONE if found.is_whole else ExitCode.FAILED)
 
 
@@ -98,28 +98,30 @@ def _row(finding: Finding) -> tuple[Any, ...]:
     return tuple(None if value is None else str(value) for value in astuple(finding))
 
 
-def _tell(found: Verification, demands: Demands) -> None:
-    for act, files in groupby(found.removals, key=lambda removal: removal.act):
-        gone = [removal.file for removal in files]
+def _report(found: Verification, demands: Demands) -> None:
+    for amendment, removals in groupby(found.removals, key=lambda removal: removal.amendment):
+        files = [removal.file for removal in removals]
+        reason = amendment.manifest.reason or "no reason given"
         console.info(
-            f"removed on purpose by {act.entry.name} ({act.digest.reason or 'no reason given'}): "
-            f"{sum(file.rows_removed for file in gone):,} rows removed, "
-            f"{sum(file.rows_changed for file in gone):,} changed, {len(gone):,} files written anew"
+            f"removed on purpose by {amendment.name} ({reason}): "
+            f"{sum(file.rows_removed for file in files):,} rows removed, "
+            f"{sum(file.rows_changed for file in files):,} changed, "
+            f"{len(files):,} files rewritten"
         )
     for note in found.notes:
         console.info(f"note: {note}")
     if demands.is_fast:
         console.info(
-            "note: the bytes of segments and the rows of the database were not read; verify "
-            "without --fast reads them"
+            "note: the bytes of archive tables and the rows of the database were not read; run "
+            "verify without --fast to read them"
         )
-    if not demands.keys and any(link.digest.signed_by for link in found.chain):
-        console.info("note: signatures were not checked; give --public-key")
+    if not demands.keys and any(entry.manifest.signed_by for entry in found.chain):
+        console.info("note: signatures were not checked; check them with --public-key")
     if found.is_whole:
         last = found.chain[-1]
-        console.info(f"whole: {len(found.chain):,} entries, head {last.sha256} ({last.entry.name})")
+        console.info(f"intact: {len(found.chain):,} entries, head {last.sha256} ({last.name})")
     else:
-        console.info(f"not whole: {len(found.findings):,} findings")
+        console.info(f"MISMATCH: {len(found.findings):,} findings")
 
 
 def _write_json(found: Verification, demands: Demands) -> None:
@@ -134,9 +136,9 @@ def _write_json(found: Verification, demands: Demands) -> None:
             {
                 "entry": each.file.entry,
                 "file": each.file.file,
-                "kind": each.act.digest.kind,
-                "at": each.act.digest.at,
-                "reason": each.act.digest.reason,
+                "kind": each.amendment.manifest.kind,
+                "at": each.amendment.manifest.at,
+                "reason": each.amendment.manifest.reason,
                 "rows_removed": each.file.rows_removed,
                 "rows_changed": each.file.rows_changed,
             }

@@ -1,0 +1,95 @@
+"""Compare rows with the archive's by key, and report each difference."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import duckdb
+
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, table_sql
+from gaussdb_tasks.archive.findings import Fault, Verification
+
+_MAX_REPORTED_ROWS: Final = 20
+_MAX_TEXT_LENGTH: Final = 60
+
+
+def compare_rows(  # noqa: PLR0913 - the two sides, and how a difference is reported
+    connection: duckdb.DuckDBPyConnection,
+    found: Verification,
+    table: ArchiveTable,
+    *,
+    expected: str,
+    actual: str,
+    columns: Sequence[str] | None = None,
+    entry: str | None = None,
+) -> int:
+    """Compare two relations by the table's key; add findings and return the number of rows.
+
+    Args:
+        connection: the database.
+        found: findings are added to it; of many rows only the first are reported.
+        table: gives the key, the columns, and the name to report.
+        expected: SQL for the rows that follow from the archive.
+        actual: SQL for the rows of the database.
+        columns: columns to compare; None for all.
+        entry: entry to report.
+    """
+    is_same = " and ".join(f"e.{name} = a.{name}" for name in table.key)
+    values = [name for name in columns or table.column_names if name not in table.key]
+    differing = " or ".join(f"e.{name} is distinct from a.{name}" for name in values)
+    sql = f"""
+        with e as (select *, true as is_there from ({expected})),
+        a as (select *, true as is_there from ({actual}))
+        select
+            {", ".join(f"coalesce(e.{name}, a.{name})" for name in table.key)},
+            e.is_there,
+            a.is_there,
+            {", ".join(f"e.{name}, a.{name}" for name in values)}
+        from e full join a on {is_same}
+        where e.is_there is null or a.is_there is null or {differing}
+        order by all
+    """
+    cursor = connection.execute(sql)
+    count = 0
+    while row := cursor.fetchone():
+        count += 1
+        if count <= _MAX_REPORTED_ROWS:
+            _report_row(table, values, row, entry, found)
+    if count > _MAX_REPORTED_ROWS:
+        detail = f"and {count - _MAX_REPORTED_ROWS:,} more rows"
+        found.add(Fault.DIFFERS, table_sql(table), detail, entry=entry)
+    return count
+
+
+def describe_change(expected: Any, actual: Any) -> str:
+    """Describe a value that differs from the archive's."""
+    return f"it is {_shortened(actual)}, and was {_shortened(expected)}"
+
+
+def _report_row(
+    table: ArchiveTable,
+    values: Sequence[str],
+    row: Sequence[Any],
+    entry: str | None,
+    found: Verification,
+) -> None:
+    width = len(table.key)
+    task = ", ".join(f"{name}={value}" for name, value in zip(table.key, row, strict=False))
+    is_expected, is_actual, *pairs = row[width:]
+    where = table_sql(table)
+    if not is_actual:
+        found.add(Fault.DIFFERS, where, "the row is missing", entry=entry, task=task)
+    elif not is_expected:
+        detail = "the row is not in the archive"
+        found.add(Fault.DIFFERS, where, detail, entry=entry, task=task)
+    else:
+        for name, expected, actual in zip(values, pairs[::2], pairs[1::2], strict=True):
+            if expected != actual:
+                detail = describe_change(expected, actual)
+                found.add(Fault.DIFFERS, where, detail, entry=entry, task=task, column=name)
+
+
+def _shortened(value: Any) -> str:
+    if value is None:
+        return "null"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _MAX_TEXT_LENGTH else f"{text[: _MAX_TEXT_LENGTH - 3]}..."

@@ -1,0 +1,121 @@
+"""Verify what the database records about the entries of the archive."""
+
+import duckdb
+
+from gaussdb_tasks.archive.findings import Fault, Verification
+from gaussdb_tasks.archive.row_comparison import describe_change
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.write import records_entries
+from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_RUNS, SCHEMA_NAME
+
+_LOAD_RUNS = f"{SCHEMA_NAME}.{LOAD_RUNS.name}"
+_AMENDMENTS = f"{SCHEMA_NAME}.{ARCHIVE_ACTS.name}"
+
+
+def recorded_hashes(connection: duckdb.DuckDBPyConnection) -> dict[int, set[str | None]]:
+    """Return the manifest hashes that the database records, by sequence number."""
+    hashes: dict[int, set[str | None]] = {}
+    sql = f"""
+        select archive_sequence, head_digest from {_LOAD_RUNS}
+        union all
+        select archive_sequence, head_digest from {_AMENDMENTS}
+    """
+    for sequence, digest in connection.execute(sql).fetchall():
+        if sequence is not None:
+            hashes.setdefault(sequence, set()).add(digest)
+    return hashes
+
+
+def verify_recorded_entries(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    """Compare the entries that the database records with those of the chain."""
+    if not records_entries(connection):
+        detail = "the database is older than its archive, or was not created by a load"
+        found.add(Fault.DIFFERS, _LOAD_RUNS, detail, column="head_digest")
+        return
+    hashes = recorded_hashes(connection)
+    chain = {entry.manifest.sequence: entry for entry in found.chain}
+    _verify_loads(connection, found)
+    _verify_missing_entries(hashes.keys() - chain.keys(), found)
+    for sequence, entry in chain.items():
+        is_load = entry.manifest.load is not None
+        if not is_load and hashes.get(sequence, {entry.sha256}) != {entry.sha256}:
+            detail = "the digest in the database is not that of the entry"
+            found.add(Fault.DIFFERS, _AMENDMENTS, detail, entry=entry.name, column="head_digest")
+        if sequence not in hashes:
+            detail = "the database lacks this entry; the next load adds it"
+            found.add(Fault.DIFFERS, _LOAD_RUNS, detail, entry=entry.name)
+    if hashes and max(hashes) in chain:
+        _verify_totals(connection, chain[max(hashes)], found)
+
+
+def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    """Compare the amendments that the database records with the chain."""
+    sql = f"""
+        select archive_sequence, kind, reason, row_count, tool_version, acted_at
+        from {_AMENDMENTS}
+    """
+    names = ("kind", "reason", "row_count", "tool_version", "acted_at")
+    recorded = {sequence: values for sequence, *values in connection.execute(sql).fetchall()}
+    for entry in found.chain:
+        manifest = entry.manifest
+        if manifest.load is not None or manifest.sequence not in recorded:
+            continue  # a missing one is reported with the entries
+        at = str(manifest.at).removesuffix("Z").replace("T", " ")
+        expected = [
+            manifest.kind,
+            manifest.reason,
+            manifest.row_count,
+            manifest.tool_version,
+            at,
+        ]
+        *values, acted_at = recorded[manifest.sequence]
+        for name, was, now in zip(names, expected, [*values, str(acted_at)], strict=True):
+            if was != now:
+                detail = describe_change(was, now)
+                found.add(Fault.DIFFERS, _AMENDMENTS, detail, entry=entry.name, column=name)
+
+
+def _verify_missing_entries(sequences: set[int], found: Verification) -> None:
+    """Report entries that only the database has, unless the archive's findings name them."""
+    present = {entry.manifest.sequence for entry in found.chain}
+    last = max(present, default=0)
+    gaps = set(range(1, last)) - present
+    reported = {
+        int(each.entry.partition("-")[0])
+        for each in found.findings
+        if each.entry is not None and each.fault is not Fault.DIFFERS
+    }
+    for sequence in sorted(sequences - gaps - reported):
+        detail = f"the database contains entry {sequence}, the archive does not"
+        found.add(Fault.MISSING, f"entry {sequence}", detail)
+
+
+def _verify_loads(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    """Compare the entry that each load's rows record with the chain."""
+    sql = f"""
+        select distinct _dlt_load_id, archive_sequence, head_digest from {_LOAD_RUNS} order by all
+    """
+    recorded: dict[str, list[tuple[int | None, str | None]]] = {}
+    for load_id, sequence, digest in connection.execute(sql).fetchall():
+        recorded.setdefault(load_id, []).append((sequence, digest))
+    for entry in found.chain:
+        load = entry.manifest.load
+        for sequence, digest in [] if load is None else recorded.get(load.load_id, []):
+            for column, was, now in (
+                ("archive_sequence", entry.manifest.sequence, sequence),
+                ("head_digest", entry.sha256, digest),
+            ):
+                if was != now:
+                    detail = describe_change(was, now)
+                    found.add(Fault.DIFFERS, _LOAD_RUNS, detail, entry=entry.name, column=column)
+
+
+def _verify_totals(
+    connection: duckdb.DuckDBPyConnection, last: ChainEntry, found: Verification
+) -> None:
+    for table, expected in last.manifest.database.items():
+        sql = f"select count(*) from {SCHEMA_NAME}.{table}"
+        (actual,) = connection.execute(sql).fetchone() or (0,)
+        if actual != expected:
+            detail = f"it has {actual:,} rows, and had {expected:,} after the last entry"
+            found.add(Fault.DIFFERS, f"{SCHEMA_NAME}.{table}", detail, entry=last.name)
