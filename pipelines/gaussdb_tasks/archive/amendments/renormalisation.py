@@ -76,7 +76,7 @@ class _Rereading:
     def read_load(self, entry: str, old: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
         """Return the new rows of a load, by table name."""
         versions: list[Row] = []
-        sightings: dict[int, Row] = {}
+        observations: dict[int, Row] = {}
         rejected: list[Row] = []
         for row in old[archive_tables.REJECTED_RECORDS.name]:
             read = _read(row["raw"])
@@ -84,7 +84,9 @@ class _Rereading:
                 key = _key({**row, "job_id": read.job_id}, read.created_at)
                 versions.append(self._version(row, read, key))
                 identity = self._tasks[key]
-                sightings[id(identity)] = _sighting(versions[-1], identity, row["observed_at"])
+                observations[id(identity)] = _observation(
+                    versions[-1], identity, row["observed_at"]
+                )
                 self._add_difference(entry, row, None, row["reason"], None)
             else:
                 rejected.append(self._rejection(entry, row, read))
@@ -93,14 +95,14 @@ class _Rereading:
         ]
         for row in old[archive_tables.SIGHTINGS.name]:
             identity = self._by_old_key[_key(row, row["created_at"])]
-            sightings[id(identity)] = _sighting(row, identity, row["last_seen_at"])
+            observations[id(identity)] = _observation(row, identity, row["last_seen_at"])
         vanished = [
             row | {"created_at": self._by_old_key[_key(row, row["created_at"])].created_at}
             for row in old[archive_tables.VANISHED_TASKS.name]
         ]
         return {
             archive_tables.TASK_VERSIONS.name: versions,
-            archive_tables.SIGHTINGS.name: list(sightings.values()),
+            archive_tables.SIGHTINGS.name: list(observations.values()),
             archive_tables.REJECTED_RECORDS.name: rejected,
             archive_tables.VANISHED_TASKS.name: vanished,
         }
@@ -268,7 +270,7 @@ def _count_changes(old: Sequence[Row], new: Sequence[Row]) -> int:
     return sum(was != now for was, now in zip(old, new, strict=True))
 
 
-def _sighting(row: Row, identity: _Identity, last_seen_at: Micros) -> Row:
+def _observation(row: Row, identity: _Identity, last_seen_at: Micros) -> Row:
     kept = {name: row[name] for name in ("region", "project_id", "job_id", "_dlt_load_id")}
     return kept | {
         "created_at": identity.created_at,
