@@ -1,13 +1,15 @@
 # Two commands are enough: `make demo` and `make test`. Each sets up what it needs.
 
 PYTHON ?= python3
-VENV ?= .venv
+# Each Python has an environment of its own: .venv, .venv-python3.12, ...
+VENV ?= .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
 # Below $(VENV), what the database is read with, each by itself; the versions are named there.
 TOOL_REQUIREMENTS := tests/tools/requirements
 
-# Pages of which parts are written by the program they describe.
-GENERATED := README.md pipelines/gaussdb_tasks/archive/README.md sql/README.md sql/examples/README.md
+# Pages with generated parts.
+GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/README.md \
+	pipelines/gaussdb_tasks/deployment/README.md sql/README.md sql/examples/README.md
 
 .DEFAULT_GOAL := help
 
@@ -23,12 +25,19 @@ demo: $(VENV)/.installed ## Load some invented nights and show the views; no acc
 test: $(VENV)/.installed-dev ## Run the tests
 	@$(BIN)/python -m pytest -n auto
 
+.PHONY: test-pythons
+test-pythons: ## Run the demo and the tests with each supported Python that is installed
+	@for python in python3.11 python3.12 python3.13; do \
+		if $$python -c '' 2>/dev/null; then $(MAKE) --no-print-directory demo test PYTHON=$$python || exit 1; \
+		else echo "$$python is not installed"; fi; \
+	done
+
 .PHONY: test-duckdb-2
 test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the tests with DuckDB 2.0 in place of the pinned one
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Read a database with each DuckDB and tool that the README names; sign in at a Keystone
+test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Try what is installed apart: a plain wheel, each DuckDB and tool, a Keystone
 	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
 
 .PHONY: test-thorough
@@ -84,7 +93,7 @@ bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten mill
 
 .PHONY: clean
 clean: ## Remove what was set up and what the demo made
-	rm -rf $(VENV) data/demo
+	rm -rf .venv .venv-* data/demo
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; name one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -105,6 +114,15 @@ $(VENV)/tools/.installed $(VENV)/keystone/.installed: $(VENV)/%/.installed: $(TO
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# The wheel without extras, as a user installs it.
+$(VENV)/plain/.installed: pyproject.toml $(shell find pipelines sql -type f -not -name '*.pyc') | $(VENV)/.installed-dev
+	@echo "building the wheel and installing it into $(@D)"
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $(@D)/wheel .
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(@D)/wheel/*.whl
 	@touch $@
 
 $(VENV)/duckdb-%/.installed: $(TOOL_REQUIREMENTS)/duckdb-%.txt | $(VENV)/bin/python

@@ -78,8 +78,11 @@ def test_ten_projects_with_a_rate_limit_and_short_lived_tokens(
 def test_a_rate_limit_is_of_one_user_at_one_gateway() -> None:
     """Projects of one user share it; another user or another gateway has its own."""
     limiters = RateLimiters(connections=2)
-    shared = limiters.budget_of("ada", "https://one")
-    assert limiters.budget_of("ada", "https://one") is shared
-    others = [limiters.budget_of("bob", "https://one"), limiters.budget_of("ada", "https://two")]
+    shared = limiters.limiter_for("ada", "https://one")
+    assert limiters.limiter_for("ada", "https://one") is shared
+    others = [
+        limiters.limiter_for("bob", "https://one"),
+        limiters.limiter_for("ada", "https://two"),
+    ]
     assert shared not in others
     assert others[0] is not others[1]

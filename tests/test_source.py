@@ -1,4 +1,4 @@
-"""The dlt source in a pipeline of one's own, as the README shows it."""
+"""The dlt source in a pipeline of one's own, as pipelines/README.md shows it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,27 +15,53 @@ from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, to_datetime
 from tests.support.emulator_client import NOW, PROJECT, job_id, record
 
-TONIGHT = to_datetime(NOW)
+CLOCK = to_datetime(NOW)
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No telemetry, and none of the machine's settings."""
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run without telemetry and without the machine's settings."""
+    set_up_dlt(monkeypatch, tmp_path)
+
+
+def set_up_dlt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Switch off dlt's telemetry and logs, and work in a folder without dlt settings."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "CRITICAL")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
 
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """A finished task and one in flight."""
-    world = FixedWorld({PROJECT: [record(1, NOW - DAY), record(2, NOW - HOUR, None)]})
-    with Emulator(world, clock=SettableClock(NOW)) as served:
+    """Serve a finished task and one in flight."""
+    with new_emulator() as served:
         yield served
 
 
+@pytest.fixture(scope="module")
+def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run all resources once into a folder that tests read or copy."""
+    folder = tmp_path_factory.mktemp("loaded")
+    with pytest.MonkeyPatch.context() as monkeypatch, new_emulator() as served:
+        set_up_dlt(monkeypatch, folder)
+        pipeline_into(folder).run(source(served))
+    return folder
+
+
+def new_emulator() -> Emulator:
+    """Make an emulator with a finished task and one in flight."""
+    world = FixedWorld({PROJECT: [record(1, NOW - DAY), record(2, NOW - HOUR, None)]})
+    return Emulator(world, clock=SettableClock(NOW))
+
+
+def world_of(emulator: Emulator) -> FixedWorld:
+    """Return the records of an emulator, to change them."""
+    assert isinstance(emulator.world, FixedWorld)
+    return emulator.world
+
+
 def pipeline_into(folder: Path) -> dlt.Pipeline:
-    """Make a pipeline of a user's own."""
+    """Make a user's own pipeline."""
     return dlt.pipeline(
         "audit",
         destination=dlt.destinations.duckdb(str(folder / "audit.duckdb")),
@@ -44,7 +70,7 @@ def pipeline_into(folder: Path) -> dlt.Pipeline:
     )
 
 
-def source(emulator: Emulator, now: datetime = TONIGHT, **options: Any) -> Any:
+def source(emulator: Emulator, now: datetime = CLOCK, **options: Any) -> Any:
     """Make the source for an emulator's project."""
     return task_center(
         PROJECT, endpoint=emulator.endpoint, token=emulator.token, now=now, **options
@@ -52,58 +78,53 @@ def source(emulator: Emulator, now: datetime = TONIGHT, **options: Any) -> Any:
 
 
 def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the user's database."""
+    """Query the user's database."""
     with duckdb.connect(folder / "audit.duckdb", read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
 
-def test_it_loads_into_a_pipeline_of_ones_own(emulator: Emulator, tmp_path: Path) -> None:
-    """Tasks, versions and coverage arrive, typed and with nothing lost."""
-    pipeline_into(tmp_path).run(source(emulator))
-    assert ask(tmp_path, "select job_id, status, version_count from gaussdb.tasks order by 1") == [
-        (job_id(1), "Completed", 1),
-        (job_id(2), "Running", 1),
-    ]
-    assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
-    assert ask(tmp_path, "select is_complete from gaussdb.coverage") == [(True,)]
-
-
-def test_it_remembers_in_dlts_own_state(emulator: Emulator, tmp_path: Path) -> None:
-    """A second run on another machine reads on where the first ended, and doubles nothing."""
-    pipeline_into(tmp_path).run(source(emulator))
-    assert isinstance(emulator.world, FixedWorld)
-    emulator.world.replace(PROJECT, record(2, NOW - HOUR, NOW + HOUR))
-    emulator.calls.clear()
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (tmp_path / "audit.duckdb").rename(elsewhere / "audit.duckdb")
-    pipeline_into(elsewhere).run(source(emulator, datetime(2026, 3, 19, 2, tzinfo=UTC)))
+def test_it_loads_into_a_users_own_pipeline(loaded_once: Path) -> None:
+    """Tasks, versions and coverage arrive, with their types and complete."""
     assert ask(
-        elsewhere, "select job_id, version, status from gaussdb.task_versions order by 1, 2"
+        loaded_once, "select job_id, status, version_count from gaussdb.tasks order by 1"
+    ) == [(job_id(1), "Completed", 1), (job_id(2), "Running", 1)]
+    assert ask(loaded_once, "select count(*) from gaussdb.task_versions") == [(2,)]
+    assert ask(loaded_once, "select is_complete from gaussdb.coverage") == [(True,)]
+
+
+def test_it_keeps_its_state_in_dlts_state(
+    emulator: Emulator, loaded_once: Path, tmp_path: Path
+) -> None:
+    """A second run on another machine continues after the first, and doubles nothing."""
+    world_of(emulator).replace(PROJECT, record(2, NOW - HOUR, NOW + HOUR))
+    (tmp_path / "audit.duckdb").write_bytes((loaded_once / "audit.duckdb").read_bytes())
+    pipeline_into(tmp_path).run(source(emulator, datetime(2026, 3, 19, 2, tzinfo=UTC)))
+    assert ask(
+        tmp_path, "select job_id, version, status from gaussdb.task_versions order by 1, 2"
     ) == [
         (job_id(1), 1, "Completed"),
         (job_id(2), 1, "Running"),
         (job_id(2), 2, "Completed"),
     ]
-    assert ask(elsewhere, "select job_id, status, version_count from gaussdb.tasks order by 1") == [
+    assert ask(tmp_path, "select job_id, status, version_count from gaussdb.tasks order by 1") == [
         (job_id(1), "Completed", 1),
         (job_id(2), "Completed", 2),
     ]
 
 
 def test_one_source_object_can_run_twice(emulator: Emulator, tmp_path: Path) -> None:
-    """Each run reads anew, and what is known is not loaded again."""
-    pipeline, reused = pipeline_into(tmp_path), source(emulator)
+    """Each run reads again, and known states are not loaded again."""
+    pipeline = pipeline_into(tmp_path)
+    reused = source(emulator).with_resources("task_versions", "tasks")
     pipeline.run(reused)
-    assert isinstance(emulator.world, FixedWorld)
-    emulator.world.add(PROJECT, record(3, NOW - HOUR))
+    world_of(emulator).add(PROJECT, record(3, NOW - HOUR))
     pipeline.run(reused)
     assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(3,)]
 
 
-@pytest.mark.parametrize("names", [["tasks"], ["task_versions"], ["coverage", "tasks"]])
+@pytest.mark.parametrize("names", [["task_versions"], ["coverage", "tasks"]])
 def test_resources_can_be_chosen(emulator: Emulator, tmp_path: Path, names: list[str]) -> None:
-    """Any of the tables can be had alone, in dlt's usual order of extraction."""
+    """Any of the tables can be loaded alone, in dlt's usual order of extraction."""
     pipeline_into(tmp_path).run(source(emulator).with_resources(*names))
     if "tasks" in names:
         assert ask(tmp_path, "select count(*) from gaussdb.tasks") == [(2,)]
@@ -111,18 +132,17 @@ def test_resources_can_be_chosen(emulator: Emulator, tmp_path: Path, names: list
         assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
 
 
-def test_versions_that_were_not_taken_are_not_remembered(
-    emulator: Emulator, tmp_path: Path
-) -> None:
-    """Who loads the tasks alone first has every version all the same once they are asked for."""
+def test_versions_that_were_not_taken_are_loaded_later(emulator: Emulator, tmp_path: Path) -> None:
+    """A run that loads the tasks alone does not record their versions as loaded."""
     pipeline_into(tmp_path).run(source(emulator).with_resources("tasks"))
-    pipeline_into(tmp_path).run(source(emulator))
+    assert ask(tmp_path, "select count(*) from gaussdb.tasks") == [(2,)]
+    pipeline_into(tmp_path).run(source(emulator).with_resources("tasks", "task_versions"))
     assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
     assert ask(tmp_path, "select count(*) from gaussdb.tasks") == [(2,)]
 
 
 def test_it_loads_into_files_too(emulator: Emulator, tmp_path: Path) -> None:
-    """A destination without a database gets Parquet or JSON lines."""
+    """A destination without a database gets Parquet files."""
     pipeline = dlt.pipeline(
         "audit",
         destination=dlt.destinations.filesystem((tmp_path / "lake").as_uri()),
@@ -135,13 +155,13 @@ def test_it_loads_into_files_too(emulator: Emulator, tmp_path: Path) -> None:
     assert duckdb.execute(counts).fetchone() == (2,)
 
 
-def test_a_failed_run_remembers_nothing(emulator: Emulator, tmp_path: Path) -> None:
+def test_a_failed_run_stores_no_state(emulator: Emulator, tmp_path: Path) -> None:
     """After a refusal the next run reads everything."""
     emulator.revoke_tokens()
     with pytest.raises(PipelineStepFailed, match="token is invalid or has expired"):
         pipeline_into(tmp_path).run(source(emulator))
     with Emulator(emulator.world, clock=emulator.clock) as served:
-        pipeline_into(tmp_path).run(source(served))
+        pipeline_into(tmp_path).run(source(served).with_resources("tasks", "task_versions"))
     assert ask(tmp_path, "select count(*) from gaussdb.tasks") == [(2,)]
 
 
@@ -156,7 +176,6 @@ def test_it_signs_in_with_a_cloud(
         "OS_USER_DOMAIN_NAME": emulator.account.domain,
     }.items():
         monkeypatch.setenv(name, value)
-    pipeline_into(tmp_path).run(
-        task_center(PROJECT, endpoint=emulator.endpoint, region="eu-de", now=TONIGHT)
-    )
+    own = task_center(PROJECT, endpoint=emulator.endpoint, region="eu-de", now=CLOCK)
+    pipeline_into(tmp_path).run(own.with_resources("tasks"))
     assert ask(tmp_path, "select distinct region from gaussdb.tasks") == [("eu-de",)]

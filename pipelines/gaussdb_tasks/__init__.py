@@ -1,7 +1,7 @@
 """Keep the task history of GaussDB (openGauss) on Open Telekom Cloud in DuckDB.
 
-``task_center`` is the dlt source, for a pipeline of your own; the command ``gaussdb-tasks`` is the
-nightly load into DuckDB.
+``task_center`` is the dlt source, for other pipelines. The command ``gaussdb-tasks`` loads into
+DuckDB.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ __all__ = ["task_center"]
 
 
 def __getattr__(name: str) -> Any:
-    # dlt takes half a second to import, which the command's help and status need not pay.
+    # Importing dlt takes half a second, which the command's help and status do not need.
     if name == "task_center":
         from gaussdb_tasks.source import task_center  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""The task center's API as far as it is written down: names, limits, statuses, error codes.
+"""The documented API of the task center: names, limits, statuses, error codes.
 
-Source: the service's API reference for "Querying Tasks"; what it leaves open is settled nowhere
-here but proved anew by every load.
+Source: the service's API reference for "Querying Tasks". What it leaves open is not decided here:
+every load finds it out.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 PAGE_LIMIT: Final = 100
-"""The most records a page can hold."""
+"""The largest number of records on a page."""
 
 HORIZON_DAYS: Final = 30
 """How far back tasks can be queried: "the last month", 30 days as the console counts it."""
@@ -18,7 +18,7 @@ STATUS_RUNNING: Final = "Running"
 STATUS_COMPLETED: Final = "Completed"
 STATUS_FAILED: Final = "Failed"
 
-# Documented are the first two; sibling services of the same stack also end tasks as Canceled.
+# The first two are documented; sibling services also end tasks as Canceled.
 _FINAL_STATUSES: Final = frozenset({"completed", "failed", "canceled", "cancelled"})
 
 TOKEN_HEADER: Final = "X-Auth-Token"  # noqa: S105 - a header's name, not a token
@@ -28,13 +28,13 @@ TOKEN_EXPIRED_CODES: Final = frozenset({"DBS.280056"})
 """Error codes that ask for a new token although the status is 403."""
 NOT_PERMITTED_CODES: Final = frozenset({"DBS.280015", "DBS.200010", "DBS.216003"})
 """Error codes that mean "not permitted", whatever the status."""
-PASSING_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""HTTP statuses that are worth asking again after."""
+TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""HTTP statuses after which a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskType:
-    """A documented kind of task: its name in the API, what it means, and its family."""
+    """A documented kind of task: its name in the API, its label, and its category."""
 
     name: str
     label: str
@@ -55,10 +55,10 @@ TASK_TYPES: Final = (
     TaskType("GaussDBV5ExpandClusterCN", "Add coordinator nodes", "scale"),
     TaskType("GaussDBV5ExpandClusterDN", "Add shards", "scale"),
 )
-"""The ten names the API can filter on. The task center shows others too: names are open text."""
+"""The ten names that the API can filter on; the task center lists other names too."""
 
 
 @lru_cache(maxsize=64)
 def is_final(status: str | None) -> bool:
-    """Tell whether a task in this status has ended for good; the views in SQL say the same."""
+    """Check whether a task in this status has ended; the SQL views use the same rule."""
     return status is not None and status.strip(" ").lower() in _FINAL_STATUSES

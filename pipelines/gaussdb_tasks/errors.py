@@ -1,37 +1,37 @@
-"""Everything that can go wrong, as one family, and the exit codes that are part of the contract."""
+"""All errors of the package, and the exit codes of its commands."""
 
 from collections.abc import Sequence
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command tells the scheduler that ran it."""
+    """The exit codes, which schedulers rely on."""
 
     DONE = 0
     FAILED = 1
-    """Nothing was published; running it again is safe and right."""
+    """Nothing was published; run it again."""
     USAGE = 2
-    """An option, a setting, a credential or a permission is wrong; running it again won't help."""
+    """An option, a setting, a credential or a permission is wrong; a retry does not help."""
     NEEDS_ATTENTION = 3
-    """Published, but somebody must look: rejected records, an incomplete window, a gap."""
+    """Published, but needs attention: rejected records, an incomplete window, a gap."""
     LOCKED = 4
     """Another load holds the lock."""
 
 
 class GaussdbTasksError(Exception):
-    """One clear sentence for the user: what is wrong and how to mend it."""
+    """An error with one line for the user: the problem, the cause and the fix."""
 
     exit_code = ExitCode.FAILED
 
 
 class ConfigurationError(GaussdbTasksError):
-    """An option, a setting or a credential cannot be right."""
+    """An option, a setting or a credential is wrong."""
 
     exit_code = ExitCode.USAGE
 
 
 class AccessError(GaussdbTasksError):
-    """The service refuses this user, this project or this request, and will again."""
+    """The service refuses this user, project or request; a retry does not help."""
 
     exit_code = ExitCode.USAGE
 
@@ -41,11 +41,11 @@ class RequestRefusedError(AccessError):
 
 
 class ServiceError(GaussdbTasksError):
-    """The service failed, and went on failing for as long as was reasonable to ask."""
+    """The service failed in every attempt."""
 
 
 class LockedError(GaussdbTasksError):
-    """Another load works in the data directory."""
+    """Another load uses the data directory."""
 
     exit_code = ExitCode.LOCKED
 
@@ -59,7 +59,7 @@ class CheckFailedError(GaussdbTasksError):
 
 
 def worst_of(errors: Sequence[GaussdbTasksError]) -> GaussdbTasksError:
-    """Make one error of several, a line each: only settings, and running again would not help."""
+    """Join errors into one, a line each; its type is ServiceError if a retry may help."""
     worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
     merged = type(worst)("\n".join(dict.fromkeys(str(error) for error in errors)))
     merged.__cause__ = worst

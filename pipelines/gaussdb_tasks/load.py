@@ -223,7 +223,7 @@ def _source(
         state = read_state(connection, key, request.settings.visible.start)
     except ConfigurationError as error:  # a wrong region stops this project only
         return ProjectSource.unreadable(key, error)
-    limiter = limiters.budget_of(access.identity.account, access.endpoint)
+    limiter = limiters.limiter_for(access.identity.account, access.endpoint)
     client = TaskCenterClient.for_project(access, limiter, request.retry_settings)
     return ProjectSource(
         key=key,

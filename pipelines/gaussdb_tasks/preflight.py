@@ -1,4 +1,4 @@
-"""Finding out what would keep a load from working, before the night does."""
+"""Check, before a load, whether the set-up lets a load succeed."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.times import MINUTE, SECOND, Micros, iso, now
 from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 
-_LAST_NIGHT: Final = """
+_LAST_LOAD: Final = """
     select
         strftime(max(observed_at), '%Y-%m-%dT%H:%M:%SZ'),
         count(*),
@@ -39,15 +39,15 @@ _LAST_NIGHT: Final = """
     where load_number = (select max(load_number) from task_center.load_runs)
     having count(*) > 0
 """
-_TOLERATED_SKEW: Final[Micros] = 5 * MINUTE
-_FEWEST_TO_PROBE: Final = 7
-_PROBED: Final = 5
-_CLONES_TO_FIT: Final = 3
-"""The clone, what the load adds to it, and dlt's files."""
+_MAX_CLOCK_DIFFERENCE: Final[Micros] = 5 * MINUTE
+_MIN_TASKS_TO_PROBE: Final = 7
+_PROBE_LIMIT: Final = 5
+_REQUIRED_DATABASE_SIZES: Final = 3
+"""Free space that a load may need: the clone, the rows it adds, and the files of dlt."""
 
 
 class CheckState(StrEnum):
-    """How a part of the set-up is."""
+    """The result of a check; the values are part of the output."""
 
     OK = "ok"
     WARNING = "warning"
@@ -55,8 +55,8 @@ class CheckState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
-    """One part of the set-up: how it is, and how to mend it where it is wrong."""
+class CheckResult:
+    """The result for one part of the set-up; the detail has the remedy if one is needed."""
 
     part: str
     state: CheckState
@@ -64,11 +64,11 @@ class Inspected:
     exit_code: ExitCode = ExitCode.DONE
 
 
-def inspect(
+def run_preflight(
     data_dir: DataDir, request: AccessRequest, environ: Mapping[str, str], settings: LoadSettings
-) -> Iterator[Inspected]:
-    """Look at the data directory, the sign-in, and a page of each project; change nothing."""
-    yield from _inspect_data_dir(data_dir)
+) -> Iterator[CheckResult]:
+    """Check the data directory, the sign-in and one page of each project; change nothing."""
+    yield from _check_data_dir(data_dir)
     try:
         signed_in = sign_in(request, environ)
     except GaussdbTasksError as error:
@@ -76,62 +76,62 @@ def inspect(
         return
     for failure in signed_in.failures:
         yield _wrong(f"sign-in of {failure.name}", failure.error)
-    found = f"credentials found; projects: {len(signed_in.accesses)}"
-    yield Inspected("sign-in", CheckState.OK, found)
+    detail = f"credentials found; projects: {len(signed_in.accesses)}"
+    yield CheckResult("sign-in", CheckState.OK, detail)
     for access in signed_in.accesses:
-        yield from _inspect_project(access, data_dir, settings)
+        yield from _check_project(access, data_dir, settings)
 
 
-def _inspect_data_dir(data_dir: DataDir) -> Iterator[Inspected]:
+def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     part = "data directory"
     existing = _nearest_existing(data_dir.path.absolute())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        detail = f"{existing} cannot be written; choose another --data-dir, or mend owner and mode"
-        yield Inspected(part, CheckState.WRONG, detail, ExitCode.USAGE)
+        detail = f"{existing} is not writable; choose another --data-dir, or fix owner and mode"
+        yield CheckResult(part, CheckState.WRONG, detail, ExitCode.USAGE)
         return
     network = network_file_system(existing)
     if network is None:
-        yield Inspected(part, CheckState.OK, f"{data_dir.path} can be written")
+        yield CheckResult(part, CheckState.OK, f"{data_dir.path} is writable")
     else:
         detail = f"{data_dir.path} is on a network file system ({network}), {NETWORK_REMEDY}"
-        yield Inspected(part, CheckState.WARNING, detail)
-    yield _inspect_file_system(existing)
-    yield from _inspect_database(data_dir)
-    yield _inspect_space(data_dir, existing)
+        yield CheckResult(part, CheckState.WARNING, detail)
+    yield _check_file_system(existing)
+    yield from _check_database(data_dir)
+    yield _check_space(data_dir, existing)
 
 
-def _inspect_database(data_dir: DataDir) -> Iterator[Inspected]:
+def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
     part = "database"
     if not data_dir.database.exists():
-        yield Inspected(part, CheckState.OK, f"{data_dir.database} will be made by the first load")
+        yield CheckResult(part, CheckState.OK, f"the first load will create {data_dir.database}")
         return
     try:
         with read_published(data_dir.database) as connection:
-            yield Inspected(part, CheckState.OK, f"{data_dir.database} opens")
-            yield _inspect_last_night(connection)
+            yield CheckResult(part, CheckState.OK, f"{data_dir.database} can be opened")
+            yield _check_last_load(connection)
         with data_dir.locked():
-            yield Inspected("lock", CheckState.OK, "no load is working")
+            yield CheckResult("lock", CheckState.OK, "no load is running")
     except LockedError:
-        yield Inspected("lock", CheckState.WARNING, "a load is working at this moment")
+        yield CheckResult("lock", CheckState.WARNING, "a load is running now")
     except GaussdbTasksError as error:
         yield _wrong(part, error)
 
 
-def _inspect_last_night(connection: duckdb.DuckDBPyConnection) -> Inspected:
+def _check_last_load(connection: duckdb.DuckDBPyConnection) -> CheckResult:
     part = "last night"
-    row = connection.execute(_LAST_NIGHT).fetchone() if has_tables(connection) else None
+    row = connection.execute(_LAST_LOAD).fetchone() if has_tables(connection) else None
     if row is None:
-        return Inspected(part, CheckState.OK, "there was none yet")
-    at, count, troubles = row
-    detail = f"the last load was at {at}, of {count} projects"
-    if troubles is None:
-        return Inspected(part, CheckState.OK, f"{detail}, all of them complete")
-    mend = "; the next load reads again what was not proved"
-    return Inspected(part, CheckState.WARNING, f"{detail}: {troubles}{mend}")
+        return CheckResult(part, CheckState.OK, "there was no load yet")
+    at, count, failures = row
+    detail = f"the last load was at {at}, projects: {count}"
+    if failures is None:
+        return CheckResult(part, CheckState.OK, f"{detail}, all complete")
+    remedy = "the next load reads the incomplete time again"
+    return CheckResult(part, CheckState.WARNING, f"{detail}: {failures}; {remedy}")
 
 
-def _inspect_file_system(folder: Path) -> Inspected:
-    """Try what a publication needs: a rename over a file that is open; and how it clones."""
+def _check_file_system(folder: Path) -> CheckResult:
+    """Try to rename over an open file, as a publication does, and to clone a file."""
     part = "file system"
     try:
         with TemporaryDirectory(dir=folder, prefix=".check-") as scratch:
@@ -144,29 +144,32 @@ def _inspect_file_system(folder: Path) -> Inspected:
             shares = files.shares_blocks(old, new)
     except OSError as error:
         detail = (
-            f"files cannot be made and renamed in {folder} ({error.strerror}); mend owner, mode"
+            f"files cannot be created and renamed in {folder} ({error.strerror}); "
+            "fix owner and mode"
         )
-        return Inspected(part, CheckState.WRONG, detail, ExitCode.USAGE)
+        return CheckResult(part, CheckState.WRONG, detail, ExitCode.USAGE)
     if not is_atomic:
-        detail = f"a file renamed in {folder} disturbs who has the old one open; use a local disk"
-        return Inspected(part, CheckState.WRONG, detail, ExitCode.USAGE)
-    how = "shares blocks (reflink): a clone costs nothing" if shares else "copies to clone"
-    return Inspected(part, CheckState.OK, f"renames as it should, and {how}")
+        detail = (
+            f"a rename in {folder} breaks programs that have the old file open; use a local disk"
+        )
+        return CheckResult(part, CheckState.WRONG, detail, ExitCode.USAGE)
+    clones = "a clone shares its blocks (reflink)" if shares else "a clone is a full copy"
+    return CheckResult(part, CheckState.OK, f"a rename is atomic; {clones}")
 
 
-def _inspect_space(data_dir: DataDir, existing: Path) -> Inspected:
+def _check_space(data_dir: DataDir, existing: Path) -> CheckResult:
     free = shutil.disk_usage(existing).free
     size = data_dir.database.stat().st_size if data_dir.database.exists() else 0
-    detail = f"{free / 2**30:,.1f} GiB free, the database takes {size / 2**30:,.1f} GiB"
-    if free < _CLONES_TO_FIT * size:
-        mend = f"; a load may need {_CLONES_TO_FIT} times the database: make room"
-        return Inspected("disk space", CheckState.WARNING, detail + mend)
-    return Inspected("disk space", CheckState.OK, detail)
+    detail = f"{free / 2**30:,.1f} GiB free, the database has {size / 2**30:,.1f} GiB"
+    if free < _REQUIRED_DATABASE_SIZES * size:
+        remedy = f"a load may need {_REQUIRED_DATABASE_SIZES} times the database; free some space"
+        return CheckResult("disk space", CheckState.WARNING, f"{detail}; {remedy}")
+    return CheckResult("disk space", CheckState.OK, detail)
 
 
-def _inspect_project(
+def _check_project(
     access: ProjectAccess, data_dir: DataDir, settings: LoadSettings
-) -> Iterator[Inspected]:
+) -> Iterator[CheckResult]:
     part = f"project {access.project_id}"
     client = TaskCenterClient.for_project(access, RateLimiter(), RetrySettings(attempts=2))
     window = settings.horizon_window
@@ -180,36 +183,36 @@ def _inspect_project(
         return
     count = "an unknown number of" if page.total_count is None else f"{page.total_count:,}"
     since = iso(window.start)
-    yield Inspected(part, CheckState.OK, f"{access.endpoint} lists {count} tasks since {since}")
-    yield _inspect_clock(client.server_date)
+    yield CheckResult(part, CheckState.OK, f"{access.endpoint} lists {count} tasks since {since}")
+    yield _check_clock(client.server_date)
     try:
         yield _probe(client, window.start, window.end, page)
     except GaussdbTasksError as error:
         yield _wrong(part, error)
 
 
-def _probe(client: TaskCenterClient, start: Micros, end: Micros, page: Page) -> Inspected:
-    """Find out what the API means where its documentation leaves it open, with two calls more."""
+def _probe(client: TaskCenterClient, start: Micros, end: Micros, page: Page) -> CheckResult:
+    """Find out with two more calls how the API behaves where its documentation is open."""
     part = "what the API means"
-    if len(page.records) < _FEWEST_TO_PROBE:
-        return Inspected(part, CheckState.OK, "too few tasks to tell; loads depend on none of it")
-    second = client.fetch_page(TaskQuery(start, end), offset=1, limit=_PROBED)
-    told = [
+    if len(page.records) < _MIN_TASKS_TO_PROBE:
+        return CheckResult(part, CheckState.OK, "too few tasks to find out; no load depends on it")
+    second = client.fetch_page(TaskQuery(start, end), offset=1, limit=_PROBE_LIMIT)
+    findings = [
         f"offset counts {_offset_unit(page, second)}",
-        f"total_count is {_kind_of_count(page)}",
-        f"the list is {_order(page)}",
-        f"a list of what is running, without times, is {_answer_without_times(client)}",
+        f"total_count is {_meaning_of_count(page)}",
+        f"the list is {_sort_order(page)}",
+        f"a list of running tasks without times is {_answer_without_times(client)}",
     ]
-    return Inspected(part, CheckState.OK, f"{'; '.join(told)}; loads depend on none of it")
+    return CheckResult(part, CheckState.OK, f"{'; '.join(findings)}; no load depends on it")
 
 
 def _answer_without_times(client: TaskCenterClient) -> str:
     try:
-        running = client.fetch_page(TaskQuery(status=STATUS_RUNNING), offset=0, limit=_PROBED)
+        running = client.fetch_page(TaskQuery(status=STATUS_RUNNING), offset=0, limit=_PROBE_LIMIT)
     except RequestRefusedError:
         return "refused"
     statuses = {_status(record) for record in running.records}
-    return "given" if statuses <= {STATUS_RUNNING} else "given, but not heeding the status"
+    return "accepted" if statuses <= {STATUS_RUNNING} else "accepted, but the status is ignored"
 
 
 def _status(record: Record) -> object:
@@ -217,46 +220,46 @@ def _status(record: Record) -> object:
 
 
 def _offset_unit(page: Page, second: Page) -> str:
-    first_known = [record.identity for record in page.records]
-    begins = second.records[0].identity if second.records else None
-    if begins == first_known[1]:
+    identities = [record.identity for record in page.records]
+    first = second.records[0].identity if second.records else None
+    if first == identities[1]:
         return "records from 0"
-    if begins == first_known[0]:
+    if first == identities[0]:
         return "records or pages from 1"
-    if len(first_known) > _PROBED and begins == first_known[_PROBED]:
+    if len(identities) > _PROBE_LIMIT and first == identities[_PROBE_LIMIT]:
         return "pages from 0"
-    return "what two calls do not tell"
+    return "something that two calls cannot show"
 
 
-def _kind_of_count(page: Page) -> str:
+def _meaning_of_count(page: Page) -> str:
     if page.total_count is None:
-        return "not given: a page that is short ends a list"
+        return "missing: a short page ends the list"
     if page.total_count == len(page.records) == PAGE_LIMIT:
         return "perhaps only the length of a page"
     return f"a number ({page.total_count:,})"
 
 
-def _order(page: Page) -> str:
-    instants = [at for at in map(created_at_of, page.records) if at is not None]
-    if instants == sorted(instants, reverse=True):
+def _sort_order(page: Page) -> str:
+    created = [at for at in map(created_at_of, page.records) if at is not None]
+    if created == sorted(created, reverse=True):
         return "newest first"
-    return "oldest first" if instants == sorted(instants) else "in no order of time"
+    return "oldest first" if created == sorted(created) else "not sorted by time"
 
 
-def _inspect_clock(server_date: Micros | None) -> Inspected:
+def _check_clock(server_date: Micros | None) -> CheckResult:
     part = "clock"
     if server_date is None:
-        return Inspected(part, CheckState.OK, "the service does not tell its time")
+        return CheckResult(part, CheckState.OK, "the service sends no Date header")
     seconds = (server_date - now()) / SECOND
     detail = f"the service's clock differs by {seconds:+.0f} s"
-    if abs(seconds) * SECOND > _TOLERATED_SKEW:
-        mend = "; set this machine's clock (NTP), or tasks are taken for covered that are not"
-        return Inspected(part, CheckState.WARNING, detail + mend)
-    return Inspected(part, CheckState.OK, detail)
+    if abs(seconds) * SECOND > _MAX_CLOCK_DIFFERENCE:
+        remedy = "set this machine's clock (NTP), or uncovered time may be counted as covered"
+        return CheckResult(part, CheckState.WARNING, f"{detail}; {remedy}")
+    return CheckResult(part, CheckState.OK, detail)
 
 
-def _wrong(part: str, error: GaussdbTasksError) -> Inspected:
-    return Inspected(part, CheckState.WRONG, str(error), error.exit_code)
+def _wrong(part: str, error: GaussdbTasksError) -> CheckResult:
+    return CheckResult(part, CheckState.WRONG, str(error), error.exit_code)
 
 
 def _nearest_existing(path: Path) -> Path:

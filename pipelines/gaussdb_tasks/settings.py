@@ -1,4 +1,4 @@
-"""What a user can set, as plain values: what to read, and how patiently."""
+"""Settings of a load as plain values: projects, retries, clock and time range."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,14 +14,14 @@ HORIZON: Final[Micros] = HORIZON_DAYS * DAY
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """Which projects to read, and with which sign-in; None and empty: as the environment says.
+    """The projects to read, and the sign-in; None and empty values come from the environment.
 
     Attributes:
         os_clouds: names of clouds in ``clouds.yaml``.
-        connections: how many calls to one project may be under way at once.
-        all_projects: every project that the user may enter, in place of ``project_ids``.
-        include: of these only those whose name or id matches one of the patterns.
-        exclude: of these none whose name or id matches one of the patterns.
+        connections: how many calls to one project may run at the same time.
+        all_projects: read every project that the user may enter, instead of ``project_ids``.
+        include: read only projects whose name or id matches one of the patterns.
+        exclude: read no project whose name or id matches one of the patterns.
     """
 
     os_clouds: tuple[str, ...] = ()
@@ -36,42 +36,42 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """How long to go on asking."""
+    """How often and how long to retry a call."""
 
     attempts: int = 6
-    """How often a call may fail."""
+    """Attempts of one call, throttled ones not counted."""
     throttled_attempts: int = 20
-    """How often a call may be sent away by a gateway that rations them, five minutes at a time."""
+    """Attempts of one call that the gateway answers with 429."""
     connect_seconds: float = 10.0
     read_seconds: float = 60.0
     first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 60.0
-    """The longest pause between two attempts, where the service names none."""
-    longest_rest_seconds: float = 900.0
-    """The longest ``Retry-After`` that is waited for."""
+    max_wait_seconds: float = 60.0
+    """The longest wait between two attempts without ``Retry-After``."""
+    max_retry_after_seconds: float = 900.0
+    """The longest ``Retry-After`` that a load waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """The clock of a load and what was asked of it."""
+    """The clock of a load, and what it reads."""
 
     now: Micros
     horizon: Micros = HORIZON
     overlap: Micros = 15 * MINUTE
     margin: Micros = 5 * MINUTE
-    """How far windows reach into the future, for clocks that differ."""
+    """How far windows reach into the future, since clocks differ."""
     full: bool = False
     time_range: TimeRange | None = None
-    """Read this stretch of time only."""
+    """Read this time range only."""
 
     @property
     def visible(self) -> TimeRange:
-        """The time whose tasks the task center still shows."""
+        """The time whose tasks the task center still lists."""
         return TimeRange(self.now - self.horizon, self.now)
 
     @property
     def surely_visible_from(self) -> Micros:
-        """Start of what is visible whether a month is 30 days or a calendar month.
+        """Start of the time that is visible if a month is 30 days and if it is a calendar month.
 
         "The last month" reaches back 28 days for most of March, and 30 or 31 otherwise.
         """
@@ -80,5 +80,5 @@ class LoadSettings:
 
     @property
     def horizon_window(self) -> TimeRange:
-        """The window that reads all of it."""
+        """The window that reads the whole horizon."""
         return TimeRange(self.now - self.horizon, self.now + self.margin)

@@ -1,8 +1,8 @@
 """The dlt source: the task center as resources for any pipeline and any destination.
 
-This package's nightly load runs these resources with what its database knows. In a pipeline of
-their own they remember in dlt's state what they must know of earlier loads; dlt keeps that state in
-the destination, together with the rows it belongs to.
+The command ``load`` of this package runs these resources with the project state from its database.
+In other pipelines they keep the project state in dlt's state. dlt stores that state in the
+destination, together with the rows that it belongs to.
 """
 
 import os
@@ -40,7 +40,7 @@ SOURCE_NAME: Final = "task_center"
 
 
 @dlt.source(name=SOURCE_NAME, max_table_nesting=0)
-def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
+def task_center(  # noqa: PLR0913 - dlt can inject each of these settings
     project_id: str | None = None,
     *,
     endpoint: str | None = None,
@@ -52,32 +52,32 @@ def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
 ) -> tuple[DltResource, ...]:
     """Read new and changed tasks of a project, incrementally from one run to the next.
 
-    Sign-in: ``token`` as it is, or a cloud of ``clouds.yaml`` by name, or else the ``OS_*``
-    variables. Every run appends to ``task_versions`` and merges into ``tasks``.
+    Sign-in: ``token``, or a cloud of ``clouds.yaml``, or else the ``OS_*`` variables. Every run
+    appends to ``task_versions`` and merges into ``tasks``.
 
     Args:
-        project_id: the project; None for the one of the sign-in.
-        endpoint: address of the service; None for the usual one of the region.
+        project_id: the project; None for the project of the sign-in.
+        endpoint: address of the service; None for the default of the region.
         region: region of the cloud, such as eu-de.
         token: a project-scoped IAM token.
-        os_cloud: a cloud of ``clouds.yaml``.
+        os_cloud: name of a cloud in ``clouds.yaml``.
         full: read the whole horizon again.
-        now: the load's clock, timezone-aware; None for the machine's.
+        now: the load's clock, timezone-aware; None for the machine's clock.
 
     Raises:
-        ConfigurationError: there are no credentials, or an address is none.
-        AccessError: the service refuses; inside dlt's own exception once the pipeline runs.
-        ServiceError: the service fails; likewise.
+        ConfigurationError: credentials are missing, or an address is wrong.
+        AccessError: the service refuses; inside dlt's own exception while the pipeline runs.
+        ServiceError: the service fails; inside dlt's own exception while the pipeline runs.
     """
 
     def read() -> Extraction:
         clock = times.now() if now is None else times.from_datetime(now)
         settings = LoadSettings(now=clock, full=full)
         accesses = _sign_in(project_id, endpoint, region, token, os_cloud)
-        remembered = dlt.current.source_state().setdefault("projects", {})
-        sources = [_remembering(access, settings, remembered) for access in accesses]
+        stored = dlt.current.source_state().setdefault("projects", {})
+        sources = [_source_from_stored(access, settings, stored) for access in accesses]
         run = Run(new_run_id(clock), next_load_number(sources), VERSION, settings)
-        return Extraction(run, sources, on_kept=partial(_remember, run, remembered))
+        return Extraction(run, sources, on_taken=partial(_store_state, run, stored))
 
     return resources(read, merge="delete-insert")
 
@@ -85,30 +85,30 @@ def task_center(  # noqa: PLR0913 - each is a setting dlt can inject
 def resources(
     read: Callable[[], Extraction], *, merge: TLoaderMergeStrategy
 ) -> tuple[DltResource, ...]:
-    """Make the resources of a load, all of them fed by one reading of the API.
+    """Make the resources of a load; all of them share one read of the API.
 
     Args:
-        read: starts a reading; called once a run, and again when the resources are run again.
-        merge: dlt's merge strategy for tables with one row a thing.
+        read: starts to read the API; called once per run of the resources.
+        merge: dlt's merge strategy for the tables of latest states.
     """
-    reading = _Reading(read)
+    shared = _SharedExtraction(read)
     merged = TMergeDispositionDict(disposition="merge", strategy=merge)
     return (
-        _resource(tables.TASK_VERSIONS, "append", reading, Extraction.task_versions),
-        _resource(tables.TASKS, merged, reading, Extraction.tasks),
-        _resource(tables.COVERAGE, "append", reading, Extraction.coverage),
-        _resource(tables.LOAD_RUNS, "append", reading, Extraction.load_runs),
-        _resource(tables.REJECTED_RECORDS, "append", reading, Extraction.rejected_records),
-        _resource(tables.VANISHED_TASKS, merged, reading, Extraction.vanished_tasks),
-        _resource(tables.TASK_TYPES, "replace", reading, Extraction.task_types),
+        _resource(tables.TASK_VERSIONS, "append", shared, Extraction.task_versions),
+        _resource(tables.TASKS, merged, shared, Extraction.tasks),
+        _resource(tables.COVERAGE, "append", shared, Extraction.coverage),
+        _resource(tables.LOAD_RUNS, "append", shared, Extraction.load_runs),
+        _resource(tables.REJECTED_RECORDS, "append", shared, Extraction.rejected_records),
+        _resource(tables.VANISHED_TASKS, merged, shared, Extraction.vanished_tasks),
+        _resource(tables.TASK_TYPES, "replace", shared, Extraction.task_types),
     )
 
 
-class _Reading:
-    """One reading of the API for all resources of a run.
+class _SharedExtraction:
+    """One extraction for all resources of a run.
 
-    dlt asks each resource for its rows once a run. So a resource that asks again begins a new run,
-    and a new run needs a new reading.
+    dlt asks each resource for its rows once per run. So a resource that asks again starts a new
+    run, which needs a new extraction.
     """
 
     def __init__(self, read: Callable[[], Extraction]) -> None:
@@ -127,11 +127,11 @@ class _Reading:
 def _resource(
     table: Table,
     write_disposition: TWriteDispositionConfig,
-    reading: _Reading,
+    shared: _SharedExtraction,
     rows: Callable[[Extraction], Iterator[pa.Table]],
 ) -> DltResource:
     def fill() -> Iterator[pa.Table]:
-        yield from rows(reading.for_table(table))
+        yield from rows(shared.for_table(table))
 
     resource: DltResource = dlt.resource(
         fill,
@@ -152,7 +152,7 @@ def _sign_in(
 ) -> tuple[ProjectAccess, ...]:
     if token is not None:
         if project_id is None or endpoint is None:
-            message = "a token needs project_id and endpoint"
+            message = "token is set, but project_id or endpoint is missing; set both"
             raise ConfigurationError(message)
         access = token_access(
             endpoint=endpoint, project_id=project_id, token=token, region=region, connections=8
@@ -167,25 +167,24 @@ def _sign_in(
     return sign_in(request, os.environ).accesses
 
 
-def _remembering(
-    access: ProjectAccess, settings: LoadSettings, remembered: Mapping[str, Any]
+def _source_from_stored(
+    access: ProjectAccess, settings: LoadSettings, stored: Mapping[str, Any]
 ) -> ProjectSource:
-    """Read a project with what dlt's state remembers of it."""
     key = ProjectKey(access.region, access.project_id)
-    since = settings.visible.start
-    budget = RateLimiter()
+    visible_from = settings.visible.start
+    rate_limiter = RateLimiter()
     return ProjectSource(
         key=key,
-        fetch_page=TaskCenterClient.for_project(access, budget, RetrySettings()).fetch_page,
-        calls_made=lambda: budget.calls_made,
-        state=source_state.from_json(remembered.get(source_state.state_key(key)), since),
+        fetch_page=TaskCenterClient.for_project(access, rate_limiter, RetrySettings()).fetch_page,
+        calls_made=lambda: rate_limiter.calls_made,
+        state=source_state.from_json(stored.get(source_state.state_key(key)), visible_from),
         find=lambda _job_id, _created_at: None,
     )
 
 
-def _remember(run: Run, remembered: MutableMapping[str, Any], extraction: Extraction) -> None:
-    """Keep what is known after a reading; dlt stores it together with the rows, or not at all."""
+def _store_state(run: Run, stored: MutableMapping[str, Any], extraction: Extraction) -> None:
+    """Put the project states into dlt's state; dlt stores it together with the rows, or not."""
     for project in extraction.projects:
-        remembered[source_state.state_key(project.key)] = source_state.to_json(
+        stored[source_state.state_key(project.key)] = source_state.to_json(
             project.state_after(), run.settings.visible.start
         )

@@ -1,4 +1,4 @@
-"""What a refusal means: who speaks, whether it passes, and what to do about it."""
+"""Error responses: their formats, whether they are transient, and the remedy."""
 
 import pytest
 
@@ -26,9 +26,9 @@ NOW = parse_instant("2026-03-18T02:00:00Z", option="NOW")
         (b"{}", "400"),
     ],
 )
-def test_every_party_is_understood(body: bytes, expected: str) -> None:
-    """Service, gateway, IAM and proxy each say it in their own way; all are shown with words."""
-    assert str(error_responses.read_complaint(400, body)) == expected
+def test_formats(body: bytes, expected: str) -> None:
+    """The formats of service, gateway, IAM and proxy are all shown with code and message."""
+    assert str(error_responses.parse_error_response(400, body)) == expected
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_every_party_is_understood(body: bytes, expected: str) -> None:
     ],
 )
 def test_retry_after(header: str | None, seconds: float | None) -> None:
-    """Seconds and dates are understood, in the past is now, nonsense is no wish."""
-    assert error_responses.read_rest(header, NOW) == seconds
+    """Seconds and dates are accepted; a past date is 0, an invalid value is None."""
+    assert error_responses.read_retry_after(header, NOW) == seconds
 
 
-def test_an_http_date_is_read() -> None:
-    """The Date header tells the server's clock."""
+def test_http_date() -> None:
+    """The Date header is read as a time in microseconds."""
     assert error_responses.read_http_date("Wed, 18 Mar 2026 02:00:01 GMT") == NOW + SECOND
 
 
@@ -66,13 +66,13 @@ def test_an_http_date_is_read() -> None:
         (418, None, ["418", "--endpoint"]),
     ],
 )
-def test_a_lasting_refusal_says_what_to_do(status: int, code: str | None, words: list[str]) -> None:
-    """One sentence with the service's code, the thing, and the mend."""
-    sentence = error_responses.explain(
+def test_permanent_refusals(status: int, code: str | None, words: list[str]) -> None:
+    """The message is one line with the code, the project and the remedy."""
+    message = error_responses.describe_refusal(
         error_responses.ErrorResponse(status, code, "as it is"),
         project_id="my-project",
         endpoint="https://x",
         call="/v3/my-project/tasks?limit=1000",
     )
-    assert all(word in sentence for word in words)
-    assert "\n" not in sentence
+    assert all(word in message for word in words)
+    assert "\n" not in message

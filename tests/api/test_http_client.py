@@ -1,4 +1,4 @@
-"""One call over real HTTP: what passes is asked again, what lasts is one clear sentence."""
+"""One call over real HTTP: transient errors are retried, permanent ones give one message."""
 
 import socketserver
 import threading
@@ -37,11 +37,11 @@ from gaussdb_tasks.settings import RetrySettings
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 
 MONTH = TaskQuery(NOW - 30 * DAY, NOW)
-PATIENCE = RetrySettings(attempts=4, throttled_attempts=4, first_wait_seconds=0.001)
+FEW_ATTEMPTS = RetrySettings(attempts=4, throttled_attempts=4, first_wait_seconds=0.001)
 
 
 def emulator_with(*faults: Script | DiesAfter | RateLimit, **options: Any) -> Emulator:
-    """Make an emulator of one task that meets some faults."""
+    """Make an emulator with one task and some faults."""
     world = FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: []})
     return Emulator(world, clock=SettableClock(NOW), faults=faults, **options)
 
@@ -52,22 +52,25 @@ def client_for(
     project_id: str = PROJECT,
     *,
     identity: Identity | None = None,
-    budget: RateLimiter | None = None,
-    retry_settings: RetrySettings = PATIENCE,
+    rate_limiter: RateLimiter | None = None,
+    retry_settings: RetrySettings = FEW_ATTEMPTS,
 ) -> Iterator[TaskCenterClient]:
-    """Make a client of a running emulator."""
+    """Make a client of a running emulator; by default its waits take no time."""
     with requests.Session() as http:
         http.trust_env = False
-        place = ApiTarget(emulator.endpoint, project_id)
-        identity = identity or TokenIdentity(emulator.token)
-        budget = budget or RateLimiter()
         yield TaskCenterClient(
-            HttpClient(http, identity, place, budget=budget, retry_settings=retry_settings)
+            HttpClient(
+                http,
+                identity or TokenIdentity(emulator.token),
+                ApiTarget(emulator.endpoint, project_id),
+                rate_limiter=rate_limiter or limiter_without_waits(SettableClock(NOW)),
+                retry_settings=retry_settings,
+            )
         )
 
 
-def budget_by(clock: SettableClock) -> RateLimiter:
-    """Make a budget whose waits pass at once, on the emulator's clock as well."""
+def limiter_without_waits(clock: SettableClock) -> RateLimiter:
+    """Make a limiter whose waits take no time; they advance the given clock."""
     now = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -79,20 +82,20 @@ def budget_by(clock: SettableClock) -> RateLimiter:
 
 @pytest.fixture(params=range(len(PASSING_FAULTS)))
 def fault(request: pytest.FixtureRequest) -> Fault:
-    """Each of the faults that pass."""
+    """Each of the transient faults."""
     return PASSING_FAULTS[request.param]
 
 
-def test_what_passes_is_asked_again(fault: Fault) -> None:
-    """Each passing error of the API costs a repeat, and the answer comes all the same."""
+def test_transient_errors(fault: Fault) -> None:
+    """Each transient error is retried until the call succeeds."""
     with emulator_with(Script({1: fault, 2: fault})) as emulator, client_for(emulator) as client:
         page = client.fetch_page(MONTH, offset=0)
         assert [task.identity for task in page.records] == [record(1)["job_id"]]
         assert len(emulator.calls) == 3
 
 
-def test_patience_ends(fault: Fault) -> None:
-    """An error that does not pass is given up after as many attempts as were allowed."""
+def test_attempts_are_limited(fault: Fault) -> None:
+    """A transient error that lasts is reported after the allowed attempts."""
     script = Script(dict.fromkeys(range(1, 50), fault))
     with emulator_with(script) as emulator, client_for(emulator) as client:
         with pytest.raises(ServiceError, match=rf"project {PROJECT}: .* failed 4 times"):
@@ -100,39 +103,42 @@ def test_patience_ends(fault: Fault) -> None:
         assert len(emulator.calls) == 4
 
 
-def test_a_rest_that_was_asked_for_is_taken_by_all() -> None:
-    """Retry-After goes before our own idea of waiting, and holds for every thread."""
-    naps: list[float] = []
+def test_retry_after() -> None:
+    """Retry-After replaces the own wait, and the rate limiter pauses all threads."""
+    waits: list[float] = []
     now = [0.0]
 
     def sleep(seconds: float) -> None:
-        naps.append(seconds)
+        waits.append(seconds)
         now[0] += seconds
 
-    budget = RateLimiter(monotonic=lambda: now[0], sleep=sleep)
+    rate_limiter = RateLimiter(monotonic=lambda: now[0], sleep=sleep)
     script = Script({1: too_many_requests(retry_after=37)})
-    with emulator_with(script) as emulator, client_for(emulator, budget=budget) as client:
+    with (
+        emulator_with(script) as emulator,
+        client_for(emulator, rate_limiter=rate_limiter) as client,
+    ):
         client.fetch_page(MONTH, offset=0)
-    assert max(naps) == pytest.approx(37, abs=1)
-    assert budget.calls_made == 2
+    assert max(waits) == pytest.approx(37, abs=1)
+    assert rate_limiter.calls_made == 2
 
 
-def test_a_rest_longer_than_patience_is_not_taken() -> None:
-    """Asked to wait for hours, a load gives up and says so instead of hanging."""
+def test_long_retry_after() -> None:
+    """A Retry-After of hours ends the call with an error instead of a wait."""
     script = Script({1: too_many_requests(retry_after=7200)})
     with emulator_with(script) as emulator, client_for(emulator) as client:
-        with pytest.raises(ServiceError, match="rest of 7200 seconds"):
+        with pytest.raises(ServiceError, match="asks to wait 7200 seconds"):
             client.fetch_page(MONTH, offset=0)
         assert len(emulator.calls) == 1
 
 
-def test_a_rationed_gateway_is_not_hammered() -> None:
-    """With 5 calls a minute allowed, 20 calls come through with few refusals."""
+def test_rate_limited_gateway() -> None:
+    """With 5 calls a minute allowed, 20 calls succeed with few refusals."""
     clock = SettableClock(NOW)
-    budget = budget_by(clock)
+    rate_limiter = limiter_without_waits(clock)
     emulator = emulator_with(RateLimit(5, 60 * SECOND))
     emulator.clock = clock
-    with emulator, client_for(emulator, budget=budget) as client:
+    with emulator, client_for(emulator, rate_limiter=rate_limiter) as client:
         for _ in range(20):
             client.fetch_page(MONTH, offset=0)
         assert emulator.calls.count(status=200) == 20
@@ -140,8 +146,8 @@ def test_a_rationed_gateway_is_not_hammered() -> None:
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(expired_token="service_403")])
-def test_a_dead_ready_token_is_one_sentence(behaviour: Behaviour) -> None:
-    """401 and 403 DBS.280056 without a way to get a new token: said at once, without the token."""
+def test_expired_ready_token(behaviour: Behaviour) -> None:
+    """401 and 403 DBS.280056 end the call if the token cannot be renewed; it is not shown."""
     with emulator_with(behaviour=behaviour) as emulator, client_for(emulator) as client:
         emulator.revoke_tokens()
         with pytest.raises(AccessError, match="token is invalid or has expired") as refusal:
@@ -151,24 +157,24 @@ def test_a_dead_ready_token_is_one_sentence(behaviour: Behaviour) -> None:
 
 
 class Renewable(TokenIdentity):
-    """An identity that gets a good token once it is asked for one."""
+    """An identity whose token becomes valid when it is renewed."""
 
-    def __init__(self, good: str) -> None:
+    def __init__(self, valid: str) -> None:
         super().__init__("stale")
-        self.good = good
+        self.valid = valid
         self.renewals = 0
 
     def renew(self, refused: AuthBase) -> bool:
-        """Put the good token in place of the refused one."""
+        """Replace the refused token by the valid one."""
         assert refused == TokenCredential("stale")
         self.renewals += 1
-        self._token = self.good
+        self._token = self.valid
         return True
 
 
 @pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(expired_token="service_403")])
-def test_a_refused_token_is_renewed_once_and_the_call_repeated(behaviour: Behaviour) -> None:
-    """One new token, one repeat."""
+def test_renewal(behaviour: Behaviour) -> None:
+    """A refused token is renewed once, and the call is repeated once."""
     with emulator_with(behaviour=behaviour) as emulator:
         identity = Renewable(emulator.token)
         with client_for(emulator, identity=identity) as client:
@@ -177,8 +183,8 @@ def test_a_refused_token_is_renewed_once_and_the_call_repeated(behaviour: Behavi
         assert len(emulator.calls) == 2
 
 
-def test_a_second_refusal_is_final() -> None:
-    """A new token that is refused as well ends it."""
+def test_second_refusal() -> None:
+    """If the new token is refused as well, the call fails."""
     with emulator_with() as emulator:
         identity = Renewable("no better")
         with client_for(emulator, identity=identity) as client, pytest.raises(AccessError):
@@ -186,8 +192,8 @@ def test_a_second_refusal_is_final() -> None:
         assert len(emulator.calls) == 2
 
 
-def test_a_project_without_permission_is_named() -> None:
-    """403 says which project, and which policy it takes."""
+def test_missing_permission() -> None:
+    """The message for 403 names the project and the policy to grant."""
     emulator = emulator_with(forbidden_projects=[OTHER_PROJECT])
     with emulator, client_for(emulator, OTHER_PROJECT) as client:
         with pytest.raises(AccessError, match=rf"{OTHER_PROJECT}.*GaussDB ReadOnlyAccess"):
@@ -195,18 +201,18 @@ def test_a_project_without_permission_is_named() -> None:
         assert len(emulator.calls) == 1
 
 
-def test_an_unknown_project_is_named() -> None:
-    """404 says which project at which endpoint."""
+def test_unknown_project() -> None:
+    """The message for 404 names the project and the endpoint."""
     with (
         emulator_with() as emulator,
         client_for(emulator, "f" * 32) as client,
-        pytest.raises(AccessError, match=r"f{32} is not known at http://127"),
+        pytest.raises(AccessError, match=r"f{32} was not found at http://127"),
     ):
         client.fetch_page(MONTH, offset=0)
 
 
-def test_a_bad_parameter_shows_the_request() -> None:
-    """400 shows what was asked and what the service says."""
+def test_invalid_parameter() -> None:
+    """The message for 400 shows the request and the answer."""
     with (
         emulator_with() as emulator,
         client_for(emulator) as client,
@@ -215,8 +221,8 @@ def test_a_bad_parameter_shows_the_request() -> None:
         client.fetch_page(MONTH, offset=0, limit=1000)
 
 
-def test_a_redirect_is_never_followed() -> None:
-    """The token does not travel to where a redirect points."""
+def test_redirect() -> None:
+    """A redirect is not followed, so its target gets no token."""
     with emulator_with() as elsewhere:
         script = Script({1: redirect(f"{elsewhere.endpoint}/v3/{PROJECT}/tasks")})
         with (
@@ -228,20 +234,20 @@ def test_a_redirect_is_never_followed() -> None:
         assert len(elsewhere.calls) == 0
 
 
-def test_a_secret_in_a_refusal_is_blotted_out() -> None:
-    """A service that repeats the token in its message does not get it into ours."""
+def test_secret_in_an_error_response() -> None:
+    """A token that the service repeats in its message is masked."""
     with emulator_with() as emulator:
-        message = f"what is {emulator.token} to me"
+        message = f"token {emulator.token} is unknown"
         emulator.faults = [Script({1: answers(service_error(409, "DBS.1", message))})]
         with client_for(emulator) as client, pytest.raises(AccessError) as refusal:
             client.fetch_page(MONTH, offset=0)
         assert emulator.token not in str(refusal.value)
-        assert "what is *** to me" in str(refusal.value)
+        assert "token *** is unknown" in str(refusal.value)
 
 
 @pytest.mark.parametrize("length", [64, 405, 3_000])
-def test_a_long_secret_is_blotted_out_before_the_message_is_cut(length: int) -> None:
-    """Of a token that is longer than what is shown not even the beginning is shown."""
+def test_long_secret_in_an_error_response(length: int) -> None:
+    """A token is masked before the message is cut: not even its beginning is shown."""
     token = "".join(f"{number:x}" for number in range(length))[:length]
     refusals = [
         service_error(409, "DBS.1", f"{'no ' * 20}{token} {token}"),
@@ -259,32 +265,35 @@ def test_a_long_secret_is_blotted_out_before_the_message_is_cut(length: int) -> 
 
 
 @pytest.mark.parametrize("token", ["", " \n", "two\nlines", "with space", "quoted\u201dtoken"])
-def test_what_can_be_no_token_is_refused_without_showing_it(token: str) -> None:
-    """A token that no header can carry is a setting to mend, and stays unsaid."""
+def test_invalid_token(token: str) -> None:
+    """A token that cannot be sent is a configuration error; the token is not shown."""
     with pytest.raises(ConfigurationError, match="OS_TOKEN") as refusal:
         TokenIdentity(token)
     assert not token.strip() or token not in str(refusal.value)
 
 
-def test_white_space_around_a_token_is_left_out() -> None:
-    """Secrets kept in files end in a line break."""
+def test_white_space_around_a_token() -> None:
+    """White space is stripped: secrets in files end in a line break."""
     assert TokenIdentity(" secret-token\r\n").credential() == TokenCredential("secret-token")
 
 
-def test_a_handshake_that_breaks_off_is_asked_again() -> None:
-    """A TLS connection that is closed while it is made says nothing against the certificate."""
+def test_failed_handshake() -> None:
+    """A TLS connection that is closed during the handshake is a transient error."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _HangUp) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             with requests.Session() as http:
-                place = ApiTarget(f"https://127.0.0.1:{server.server_address[1]}", PROJECT)
-                identity = TokenIdentity("a-token")
-                caller = HttpClient(
-                    http, identity, place, budget=RateLimiter(), retry_settings=PATIENCE
+                target = ApiTarget(f"https://127.0.0.1:{server.server_address[1]}", PROJECT)
+                http_client = HttpClient(
+                    http,
+                    TokenIdentity("a-token"),
+                    target,
+                    rate_limiter=RateLimiter(),
+                    retry_settings=FEW_ATTEMPTS,
                 )
                 with pytest.raises(ServiceError, match="failed 4 times"):
-                    TaskCenterClient(caller).fetch_page(MONTH, offset=0)
+                    TaskCenterClient(http_client).fetch_page(MONTH, offset=0)
         finally:
             server.shutdown()
             thread.join()
@@ -295,33 +304,40 @@ class _HangUp(socketserver.BaseRequestHandler):
         self.request.recv(16)
 
 
-def test_a_gateway_that_does_not_say_how_long_is_waited_for() -> None:
-    """200 calls in five minutes and a bare 429: 700 calls come through, they just take longer."""
+def test_rate_limit_without_retry_after() -> None:
+    """With 200 calls in five minutes and 429 without Retry-After, all 450 calls succeed."""
     clock = SettableClock(NOW)
-    budget = budget_by(clock)
+    rate_limiter = limiter_without_waits(clock)
     emulator = emulator_with(RateLimit(200, 300 * SECOND, says_when=False))
     emulator.clock = clock
-    with emulator, client_for(emulator, budget=budget, retry_settings=RetrySettings()) as client:
-        for _ in range(700):
+    with (
+        emulator,
+        client_for(emulator, rate_limiter=rate_limiter, retry_settings=RetrySettings()) as client,
+    ):
+        for _ in range(450):
             client.fetch_page(MONTH, offset=0)
-        assert emulator.calls.count(status=200) == 700
+        assert emulator.calls.count(status=200) == 450
 
 
-def test_a_service_that_is_not_there_is_one_sentence() -> None:
-    """A closed port is a failure of the service, with its address."""
+def test_closed_port() -> None:
+    """A closed port is a service error that names the endpoint."""
     with emulator_with() as emulator:
         endpoint = emulator.endpoint
     with requests.Session() as http:
         http.trust_env = False
-        place = ApiTarget(endpoint, PROJECT)
-        identity = TokenIdentity("t")
-        caller = HttpClient(http, identity, place, budget=RateLimiter(), retry_settings=PATIENCE)
+        http_client = HttpClient(
+            http,
+            TokenIdentity("t"),
+            ApiTarget(endpoint, PROJECT),
+            rate_limiter=RateLimiter(),
+            retry_settings=FEW_ATTEMPTS,
+        )
         with pytest.raises(ServiceError, match=endpoint):
-            TaskCenterClient(caller).fetch_page(MONTH, offset=0)
+            TaskCenterClient(http_client).fetch_page(MONTH, offset=0)
 
 
-def test_the_calls_are_as_documented() -> None:
-    """Times in milliseconds as text, the token and the language in the headers."""
+def test_parameters_and_headers() -> None:
+    """Times are sent in milliseconds as text; the language is in the headers."""
     with emulator_with() as emulator, client_for(emulator) as client:
         client.fetch_page(TaskQuery(NOW - DAY, NOW, "Running"), offset=3, limit=7)
         call = emulator.calls[0]
@@ -337,8 +353,8 @@ def test_the_calls_are_as_documented() -> None:
     assert call.headers["accept"] == "application/json"
 
 
-def test_the_servers_clock_is_noted() -> None:
-    """The Date of the answer is kept for comparison."""
+def test_server_date() -> None:
+    """The Date header of the latest answer is available."""
     with emulator_with() as emulator, client_for(emulator) as client:
         assert client.server_date is None
         client.fetch_page(MONTH, offset=0)

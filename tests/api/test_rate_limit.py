@@ -1,4 +1,4 @@
-"""The call budget: one pause for all, and room between calls after it."""
+"""The rate limiter: one pause for all threads, and spacing between calls after it."""
 
 import threading
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -9,87 +9,87 @@ from gaussdb_tasks.api.rate_limit import RateLimiter
 
 
 class FakeTime:
-    """A clock that moves only while somebody sleeps."""
+    """A clock that advances only during a sleep."""
 
     def __init__(self) -> None:
         self.now = 100.0
 
     def monotonic(self) -> float:
-        """Tell the time."""
+        """Return the seconds of the clock."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self.now += seconds
 
 
-def budget_with(time: FakeTime) -> RateLimiter:
-    """Make a budget that goes by a fake clock."""
+def limiter_with(time: FakeTime) -> RateLimiter:
+    """Make a limiter with a fake clock."""
     return RateLimiter(monotonic=time.monotonic, sleep=time.sleep)
 
 
-def call_times(budget: RateLimiter, time: FakeTime, count: int) -> list[float]:
-    """Make some calls; return when each was let through."""
+def call_times(limiter: RateLimiter, time: FakeTime, count: int) -> list[float]:
+    """Make some calls; return when each was admitted."""
     times = []
     for _ in range(count):
-        budget.acquire()
+        limiter.acquire()
         times.append(time.now)
     return times
 
 
-def test_an_easy_gateway_is_asked_without_delay() -> None:
-    """Nobody waits as long as nobody is refused."""
+def test_no_delay() -> None:
+    """Without a refusal no call waits."""
     time = FakeTime()
-    budget = budget_with(time)
-    assert call_times(budget, time, 50) == [100.0] * 50
-    assert (budget.calls_made, budget.seconds_waited) == (50, 0.0)
+    limiter = limiter_with(time)
+    assert call_times(limiter, time, 50) == [100.0] * 50
+    assert (limiter.calls_made, limiter.seconds_waited) == (50, 0.0)
 
 
-def test_a_pause_holds_for_everybody() -> None:
-    """No call is let through before the rest that was asked for is over."""
+def test_pause() -> None:
+    """No call is admitted before the end of a pause."""
     time = FakeTime()
-    budget = budget_with(time)
-    budget.pause(30)
-    assert min(call_times(budget, time, 3)) >= 130
-    assert budget.seconds_waited >= 30
+    limiter = limiter_with(time)
+    limiter.pause(30)
+    assert min(call_times(limiter, time, 3)) >= 130
+    assert limiter.seconds_waited >= 30
 
 
-def test_after_a_pause_calls_are_spaced_out_and_ease_again() -> None:
-    """The first calls after a refusal keep their distance; content answers close it."""
+def test_spacing_after_a_pause() -> None:
+    """Calls after a pause are spaced out; successes remove the spacing."""
     time = FakeTime()
-    budget = budget_with(time)
-    budget.pause(10)
-    first, second = call_times(budget, time, 2)
+    limiter = limiter_with(time)
+    limiter.pause(10)
+    first, second = call_times(limiter, time, 2)
     assert second - first > 0.2
     for _ in range(100):
-        budget.ease()
-    budget.acquire()
-    assert call_times(budget, time, 5) == [time.now] * 5
+        limiter.record_success()
+    limiter.acquire()
+    assert call_times(limiter, time, 5) == [time.now] * 5
 
 
-def test_refusals_of_one_burst_count_once() -> None:
-    """Eight calls refused together space out the next no more than one does."""
+def test_concurrent_refusals() -> None:
+    """Eight calls refused together widen the spacing as much as one."""
     alone, burst = FakeTime(), FakeTime()
-    budget_alone, budget_burst = budget_with(alone), budget_with(burst)
-    budget_alone.pause(10)
+    limiter_alone, limiter_burst = limiter_with(alone), limiter_with(burst)
+    limiter_alone.pause(10)
     for _ in range(8):
-        budget_burst.pause(10)
-    assert call_times(budget_burst, burst, 4) == call_times(budget_alone, alone, 4)
+        limiter_burst.pause(10)
+    assert call_times(limiter_burst, burst, 4) == call_times(limiter_alone, alone, 4)
 
 
-def test_a_cancelled_budget_wakes_who_waits() -> None:
-    """A load that is stopped does not wait for pauses: sleepers wake and calls are refused."""
-    budget = RateLimiter()
-    budget.pause(3600)
+def test_cancel() -> None:
+    """Cancelling wakes waiting threads and refuses further calls."""
+    limiter = RateLimiter()
+    limiter.pause(3600)
     begun = threading.Event()
 
     def wait() -> None:
         begun.set()
-        budget.acquire()
+        limiter.acquire()
 
     with ThreadPoolExecutor(1) as executor:
         waiting = executor.submit(wait)
         begun.wait()
-        budget.cancel()
+        limiter.cancel()
         with pytest.raises(CancelledError):
             waiting.result()

@@ -1,4 +1,4 @@
-"""A page of the API becomes records without losing a byte of any of them."""
+"""A page of the API becomes records, and each keeps its exact text."""
 
 import hashlib
 import json
@@ -15,22 +15,22 @@ from gaussdb_tasks.model.task import Rejection
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(elements=st.lists(json_values, max_size=6), indent=st.sampled_from([None, 0, 2]))
-def test_raw_is_what_was_sent(elements: list[Any], indent: int | None) -> None:
-    """Each record's raw text is the sender's own, whatever JSON it is."""
+@given(elements=st.lists(json_values, max_size=4), indent=st.sampled_from([None, 0, 2]))
+def test_raw_text(elements: list[Any], indent: int | None) -> None:
+    """The raw text of each record is what was sent, for any JSON value."""
     sent = [json.dumps(element, indent=indent) for element in elements]
     page = parse_page(f'{{"tasks": [ {" , ".join(sent)} ]}}'.encode())
     assert [record.raw for record in page.records] == sent
 
 
 @given(text=st.text(alphabet=st.characters(), max_size=30))
-def test_any_text_can_be_stored(text: str) -> None:
-    """Whatever text a field holds, surrogates among it, the decoded field is valid UTF-8."""
+def test_any_text(text: str) -> None:
+    """Any text, lone surrogates included, is decoded to valid UTF-8."""
     body = json.dumps({"tasks": [{"job_id": "a", "name": text}]}).encode()
     (record,) = parse_page(body).records
     stored = record.fields["name"]
@@ -51,14 +51,14 @@ plain_values = st.recursive(
 
 
 @given(value=plain_values)
-def test_content_hash_can_be_computed_without_this_program(value: Any) -> None:
-    """The hash is SHA-256 of JSON as Python's own library writes it, keys sorted, no spaces."""
+def test_content_hash(value: Any) -> None:
+    """The hash is the SHA-256 of the JSON of Python's library with sorted keys and no spaces."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert content_hash(value) == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_content_hash_ignores_the_order_of_keys() -> None:
-    """The same content in another order of keys is the same state."""
+def test_order_of_keys() -> None:
+    """The order of keys does not change the content hash."""
     assert content_hash({"a": 1, "b": [2]}) == content_hash({"b": [2], "a": 1})
 
 
@@ -80,12 +80,12 @@ def test_content_hash_ignores_the_order_of_keys() -> None:
     ],
 )
 def test_total_count(count: str, expected: int | None) -> None:
-    """A number, also one written as text, is a count; anything else is none."""
+    """A whole number, also one written as text, is a count; anything else is None."""
     assert parse_page(f'{{"tasks":[],"total_count":{count}}}'.encode()).total_count == expected
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "invalid",
     [
         r'{"job_id":"a","name":"\ud800"}',
         '{"job_id":"a","name":"\x01"}',
@@ -94,12 +94,12 @@ def test_total_count(count: str, expected: int | None) -> None:
         '{"job_id":"a","process":' + "9" * 5_000 + "}",
     ],
 )
-def test_one_odd_record_does_not_cost_the_others(odd: str) -> None:
-    """What a strict parser refuses in one record leaves its neighbours on the page readable."""
-    body = f'{{"total_count":3,"tasks":[{{"job_id":"x"}},{odd},{{"job_id":"y"}}]}}'.encode()
+def test_invalid_record(invalid: str) -> None:
+    """A record that a strict parser rejects does not affect the other records of the page."""
+    body = f'{{"total_count":3,"tasks":[{{"job_id":"x"}},{invalid},{{"job_id":"y"}}]}}'.encode()
     page = parse_page(body)
     assert [record.identity for record in page.records] == ["x", "a", "y"]
-    assert page.records[1].raw == odd
+    assert page.records[1].raw == invalid
     assert page.total_count == 3
 
 
@@ -119,41 +119,43 @@ def test_one_odd_record_does_not_cost_the_others(odd: str) -> None:
         b'{"tasks":[{"x":[' + b"0," * 2_000_001 + b"0]}]}",
     ],
 )
-def test_what_is_no_list_is_refused(body: bytes) -> None:
-    """A body that is not the documented JSON is broken, not empty."""
+def test_broken_bodies(body: bytes) -> None:
+    """A body that is not the documented JSON is an error, not an empty page."""
     with pytest.raises(BrokenBodyError):
         parse_page(body)
 
 
 @pytest.mark.parametrize("depth", [50, 500, 990, 1_500, 100_000])
-def test_a_record_that_is_nested_too_deeply_is_kept_as_text(depth: int) -> None:
-    """However deep it is, its neighbours are read, and it is a task or rejected, word for word."""
-    odd = '{"job_id":"a","created_at":"2022-08-05T08:15:07Z","x":' + "[" * depth + "]" * depth + "}"
-    body = f'{{"total_count":3,"tasks":[{{"job_id":"x"}},{odd},{{"job_id":"y]["}}]}}'.encode()
+def test_deep_nesting(depth: int) -> None:
+    """A deeply nested record keeps its exact text and does not affect the other records."""
+    nested = (
+        '{"job_id":"a","created_at":"2022-08-05T08:15:07Z","x":' + "[" * depth + "]" * depth + "}"
+    )
+    body = f'{{"total_count":3,"tasks":[{{"job_id":"x"}},{nested},{{"job_id":"y]["}}]}}'.encode()
     page = parse_page(body)
     first, deep, last = page.records
     assert (first.identity, last.identity, page.total_count) == ("x", "y][", 3)
-    assert deep.raw == odd
+    assert deep.raw == nested
     outcome = normalise(deep)
-    assert outcome.raw == odd
+    assert outcome.raw == nested
     if isinstance(outcome, Rejection):
         assert outcome.reason == "the record is nested too deeply"
         assert depth > 50
 
 
-def test_null_is_an_empty_list() -> None:
-    """A service may write null where there is nothing to list."""
+def test_null_list() -> None:
+    """A list that is null is an empty page."""
     assert parse_page(b'{"tasks":null,"total_count":0}').records == ()
 
 
 @pytest.mark.parametrize(
     "fields", [{"job_id": ""}, {"job_id": " "}, {"job_id": True}, {}, [], None]
 )
-def test_a_record_without_a_job_id_is_told_by_its_content(fields: Any) -> None:
-    """Without a usable job_id two records are the same if their content is."""
+def test_missing_job_id(fields: Any) -> None:
+    """The identity of a record without a usable job_id is its content hash."""
     assert identity_of(fields) == content_hash(fields)
 
 
-def test_a_number_is_a_job_id_too() -> None:
-    """An id that arrives as a number identifies as well as its text."""
+def test_numeric_job_id() -> None:
+    """A job_id that is a number has the same identity as its text."""
     assert identity_of({"job_id": 7}) == identity_of({"job_id": "7"}) == "7"

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks check``: what would keep a load from working, and how to mend it."""
+"""``gaussdb-tasks check``: what would prevent a load, and the remedy."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.support.emulator_client import OTHER_PROJECT, PROJECT, record
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """A task center at the machine's own clock, with two projects."""
+    """A task center with two projects and the clock of the machine."""
     with Emulator(
         FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: []}), clock=RealClock()
     ) as served:
@@ -29,8 +29,8 @@ def states(run: Run) -> dict[str, str]:
     return {each["part"]: each["state"] for each in json.loads(run.stdout)}
 
 
-def test_all_is_well(command: Command, emulator: Emulator) -> None:
-    """A set-up that works is ok in every part, and stays untouched."""
+def test_working_setup(command: Command, emulator: Emulator) -> None:
+    """A set-up that works is ok in every part, and nothing is changed."""
     run = command("check", "--format", "json", env=token_env(emulator))
     assert run.exit_code == 0
     assert set(states(run).values()) == {"ok"}
@@ -41,15 +41,15 @@ def test_all_is_well(command: Command, emulator: Emulator) -> None:
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_a_table_for_people(command: Command, emulator: Emulator) -> None:
-    """By default the findings are a table."""
+def test_table(command: Command, emulator: Emulator) -> None:
+    """By default the output is a table."""
     run = command("check", env=token_env(emulator))
     assert "lists 0 tasks since" in run.stdout
     assert run.stdout.startswith("part")
 
 
-def test_each_project_is_looked_at(command: Command, emulator: Emulator) -> None:
-    """One project without permission does not hide the other."""
+def test_project_without_permission(command: Command, emulator: Emulator) -> None:
+    """Every project is checked, also beside one without permission."""
     emulator.forbidden_projects = [OTHER_PROJECT]
     with Emulator(emulator.world, forbidden_projects=[OTHER_PROJECT]) as served:
         run = command("check", "--format", "json", env=token_env(served))
@@ -59,8 +59,8 @@ def test_each_project_is_looked_at(command: Command, emulator: Emulator) -> None
     assert "GaussDB ReadOnlyAccess" in run.stdout
 
 
-def test_a_clock_that_is_off_is_a_warning(command: Command, emulator: Emulator) -> None:
-    """The service's Date an hour ahead: a warning with the mend, not a failure."""
+def test_clock_difference(command: Command, emulator: Emulator) -> None:
+    """A clock difference of an hour is a warning with its remedy, not a failure."""
     with Emulator(emulator.world, date_skew=HOUR) as served:
         run = command("check", "--format", "json", env=token_env(served, PROJECT))
     assert run.exit_code == 0
@@ -69,23 +69,23 @@ def test_a_clock_that_is_off_is_a_warning(command: Command, emulator: Emulator) 
 
 
 def test_no_credentials(command: Command) -> None:
-    """The data directory is still looked at."""
+    """Without credentials the data directory is still checked."""
     run = command("check", "--format", "json")
     assert run.exit_code == 2
     assert states(run)["sign-in"] == "wrong"
     assert states(run)["data directory"] == "ok"
 
 
-def test_a_service_that_does_not_answer(command: Command, emulator: Emulator) -> None:
-    """That is not the user's fault: exit 1."""
+def test_unreachable_service(command: Command, emulator: Emulator) -> None:
+    """A service that does not answer gives exit code 1."""
     env = {**token_env(emulator, PROJECT), "GAUSSDB_TASKS_ENDPOINT": "http://127.0.0.1:9"}
     run = command("check", "--format", "json", env=env)
     assert run.exit_code == 1
     assert states(run)[f"project {PROJECT}"] == "wrong"
 
 
-def test_a_load_at_work_is_a_warning(command: Command, emulator: Emulator, tmp_path: Path) -> None:
-    """A held lock is said; it is no failure."""
+def test_running_load(command: Command, emulator: Emulator, tmp_path: Path) -> None:
+    """A lock that is held is a warning, not a failure."""
     env = token_env(emulator, PROJECT)
     command("load", env=env)
     with DataDir(tmp_path / "data").locked():
@@ -94,8 +94,8 @@ def test_a_load_at_work_is_a_warning(command: Command, emulator: Emulator, tmp_p
     assert states(run)["lock"] == "warning"
 
 
-def test_a_bad_data_directory(command: Command, emulator: Emulator) -> None:
-    """A path below a file is wrong, with the mend."""
+def test_invalid_data_directory(command: Command, emulator: Emulator) -> None:
+    """A path below a file is wrong; the message names the option."""
     Path("file").touch()
     run = command("check", "--data-dir", "file/data", "--format", "json", env=token_env(emulator))
     assert run.exit_code == 2
@@ -103,29 +103,29 @@ def test_a_bad_data_directory(command: Command, emulator: Emulator) -> None:
     assert "--data-dir" in run.stdout
 
 
-def test_it_tells_what_the_api_means(command: Command) -> None:
-    """Two calls more: offset, count, order, what is running."""
+def test_probe(command: Command) -> None:
+    """Two more calls find out the meaning of offset and count, the order, and a status query."""
     now = times.now()
     listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
     units: dict[OffsetUnit, str] = {"records": "records from 0", "pages": "pages from 0"}
-    for unit, told in units.items():
+    for unit, meaning in units.items():
         behaviour = Behaviour(offset_unit=unit)
         world = FixedWorld({PROJECT: listed})
         with Emulator(world, clock=RealClock(), behaviour=behaviour) as served:
             run = command("check", "--format", "json", env=token_env(served))
             assert len(served.calls) == 3
-        (meaning,) = (
+        (detail,) = (
             each["detail"]
             for each in json.loads(run.stdout)
             if each["part"] == "what the API means"
         )
-        assert f"offset counts {told}" in meaning
-        assert "newest first" in meaning
-        assert "a list of what is running, without times, is given" in meaning
+        assert f"offset counts {meaning}" in detail
+        assert "newest first" in detail
+        assert "a list of running tasks without times is accepted" in detail
 
 
-def test_a_service_that_wants_times_always_is_no_finding(command: Command) -> None:
-    """A load does without the list that is refused; so nothing is wrong, and it is told."""
+def test_list_without_times_is_refused(command: Command) -> None:
+    """A refused list without times is reported as ok: no load needs it."""
     now = times.now()
     listed = [record(n, now - n * HOUR, now - n * HOUR + MINUTE) for n in range(1, 9)]
     behaviour = Behaviour(required_bounds="always")
@@ -133,11 +133,11 @@ def test_a_service_that_wants_times_always_is_no_finding(command: Command) -> No
         run = command("check", "--format", "json", env=token_env(served))
     assert run.exit_code == 0
     assert states(run)["what the API means"] == "ok"
-    assert "without times, is refused" in run.stdout
+    assert "without times is refused" in run.stdout
 
 
-def test_last_night_is_looked_at(command: Command, emulator: Emulator) -> None:
-    """A project that failed is named, with what it said."""
+def test_last_load(command: Command, emulator: Emulator) -> None:
+    """A project that failed in the last load is named."""
     env = token_env(emulator)
     assert command("load", env=env).exit_code == 0
     assert states(command("check", "--format", "json", env=env))["last night"] == "ok"
@@ -148,8 +148,8 @@ def test_last_night_is_looked_at(command: Command, emulator: Emulator) -> None:
     assert f"{OTHER_PROJECT} failed" in run.stdout
 
 
-def test_the_file_system_is_tried(command: Command, emulator: Emulator) -> None:
-    """Renaming over an open file, and nothing is left behind."""
+def test_file_system(command: Command, emulator: Emulator) -> None:
+    """The check renames a file over an open one, and removes both."""
     run = command("check", "--format", "json", env=token_env(emulator))
     assert states(run)["file system"] == "ok"
     assert states(run)["configuration"] == "ok"

@@ -1,4 +1,4 @@
-"""The README's example of a pipeline of one's own; a test runs it."""
+"""The example in pipelines/README.md of a pipeline with the source; a test runs it."""
 
 import dlt
 

@@ -1,4 +1,4 @@
-"""What schedulers are given: each checked by who knows its kind, and nothing secret in any."""
+"""The files for schedulers: each is checked by a tool of its kind, and has no secrets."""
 
 import ast
 import configparser
@@ -22,7 +22,7 @@ OPTIONS = ("--os-cloud", "otc-prod", "--os-cloud", ODD, "--horizon-days", "20", 
 
 
 def written(command: Command, kind: str, *options: str) -> dict[str, str]:
-    """Have the files of a kind written; by name."""
+    """Write the files of a scheduler; return them by name."""
     folder = Path("scheduled")
     folder.mkdir()
     run = command("schedule", kind, "--output", folder, *options)
@@ -32,8 +32,8 @@ def written(command: Command, kind: str, *options: str) -> dict[str, str]:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 @pytest.mark.parametrize("data_dir", ["/srv/gaussdb-tasks", "/home/ada/with space"])
-def test_systemd_takes_its_units(command: Command, data_dir: str) -> None:
-    """systemd's own check has nothing to say, and the timer makes up for missed nights."""
+def test_systemd_units(command: Command, data_dir: str) -> None:
+    """systemd accepts the units without a warning, and the timer catches up missed runs."""
     files = written(
         command,
         "systemd",
@@ -62,8 +62,8 @@ def test_systemd_takes_its_units(command: Command, data_dir: str) -> None:
     assert "ProtectSystem=strict" in service
 
 
-def test_a_crontab_line_runs_what_was_meant(command: Command) -> None:
-    """Five fields, the user, and words that the shell takes apart as they were."""
+def test_crontab(command: Command) -> None:
+    """The line has five fields, the user, and a command that the shell splits correctly."""
     (content,) = written(
         command, "cron", "--program", "/opt/g/bin/gaussdb-tasks", "--at", "01:30", *OPTIONS
     ).values()
@@ -78,8 +78,8 @@ def test_a_crontab_line_runs_what_was_meant(command: Command) -> None:
     assert Path(words[words.index("--data-dir") + 1]).is_absolute()
 
 
-def test_a_cronjob_is_valid(command: Command) -> None:
-    """By the published schema, strictly; never two at once, and a read-only root."""
+def test_cronjob(command: Command) -> None:
+    """The CronJob is valid by the strict schema, runs once at a time, with a read-only root."""
     (content,) = written(command, "kubernetes", *OPTIONS).values()
     validate = importlib.import_module("kubernetes_validate").validate
     claim, job = yaml.safe_load_all(content)
@@ -94,8 +94,8 @@ def test_a_cronjob_is_valid(command: Command) -> None:
     assert pod["volumes"][1]["secret"]["defaultMode"] == 0o440
 
 
-def test_a_workflow_is_valid(command: Command) -> None:
-    """By GitHub's schema; secrets are named, never written."""
+def test_workflow(command: Command) -> None:
+    """The workflow is valid by GitHub's schema, and the options are kept."""
     (content,) = written(command, "github-actions", *OPTIONS).values()
     ran = subprocess.run(
         [
@@ -111,8 +111,8 @@ def test_a_workflow_is_valid(command: Command) -> None:
     assert ODD in shlex.split(steps[-1]["run"])
 
 
-def test_a_dag_is_python(command: Command) -> None:
-    """It parses, and its command is what was meant."""
+def test_dag(command: Command) -> None:
+    """The DAG is valid Python, and the options are kept."""
     (content,) = written(command, "airflow", *OPTIONS).values()
     tree = ast.parse(content)
     (assigned,) = (node for node in tree.body if isinstance(node, ast.Assign))
@@ -121,16 +121,16 @@ def test_a_dag_is_python(command: Command) -> None:
     assert "{% raw %}" in content
 
 
-def test_words_mean_themselves() -> None:
-    """What each kind would put something in place of is quoted."""
+def test_quoting() -> None:
+    """Characters that a scheduler would expand are quoted."""
     assert systemd_word("100%$x y") == '"100%%$$x y"'
     assert cron_word("100%") == "100\\%"
     assert kubernetes_word("$(HOME)") == '"$$(HOME)"'
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
-def test_nothing_secret_gets_in(command: Command, kind: str) -> None:
-    """Neither the password of the environment nor the address of the dead-man switch."""
+def test_no_secrets(command: Command, kind: str) -> None:
+    """The files contain neither passwords nor the URL of the dead man's switch."""
     env = {"OS_PASSWORD": "open sesame", "OS_SECRET_KEY": "sk-of-the-test"}
     run = command("schedule", kind, "--os-cloud", "otc", env=env)
     assert run.exit_code == 0, run.stderr
@@ -143,7 +143,7 @@ def test_nothing_secret_gets_in(command: Command, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--horizont-days", "3"), "--horizon-days"),
         (("--full",), "--full is not for every night"),
@@ -151,23 +151,23 @@ def test_nothing_secret_gets_in(command: Command, kind: str) -> None:
         (("--horizon-days", "0"), "--horizon-days"),
     ],
 )
-def test_mistakes_are_said(command: Command, options: tuple[str, ...], said: str) -> None:
-    """Options are checked as load checks them, tonight and not at two in the morning."""
+def test_invalid_options(command: Command, options: tuple[str, ...], message: str) -> None:
+    """Options are checked when the schedule is written, as load checks them."""
     run = command("schedule", "cron", *options)
     assert run.exit_code == 2
-    assert said in run.stderr
+    assert message in run.stderr
 
 
-def test_the_configuration_file_is_named(command: Command) -> None:
-    """What it says stays in it."""
+def test_configuration_file(command: Command) -> None:
+    """The schedule names the configuration file and does not copy its values."""
     Path("gaussdb_tasks.toml").write_text('os-cloud = ["otc-prod"]\n')
     run = command("schedule", "cron")
     assert f"--config {Path('gaussdb_tasks.toml').absolute()}" in run.stdout
     assert "otc-prod" not in run.stdout
 
 
-def test_the_containerfile_is_sound() -> None:
-    """hadolint finds nothing; it runs as nobody special, and its base is pinned."""
+def test_containerfile() -> None:
+    """hadolint reports nothing; the user is not root, and the base image is pinned."""
     deployment = ROOT / "pipelines/gaussdb_tasks/deployment"
     file = deployment / "Containerfile"
     hadolint = Path(sys.executable).with_name("hadolint")

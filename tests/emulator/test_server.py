@@ -71,7 +71,7 @@ def test_head_and_body_are_sent_in_one_piece(client: Client) -> None:
     url = urlsplit(client.emulator.endpoint)
     assert url.hostname
     assert url.port
-    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+    with socket.create_connection((url.hostname, url.port), timeout=120) as connection:
         connection.sendall(
             f"GET /v3/{PROJECT}/tasks HTTP/1.1\r\nHost: x\r\n"
             f"X-Auth-Token: {client.emulator.token}\r\n\r\n".encode()
@@ -84,7 +84,7 @@ def test_head_and_body_are_sent_in_one_piece(client: Client) -> None:
 def test_a_connection_serves_many_calls(client: Client) -> None:
     """It is kept alive from page to page."""
     url = urlsplit(client.emulator.endpoint)
-    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    connection = http.client.HTTPConnection(url.netloc, timeout=120)
     headers = {"X-Auth-Token": client.emulator.token}
     ports = set()
     for _ in range(3):
@@ -269,7 +269,7 @@ def test_exit_closes_open_connections() -> None:
             url = f"{emulator.endpoint}/v3"
             assert session.get(url).status_code == 200
         with pytest.raises(requests.ConnectionError):
-            session.get(url, timeout=10)
+            session.get(url, timeout=120)
 
 
 def test_it_serves_https_with_a_certificate(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which sightings are new states, and which version."""
+"""Change detection: which observed states are new, and which version."""
 
 import json
 from dataclasses import dataclass, field
@@ -27,31 +27,30 @@ def task(job_id: str = "a", status: str = "Running", created: str = "2026-03-17T
 
 
 def known(state: Task, version: int = 1, **changes: Any) -> KnownTask:
-    """Make what is known of a task that was last seen in a state."""
+    """Make the known state of a task as last seen."""
     before = KnownTask(
         state.created_at, version, state.version_hash, state.is_final, NOW - DAY, NOW - DAY
     )
     return before._replace(**changes)
 
 
-def history(**tasks: KnownTask) -> ChangeDetector:
-    """Begin a load that knows some tasks."""
+def detector(**tasks: KnownTask) -> ChangeDetector:
+    """Begin a load with some known tasks."""
     return ChangeDetector(
         ProjectState(NOW - 31 * DAY, tasks), NOW, lambda _job_id, _created_at: None
     )
 
 
 def test_an_unknown_task_is_version_one() -> None:
-    """What was never seen begins at 1."""
-    version = history().see(task())
+    version = detector().observe(task())
     assert version is not None
     assert (version.version, version.change, version.first_seen_at) == (1, TaskChange.NEW, NOW)
 
 
 def test_a_new_state_is_the_next_version() -> None:
-    """What differs from the last known state is one version more, and keeps its first sight."""
-    seen = history(a=known(task(status="Running"), version=4))
-    version = seen.see(task(status="Failed"))
+    """A state that differs from the last known one is the next version; first_seen_at stays."""
+    seen = detector(a=known(task(status="Running"), version=4))
+    version = seen.observe(task(status="Failed"))
     assert version is not None
     assert (version.version, version.change) == (5, TaskChange.CHANGED)
     assert (version.first_seen_at, version.last_changed_at) == (NOW - DAY, NOW)
@@ -59,10 +58,10 @@ def test_a_new_state_is_the_next_version() -> None:
 
 
 def test_each_state_counts_once_in_a_load() -> None:
-    """A list that shows a task twice, in two states, is no flicker each time it is read again."""
-    seen = history()
+    """A list may show a task twice, in two states; reading it again adds no versions."""
+    seen = detector()
     states = ["Running", "Failed", "Running", "Failed", "Completed"]
-    versions = [seen.see(task(status=status)) for status in states]
+    versions = [seen.observe(task(status=status)) for status in states]
     assert [(v.version, v.task.status) for v in versions if v] == [
         (1, "Running"),
         (2, "Failed"),
@@ -73,61 +72,60 @@ def test_each_state_counts_once_in_a_load() -> None:
 
 
 def test_a_finished_task_in_the_known_state_adds_nothing() -> None:
-    """The same state again is nothing new."""
     finished = task(status="Completed")
-    assert history(a=known(finished)).see(finished) is None
+    assert detector(a=known(finished)).observe(finished) is None
 
 
 def test_a_task_in_flight_is_confirmed_once() -> None:
-    """That it is still running is worth knowing, once a load."""
-    seen = history(a=known(task()))
-    first = seen.see(task())
+    """A task that is still running is recorded once per load."""
+    seen = detector(a=known(task()))
+    first = seen.observe(task())
     assert first is not None
     assert (first.version, first.change, first.last_changed_at) == (
         1,
         TaskChange.CONFIRMED,
         NOW - DAY,
     )
-    assert seen.see(task()) is None
+    assert seen.observe(task()) is None
 
 
-def test_what_identifies_a_task_does_not_change() -> None:
+def test_the_identity_of_a_task_does_not_change() -> None:
     """A created_at that the API corrects is a new state of the same task, not another task."""
-    seen = history(a=known(task()))
-    version = seen.see(task(created="2026-03-17T00:00:01Z"))
+    seen = detector(a=known(task()))
+    version = seen.observe(task(created="2026-03-17T00:00:01Z"))
     assert version is not None
     assert version.version == 2
     assert version.task.created_at == task().created_at
     assert "00:00:01" in version.task.raw
 
 
-def test_a_task_older_than_what_is_recalled_is_looked_up() -> None:
-    """A task from before the horizon that is listed all the same is not taken for new."""
+def test_a_task_older_than_the_project_state_is_looked_up() -> None:
+    """A task from before the horizon that is still listed is not taken for new."""
     old = task(status="Completed", created="2026-01-01T00:00:00Z")
     seen = ChangeDetector(
         ProjectState(NOW - 31 * DAY), NOW, lambda _job_id, _created_at: known(old, 3)
     )
-    assert seen.see(old) is None
-    changed = seen.see(task(status="Failed", created="2026-01-01T00:00:00Z"))
+    assert seen.observe(old) is None
+    changed = seen.observe(task(status="Failed", created="2026-01-01T00:00:00Z"))
     assert changed is not None
     assert changed.version == 4
     assert seen.changed_count == 1
 
 
-def test_a_deleted_record_that_comes_back_is_noted() -> None:
-    """A task found deleted, and listed again: both are on record."""
-    seen = history(a=known(task(status="Completed"), vanished_at=NOW - DAY))
+def test_a_deleted_record_that_comes_back_is_recorded() -> None:
+    """A task was found deleted and is listed again: both are recorded."""
+    seen = detector(a=known(task(status="Completed"), vanished_at=NOW - DAY))
     assert list(seen.tasks()) == []
-    seen.see(task(status="Completed"))
+    seen.observe(task(status="Completed"))
     (vanishing,) = seen.vanishings
     assert (vanishing.vanished_at, vanishing.reappeared_at) == (NOW - DAY, NOW)
     assert [job_id for job_id, _ in seen.tasks()] == ["a"]
 
 
-def test_a_missed_record_is_noted() -> None:
-    """A record found deleted is on record, and the task is no longer counted as listed."""
-    seen = history(a=known(task(status="Completed")))
-    seen.miss("a")
+def test_a_missing_record_is_recorded() -> None:
+    """A record found deleted is recorded, and the task no longer counts as listed."""
+    seen = detector(a=known(task(status="Completed")))
+    seen.mark_missing("a")
     (vanishing,) = seen.vanishings
     assert (vanishing.job_id, vanishing.vanished_at, vanishing.reappeared_at) == ("a", NOW, None)
     assert list(seen.tasks()) == []
@@ -135,22 +133,22 @@ def test_a_missed_record_is_noted() -> None:
 
 @dataclass
 class Model:
-    """The plainest way to say which versions there are: a list of states a task."""
+    """A simple model of the versions: a list of states for each task."""
 
     states: dict[str, list[str]] = field(default_factory=dict)
     in_load: dict[str, set[str]] = field(default_factory=dict)
 
     def begin_load(self) -> None:
-        """Begin a load: a state that comes back is one of its own again."""
+        """Begin a load: a state that comes back is a new version again."""
         self.in_load = {}
 
-    def see(self, job_id: str, status: str) -> None:
-        """Append a state that differs from the last, unless this load has had it."""
+    def observe(self, job_id: str, status: str) -> None:
+        """Append a state that differs from the last, unless this load has seen it."""
         states = self.states.setdefault(job_id, [])
-        had = self.in_load.setdefault(job_id, set())
-        if status not in had and (not states or states[-1] != status):
+        seen = self.in_load.setdefault(job_id, set())
+        if status not in seen and (not states or states[-1] != status):
             states.append(status)
-        had.add(status)
+        seen.add(status)
 
 
 loads = st.lists(
@@ -164,20 +162,20 @@ loads = st.lists(
 
 @given(loads=loads)
 def test_versions_are_exactly_the_changes(loads: list[list[tuple[str, str]]]) -> None:
-    """Over many loads each change of state is one version, numbered without a hole."""
+    """Over many loads each change of state is one version, numbered without gaps."""
     model = Model()
     tasks: dict[str, KnownTask] = {}
     versions: dict[str, list[str]] = {}
-    for night, sightings in enumerate(loads):
+    for number, observations in enumerate(loads):
         seen = ChangeDetector(
-            ProjectState(0, tasks), NOW + night * DAY, lambda _job_id, _created_at: None
+            ProjectState(0, tasks), NOW + number * DAY, lambda _job_id, _created_at: None
         )
         model.begin_load()
-        for job_id, status in sightings:
-            model.see(job_id, status)
-            version = seen.see(task(job_id, status))
+        for job_id, status in observations:
+            model.observe(job_id, status)
+            version = seen.observe(task(job_id, status))
             if version is not None and version.change is not TaskChange.CONFIRMED:
                 versions.setdefault(job_id, []).append(status)
                 assert version.version == len(versions[job_id])
-        tasks = dict(seen.known())
+        tasks = dict(seen.known_tasks())
     assert versions == model.states

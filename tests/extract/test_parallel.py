@@ -1,4 +1,4 @@
-"""Several projects at once: everything arrives, each in its order, and trouble is told."""
+"""Several projects at once: all items arrive, in order per project, and errors are raised."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,17 +16,19 @@ def reader(name: int, count: int) -> Iterator[tuple[int, int]]:
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_everything_arrives_each_in_its_order(workers: int) -> None:
-    """Far more items than may wait, of more readers than workers."""
+    """Far more items than may wait, from more readers than workers."""
     readers = [partial(reader, name, 50 + name) for name in range(20)]
     found = list(read_together(readers, workers))
     assert len(found) == sum(50 + name for name in range(20))
     for name in range(20):
-        assert [n for who, n in found if who == name] == list(range(50 + name))
+        assert [number for reader_name, number in found if reader_name == name] == list(
+            range(50 + name)
+        )
 
 
-def test_readers_are_at_work_together() -> None:
-    """Four that each wait for the others come to their end only if all four run at once."""
-    barrier = threading.Barrier(4, timeout=30)
+def test_readers_run_at_the_same_time() -> None:
+    """Four readers that wait for each other can end only if all four run at once."""
+    barrier = threading.Barrier(4, timeout=300)
 
     def read() -> Iterator[int]:
         barrier.wait()
@@ -35,24 +37,24 @@ def test_readers_are_at_work_together() -> None:
     assert list(read_together([read] * 4, 4)) == [1] * 4
 
 
-def test_no_more_than_allowed_are_at_work() -> None:
-    """Two workers: never three readers between their beginning and their end."""
-    at_work, most, lock = [0], [0], threading.Lock()
+def test_no_more_readers_than_allowed_run_at_once() -> None:
+    """With two workers, never three readers run at once."""
+    running, most, lock = [0], [0], threading.Lock()
 
     def read() -> Iterator[int]:
         with lock:
-            at_work[0] += 1
-            most[0] = max(most[0], at_work[0])
+            running[0] += 1
+            most[0] = max(most[0], running[0])
         yield 1
         with lock:
-            at_work[0] -= 1
+            running[0] -= 1
 
     assert len(list(read_together([read] * 12, 2))) == 12
     assert most[0] <= 2
 
 
 def test_an_error_is_raised_and_the_others_end() -> None:
-    """Readers that would go on for ever are stopped."""
+    """Readers without an end are stopped."""
     ended = threading.Event()
 
     def endless() -> Iterator[int]:
@@ -74,8 +76,8 @@ def test_an_error_is_raised_and_the_others_end() -> None:
     assert ended.wait(30)
 
 
-def test_who_stops_listening_stops_the_readers() -> None:
-    """A load that fails while it reads leaves no thread at work."""
+def test_closing_the_iterator_stops_the_readers() -> None:
+    """A load that fails while it reads leaves no thread running."""
     ended = threading.Event()
 
     def endless() -> Iterator[int]:

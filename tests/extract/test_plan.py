@@ -1,4 +1,4 @@
-"""The plan of a load: everything that is needed, in the fewest calls."""
+"""The plan of a load reads everything needed, in the fewest calls."""
 
 from collections.abc import Sequence
 from itertools import combinations, pairwise
@@ -15,7 +15,7 @@ from gaussdb_tasks.settings import LoadSettings
 NOW = parse_instant("2026-03-18T02:00:00Z", option="NOW")
 SETTINGS = LoadSettings(now=NOW)
 HORIZON_START = NOW - 30 * DAY
-COVERED_UNTIL_LAST_NIGHT = (TimeRange(HORIZON_START - DAY, NOW - DAY),)
+COVERED_UNTIL_YESTERDAY = (TimeRange(HORIZON_START - DAY, NOW - DAY),)
 
 
 def known(
@@ -26,20 +26,20 @@ def known(
 
 
 def tasks_every(span: Micros, *, until: Micros = NOW - DAY) -> dict[str, KnownTask]:
-    """Make finished tasks at equal distances through the horizon."""
+    """Make finished tasks at equal distances over the horizon."""
     starts = range(HORIZON_START + span // 2, until, span)
     return {f"finished-{at}": known(at) for at in starts}
 
 
 def state(
     tasks: dict[str, KnownTask] | None = None,
-    covered: Sequence[TimeRange] = COVERED_UNTIL_LAST_NIGHT,
+    covered: Sequence[TimeRange] = COVERED_UNTIL_YESTERDAY,
     *,
     is_count_usable: bool | None = None,
     is_running_listed: bool | None = None,
     last_full_read_at: Micros | None = None,
 ) -> ProjectState:
-    """Make what is known, by default of 45 tasks a day up to last night."""
+    """Make a project state, by default with 45 tasks a day up to yesterday."""
     return ProjectState(
         known_from=HORIZON_START - DAY,
         tasks=tasks_every(DAY // 45) if tasks is None else tasks,
@@ -51,49 +51,49 @@ def state(
 
 
 def time_ranges(plan: Plan) -> list[TimeRange]:
-    """List the windows' stretches."""
+    """List the time ranges of the windows."""
     return [window.time_range for window in plan.windows]
 
 
 def test_a_first_load_reads_the_whole_horizon() -> None:
-    """Nothing is known: all that the task center remembers is read, and needs no count."""
+    """Without a project state the whole horizon is read, and needs no count."""
     plan = plan_load(SETTINGS, ProjectState(known_from=0))
     assert time_ranges(plan) == [TimeRange(HORIZON_START, NOW + 5 * MINUTE)]
     assert plan.windows[0].purpose is Purpose.HORIZON
     assert not plan.is_horizon_counted
 
 
-def test_a_quiet_night_reads_new_time_with_an_overlap_and_counts() -> None:
-    """One window from the end of what is covered, less the overlap, and the count: three calls."""
+def test_a_quiet_load_reads_new_time_with_an_overlap_and_counts() -> None:
+    """Three calls: running tasks, one window from the end of covered time, and the count."""
     plan = plan_load(SETTINGS, state())
     assert time_ranges(plan) == [TimeRange(NOW - DAY - 15 * MINUTE, NOW + 5 * MINUTE)]
     assert plan.is_horizon_counted
     assert plan.expected_calls == 3
 
 
-def test_a_small_project_is_read_whole_each_night() -> None:
-    """Where the whole horizon fits a page, reading it is cheaper than a window and a count."""
+def test_a_small_project_is_read_completely_each_time() -> None:
+    """If the whole horizon fits a page, reading it takes fewer calls than a window and a count."""
     plan = plan_load(SETTINGS, state(tasks_every(DAY)))
     assert [window.purpose for window in plan.windows] == [Purpose.HORIZON]
     assert plan.expected_calls == 2
 
 
 def test_a_gap_is_read_again() -> None:
-    """Time that no load could prove is read by the next, with an overlap on both sides."""
+    """Time that is not proved is read by the next load, with an overlap on both sides."""
     gap = TimeRange(NOW - 5 * DAY, NOW - 4 * DAY)
     covered = (TimeRange(HORIZON_START, gap.start), TimeRange(gap.end, NOW - DAY))
     plan = plan_load(SETTINGS, state(covered=covered))
     assert TimeRange(gap.start - 15 * MINUTE, gap.end + 15 * MINUTE) in time_ranges(plan)
 
 
-def test_after_a_long_silence_everything_left_is_read() -> None:
-    """What was covered has left the horizon: it is a first load again."""
+def test_after_a_long_pause_the_horizon_is_read() -> None:
+    """All covered time has left the horizon: it is like a first load."""
     plan = plan_load(SETTINGS, state(covered=()))
     assert [window.purpose for window in plan.windows] == [Purpose.HORIZON]
 
 
 def test_a_task_in_flight_is_read_again() -> None:
-    """A task that may have ended since lies in one of the windows."""
+    """A task that may have ended since the last load lies in one of the windows."""
     start = NOW - 20 * DAY
     tasks = {**tasks_every(DAY // 45), "open": known(start, is_final=False)}
     plan = plan_load(SETTINGS, state(tasks))
@@ -101,24 +101,24 @@ def test_a_task_in_flight_is_read_again() -> None:
     assert plan.expected_calls == 4
 
 
-def test_a_task_seen_running_is_not_looked_for() -> None:
-    """What the sweep has shown already costs no window."""
+def test_a_task_seen_running_needs_no_window() -> None:
+    """A task in the list of running tasks costs no window."""
     tasks = {**tasks_every(DAY // 45), "open": known(NOW - 20 * DAY, is_final=False)}
     assert plan_load(SETTINGS, state(tasks), ["open"]).expected_calls == 3
 
 
-def test_deleted_and_faded_tasks_are_not_looked_for() -> None:
-    """A task whose record is gone, or older than the horizon, costs no window."""
+def test_deleted_and_expired_tasks_need_no_window() -> None:
+    """A task that was deleted, or is older than the horizon, costs no window."""
     tasks = {
         **tasks_every(DAY // 45),
         "deleted": known(NOW - 20 * DAY, is_final=False, vanished_at=NOW - DAY),
-        "faded": known(HORIZON_START - HOUR, is_final=False),
+        "expired": known(HORIZON_START - HOUR, is_final=False),
     }
     assert plan_load(SETTINGS, state(tasks)).expected_calls == 3
 
 
-def test_one_window_reaches_back_where_that_is_cheaper() -> None:
-    """A task that was in flight last night is read with the new time, in the same call."""
+def test_one_window_reaches_back_if_that_takes_fewer_calls() -> None:
+    """A task that was in flight yesterday is read with the new time, in the same call."""
     tasks = {**tasks_every(DAY // 45), "open": known(NOW - DAY - HOUR, is_final=False)}
     plan = plan_load(SETTINGS, state(tasks))
     assert len(plan.windows) == 1
@@ -126,8 +126,8 @@ def test_one_window_reaches_back_where_that_is_cheaper() -> None:
     assert plan.expected_calls == 3
 
 
-def test_windows_reach_to_now_where_the_filter_looks_at_ends() -> None:
-    """If windows hide tasks that end after them, only one that ends now shows what ended since."""
+def test_windows_reach_to_now_if_the_filter_looks_at_ends() -> None:
+    """If windows hide tasks that end after them, only a window up to now shows the new ends."""
     tasks = {**tasks_every(DAY // 45), "open": known(NOW - 20 * DAY, is_final=False)}
     plan = plan_load(SETTINGS, state(tasks, is_running_listed=False))
     assert len(plan.windows) == 1
@@ -135,13 +135,13 @@ def test_windows_reach_to_now_where_the_filter_looks_at_ends() -> None:
 
 
 def test_full_reads_everything() -> None:
-    """--full reads the whole horizon, whatever is covered."""
+    """--full reads the whole horizon, also covered time."""
     plan = plan_load(LoadSettings(now=NOW, full=True), state())
     assert time_ranges(plan) == [TimeRange(HORIZON_START, NOW + 5 * MINUTE)]
 
 
-def test_a_stretch_is_read_alone() -> None:
-    """--from and --to read just that."""
+def test_a_named_time_range_is_read_alone() -> None:
+    """--from and --to read that time range only."""
     time_range = TimeRange(NOW - 3 * DAY, NOW - 2 * DAY)
     plan = plan_load(LoadSettings(now=NOW, time_range=time_range), state())
     assert time_ranges(plan) == [time_range]
@@ -150,8 +150,8 @@ def test_a_stretch_is_read_alone() -> None:
     assert time_ranges(plan_load(longer, state())) == [TimeRange(HORIZON_START, NOW - 2 * DAY)]
 
 
-def test_without_counts_the_horizon_is_read_once_a_week() -> None:
-    """Where total_count is of no use, no call is spent on it, and a weekly reading stands in."""
+def test_without_counts_the_horizon_is_read_once_per_week() -> None:
+    """If total_count is unusable, no call counts; a weekly full read replaces it."""
     recently = state(is_count_usable=False, last_full_read_at=NOW - 6 * DAY)
     plan = plan_load(SETTINGS, recently)
     assert not plan.is_horizon_counted
@@ -161,7 +161,7 @@ def test_without_counts_the_horizon_is_read_once_a_week() -> None:
 
 
 def test_a_clock_that_went_back_still_reads_the_overlap() -> None:
-    """Covered up to tomorrow: the last minutes are read all the same."""
+    """Time is covered up to tomorrow, but the last minutes are still read."""
     plan = plan_load(SETTINGS, state(covered=[TimeRange(HORIZON_START, NOW + DAY)]))
     assert time_ranges(plan) == [TimeRange(NOW - 15 * MINUTE, NOW + 5 * MINUTE)]
 
@@ -174,7 +174,7 @@ def test_a_calendar_month_can_be_shorter_than_the_horizon() -> None:
 
 
 def test_pages_overlap_by_one_record() -> None:
-    """A page brings 99 new records after the first, and one that is full asks for another."""
+    """Each page after the first brings 99 new records; a full page needs another one."""
     counts = {0: 1, 1: 1, 99: 1, 100: 2, 198: 2, 199: 3, 1000: 11}
     assert {count: calls_for(count) for count in counts} == counts
 
@@ -195,7 +195,7 @@ def test_the_plan_reads_all_that_is_needed_in_the_fewest_calls(
     *,
     is_running_listed: bool | None,
 ) -> None:
-    """No other way of cutting the needs into windows takes fewer calls, and none is forgotten."""
+    """All needs are read, and no other partition into windows takes fewer calls."""
     holes = [
         TimeRange(HORIZON_START + at * MINUTE, HORIZON_START + (at + length) * MINUTE)
         for at, length in gaps
@@ -215,14 +215,14 @@ def test_the_plan_reads_all_that_is_needed_in_the_fewest_calls(
 
 
 def subtract_all(wholes: Sequence[TimeRange], parts: Sequence[TimeRange]) -> tuple[TimeRange, ...]:
-    """Return what of several stretches no part covers."""
+    """Return the time in the time ranges that no part covers."""
     return tuple(left for whole in wholes for left in subtract(whole, parts))
 
 
 def cheapest_by_trying(
     known_now: ProjectState, uncovered: Sequence[TimeRange], starts: Sequence[Micros]
 ) -> int:
-    """Try every way of joining neighbouring needs, and reading everything; return the least."""
+    """Try every partition of the needs, and the whole horizon; return the fewest calls."""
     overlap = 15 * MINUTE
     needs = [
         TimeRange(
@@ -232,18 +232,18 @@ def cheapest_by_trying(
     ]
     needs = sorted([*needs, *(TimeRange(at - 2 * SECOND, at + 2 * SECOND) for at in starts)])
     whole = TimeRange(HORIZON_START, NOW + 5 * MINUTE)
-    prices = [1 + price(known_now, whole)]
+    costs = [1 + calls_of(known_now, whole)]
     for count in range(len(needs)):
         for cuts in combinations(range(1, len(needs)), count):
             bounds = [0, *cuts, len(needs)]
             groups = [needs[a:b] for a, b in pairwise(bounds)]
             joined = [TimeRange(group[0].start, max(s.end for s in group)) for group in groups]
-            prices.append(2 + sum(price(known_now, time_range) for time_range in joined))
-    return min(prices)
+            costs.append(2 + sum(calls_of(known_now, time_range) for time_range in joined))
+    return min(costs)
 
 
-def price(known_now: ProjectState, time_range: TimeRange) -> int:
-    """Count the calls for a window: known tasks in it, and the usual rate where none is known."""
+def calls_of(known_now: ProjectState, time_range: TimeRange) -> int:
+    """Estimate the calls of a window: known tasks in it, and the usual rate elsewhere."""
     starts = [task.created_at for task in known_now.tasks.values()]
     visible = TimeRange(HORIZON_START, NOW)
     spans = [part.clip(visible) for part in known_now.covered]

@@ -1,4 +1,4 @@
-"""A project is read whole, whatever the API means, or the load says what is not proved."""
+"""A project is read completely, however the API works, or the load reports what is unproved."""
 
 from collections import Counter
 from math import ceil
@@ -55,9 +55,9 @@ events = st.lists(
     time_filter=filters,
     is_inclusive=st.booleans(),
     page_cap=st.sampled_from([100, 100, 40]),
-    happening=events,
+    list_events=events,
 )
-def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can vary in
+def test_every_task_once_or_incomplete(  # noqa: PLR0913, PLR0917 - what an API can vary in
     count: int,
     running: int,
     seed: int,
@@ -67,9 +67,9 @@ def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can
     time_filter: Filter,
     is_inclusive: bool,  # noqa: FBT001 - drawn
     page_cap: int,
-    happening: list[Event],
+    list_events: list[Event],
 ) -> None:
-    """Each task that was there all the time is new exactly once, or the load is in doubt."""
+    """Each task that was there all the time is new exactly once, or the load is incomplete."""
     center = ModelCenter(
         jobs_through_the_month(count, running=running, seed=seed),
         order,
@@ -78,14 +78,14 @@ def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can
         time_filter,
         is_inclusive,
         page_cap=page_cap,
-        events=happening,
+        events=list_events,
     )
     there = {job.job_id for job in center.jobs}
-    night = read(center)
-    new = Counter(v.task.job_id for v in night.versions if v.change is TaskChange.NEW)
+    result = read(center)
+    new = Counter(v.task.job_id for v in result.versions if v.change is TaskChange.NEW)
     assert set(new.values()) <= {1}
     assert set(new) <= there | center.came
-    if not night.reading.doubts:
+    if not result.reader.incomplete_reasons:
         assert there - center.gone <= set(new)
 
 
@@ -98,7 +98,7 @@ def test_every_task_once_or_a_doubt(  # noqa: PLR0913, PLR0917 - what an API can
     time_filter=filters,
     is_inclusive=st.booleans(),
 )
-def test_a_quiet_list_is_never_in_doubt(  # noqa: PLR0913, PLR0917 - what an API can vary in
+def test_a_stable_list_is_always_proved(  # noqa: PLR0913, PLR0917 - what an API can vary in
     count: int,
     running: int,
     order: Order,
@@ -107,48 +107,53 @@ def test_a_quiet_list_is_never_in_doubt(  # noqa: PLR0913, PLR0917 - what an API
     time_filter: Filter,
     is_inclusive: bool,  # noqa: FBT001 - drawn
 ) -> None:
-    """Nothing moves and the order holds: every task is read and the load is sure of it."""
+    """The list does not change and has a stable order: every task is proved read."""
     jobs = jobs_through_the_month(count, running=running)
     center = ModelCenter(jobs, order, unit, total, time_filter, is_inclusive)
-    night = read(center)
-    assert night.reading.doubts == []
-    assert night.history.seen_count == count
+    result = read(center)
+    assert result.reader.incomplete_reasons == []
+    assert result.changes.seen_count == count
 
 
-@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 199, 1000, 1429, 5000, 5001, 12_000])
+TRAITS: list[dict[str, Any]] = [
+    {},
+    {"order": "oldest"},
+    {"order": "arbitrary"},
+    {"unit": "pages"},
+    {"unit": "pages from one", "order": "arbitrary"},
+    {"unit": "pages", "total": "missing"},
+    {"unit": "pages from one", "total": "page length"},
+    {"time_filter": "created and ended", "unit": "pages"},
+    {"total": "missing"},
+    {"total": "page length"},
+    {"total": "behind"},
+    {"needs_bounds": True},
+]
+# Windows of more than 5,000 tasks are split, so the largest count is split twice.
+COUNTS = [0, 1, 99, 100, 101, 199, 1000, 1429, 5001]
+LARGE = [(5_000, {}), *((12_000, traits) for traits in (TRAITS[0], TRAITS[4], TRAITS[5]))]
+
+
 @pytest.mark.parametrize(
-    "meaning",
-    [
-        {},
-        {"order": "oldest"},
-        {"order": "arbitrary"},
-        {"unit": "pages"},
-        {"unit": "pages from one", "order": "arbitrary"},
-        {"unit": "pages", "total": "missing"},
-        {"unit": "pages from one", "total": "page length"},
-        {"time_filter": "created and ended", "unit": "pages"},
-        {"total": "missing"},
-        {"total": "page length"},
-        {"total": "behind"},
-        {"needs_bounds": True},
-    ],
+    ("count", "traits"),
+    [*((count, traits) for traits in TRAITS for count in COUNTS), *LARGE],
     ids=str,
 )
-def test_a_first_load_is_frugal(count: int, meaning: dict[str, Any]) -> None:
-    """The first load of N tasks takes at most 1.15 x ceil(N/100) + 6 calls, whatever it means."""
-    center = ModelCenter(jobs_through_the_month(count, running=min(count, 3)), **meaning)
-    night = read(center)
-    assert night.history.seen_count == count
-    # Without any task nothing tells whether windows would show running ones.
-    assert night.reading.doubts == [] or (count == 0 and "needs_bounds" in meaning)
+def test_a_first_load_takes_few_calls(count: int, traits: dict[str, Any]) -> None:
+    """The first load of N tasks takes at most 1.15 x ceil(N/100) + 6 calls, with any traits."""
+    center = ModelCenter(jobs_through_the_month(count, running=min(count, 3)), **traits)
+    result = read(center)
+    assert result.changes.seen_count == count
+    # Without any task nothing shows whether windows list running ones.
+    assert result.reader.incomplete_reasons == [] or (count == 0 and "needs_bounds" in traits)
     assert center.calls <= 1.15 * ceil(count / 100) + 6
 
 
 @pytest.mark.parametrize("unit", ["records", "pages", "pages from one"])
 @pytest.mark.parametrize("time_filter", ["created", "created and ended"])
 @pytest.mark.parametrize("total", ["exact", "missing", "page length"])
-def test_a_quiet_night_is_frugal(unit: Unit, time_filter: Filter, total: Total) -> None:
-    """45 new tasks and a few in flight on top of a known month take at most 6 calls."""
+def test_a_quiet_load_takes_few_calls(unit: Unit, time_filter: Filter, total: Total) -> None:
+    """A known month with 45 new tasks and a few in flight takes at most 6 calls."""
     jobs = jobs_through_the_month(1350, running=4)
     known, new = jobs[:-45], jobs[-45:]
     center = ModelCenter(known, unit=unit, time_filter=time_filter, total=total)
@@ -156,97 +161,99 @@ def test_a_quiet_night_is_frugal(unit: Unit, time_filter: Filter, total: Total) 
     covered = (TimeRange(NOW - 30 * DAY, new[0].created_at),)
     state = ProjectState(
         known_from=NOW - 31 * DAY,
-        tasks=first.history.known(),
+        tasks=first.changes.known_tasks(),
         covered=covered,
-        is_count_usable=first.reading.is_count_usable,
-        is_running_listed=first.reading.is_running_listed,
+        is_count_usable=first.reader.traits.is_count_usable,
+        is_running_listed=first.reader.traits.is_running_listed,
         last_full_read_at=NOW - DAY,
     )
     center.jobs = jobs
     center.calls = 0
-    night = read(center, state)
-    assert night.history.new_count == 45
-    assert night.reading.doubts == []
+    result = read(center, state)
+    assert result.changes.new_count == 45
+    assert result.reader.incomplete_reasons == []
     assert center.calls <= 6
 
 
-def knowledge_of(center: ModelCenter) -> ProjectState:
-    """Read a model and return what a database would know of it the next night."""
-    night = read(center)
+def state_after(center: ModelCenter) -> ProjectState:
+    """Read a model and return the state that a database would hold for the next load."""
+    result = read(center)
     return ProjectState(
         known_from=NOW - 31 * DAY,
-        tasks=night.history.known(),
+        tasks=result.changes.known_tasks(),
         covered=(TimeRange(NOW - 30 * DAY, NOW),),
-        is_count_usable=night.reading.is_count_usable,
-        is_running_listed=night.reading.is_running_listed,
+        is_count_usable=result.reader.traits.is_count_usable,
+        is_running_listed=result.reader.traits.is_running_listed,
         last_full_read_at=NOW,
     )
 
 
 def test_deleted_records_are_found_by_counting() -> None:
-    """The horizon's count does not agree: it is read, and exactly the deleted ones are missed."""
+    """The horizon's count differs: it is read, and exactly the deleted tasks are missing."""
     center = ModelCenter(jobs_through_the_month(600, running=3))
-    state = knowledge_of(center)
+    state = state_after(center)
     deleted = {center.jobs.pop(at).job_id for at in (500, 300, 7)}
-    night = read(center, state)
-    assert {v.job_id for v in night.history.vanishings} == deleted
-    assert night.reading.doubts == []
+    result = read(center, state)
+    assert {v.job_id for v in result.changes.vanishings} == deleted
+    assert result.reader.incomplete_reasons == []
 
 
 def test_a_task_that_was_hidden_is_found_by_counting() -> None:
-    """A task that appears far behind what is covered is missed by the windows, not by the count."""
+    """A task that appears in covered time is outside the windows, but the count shows it."""
     jobs = jobs_through_the_month(600)
     late = jobs.pop(100)
     center = ModelCenter(jobs)
-    state = knowledge_of(center)
+    state = state_after(center)
     center.jobs = [*jobs, late]
-    night = read(center, state)
-    assert night.history.has_seen(late.job_id)
-    assert night.history.new_count == 1
+    result = read(center, state)
+    assert result.changes.has_seen(late.job_id)
+    assert result.changes.new_count == 1
 
 
-def test_a_task_that_ends_where_windows_hide_running_ones_is_found() -> None:
-    """Known as running, no longer swept, hidden by a filter on ends: the next window shows it."""
+def test_a_task_that_ends_is_found_if_windows_hide_running_ones() -> None:
+    """A known running task that has ended, with a filter on ends, is in the next window."""
     jobs = jobs_through_the_month(600)
     jobs[50] = Job(50, jobs[50].created_at, None)
     center = ModelCenter(jobs, time_filter="created and ended")
-    state = knowledge_of(center)
+    state = state_after(center)
     assert state.is_running_listed is False
     center.jobs = [*jobs[:50], Job(50, jobs[50].created_at, NOW), *jobs[51:]]
-    night = read(center, state)
-    assert [v.change for v in night.versions if v.task.job_id == jobs[50].job_id] == [
+    result = read(center, state)
+    assert [v.change for v in result.versions if v.task.job_id == jobs[50].job_id] == [
         TaskChange.CHANGED
     ]
-    assert night.history.vanishings == []
+    assert result.changes.vanishings == []
 
 
 @pytest.mark.parametrize("running", [0, 2])
 def test_both_bounds_can_be_mandatory(running: int) -> None:
-    """A service that refuses the sweep without times is swept with them."""
+    """A service that refuses the query for running tasks without times gets one with times."""
     center = ModelCenter(jobs_through_the_month(150, running=running), needs_bounds=True)
-    night = read(center)
-    assert night.reading.doubts == []
-    assert night.history.seen_count == 150
+    result = read(center)
+    assert result.reader.incomplete_reasons == []
+    assert result.changes.seen_count == 150
 
 
 @pytest.mark.parametrize("total", ["exact", "missing", "page length"])
-def test_where_nothing_can_show_running_tasks_the_load_says_so(total: Total) -> None:
-    """Times are mandatory and hide what has no end: nothing is covered, and all is read again."""
+def test_the_load_is_incomplete_if_running_tasks_cannot_be_listed(total: Total) -> None:
+    """Times are mandatory and hide tasks without an end: no time is covered."""
     jobs = jobs_through_the_month(250, running=6)
     center = ModelCenter(
         list(jobs), total=total, needs_bounds=True, time_filter="created and ended"
     )
-    night = read(center)
-    assert "hides them" in " ".join(night.reading.doubts)
-    assert not any(window.reading.is_complete for window in night.reading.windows)
-    assert night.history.seen_count == 244
+    result = read(center)
+    assert "hides running tasks" in " ".join(result.reader.incomplete_reasons)
+    assert not any(window.result.is_complete for window in result.reader.windows)
+    assert result.changes.seen_count == 244
     center.jobs = [Job(number, job.created_at, NOW) for number, job in enumerate(jobs)]
-    again = read(center, ProjectState(known_from=NOW - 31 * DAY, tasks=night.history.known()))
-    assert again.history.new_count == 6
+    again = read(
+        center, ProjectState(known_from=NOW - 31 * DAY, tasks=result.changes.known_tasks())
+    )
+    assert again.changes.new_count == 6
 
 
-def test_a_service_that_knows_no_future() -> None:
-    """Windows reach a little beyond now; a service that refuses that is asked up to now."""
+def test_a_service_may_refuse_windows_that_end_in_the_future() -> None:
+    """Windows end a little after now; a service that refuses that gets windows up to now."""
     center = ModelCenter(jobs_through_the_month(250, running=2))
 
     def strict(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
@@ -255,44 +262,44 @@ def test_a_service_that_knows_no_future() -> None:
             raise RequestRefusedError(message)
         return center(query, offset=offset, limit=limit)
 
-    night = read(strict)
-    assert night.reading.doubts == []
-    assert night.history.seen_count == 250
+    result = read(strict)
+    assert result.reader.incomplete_reasons == []
+    assert result.changes.seen_count == 250
 
 
-def test_a_count_that_does_not_heed_the_filter_is_none() -> None:
-    """Every answer counts the whole project: the count is not used, and nothing is in doubt."""
+def test_a_count_that_ignores_the_filter_is_not_used() -> None:
+    """Every page counts the whole project: the count is not used, and all tasks are proved."""
     center = ModelCenter(jobs_through_the_month(250, running=4))
 
-    def counting_all(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+    def with_full_count(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         return center(query, offset=offset, limit=limit)._replace(total_count=250)
 
-    night = read(counting_all)
-    assert night.history.seen_count == 250
-    assert night.reading.doubts == []
-    assert night.reading.is_count_usable is False
+    result = read(with_full_count)
+    assert result.changes.seen_count == 250
+    assert result.reader.incomplete_reasons == []
+    assert result.reader.traits.is_count_usable is False
 
 
 def test_an_offset_without_effect_does_not_loop() -> None:
-    """A service that always shows the first page is in doubt, not asked for ever."""
+    """A service that always lists the first page ends as incomplete, not in a loop."""
     center = ModelCenter(jobs_through_the_month(400))
 
     def first_page_only(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         return center(query, offset=offset - offset, limit=limit)
 
-    night = read(first_page_only)
-    assert night.reading.doubts or night.history.seen_count == 400
+    result = read(first_page_only)
+    assert result.reader.incomplete_reasons or result.changes.seen_count == 400
     assert center.calls < 200
 
 
-def test_a_count_beyond_belief_does_not_cost_as_many_calls() -> None:
+def test_a_huge_count_does_not_cost_as_many_calls() -> None:
     """A total_count in the billions for a list of hundreds costs some calls, not millions."""
     center = ModelCenter(jobs_through_the_month(300))
 
-    def boasting(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+    def with_huge_count(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         return center(query, offset=offset, limit=limit)._replace(total_count=10**9)
 
-    night = read(boasting)
-    assert night.history.seen_count == 300
-    assert night.reading.doubts
+    result = read(with_huge_count)
+    assert result.changes.seen_count == 300
+    assert result.reader.incomplete_reasons
     assert center.calls < 200

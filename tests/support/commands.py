@@ -1,8 +1,11 @@
-"""Running the command line inside the test's process, as a user would from a shell."""
+"""Run the command line inside the test's process, like a user in a shell."""
 
+import contextlib
+import io
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,64 +18,94 @@ from gaussdb_tasks.emulator import Emulator
 
 @dataclass(frozen=True)
 class Run:
-    """What a command came to."""
+    """The result of a command."""
 
     exit_code: int
-    stdout: str
+    stdout_bytes: bytes
     stderr: str
 
     @property
+    def stdout(self) -> str:
+        """Everything on stdout, as text."""
+        return self.stdout_bytes.decode()
+
+    @property
     def last_line(self) -> str:
-        """The last thing it said on stderr."""
+        """The last line on stderr."""
         return self.stderr.rstrip("\n").rpartition("\n")[2]
 
 
 class Command(Protocol):
-    """Runs the command with some arguments; ``env`` adds to the environment."""
+    """Runs ``gaussdb-tasks`` with some arguments; ``env`` is added to the environment."""
 
     def __call__(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Run:
-        """Return how it ended and what it wrote."""
+        """Return the exit code and the output."""
 
 
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Command]:
-    """Run ``gaussdb-tasks`` in an empty folder, with none of the machine's own settings."""
-    for name in os.environ:
-        if name.startswith(("OS_", "GAUSSDB_TASKS_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
+def command(tmp_path: Path) -> Iterator[Command]:
+    """Run ``gaussdb-tasks`` in an empty folder, without the machine's settings."""
+    with isolated(tmp_path):
+        yield run_command
+
+
+@contextmanager
+def isolated(folder: Path) -> Iterator[None]:
+    """Enter a folder, without the machine's settings; undo what commands change in the process."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Run:
-        capsys.readouterr()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.argv", ["gaussdb-tasks", *map(str, arguments)])
-            for name, value in (env or {}).items():
-                patch.setenv(name, value)
-            exit_code = _exit_code()
-        captured = capsys.readouterr()
-        return Run(exit_code, captured.out, captured.err)
-
     umask = os.umask(0o022)
     os.umask(umask)
-    yield run
-    os.umask(umask)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("OS_", "GAUSSDB_TASKS_")) or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        patch.delenv("COLUMNS", raising=False)
+        patch.setenv("HOME", str(folder))
+        patch.chdir(folder)
+        try:
+            yield
+        finally:
+            os.umask(umask)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def run_command(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Run:
+    """Run ``gaussdb-tasks`` in the current folder and capture its output."""
+    stdout, stderr = _Stream(), _Stream()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        patch.setattr("sys.argv", ["gaussdb-tasks", *map(str, arguments)])
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        exit_code = _exit_code()
+    return Run(exit_code, stdout.content(), stderr.content().decode())
 
 
 def token_env(emulator: Emulator, *project_ids: str) -> dict[str, str]:
-    """Set the environment of a user who has a ready token for an emulator."""
+    """Return the environment of a user with a valid token for an emulator."""
     ids = project_ids or tuple(emulator.project_ids)
     return {
         "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
         "GAUSSDB_TASKS_PROJECT_ID": " ".join(ids),
         "OS_TOKEN": emulator.token,
     }
+
+
+class _Stream(io.TextIOWrapper):
+    """A text stream with bytes below, like stdout."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="\n")
+
+    def content(self) -> bytes:
+        self.flush()
+        buffer = self.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue()
 
 
 def _exit_code() -> int:

@@ -80,7 +80,7 @@ class Client:
             params=params,
             headers=dict(headers),
             allow_redirects=False,
-            timeout=10,
+            timeout=120,
         )
 
     def page(self, project_id: str = "", **params: str) -> tuple[list[Record], object]:

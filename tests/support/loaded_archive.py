@@ -1,4 +1,4 @@
-"""A database that real loads made, where the README's commands find it."""
+"""A database that real loads made, at the path that the shown commands use."""
 
 from pathlib import Path
 

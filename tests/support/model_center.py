@@ -1,12 +1,13 @@
-"""A task center as small as it can be: a list in memory, asked through the client's interface.
+"""A minimal task center: a list in memory with the interface of the API client.
 
-What the API leaves open are switches, and what happens meanwhile is written down beforehand: before
-so-and-so many calls a task appears or a finished one is deleted.
+What the API documentation leaves open is a switch. Events change the list before a given call: a
+task appears, or a finished one is deleted.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Literal, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
@@ -15,7 +16,7 @@ from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract.change_detection import ChangeDetector, Version
 from gaussdb_tasks.extract.paging import FetchPage
-from gaussdb_tasks.extract.project import ProjectReading
+from gaussdb_tasks.extract.project import ProjectReader
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.times import DAY, SECOND, Micros, parse_instant, to_datetime
@@ -34,11 +35,11 @@ class Listed(Protocol):
 
     @property
     def job_id(self) -> str:
-        """Its identity."""
+        """Its job_id."""
 
     @property
     def status(self) -> str:
-        """What can be filtered on."""
+        """Its status as the API filters it."""
 
     @property
     def created_at(self) -> Micros:
@@ -49,7 +50,7 @@ class Listed(Protocol):
         """When it ended, if it has."""
 
     def record(self) -> Record:
-        """Show it as the API would."""
+        """Return the record that the API would list."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,16 @@ class Job:
 
     @property
     def job_id(self) -> str:
-        """Its identity."""
+        """Its job_id."""
         return f"job-{self.number:06d}"
 
     @property
     def status(self) -> str:
-        """Running as long as it has no end."""
+        """Running until it has an end."""
         return "Running" if self.ended_at is None else "Completed"
 
     def record(self) -> Record:
-        """Show it as the API would."""
+        """Return the record that the API would list."""
         fields = {
             "job_id": self.job_id,
             "status": self.status,
@@ -83,7 +84,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """What happens to the list just before a call."""
+    """A change of the list just before a call."""
 
     before_call: int
     kind: Literal["appear", "delete"]
@@ -92,7 +93,7 @@ class Event:
 
 @dataclass
 class ModelCenter:
-    """Lists jobs by the switches; usable as a ``FetchPage``."""
+    """Lists jobs as the switches say; usable as a ``FetchPage``."""
 
     jobs: list[Listed]
     order: Order = "newest"
@@ -106,24 +107,26 @@ class ModelCenter:
     calls: int = 0
     gone: set[str] = field(default_factory=set)
     came: set[str] = field(default_factory=set)
+    _jobs_ordered: list[Listed] = field(default_factory=list)
+    _ordered: list[Listed] = field(default_factory=list)
 
     def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Answer one call."""
         self.calls += 1
         for event in self.events:
             if event.before_call == self.calls:
-                self._happen(event)
+                self._apply(event)
         if self.needs_bounds and (query.start is None or query.end is None):
             message = "400 DBS.280001: both times are mandatory"
             raise RequestRefusedError(message)
-        listed = sorted(filter(self._matches(query), self.jobs), key=self._rank())
+        listed = list(filter(self._matches(query), self._ordered_jobs()))
         size = min(limit, self.page_cap)
         begin = self._begin(offset, size)
         page = listed[begin : begin + size]
         total = self._total(len(listed), len(page))
         return Page(tuple(job.record() for job in page), total)
 
-    def _happen(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         if event.kind == "appear":
             newcomer = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
             self.jobs.append(newcomer)
@@ -149,6 +152,12 @@ class ModelCenter:
 
         return matches
 
+    def _ordered_jobs(self) -> list[Listed]:
+        if self.order == "shuffled" or self._jobs_ordered != self.jobs:
+            self._jobs_ordered = list(self.jobs)
+            self._ordered = sorted(self.jobs, key=self._rank())
+        return self._ordered
+
     def _rank(self) -> Callable[[Listed], float]:
         match self.order:
             case "newest":
@@ -156,7 +165,7 @@ class ModelCenter:
             case "oldest":
                 return lambda job: job.created_at
             case "arbitrary":
-                return lambda job: random.Random(job.job_id).random()  # noqa: S311 - a stable order
+                return lambda job: _stable_rank(job.job_id)
             case "shuffled":
                 dice = random.Random(self.calls)  # noqa: S311 - another order each call
                 return lambda _job: dice.random()
@@ -184,31 +193,34 @@ class ModelCenter:
                 return listed + 1
 
 
+@cache
+def _stable_rank(job_id: str) -> float:
+    return random.Random(job_id).random()  # noqa: S311 - an order that stays the same
+
+
 @dataclass
-class Night:
-    """What one reading of a model came to."""
+class ModelRead:
+    """One read of a model, with the new versions in it."""
 
     center: FetchPage
     state: ProjectState
     versions: list[Version] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.history = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
+        self.changes = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
         settings = LoadSettings(now=NOW)
-        self.reading = ProjectReading(
-            self.center, settings, self.state, self.history, connections=1
-        )
-        for batch in self.reading.batches():
+        self.reader = ProjectReader(self.center, settings, self.state, self.changes, connections=1)
+        for batch in self.reader.batches():
             self.versions += batch.versions
 
 
-def read(center: FetchPage, state: ProjectState | None = None) -> Night:
-    """Read a model once, as a first load unless something is known."""
-    return Night(center, state or ProjectState(known_from=NOW - 31 * DAY))
+def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:
+    """Read a model once; without a state as a first load."""
+    return ModelRead(center, state or ProjectState(known_from=NOW - 31 * DAY))
 
 
 def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
-    """Invent jobs, spread over the horizon; some of the latest still run."""
+    """Make jobs spread over the horizon; the last ``running`` of them have no end."""
     dice = random.Random(seed)  # noqa: S311 - invented data
     starts = sorted(NOW - dice.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
     return [
@@ -219,6 +231,6 @@ def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> li
     ]
 
 
-def written(instant: Micros) -> str:
-    """Write an instant as the API does."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S+0000")
+def written(time: Micros) -> str:
+    """Write a time as the API does."""
+    return to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S+0000")

@@ -1,6 +1,6 @@
-"""The parts of the README that a program writes: real output, run anew by ``make docs``.
+"""Generated parts of the pages: real output of the program, written again by ``make docs``.
 
-Each function prints Markdown; ``make check`` fails where the README holds something else.
+Each function prints Markdown. ``make check`` fails if a page holds other text.
 """
 
 import atexit
@@ -23,24 +23,27 @@ from tests.support import DATA
 from tests.support.shown_tools import SHOWN_TOOLS
 
 CLOCK = "2026-03-18T12:00:00Z"
-"""When the demo's data were made."""
+"""Clock of the demo that the pages show."""
 _WIDTH = "100"
+
+_LOADS_SHOWN = 2
+_ROWS_SHOWN = 6
 
 _EXIT_CODES = {
     ExitCode.DONE: ("Done.", "Nothing."),
     ExitCode.FAILED: (
         "Failed: the service, the disk or a data check. Nothing was published.",
-        "Run the same command again; the message says what stood in the way.",
+        "Read the last line for the cause. Run the same command again.",
     ),
     ExitCode.USAGE: (
         "An option, a setting, a credential or a permission is wrong.",
-        "Mend what the message names; `gaussdb-tasks check` looks at everything at once.",
+        "Fix what the message names. `gaussdb-tasks check` checks everything at once.",
     ),
     ExitCode.NEEDS_ATTENTION: (
-        "Published, but something is rejected, unproved, lost, or a project failed.",
-        "Read the lines before the last one; the next load reads again what was not proved.",
+        "Published, but a project failed, or records were rejected, not proved or lost.",
+        "Read the lines before the last one. The next load reads again what is not proved.",
     ),
-    ExitCode.LOCKED: ("Another load holds the lock.", "Nothing; do not schedule loads to overlap."),
+    ExitCode.LOCKED: ("Another load holds the lock.", "Nothing. Schedule loads apart."),
 }
 
 
@@ -54,13 +57,16 @@ def _demo() -> tuple[str, str, str]:
 
 
 def demo() -> None:
-    """Show what ``make demo`` prints, at a clock that makes it the same each time."""
+    """Show the end of the loads and the start of the first view that ``make demo`` prints."""
     _, stderr, stdout = _demo()
-    _code_block("console", "$ make demo\n" + _settled(stderr) + stdout.rstrip("\n"))
+    loads = _settled(stderr).splitlines()[-_LOADS_SHOWN:]
+    title, names, rule, *rows = [line for line in stdout.splitlines() if line]
+    lines = ["$ make demo", "...", *loads, "", title, "", names, rule, *rows[:_ROWS_SHOWN], "..."]
+    _code_block("console", "\n".join(lines))
 
 
 def _settled(output: str) -> str:
-    """Cover what no two runs share: seconds, and digests, which know when a load ran."""
+    """Replace what differs from run to run: seconds and digests."""
     same_seconds = re.sub(r"in \d+\.\d s", "in n.n s", output)
     return re.sub(r"\b[0-9a-f]{64}\b", "hhhhhhhhhhhhhhhh...", same_seconds)
 
@@ -99,30 +105,23 @@ def views() -> None:
         rows = sorted(connection.execute(f"{sql} and not internal").fetchall())
     print("| view | what it holds |\n|---|---|")
     for name, comment in rows:
-        print(f"| `{name}` | {comment} |")
+        print(f"| [`{name}`](#{name}) | {comment} |")
 
 
 def tools() -> None:
-    """List what the database can be read with, how, and who tried it."""
-    print("| tool | opens the file read-only with | then, to see the new night | tried |")
+    """List the tools that read the database: command, refresh, and whether it was tried."""
+    print("| tool | opens the file read-only with | to see the new load | tried |")
     print("|---|---|---|---|")
     for tool in SHOWN_TOOLS:
         print(f"| {tool.name} | {tool.opens} | {tool.renews} | {tool.tried} |")
 
 
 def exit_codes() -> None:
-    """List the exit codes, and what to do about each."""
-    print("| code | it means | what to do |\n|---|---|---|")
+    """List the exit codes with their meaning and the action to take."""
+    print("| code | meaning | action |\n|---|---|---|")
     for code in ExitCode:
-        meaning, mend = _EXIT_CODES[code]
-        print(f"| {code.value} | {meaning} | {mend} |")
-
-
-def help_of(command: str) -> None:
-    """Show a command's help."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = _run(folder, command, "-h")
-    _code_block("console", f"$ gaussdb-tasks {command} -h\n{run.stdout}")
+        meaning, action = _EXIT_CODES[code]
+        print(f"| {code.value} | {meaning} | {action} |")
 
 
 def own_pipeline() -> None:

@@ -1,4 +1,4 @@
-"""What the README says of each tool; the tests run these very commands."""
+"""The tools that read the database, as sql/README.md shows them; tests run these commands."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,12 +8,12 @@ from tests.support.tool_environments import OTHER_DUCKDBS, PINNED, TOOLS, versio
 DATABASE: Final = "data/gaussdb_tasks.duckdb"
 
 DUCKDBS: Final = (OTHER_DUCKDBS[0], PINNED, TOOLS, OTHER_DUCKDBS[1])
-"""Where each DuckDB is that the file is opened with, oldest first."""
+"""The environments of all DuckDB versions that open the file, oldest first."""
 
 ASK: Final = f'duckdb -readonly {DATABASE} "from failure_rates_by_week"'
 REOPEN: Final = f".open --readonly {DATABASE}"
 CONNECT: Final = f'connection = duckdb.connect("{DATABASE}", read_only=True)'
-ATTACH: Final = f"attach '{DATABASE}' as tonight (read_only)"
+ATTACH: Final = f"attach '{DATABASE}' as latest (read_only)"
 PANDAS_READ: Final = 'connection.sql("from tasks").df()'
 POLARS_READ: Final = 'connection.sql("from tasks").pl()'
 IBIS_CONNECT: Final = f'connection = ibis.duckdb.connect("{DATABASE}", read_only=True)'
@@ -26,7 +26,7 @@ _DUCKDB_VERSIONS: Final = ", ".join(version(name, "duckdb") for name in DUCKDBS)
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool, how it opens the database and comes to see the next night, and who tried it."""
+    """A tool: how it opens the database, how it gets to the next load, and whether it was tried."""
 
     name: str
     opens: str

@@ -1,4 +1,4 @@
-"""A program on a screen of its own: keys go in, and what it writes is looked at."""
+"""Run a program in a pseudo-terminal: send keys and read its screen."""
 
 import os
 import pty
@@ -9,41 +9,41 @@ from pathlib import Path
 
 from tests.support.tool_environments import Environment
 
-_PATIENCE_SECONDS = 60
-_AGAIN_AFTER_SECONDS = 3
+_MAX_WAIT_SECONDS = 60
+_REPEAT_AFTER_SECONDS = 3
 
 
 class Terminal:
-    """A program in a terminal of its own."""
+    """A program in a pseudo-terminal."""
 
     def __init__(self, tool: Environment, line: str, folder: Path) -> None:
-        """Start it."""
-        self._screen, inside = pty.openpty()
+        """Start the program."""
+        self._screen, program_side = pty.openpty()
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", f"stty rows 40 columns 150; exec {line}"],
             cwd=folder,
             env=tool.variables(folder),
-            stdin=inside,
-            stdout=inside,
-            stderr=inside,
+            stdin=program_side,
+            stdout=program_side,
+            stderr=program_side,
             start_new_session=True,
         )
-        os.close(inside)
+        os.close(program_side)
 
     def press_until(self, keys: str, text: str) -> None:
-        """Press keys until a text appears, since a program that is starting drops them.
+        """Press keys until a text appears; a program ignores keys while it starts.
 
         Raises:
-            AssertionError: it does not appear.
+            AssertionError: the text does not appear, or the program ends.
         """
-        written, end = "", time.monotonic() + _PATIENCE_SECONDS
+        written, end = "", time.monotonic() + _MAX_WAIT_SECONDS
         while text not in written:
             assert time.monotonic() < end, f"no {text!r} in {written[-2_000:]!r}"
             os.write(self._screen, keys.encode())
-            written += self._written_until(text, time.monotonic() + _AGAIN_AFTER_SECONDS)
+            written += self._written_until(text, time.monotonic() + _REPEAT_AFTER_SECONDS)
 
     def close(self) -> None:
-        """End it."""
+        """End the program."""
         self._process.kill()
         self._process.wait()
         os.close(self._screen)
@@ -54,7 +54,9 @@ class Terminal:
             if select.select([self._screen], [], [], 0.1)[0]:
                 try:
                     written += os.read(self._screen, 65_536).decode(errors="replace")
-                except OSError:  # what Linux says once the program has ended
-                    message = f"it ended ({self._process.wait()}) after {written[-2_000:]!r}"
+                except OSError:  # Linux raises it after the program has ended
+                    message = (
+                        f"the program ended ({self._process.wait()}) after {written[-2_000:]!r}"
+                    )
                     raise AssertionError(message) from None
         return written

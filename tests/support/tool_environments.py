@@ -21,6 +21,7 @@ PINNED: Final = "pinned"
 OTHER_DUCKDBS: Final = ("duckdb-1.4", "duckdb-2.0")
 TOOLS: Final = "tools"
 KEYSTONE: Final = "keystone"
+PLAIN: Final = "plain"
 
 _REQUIREMENTS: Final = ROOT / "tests/tools/requirements"
 _PROJECT: Final = ROOT / "pyproject.toml"
@@ -89,7 +90,7 @@ def environment(name: str) -> Environment:
     folder = _ROOT / name
     if not (folder / ".installed").exists():
         _miss(name)
-    if name in {TOOLS, KEYSTONE}:
+    if name in {TOOLS, KEYSTONE, PLAIN}:
         return Environment(folder / "bin" / "python")
     return Environment(Path(sys.executable), folder)
 

@@ -106,8 +106,8 @@ def test_attaching_shows_the_new_night(python: Environment, nights: Nights) -> N
         assert counted(program, "connection") == "1"
         nights.load_second()
         program.tell(f'connection.execute("{ATTACH}")')
-        assert counted(program, "connection", "tonight.tasks") == "2"
-        assert counted(program, "connection", "tonight.archive_status") == "1"
+        assert counted(program, "connection", "latest.tasks") == "2"
+        assert counted(program, "connection", "latest.archive_status") == "1"
         assert counted(program, "connection") == "1"
 
 

@@ -1,4 +1,4 @@
-"""Sign-in at a real Keystone: as users configure it, and as tokens and passwords fail."""
+"""Sign-in at a real Keystone, with the usual settings, expired tokens and wrong passwords."""
 
 import subprocess
 from collections.abc import Iterator
@@ -54,18 +54,18 @@ class Keystone:
 
 
 class KeystoneTokens(TokenStore):
-    """The tokens of a Keystone, which the emulator asks about each; one dies now and then."""
+    """Tokens that the emulator checks at a Keystone; every nth one is revoked first."""
 
     def __init__(self, keystone: Keystone) -> None:
         super().__init__()
         self.keystone = keystone
-        self.dies_after: int | None = None
+        self.revokes_every: int | None = None
         self.seen: list[str] = []
 
     def spend(self, token: str) -> Grant | None:
-        """Ask Keystone for which project a token is; None if it is good for nothing."""
+        """Return the project of a token, or None if Keystone refuses it."""
         self.seen.append(token)
-        if self.dies_after is not None and len(self.seen) % self.dies_after == 0:
+        if self.revokes_every is not None and len(self.seen) % self.revokes_every == 0:
             self._call("DELETE", token)
         answer = self._call("GET", token)
         if answer.status_code != 200:
@@ -83,7 +83,7 @@ class KeystoneTokens(TokenStore):
 
 @pytest.fixture(scope="module")
 def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
-    """Set a Keystone up and serve it."""
+    """Set up a Keystone and serve it."""
     python = environment(KEYSTONE).python
     folder = tmp_path_factory.mktemp("keystone")
     (folder / "keystone.conf").write_text(_CONFIGURATION.format(folder=folder))
@@ -127,7 +127,7 @@ def _my_group() -> str:
 
 
 def _projects(url: str) -> dict[str, str]:
-    """Make a second project that the user may enter; return the ids of both."""
+    """Create a second project for the user; return the ids of both."""
     user = {"name": "ada", "password": PASSWORD, "domain": {"id": "default"}}
     scope = {"project": {"name": SHOP, "domain": {"id": "default"}}}
     identity = {"methods": ["password"], "password": {"user": user}}
@@ -147,7 +147,7 @@ def _projects(url: str) -> dict[str, str]:
 
 @pytest.fixture
 def tokens(keystone: Keystone) -> KeystoneTokens:
-    """The tokens that the emulator lets in."""
+    """The tokens that the emulator accepts."""
     return KeystoneTokens(keystone)
 
 
@@ -166,70 +166,73 @@ def emulator(keystone: Keystone, tokens: KeystoneTokens) -> Iterator[Emulator]:
 def load(
     command: Command, emulator: Emulator, *options: str, env: dict[str, str]
 ) -> tuple[int, str]:
-    """Run a load; return its exit code and what it said."""
+    """Run a load; return its exit code and stderr."""
     run = command("load", "--endpoint", emulator.endpoint, "--now", iso(NOW), *options, env=env)
     return run.exit_code, run.stderr
 
 
-def kept(folder: Path) -> list[tuple[object, ...]]:
-    """Count the tasks kept of each project."""
+def task_counts(folder: Path) -> list[tuple[object, ...]]:
+    """Return the number of tasks in the archive of each project."""
     return rows(folder / "data", "select project_id, count(*) from tasks group by all order by 2")
 
 
 def test_a_project_by_its_id(
     command: Command, keystone: Keystone, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """OS_PROJECT_ID and a password."""
+    """OS_PROJECT_ID and a password give access to that project."""
     env = keystone.user(OS_PROJECT_ID=keystone.projects[FINANCE])
     assert load(command, emulator, env=env)[0] == 0
-    assert kept(tmp_path) == [(keystone.projects[FINANCE], 1)]
+    assert task_counts(tmp_path) == [(keystone.projects[FINANCE], 1)]
 
 
 def test_a_project_by_its_name(
     command: Command, keystone: Keystone, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """OS_PROJECT_NAME with its domain."""
+    """OS_PROJECT_NAME with its domain gives access to that project."""
     env = keystone.user(OS_PROJECT_NAME=FINANCE, OS_PROJECT_DOMAIN_NAME="Default")
     assert load(command, emulator, env=env)[0] == 0
-    assert kept(tmp_path) == [(keystone.projects[FINANCE], 1)]
+    assert task_counts(tmp_path) == [(keystone.projects[FINANCE], 1)]
 
 
 def test_all_projects(
     command: Command, keystone: Keystone, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """No project is named: both are found."""
-    code, said = load(command, emulator, "--all-projects", env=keystone.user())
-    assert code == 0, said
-    assert kept(tmp_path) == [(keystone.projects[FINANCE], 1), (keystone.projects[SHOP], 250)]
+    """--all-projects finds both projects."""
+    code, stderr = load(command, emulator, "--all-projects", env=keystone.user())
+    assert code == 0, stderr
+    assert task_counts(tmp_path) == [
+        (keystone.projects[FINANCE], 1),
+        (keystone.projects[SHOP], 250),
+    ]
 
 
-def test_tokens_that_die_in_the_middle(
+def test_revoked_tokens(
     command: Command,
     keystone: Keystone,
     emulator: Emulator,
     tokens: KeystoneTokens,
     tmp_path: Path,
 ) -> None:
-    """Revoked at every third call: the load gets new ones and is whole."""
-    tokens.dies_after = 3
+    """If every third call revokes its token, the load gets new ones and is complete."""
+    tokens.revokes_every = 3
     env = keystone.user(OS_PROJECT_ID=keystone.projects[SHOP])
-    code, said = load(command, emulator, "--connections", "1", env=env)
-    assert code == 0, said
-    assert kept(tmp_path) == [(keystone.projects[SHOP], 250)]
+    code, stderr = load(command, emulator, "--connections", "1", env=env)
+    assert code == 0, stderr
+    assert task_counts(tmp_path) == [(keystone.projects[SHOP], 250)]
     assert len(set(tokens.seen)) > 1
 
 
 def test_a_wrong_password(command: Command, keystone: Keystone, emulator: Emulator) -> None:
-    """One sentence, exit 2, and the password is not in it."""
+    """The message says what to check, without the password, and the exit code is 2."""
     env = keystone.user(OS_PROJECT_ID=keystone.projects[SHOP], OS_PASSWORD="no such password")
-    code, said = load(command, emulator, env=env)
+    code, stderr = load(command, emulator, env=env)
     assert code == 2
-    assert "check user, password and domain" in said
-    assert "no such password" not in said
+    assert "check user, password and domain" in stderr
+    assert "no such password" not in stderr
 
 
-def test_a_project_that_is_none(command: Command, keystone: Keystone, emulator: Emulator) -> None:
-    """A name that the user's domain does not have."""
+def test_unknown_project(command: Command, keystone: Keystone, emulator: Emulator) -> None:
+    """A project name that does not exist gives exit code 2."""
     env = keystone.user(OS_PROJECT_NAME="eu-de_nobody", OS_PROJECT_DOMAIN_NAME="Default")
     assert load(command, emulator, env=env)[0] == 2
 
@@ -241,7 +244,7 @@ def test_clouds_yaml(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two clouds, and the password in a file of its own."""
+    """Two clouds of clouds.yaml are loaded, with the password from a file."""
     clouds = "".join(
         f"""
   {cloud}:
@@ -261,6 +264,6 @@ def test_clouds_yaml(
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
     env = {"OS_PASSWORD_FILE": str(tmp_path / "os_password")}
     options = ("--os-cloud", "shop", "--os-cloud", "finance")
-    code, said = load(command, emulator, *options, env=env)
-    assert code == 0, said
-    assert [count for _, count in kept(tmp_path)] == [1, 250]
+    code, stderr = load(command, emulator, *options, env=env)
+    assert code == 0, stderr
+    assert [count for _, count in task_counts(tmp_path)] == [1, 250]

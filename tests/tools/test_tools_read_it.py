@@ -1,4 +1,4 @@
-"""Each tool that the README shows reads what is there, with the very commands of the README."""
+"""Each tool of sql/README.md reads the database, with the commands of that page."""
 
 import csv
 import io
@@ -154,7 +154,7 @@ def test_ibis(tools: Environment, archive: Path, tasks: list[list[Any]]) -> None
 
 
 def test_ibis_still_needs_duckdb_1(newest: Environment, archive: Path) -> None:
-    """With DuckDB 2 it fails, as the README says; once it does not, the README is to say so."""
+    """With DuckDB 2 it fails, as the page says. If it works one day, change the page."""
     with pytest.raises(AssertionError, match="fetch_arrow_table"):
         seen(newest, f"{_IBIS}\nconnection.list_tables()", archive)
 
@@ -188,9 +188,9 @@ def test_the_command_line_writes_csv(tools: Environment, archive: Path) -> None:
 
 
 def test_the_command_line_lists_the_views(tools: Environment, archive: Path) -> None:
-    """`show tables` names the views that the README lists, and nothing else."""
+    """`show tables` names the views that the page lists, and nothing else."""
     run = tools.shell(f'duckdb -readonly -noheader -csv {DATABASE} "show tables"', archive)
-    assert [f"`{view}`" for view in run.stdout.split()] == [
+    assert [f"[`{view}`](#{view})" for view in run.stdout.split()] == [
         line.split(" | ")[0].removeprefix("| ")
         for line in readme_blocks.written("views").splitlines()[2:]
     ]
@@ -232,7 +232,7 @@ def test_harlequin_cannot_write(tools: Environment, archive: Path) -> None:
 
 
 def test_the_versions_are_those_that_are_shown(tools: Environment, archive: Path) -> None:
-    """What was tried is what the README names."""
+    """The installed versions are those that the page names."""
     packages = ("duckdb", "duckdb-cli", "harlequin", "ibis-framework", "pandas", "polars")
     program = (
         f"from importlib.metadata import version\nfor name in {packages}: print(version(name))"

@@ -1,1 +1,1 @@
-"""The task center over HTTP: sign-in, one call with its retries, one page of tasks."""
+"""The task center's API over HTTP: sign-in, one call with its retries, one page of tasks."""

@@ -1,4 +1,4 @@
-"""The task center's one listing, page by page."""
+"""Read the list of tasks of one project, page by page."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from gaussdb_tasks.settings import RetrySettings
 
 @dataclass(frozen=True, slots=True)
 class TaskQuery:
-    """What to list: tasks between two instants, both of them asked for; optionally of a status."""
+    """Select tasks between two times, both inclusive, and optionally of one status."""
 
     start: Micros | None = None
     end: Micros | None = None
     status: str | None = None
 
     def params(self) -> dict[str, str]:
-        """Return the query parameters; instants widened to whole milliseconds."""
+        """Return the query parameters; times are widened to whole milliseconds."""
         params = {}
         if self.status is not None:
             params["status"] = self.status
@@ -34,43 +34,46 @@ class TaskQuery:
 class TaskCenterClient:
     """Reads pages of one project's tasks."""
 
-    def __init__(self, caller: HttpClient) -> None:
-        self._caller = caller
-        self._path = f"/v3/{caller.place.project_id}/tasks"
+    def __init__(self, http_client: HttpClient) -> None:
+        self._http_client = http_client
+        self._path = f"/v3/{http_client.target.project_id}/tasks"
 
     @classmethod
     def for_project(
-        cls, access: ProjectAccess, budget: RateLimiter, retry_settings: RetrySettings
+        cls, access: ProjectAccess, rate_limiter: RateLimiter, retry_settings: RetrySettings
     ) -> "TaskCenterClient":
-        """Make a client for a project that one has access to."""
-        place = ApiTarget(access.endpoint, access.project_id)
+        """Make the client of a project from its access."""
         return cls(
             HttpClient(
-                access.http, access.identity, place, budget=budget, retry_settings=retry_settings
+                access.http,
+                access.identity,
+                ApiTarget(access.endpoint, access.project_id),
+                rate_limiter=rate_limiter,
+                retry_settings=retry_settings,
             )
         )
 
     @property
     def calls_made(self) -> int:
-        """How many calls were made so far."""
-        return self._caller.calls_made
+        """The number of calls made so far, repeats included."""
+        return self._http_client.calls_made
 
     @property
     def server_date(self) -> Micros | None:
-        """The clock of whoever answered last, to the second; None where it did not say."""
-        return self._caller.server_date
+        """The ``Date`` of the latest answer, to the second; None if it had none."""
+        return self._http_client.server_date
 
     @property
     def clock_ahead(self) -> Micros | None:
-        """By how much this machine's clock is ahead of that one."""
-        return self._caller.clock_ahead
+        """How far this machine's clock was ahead of ``server_date``."""
+        return self._http_client.clock_ahead
 
     def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
-        """Fetch one page of a query's list.
+        """Fetch one page of the tasks that a query selects.
 
         Raises:
-            AccessError: the service refuses, and would again.
-            ServiceError: it failed as often as patience allows.
+            AccessError: the service refuses the call; a repeat would not help.
+            ServiceError: every allowed attempt failed.
         """
         params = {**query.params(), "offset": str(offset), "limit": str(limit)}
-        return self._caller.get(self._path, params, parse_page)
+        return self._http_client.get(self._path, params, parse_page)

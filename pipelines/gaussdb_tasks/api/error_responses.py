@@ -1,7 +1,6 @@
-"""What a refusal of the API means: ask again, get a new token, or give up with one sentence.
+"""Parse error responses of the API and decide: retry, renew the token, or give up.
 
-Three parties speak here, each in its own JSON: the service, the gateway before it, and IAM. A
-proxy in between speaks HTML.
+The service, the gateway before it and IAM each have their own JSON format. A proxy answers in HTML.
 """
 
 import ssl
@@ -15,17 +14,17 @@ import msgspec
 
 from gaussdb_tasks.contract import (
     NOT_PERMITTED_CODES,
-    PASSING_STATUSES,
     TOKEN_EXPIRED_CODES,
+    TRANSIENT_STATUSES,
 )
 from gaussdb_tasks.model.times import SECOND, Micros, from_datetime
 
-_SHOWN_CHARACTERS = 300
+_MAX_SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """What came instead of a list: the status, and the code and words of whoever spoke."""
+    """An answer that is not 200: its status, error code and message."""
 
     status: int
     code: str | None
@@ -33,7 +32,7 @@ class ErrorResponse:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether the answer points elsewhere."""
+        """Whether the answer is a redirect."""
         return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
 
     def __str__(self) -> str:
@@ -42,12 +41,14 @@ class ErrorResponse:
 
 
 class TransientError(Exception):
-    """The call failed in a way that passes; it is worth asking again."""
+    """The call failed, but a later attempt may succeed."""
 
-    def __init__(self, what: str, *, rest: float | None = None, is_throttled: bool = False) -> None:
-        super().__init__(what)
-        self.rest = rest
-        """Seconds of rest that the other side asked for."""
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, is_throttled: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """The seconds to wait, as the other side asked for; None if it did not."""
         self.is_throttled = is_throttled
 
 
@@ -55,109 +56,112 @@ class TokenRefusedError(Exception):
     """The token is invalid or has expired."""
 
 
-def read_complaint(
+def parse_error_response(
     status: int, body: bytes, redact: Callable[[str], str] = lambda text: text
 ) -> ErrorResponse:
-    """Read the body of a refusal, in whichever of the known shapes it came.
+    """Parse the body of an error response in any of the known formats.
 
     Args:
         status: the HTTP status.
-        body: what came with it.
-        redact: blots out secrets in the words of others.
+        body: the body, in any format.
+        redact: masks secrets that the body repeats.
     """
     try:
         fields = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        return ErrorResponse(status, None, _first_words(redact(body.decode("utf-8", "replace"))))
+        return ErrorResponse(status, None, _summarise(redact(body.decode("utf-8", "replace"))))
     inner = fields.get("error")
     if isinstance(inner, dict):
         code, message = inner.get("title"), inner.get("message")
     else:
         code, message = fields.get("error_code"), fields.get("error_msg")
-    # Blotted out before it is cut: half a token would be no token to look for.
-    return ErrorResponse(status, _word(code, redact) or None, _word(message, redact))
+    # Masked before it is cut: the first half of a token would not be recognised.
+    return ErrorResponse(status, _shown(code, redact) or None, _shown(message, redact))
 
 
-def plainly(error: BaseException) -> str:
-    """Say why a connection failed, without the libraries' wrapping."""
+def describe_cause(error: BaseException) -> str:
+    """Return why a connection failed, without the wrapping of the HTTP libraries."""
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
     return str(cause) or type(cause).__name__
 
 
-def is_certificate_refused(error: BaseException) -> bool:
-    """Tell whether TLS failed for a certificate; a handshake that breaks off may be passing."""
+def is_certificate_error(error: BaseException) -> bool:
+    """Return whether TLS failed because of a certificate; other TLS failures may be transient."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what is behind it, down to what it began with."""
+    """Yield an error and its chain of causes, the first cause last."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
 
 
-def read_rest(header: str | None, now: Micros) -> float | None:
-    """Read ``Retry-After``: seconds or a date; None where it is missing or neither."""
+def read_retry_after(header: str | None, now: Micros) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for; None if it is missing or invalid.
+
+    The header holds seconds or a date. A date in the past counts as 0 seconds.
+    """
     if header is None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    instant = read_http_date(text)
-    return None if instant is None else max(0.0, (instant - now) / SECOND)
+    retry_at = read_http_date(text)
+    return None if retry_at is None else max(0.0, (retry_at - now) / SECOND)
 
 
 def read_http_date(header: str | None) -> Micros | None:
-    """Read a date as HTTP headers write it; None where it is missing or none."""
+    """Parse a date of an HTTP header; None if it is missing or invalid."""
     try:
         return None if header is None else from_datetime(parsedate_to_datetime(header))
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-def is_passing(complaint: ErrorResponse) -> bool:
-    """Tell whether the same call may succeed later."""
-    return complaint.status in PASSING_STATUSES
+def is_transient(response: ErrorResponse) -> bool:
+    """Return whether the same call may succeed later."""
+    return response.status in TRANSIENT_STATUSES
 
 
-def is_token_refusal(complaint: ErrorResponse) -> bool:
-    """Tell whether a new token may help."""
-    return complaint.status == HTTPStatus.UNAUTHORIZED or (
-        complaint.status == HTTPStatus.FORBIDDEN and complaint.code in TOKEN_EXPIRED_CODES
+def is_token_refusal(response: ErrorResponse) -> bool:
+    """Return whether a new token may help."""
+    return response.status == HTTPStatus.UNAUTHORIZED or (
+        response.status == HTTPStatus.FORBIDDEN and response.code in TOKEN_EXPIRED_CODES
     )
 
 
-def explain(complaint: ErrorResponse, *, project_id: str, endpoint: str, call: str) -> str:
-    """Say in one sentence what a refusal that will be repeated means, and how to mend it."""
-    if complaint.status == HTTPStatus.FORBIDDEN or complaint.code in NOT_PERMITTED_CODES:
+def describe_refusal(response: ErrorResponse, *, project_id: str, endpoint: str, call: str) -> str:
+    """Describe a permanent refusal in one line: the problem, the answer, and what to do."""
+    if response.status == HTTPStatus.FORBIDDEN or response.code in NOT_PERMITTED_CODES:
         return (
-            f"project {project_id}: the user may not query tasks ({complaint}); "
+            f"project {project_id}: the user is not allowed to query tasks ({response}); "
             'grant it the system policy "GaussDB ReadOnlyAccess" in this project'
         )
-    if complaint.status == HTTPStatus.NOT_FOUND:
+    if response.status == HTTPStatus.NOT_FOUND:
         return (
-            f"project {project_id} is not known at {endpoint} ({complaint}); "
-            "check --project-id and --endpoint: they must be of the same region"
+            f"project {project_id} was not found at {endpoint} ({response}); "
+            "check --project-id and --endpoint: both must belong to the same region"
         )
-    if complaint.is_redirect:
+    if response.is_redirect:
         return (
-            f"{endpoint} answers with a redirect ({complaint.status}), which is never followed, "
-            "since the token must not travel to another host; set --endpoint to the final address"
+            f"{endpoint} answers with a redirect ({response.status}); redirects are not followed, "
+            "because the token must not reach another host; set --endpoint to the final address"
         )
-    if complaint.status == HTTPStatus.BAD_REQUEST:
-        return f"project {project_id}: the task center does not accept {call} ({complaint})"
-    return f"project {project_id}: {endpoint} refuses {call} ({complaint}); check --endpoint"
+    if response.status == HTTPStatus.BAD_REQUEST:
+        return f"project {project_id}: the task center rejects the request {call} ({response})"
+    return f"project {project_id}: {endpoint} rejects {call} ({response}); check --endpoint"
 
 
-def _word(value: Any, redact: Callable[[str], str]) -> str:
-    return "" if value is None else redact(str(value))[:_SHOWN_CHARACTERS]
+def _shown(value: Any, redact: Callable[[str], str]) -> str:
+    return "" if value is None else redact(str(value))[:_MAX_SHOWN_CHARACTERS]
 
 
-def _first_words(body: str) -> str:
-    text = " ".join(body[:_SHOWN_CHARACTERS].split())
+def _summarise(body: str) -> str:
+    text = " ".join(body[:_MAX_SHOWN_CHARACTERS].split())
     return f"not JSON: {text!r}" if text else "an empty answer"

@@ -1,4 +1,4 @@
-"""One GET with everything that makes it dependable: token, budget, retries, bounds."""
+"""Make one GET call reliable: credentials, rate limit, retries and a size limit."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -27,96 +27,99 @@ from gaussdb_tasks.settings import RetrySettings
 
 _T = TypeVar("_T")
 
-# A page of 100 records takes some 60 kB. What is five hundred times larger is no page.
-_LARGEST_BODY_BYTES: Final = 32 * 1024 * 1024
-_MOST_RENEWALS: Final = 6
+# A page of 100 records has about 60 kB; a body 500 times as large is not a page.
+_MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+_MAX_RENEWALS: Final = 6
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ApiTarget:
-    """Where the calls go: one project at one endpoint."""
+    """The endpoint and the project that the calls are for."""
 
     endpoint: str
     project_id: str
 
 
 class HttpClient:
-    """Makes authenticated GET calls for one project, as patiently as it was told to be."""
+    """Makes authenticated GET calls for one project and retries transient errors."""
 
     def __init__(
         self,
         http: requests.Session,
         identity: Identity,
-        place: ApiTarget,
+        target: ApiTarget,
         *,
-        budget: RateLimiter,
+        rate_limiter: RateLimiter,
         retry_settings: RetrySettings,
     ) -> None:
-        self.place = place
+        self.target = target
         self.server_date: Micros | None = None
-        """The ``Date`` of the latest answer; None where it has none."""
+        """The ``Date`` of the latest answer; None if it had none."""
         self.clock_ahead: Micros | None = None
-        """By how much this machine's clock was ahead of it then."""
+        """How far this machine's clock was ahead of ``server_date`` at that time."""
         self.calls_made = 0
-        """Calls made so far, repeats among them."""
-        self._counting = threading.Lock()
+        """The number of calls made so far, repeats included."""
+        self._count_lock = threading.Lock()
         self._http = http
         self._identity = identity
-        self._proven: AuthBase | None = None
-        self._budget = budget
-        self._patience = retry_settings
+        self._accepted: AuthBase | None = None
+        self._rate_limiter = rate_limiter
+        self._retry_settings = retry_settings
         self._backoff = tenacity.wait_random_exponential(
-            multiplier=retry_settings.first_wait_seconds, max=retry_settings.longest_wait_seconds
+            multiplier=retry_settings.first_wait_seconds, max=retry_settings.max_wait_seconds
         )
         self._throttled_backoff = tenacity.wait_exponential(
             multiplier=4 * retry_settings.first_wait_seconds,
-            max=retry_settings.longest_wait_seconds,
+            max=retry_settings.max_wait_seconds,
         )
 
     def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
-        """GET a path below the endpoint and parse the body; a body that won't parse is a fault.
+        """GET a path below the endpoint and parse the body; retry if parsing fails.
 
         Raises:
-            AccessError: the service refuses, and would again.
-            ServiceError: it failed as often as patience allows.
+            AccessError: the service refuses the call; a repeat would not help.
+            ServiceError: every allowed attempt failed.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(error_responses.TransientError),
-            stop=_Exhaustion(self._patience),
+            stop=_StopAfterAttempts(self._retry_settings),
             wait=self._wait,
-            sleep=self._budget.sleep,
+            sleep=self._rate_limiter.sleep,
             reraise=True,
         )
         try:
             parsed: _T = retrying(self._attempt, path, params, parse)
         except error_responses.TransientError as error:
             message = (
-                f"project {self.place.project_id}: {self.place.endpoint} failed "
+                f"project {self.target.project_id}: {self.target.endpoint} failed "
                 f"{retrying.statistics['attempt_number']} times in a row, last with: {error}"
             )
             raise ServiceError(message) from error
         return parsed
 
     def _attempt(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
-        for renewals in range(_MOST_RENEWALS):
+        for renewals in range(_MAX_RENEWALS):
             credential = self._identity.credential()
             try:
                 return self._call(path, params, parse, credential)
             except error_responses.TokenRefusedError as refusal:
-                # A new token that never opened anything is no better than the old one. One that
-                # other threads have used up meanwhile is.
-                is_hopeless = renewals > 0 and credential != self._proven
-                if is_hopeless or not self._identity.renew(credential):
-                    raise self._refused_for_good(refusal) from refusal
-        message = f"project {self.place.project_id}: tokens die faster than they can be used"
+                # A new token that was never accepted will not be. One that was accepted may have
+                # expired while other threads used it: then another one helps.
+                never_accepted = renewals > 0 and credential != self._accepted
+                if never_accepted or not self._identity.renew(credential):
+                    raise self._permanent_refusal(refusal) from refusal
+        message = (
+            f"project {self.target.project_id}: the token expired before it could be used, "
+            f"{_MAX_RENEWALS} times in a row; check what revokes this user's tokens"
+        )
         raise AccessError(message)
 
     def _call(
         self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T], auth: AuthBase
     ) -> _T:
-        with self._budget.turn():
-            with self._counting:
+        with self._rate_limiter.slot():
+            with self._count_lock:
                 self.calls_made += 1
             status, headers, body = self._send(path, params, auth)
         if status != HTTPStatus.OK:
@@ -126,8 +129,8 @@ class HttpClient:
         except ValueError as error:
             message = f"200 with a body that is not the documented JSON: {error}"
             raise error_responses.TransientError(message) from error
-        self._proven = auth
-        self._budget.ease()
+        self._accepted = auth
+        self._rate_limiter.record_success()
         return parsed
 
     def _send(
@@ -135,28 +138,28 @@ class HttpClient:
     ) -> tuple[int, Mapping[str, str], bytes]:
         try:
             with self._http.get(
-                self.place.endpoint + path,
+                self.target.endpoint + path,
                 params=params,
                 headers=LANGUAGE_HEADERS,
                 auth=auth,
-                # Said with each call: else REQUESTS_CA_BUNDLE would override what was configured.
+                # Passed with each call, or REQUESTS_CA_BUNDLE would override the configured bundle.
                 verify=self._http.verify,
                 cert=self._http.cert,
-                timeout=(self._patience.connect_seconds, self._patience.read_seconds),
+                timeout=(self._retry_settings.connect_seconds, self._retry_settings.read_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
                 self._note_clock(error_responses.read_http_date(answer.headers.get("Date")))
                 return answer.status_code, answer.headers, _read_bounded(answer)
         except requests.RequestException as error:
-            why = self._identity.redact(error_responses.plainly(error))
-            if error_responses.is_certificate_refused(error):
+            cause = self._identity.redact(error_responses.describe_cause(error))
+            if error_responses.is_certificate_error(error):
                 message = (
-                    f"{self.place.endpoint} shows a certificate that is not trusted ({why}); "
-                    "name your CA bundle in OS_CACERT"
+                    f"the certificate of {self.target.endpoint} is not trusted ({cause}); "
+                    "set OS_CACERT to your CA bundle"
                 )
                 raise ConfigurationError(message) from error
-            message = f"no answer: {why}"
+            message = f"no answer: {cause}"
             raise error_responses.TransientError(message) from error
 
     def _note_clock(self, server_date: Micros | None) -> None:
@@ -166,63 +169,67 @@ class HttpClient:
     def _refuse(
         self, status: int, headers: Mapping[str, str], body: bytes, *, call: str
     ) -> NoReturn:
-        # The service may say anything, our own token among it.
-        complaint = error_responses.read_complaint(status, body, self._identity.redact)
-        if error_responses.is_token_refusal(complaint):
-            raise error_responses.TokenRefusedError(str(complaint))
-        if error_responses.is_passing(complaint):
+        # The message of the service may contain our own token.
+        response = error_responses.parse_error_response(status, body, self._identity.redact)
+        if error_responses.is_token_refusal(response):
+            raise error_responses.TokenRefusedError(str(response))
+        if error_responses.is_transient(response):
             raise error_responses.TransientError(
-                str(complaint),
-                rest=error_responses.read_rest(headers.get("Retry-After"), times.now()),
+                str(response),
+                retry_after=error_responses.read_retry_after(
+                    headers.get("Retry-After"), times.now()
+                ),
                 is_throttled=status == HTTPStatus.TOO_MANY_REQUESTS,
             )
-        sentence = error_responses.explain(
-            complaint, project_id=self.place.project_id, endpoint=self.place.endpoint, call=call
+        message = error_responses.describe_refusal(
+            response, project_id=self.target.project_id, endpoint=self.target.endpoint, call=call
         )
-        kind = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
-        raise kind(sentence)
+        error_class = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
+        raise error_class(message)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Return the seconds this thread sleeps; a rest asked for is everybody's, in the budget."""
-        fault = state.outcome.exception() if state.outcome else None
-        if not isinstance(fault, error_responses.TransientError):
+        """Return the seconds that this thread waits; the rate limiter pauses all threads."""
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, error_responses.TransientError):
             return 0.0
-        if fault.rest is None and not fault.is_throttled:
+        if error.retry_after is None and not error.is_throttled:
             return self._backoff(state)
-        rest = self._throttled_backoff(state) if fault.rest is None else fault.rest
-        if rest > self._patience.longest_rest_seconds:
+        asked = error.retry_after
+        seconds = self._throttled_backoff(state) if asked is None else asked
+        max_seconds = self._retry_settings.max_retry_after_seconds
+        if seconds > max_seconds:
             message = (
-                f"{self.place.endpoint} asks for a rest of {rest:.0f} seconds ({fault}), "
-                "longer than a load waits; run it again later"
+                f"{self.target.endpoint} asks to wait {seconds:.0f} seconds ({error}); "
+                f"a load waits at most {max_seconds:.0f}; run it again later"
             )
             raise ServiceError(message)
-        self._budget.pause(rest)
+        self._rate_limiter.pause(seconds)
         return 0.0
 
-    def _refused_for_good(self, refusal: error_responses.TokenRefusedError) -> AccessError:
+    def _permanent_refusal(self, refusal: error_responses.TokenRefusedError) -> AccessError:
         return AccessError(
-            f"project {self.place.project_id}: {self._identity.mend} (the answer was: {refusal})"
+            f"project {self.target.project_id}: {self._identity.remedy} (the answer was: {refusal})"
         )
 
 
-class _Exhaustion(tenacity.stop.stop_base):
-    """Ends one call's retries; being rationed is no failure, and is borne longer."""
+class _StopAfterAttempts(tenacity.stop.stop_base):
+    """Limits the attempts of one call; throttled attempts are counted separately."""
 
     def __init__(self, retry_settings: RetrySettings) -> None:
         self._left = {True: retry_settings.throttled_attempts, False: retry_settings.attempts}
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
-        fault = state.outcome.exception() if state.outcome else None
-        kind = isinstance(fault, error_responses.TransientError) and fault.is_throttled
-        self._left[kind] -= 1
-        return self._left[kind] <= 0
+        error = state.outcome.exception() if state.outcome else None
+        is_throttled = isinstance(error, error_responses.TransientError) and error.is_throttled
+        self._left[is_throttled] -= 1
+        return self._left[is_throttled] <= 0
 
 
 def _read_bounded(answer: requests.Response) -> bytes:
     body = bytearray()
     for part in answer.iter_content(_CHUNK_BYTES):
         body += part
-        if len(body) > _LARGEST_BODY_BYTES:
-            message = f"an answer of more than {_LARGEST_BODY_BYTES:,} bytes"
+        if len(body) > _MAX_BODY_BYTES:
+            message = f"an answer of more than {_MAX_BODY_BYTES:,} bytes"
             raise error_responses.TransientError(message)
     return bytes(body)

@@ -1,8 +1,8 @@
-"""The call budget: one for all threads that ask the same gateway.
+"""Limit the rate of calls: one limiter for all threads that call the same gateway.
 
-Gateways of this cloud ration calls (some allow 200 in five minutes) and say so with 429. Eight
-threads that each retry on their own would hammer a gateway that has just asked for rest, so a pause
-is everybody's pause, and after it the calls are spaced out until the gateway is content again.
+Gateways of this cloud limit calls, some to 200 in five minutes, and answer 429 above that. If each
+of eight threads retried on its own, they would overload the gateway. So a pause holds for all
+threads. After a pause the calls are spaced out; each success shortens the spacing.
 """
 
 import threading
@@ -13,19 +13,21 @@ from contextlib import contextmanager
 from typing import Final
 
 _FIRST_SPACING_SECONDS: Final = 0.25
-_WIDEST_SPACING_SECONDS: Final = 4.0
-_EASING: Final = 0.95
-_NO_SPACING_BELOW_SECONDS: Final = 0.02
+_MAX_SPACING_SECONDS: Final = 4.0
+_SPACING_FACTOR_ON_SUCCESS: Final = 0.95
+_MIN_SPACING_SECONDS: Final = 0.02
 
 
 class RateLimiter:
-    """Lets calls through one by one, no faster than the gateway likes.
+    """Admits calls no faster than the gateway accepts them; thread-safe.
 
-    ``calls_made`` counts every call let through, repeats among them; ``seconds_waited`` is the
-    time that threads spent waiting here for the gateway's sake, added up.
+    Attributes:
+        calls_made: the number of calls admitted, repeats included.
+        seconds_waited: the time that calls waited here, added up over all threads.
 
     Args:
-        connections: how many calls may be under way at once.
+        connections: the largest number of concurrent calls.
+        on_pause: called with the seconds of each pause.
     """
 
     def __init__(
@@ -49,24 +51,28 @@ class RateLimiter:
         self._spacing = 0.0
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for one's turn to call, and call inside the block."""
+    def slot(self) -> Iterator[None]:
+        """Wait until a call is allowed, and hold its slot inside the block."""
         with self._free:
             self.acquire()
             yield
 
     def acquire(self) -> None:
-        """Wait for one's turn to call."""
-        while (seconds := self._take_turn()) > 0:
+        """Wait until a call is allowed.
+
+        Raises:
+            concurrent.futures.CancelledError: the limiter was cancelled.
+        """
+        while (seconds := self._try_acquire()) > 0:
             self.sleep(seconds)
         if self._cancelled.is_set():
             raise CancelledError
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but wake and raise as soon as the budget is cancelled.
+        """Sleep; wake as soon as the limiter is cancelled.
 
         Raises:
-            concurrent.futures.CancelledError: nobody waits for the call any more.
+            concurrent.futures.CancelledError: the limiter was cancelled.
         """
         if self._sleep is not None:
             self._sleep(seconds)
@@ -74,30 +80,30 @@ class RateLimiter:
             raise CancelledError
 
     def cancel(self) -> None:
-        """Let no further call through, so that a load that was stopped need not wait for them."""
+        """Admit no further call, so that a stopped load ends at once."""
         self._cancelled.set()
 
-    def ease(self) -> None:
-        """Note a call that went well: the spacing narrows."""
+    def record_success(self) -> None:
+        """Shorten the spacing after a call that succeeded."""
         with self._lock:
-            self._spacing *= _EASING
-            if self._spacing < _NO_SPACING_BELOW_SECONDS:
+            self._spacing *= _SPACING_FACTOR_ON_SUCCESS
+            if self._spacing < _MIN_SPACING_SECONDS:
                 self._spacing = 0.0
 
     def pause(self, seconds: float) -> None:
-        """Let nobody call for so long, and space out the calls after that."""
+        """Admit no call for some seconds, and space out the calls after that."""
         self._on_pause(seconds)
         with self._lock:
             now = self._monotonic()
-            # Calls that were under way together are refused together: widen once, not eight times.
+            # Concurrent calls are refused together: widen the spacing once, not once per call.
             if now >= self._paused_until:
                 wider = max(_FIRST_SPACING_SECONDS, self._spacing * 2)
-                self._spacing = min(wider, _WIDEST_SPACING_SECONDS)
+                self._spacing = min(wider, _MAX_SPACING_SECONDS)
             self._paused_until = max(self._paused_until, now + seconds)
             self._next_call_at = max(self._next_call_at, self._paused_until)
 
-    def _take_turn(self) -> float:
-        """Return how long to wait, or take the turn and return 0."""
+    def _try_acquire(self) -> float:
+        """Admit a call and return 0, or return the seconds to wait."""
         with self._lock:
             now = self._monotonic()
             wait = self._next_call_at - now
@@ -110,28 +116,28 @@ class RateLimiter:
 
 
 class RateLimiters:
-    """A budget for each user and gateway: gateways ration calls by user."""
+    """One rate limiter for each user and gateway: gateways limit calls by user."""
 
     def __init__(
         self, connections: int, on_pause: Callable[[float], None] = lambda _seconds: None
     ) -> None:
         self._connections = connections
         self._on_pause = on_pause
-        self._budgets: dict[tuple[str, str], RateLimiter] = {}
+        self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
-    def budget_of(self, account: str, endpoint: str) -> RateLimiter:
-        """Return the budget that an account shares among its projects at an endpoint."""
+    def limiter_for(self, account: str, endpoint: str) -> RateLimiter:
+        """Return the limiter that all projects of an account share at an endpoint."""
         key = (account, endpoint)
-        if key not in self._budgets:
-            self._budgets[key] = RateLimiter(self._connections, on_pause=self._on_pause)
-        return self._budgets[key]
+        if key not in self._limiters:
+            self._limiters[key] = RateLimiter(self._connections, on_pause=self._on_pause)
+        return self._limiters[key]
 
     @property
     def seconds_waited(self) -> float:
-        """The time that calls were held back for the gateways' sake, over all threads."""
-        return sum(budget.seconds_waited for budget in self._budgets.values())
+        """The time that calls waited here, added up over all threads."""
+        return sum(limiter.seconds_waited for limiter in self._limiters.values())
 
     def cancel(self) -> None:
-        """Let no further call through anywhere."""
-        for budget in self._budgets.values():
-            budget.cancel()
+        """Admit no further call at any gateway."""
+        for limiter in self._limiters.values():
+            limiter.cancel()

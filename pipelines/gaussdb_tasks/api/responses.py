@@ -1,10 +1,12 @@
-"""A page of the API as records: each one the very text that was sent, and what it says.
+"""Parse a page of the API into records; each keeps the exact text that was sent.
 
-An archive that is to be evidence keeps the sender's words, not a re-encoding of them. msgspec cuts
-the array into its elements without touching them. It is strict, though, and one odd record must
-not cost the other ninety-nine: what it refuses (lone surrogates, control characters, NaN, numbers
-out of range) is read a second time, more slowly and more kindly, by the standard library. What even
-that cannot read, since it is nested too deeply, is kept as text.
+The archive is evidence, so it keeps the sender's text and not a re-encoding.
+
+1. msgspec splits the array into its elements without changing them. It is strict: it rejects lone
+   surrogates, control characters, NaN and numbers out of range.
+2. If msgspec rejects the page, the standard library parses it leniently, so that one invalid record
+   does not lose the other 99.
+3. A value that is nested too deeply for both is kept as text.
 """
 
 import json
@@ -19,11 +21,11 @@ from gaussdb_tasks.model.record import Record, Undecoded, identity_of
 
 
 class Page(NamedTuple):
-    """What one answer of the API lists, in the order of the answer."""
+    """The records of one answer, in the order of the answer."""
 
     records: tuple[Record, ...]
     total_count: int | None
-    """None where the answer has no number that could be a count."""
+    """None if the answer has no valid count."""
 
 
 class BrokenBodyError(ValueError):
@@ -35,72 +37,82 @@ class _Envelope(msgspec.Struct):
     total_count: Any = None
 
 
-# A page has 100 records of a dozen values. What is far more is none, and must not fill the memory.
-_MOST_VALUES: Final = 2_000_000
-_MOST_RECORDS: Final = 10_000
-_MOST_DIGITS: Final = 4_000
-_LONG: Final = 18
+# A page has 100 records of a dozen values. A far larger answer must not fill the memory.
+_MAX_VALUES: Final = 2_000_000
+_MAX_RECORDS: Final = 10_000
+_MAX_DIGITS: Final = 4_000
+_MAX_COUNT_DIGITS: Final = 18
 
-_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
-_DECODER: Final = msgspec.json.Decoder()
-_KIND: Final = json.JSONDecoder(
+_ENVELOPE_DECODER: Final = msgspec.json.Decoder(_Envelope)
+_VALUE_DECODER: Final = msgspec.json.Decoder()
+_LENIENT_DECODER: Final = json.JSONDecoder(
     strict=False,
-    # Python reads no integer of more digits than that; as text it is as good.
-    parse_int=lambda digits: int(digits) if len(digits) <= _MOST_DIGITS else digits,
+    # Python refuses to parse longer integers; they are kept as text.
+    parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else digits,
 )
 _TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 def parse_page(body: bytes) -> Page:
-    """Read the body of an answer.
+    """Parse the body of an answer.
 
     Raises:
-        BrokenBodyError: it is not a JSON object with an array ``tasks``; null counts as empty.
+        BrokenBodyError: it is not a JSON object with an array ``tasks``, or it is too large.
+            A ``tasks`` of null counts as empty.
     """
-    if body.count(b",") > _MOST_VALUES:
-        message = f"it has more than {_MOST_VALUES:,} values"
+    if body.count(b",") > _MAX_VALUES:
+        message = f"it has more than {_MAX_VALUES:,} values"
         raise BrokenBodyError(message)
     try:
-        envelope = _ENVELOPE.decode(body)
-        _refuse_flood(envelope.tasks or ())
-        parts = [(str(raw, "utf-8"), _DECODER.decode(raw)) for raw in envelope.tasks or ()]
+        envelope = _ENVELOPE_DECODER.decode(body)
+        _check_record_count(envelope.tasks or ())
+        parts = [(str(raw, "utf-8"), _VALUE_DECODER.decode(raw)) for raw in envelope.tasks or ()]
         records = tuple(Record(raw, fields, identity_of(fields)) for raw, fields in parts)
         return Page(records, _count(envelope.total_count))
     except BrokenBodyError:
         raise
     except (ValueError, RecursionError):
-        return _parse_kindly(body)
+        return _parse_leniently(body)
 
 
 def parse_record(raw: str) -> Record:
-    """Read one record again from the text that was kept of it.
+    """Parse one record from its stored text.
 
     Raises:
-        BrokenBodyError: it is not the text of one record.
+        BrokenBodyError: the text is not one record.
     """
     records = parse_page(b'{"tasks":[' + raw.encode() + b"]}").records
     if len(records) != 1:
-        message = f"it is the text of {len(records)} records"
+        message = f"the text has {len(records)} records instead of one"
         raise BrokenBodyError(message)
     return records[0]
 
 
 def _count(value: Any) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONG:
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isdigit()
+        and len(value) <= _MAX_COUNT_DIGITS
+    ):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_LONG:
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and 0 <= value < 10**_MAX_COUNT_DIGITS
+    ):
         return value
     return None
 
 
-def _refuse_flood(records: Sequence[object]) -> None:
-    if len(records) > _MOST_RECORDS:
-        message = f"it lists {len(records):,} records, where 100 were asked for"
+def _check_record_count(records: Sequence[object]) -> None:
+    if len(records) > _MAX_RECORDS:
+        message = f"it has {len(records):,} records; at most 100 were requested"
         raise BrokenBodyError(message)
 
 
-def _parse_kindly(body: bytes) -> Page:
+def _parse_leniently(body: bytes) -> Page:
     try:
         text = body.decode("utf-8")
         members = dict(_scan_object(text))
@@ -108,33 +120,33 @@ def _parse_kindly(body: bytes) -> Page:
         records = () if text.startswith("null", begin) else tuple(_scan_array(text, begin))
         total_count = _scan_value(text, members["total_count"]) if "total_count" in members else 0
     except (ValueError, IndexError) as error:
-        message = "it is no JSON object with an array tasks"
+        message = "it is not a JSON object with an array tasks"
         raise BrokenBodyError(message) from error
-    _refuse_flood(records)
+    _check_record_count(records)
     return Page(records, _count(total_count))
 
 
 def _scan_object(text: str) -> Iterator[tuple[str, int]]:
-    """Yield each key of the object that the text is, and where its value begins."""
-    at = _expect(text, _skip(text, 0), "{")
+    """Yield each key of the top-level object and the position of its value."""
+    at = _expect(text, _skip_whitespace(text, 0), "{")
     while text[at] != "}":
-        key, at = _KIND.raw_decode(text, at)
-        begin = _expect(text, _skip(text, at), ":")
+        key, at = _LENIENT_DECODER.raw_decode(text, at)
+        begin = _expect(text, _skip_whitespace(text, at), ":")
         yield key, begin
-        at = _next(text, _end_of_value(text, begin), "}")
-    if _skip(text, at + 1) != len(text):
-        message = "there is more behind the object"
+        at = _skip_separator(text, _end_of_value(text, begin), "}")
+    if _skip_whitespace(text, at + 1) != len(text):
+        message = "there is text after the object"
         raise ValueError(message)
 
 
 def _scan_array(text: str, begin: int) -> Iterator[Record]:
-    """Yield each element of the array that begins there."""
+    """Yield each element of the array at a position."""
     at = _expect(text, begin, "[")
     while text[at] != "]":
         end = _end_of_value(text, at)
         raw = text[at:end]
         yield _record(raw, _scan_value(text, at))
-        at = _next(text, end, "]")
+        at = _skip_separator(text, end, "]")
 
 
 def _record(raw: str, fields: Any) -> Record:
@@ -145,29 +157,29 @@ def _record(raw: str, fields: Any) -> Record:
 
 
 def _scan_value(text: str, begin: int) -> Any:
-    """Return the value that begins there; one that is nested too deeply as its text."""
+    """Return the value at a position; if it is nested too deeply, return its text."""
     try:
-        return _KIND.raw_decode(text, begin)[0]
+        return _LENIENT_DECODER.raw_decode(text, begin)[0]
     except RecursionError:
         return Undecoded(text[begin : _end_of_value(text, begin)])
 
 
 def _end_of_value(text: str, begin: int) -> int:
-    """Return where the value ends that begins there, however deeply it is nested."""
+    """Return where the value at a position ends, at any depth of nesting."""
     if text[begin] not in "[{":
-        return _KIND.raw_decode(text, begin)[1]
+        return _LENIENT_DECODER.raw_decode(text, begin)[1]
     depth = 0
     for match in _TEXT_OR_BRACKET.finditer(text, begin):
         mark = match[0]
         depth += (mark in "[{") - (mark in "]}")
         if depth == 0:
             return match.end()
-    message = f"what begins at {begin} has no end"
+    message = f"the value at {begin} has no end"
     raise ValueError(message)
 
 
-def _next(text: str, at: int, closing: str) -> int:
-    at = _skip(text, at)
+def _skip_separator(text: str, at: int, closing: str) -> int:
+    at = _skip_whitespace(text, at)
     return at if text[at] == closing else _expect(text, at, ",")
 
 
@@ -175,16 +187,16 @@ def _expect(text: str, at: int, character: str) -> int:
     if text[at] != character:
         message = f"{character!r} is missing at {at}"
         raise ValueError(message)
-    return _skip(text, at + 1)
+    return _skip_whitespace(text, at + 1)
 
 
-def _skip(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
+def _skip_whitespace(text: str, at: int) -> int:
+    match = _WHITESPACE.match(text, at)
     return match.end() if match else at
 
 
 def _storable(value: Any) -> Any:
-    """Replace what no database text or JSON column can hold; the raw text keeps it."""
+    """Replace values that no text or JSON column can hold; the raw text keeps them."""
     match value:
         case Undecoded():
             return value

@@ -1,4 +1,4 @@
-"""The command line: ``gaussdb-tasks``. Data goes to stdout, everything else to stderr."""
+"""The command line ``gaussdb-tasks``. Data go to stdout, messages to stderr."""
 
 import os
 import sys
@@ -14,9 +14,9 @@ from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
-    Subcommand("check", "Find out what would keep a load from working."),
-    Subcommand("status", "Show what the archive covers, and how long until something is lost."),
-    Subcommand("query", "Show a view, ask a saved question, or answer a SELECT, read-only."),
+    Subcommand("check", "Check sign-in, API, clock and data directory for a load."),
+    Subcommand("status", "Show what is covered, and the nights left before data loss."),
+    Subcommand("query", "Show a view, or run a saved question or a SELECT, read-only."),
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Make the database again from the archive."),
@@ -26,15 +26,12 @@ _COMMANDS = (
         "retention", "Remove tasks that no load has seen for longer than a period, on the record."
     ),
     Subcommand("redact", "Remove what must not be kept, on the record."),
-    Subcommand("schedule", "Print what a scheduler needs to run the load every night."),
-    Subcommand(
-        "config",
-        "Show what is in force for a command, and whence: option, variable, file or default.",
-    ),
+    Subcommand("schedule", "Print the files that a scheduler needs for a nightly load."),
+    Subcommand("config", "Show the effective settings of a command and their source."),
     Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),
     Subcommand(
         "demo",
-        "Load some invented nights and show the views; no account needed.",
+        "Load invented data and show the main views, without an account.",
         is_configurable=False,
     ),
 )
@@ -49,60 +46,60 @@ _COMMANDS = (
 @data_dir_option
 @access_options
 @click.version_option(package_name="gaussdb-tasks")
-def cli(**_common: object) -> None:
-    """Keep the task history of GaussDB on Open Telekom Cloud, before its month is over.
+def cli(**_options_of_commands: object) -> None:
+    """Keep the task history of GaussDB on Open Telekom Cloud in a DuckDB database.
 
-    The task center remembers one month. Run `gaussdb-tasks load` every night, and the DuckDB
-    database it keeps remembers for good. Options given here hold for every command.
+    The task center lists tasks for one month only. `gaussdb-tasks load`, run every night, copies
+    them into a database that keeps them. Options given here apply to the command that follows.
 
     \b
-    Exit codes: 0 done; 1 failed, nothing published, run it again; 2 usage or configuration;
-    3 published, but somebody must look; 4 another load holds the lock.
+    Exit codes: 0 done; 1 failed, nothing published, run it again; 2 usage or configuration error;
+    3 published, but needs attention; 4 another load holds the lock.
     """
 
 
 def main() -> NoReturn:
-    """Run the command line; a user's mistake is one sentence on stderr, not a traceback."""
+    """Run the command line; report a user's mistake in one sentence, without a traceback."""
     stop = StopSignals()
     console.log_as_json(None)
     try:
         cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
     except BaseException as error:
-        # Asked to stop, libraries raise what they like; what they were told counts.
+        # After a stop signal libraries may raise any error; the signal sets the exit code.
         if stop.received is not None:
-            _end_at_once(stop.received)
-        exit_code = _explain(error)
+            _exit_now(stop.received)
+        exit_code = _report(error)
         if exit_code is None:
             raise
         sys.exit(exit_code)
     sys.exit(0)
 
 
-def _explain(error: BaseException) -> int | None:
-    """Say what went wrong and return the exit code; None for what nobody has foreseen."""
+def _report(error: BaseException) -> int | None:
+    """Report an error and return its exit code; return None for an unexpected one."""
     match error:
         case GaussdbTasksError():
-            console.complain(str(error))
+            console.error(str(error))
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
             return ExitCode.USAGE
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
-            console.complain(f"{error.format_message()} Try: {command} -h")
+            console.error(f"{error.format_message()} Try: {command} -h")
             return ExitCode.USAGE
         case BrokenPipeError():
-            # Who reads our output has seen enough, as `head` does. Python would complain at exit.
+            # The reader of stdout has closed it, like `head`. Python would report it at exit.
             sys.stdout = None
             return 0
     return None
 
 
-def _end_at_once(signal_number: int) -> NoReturn:
-    """End without waiting for threads whose calls may hang for a minute: they have nothing to do.
+def _exit_now(signal_number: int) -> NoReturn:
+    """Exit without waiting for threads, whose calls may block for a minute.
 
-    The command has cleaned up on its way here.
+    The command has already cleaned up.
     """
-    console.complain("stopped; what was published is whole, run the same command again")
+    console.error("stopped; the published data are intact; run the same command again")
     sys.stdout.flush()
     os._exit(128 + signal_number)

@@ -35,11 +35,11 @@ def tell(effects: Effects, output_format: str, *, is_dry_run: bool) -> None:
 def say(effects: Effects, *, is_dry_run: bool) -> None:
     """Say what an act did, or would do, in a line."""
     for name in effects.lost_views:
-        console.say(f"note: the view {name} does not work on the new database; it was left out")
+        console.info(f"note: the view {name} does not work on the new database; it was left out")
     told = f"{effects.rows_removed:,} rows removed, {effects.rows_changed:,} changed"
     if is_dry_run:
-        console.say(f"would be: {told}; nothing was done")
+        console.info(f"would be: {told}; nothing was done")
     elif effects.entry_name is None:
-        console.say("there was nothing to do")
+        console.info("there was nothing to do")
     else:
-        console.say(f"{told}; entry {effects.entry_name}; head {effects.head_digest}")
+        console.info(f"{told}; entry {effects.entry_name}; head {effects.head_digest}")

@@ -1,4 +1,4 @@
-"""What a command says while it works: on stderr, for a person or for a log."""
+"""Messages on stderr while a command runs: text for people, or JSON log lines."""
 
 import sys
 import time
@@ -9,101 +9,113 @@ from typing import Final, Protocol
 import click
 import msgspec
 
+from gaussdb_tasks.masking import mask_url_credentials
 from gaussdb_tasks.model.project_state import ProjectKey
 
-_LINE_EVERY_SECONDS: Final = 30.0
-_SHORTEST_REST_SECONDS: Final = 2.0
+_REPORT_INTERVAL_SECONDS: Final = 30.0
+_MIN_REPORTED_WAIT_SECONDS: Final = 2.0
 
 
 class Progress(Protocol):
-    """Takes note of how far a load has come."""
+    """Callback that shows the progress of a load."""
 
     def __call__(self, project: ProjectKey, seen: int, announced: int) -> None:
-        """Note the tasks seen so far, and how many the API has announced (0: it has not)."""
+        """Show the number of tasks read and the number announced by the API; 0 if unknown."""
 
 
-class _Log:
-    """How to say things: in lines for people, or as JSON, an object a line."""
+class _LogFormat:
+    """The format of all messages: text, or JSON with the run's id."""
 
     def __init__(self) -> None:
         self.is_json = False
         self.run_id: str | None = None
 
 
-_LOG: Final = _Log()
+_FORMAT: Final = _LogFormat()
 
 
 def log_as_json(run_id: str | None) -> None:
-    """Say everything from now on as JSON; None: as text again."""
-    _LOG.is_json = run_id is not None
-    _LOG.run_id = run_id
+    """Write all further messages as JSON; None: as text."""
+    _FORMAT.is_json = run_id is not None
+    _FORMAT.run_id = run_id
 
 
 def is_json() -> bool:
-    """Tell whether JSON is spoken."""
-    return _LOG.is_json
+    """Return whether messages are written as JSON."""
+    return _FORMAT.is_json
 
 
-def say(message: str, event: str = "note", level: str = "info", **fields: object) -> None:
-    """Say something: as it is to a person, with the time to a log, with fields to a machine."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    if _LOG.is_json:
-        line = {"at": stamp, "level": level, "run_id": _LOG.run_id, "event": event, **fields}
-        click.echo(msgspec.json.encode({**line, "message": message}), err=True)
+def info(message: str, event: str = "note", **fields: object) -> None:
+    """Write a message; ``event`` and ``fields`` appear in JSON only."""
+    _write(message, event, "info", fields)
+
+
+def warn(message: str, event: str = "note", **fields: object) -> None:
+    """Write a warning; the command goes on."""
+    _write(message, event, "warning", fields)
+
+
+def error(message: str, event: str = "failed", **fields: object) -> None:
+    """Write an error, as text with the program's name before it."""
+    if _FORMAT.is_json:
+        _write(message, event, "error", fields)
+    else:
+        click.echo(f"gaussdb-tasks: {mask_url_credentials(message)}", err=True)
+
+
+def _write(message: str, event: str, level: str, fields: dict[str, object]) -> None:
+    """Write a message: to a terminal as it is, to a file with the time."""
+    message = mask_url_credentials(message)
+    timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if _FORMAT.is_json:
+        head = {"at": timestamp, "level": level, "run_id": _FORMAT.run_id, "event": event}
+        click.echo(msgspec.json.encode({**head, **fields, "message": message}), err=True)
     elif sys.stderr.isatty():
         click.echo(message, err=True)
     else:
-        click.echo(f"{stamp} {message}", err=True)
-
-
-def complain(message: str) -> None:
-    """Say what ended a command, as its last word."""
-    if _LOG.is_json:
-        say(message, event="failed", level="error")
-    else:
-        click.echo(f"gaussdb-tasks: {message}", err=True)
+        click.echo(f"{timestamp} {message}", err=True)
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Show a bar to a person, and write a line now and then into a log."""
-    if sys.stderr.isatty() and not _LOG.is_json:
+    """Show progress: bars on a terminal, else a line every 30 seconds."""
+    if sys.stderr.isatty() and not _FORMAT.is_json:
         with _bars() as bars:
             yield bars
     else:
-        yield _Lines()
+        yield _ProgressLines()
 
 
-class Pauses:
-    """Says now and then that the gateway asks for rest."""
+class RateLimitMessages:
+    """Reports the waits that the service's rate limit causes, at most every 30 seconds."""
 
     def __init__(self) -> None:
-        self._quiet_until = 0.0
+        self._next_message_at = 0.0
 
     def __call__(self, seconds: float) -> None:
-        """Note a rest of so many seconds."""
+        """Report a wait, if it is long enough to matter."""
         now = time.monotonic()
-        if seconds >= _SHORTEST_REST_SECONDS and now >= self._quiet_until:
-            self._quiet_until = now + max(seconds, _LINE_EVERY_SECONDS)
-            say(
-                f"the service rations calls: waiting for {seconds:.0f} s",
+        if seconds >= _MIN_REPORTED_WAIT_SECONDS and now >= self._next_message_at:
+            self._next_message_at = now + max(seconds, _REPORT_INTERVAL_SECONDS)
+            info(
+                f"the service limits the rate of calls: waiting {seconds:.0f} s",
                 event="rationed",
                 wait_seconds=round(seconds, 3),
             )
 
 
-class _Lines:
+class _ProgressLines:
     """Writes a line about a project that takes long."""
 
     def __init__(self) -> None:
         self._last_line_at = time.monotonic()
 
     def __call__(self, project: ProjectKey, seen: int, announced: int) -> None:
-        if time.monotonic() - self._last_line_at >= _LINE_EVERY_SECONDS:
+        if time.monotonic() - self._last_line_at >= _REPORT_INTERVAL_SECONDS:
             self._last_line_at = time.monotonic()
-            of = f" of {announced:,}" if announced else ""
-            say(
-                f"project {project.project_id}: {seen:,}{of} tasks read so far",
+            of_total = f" of {announced:,}" if announced else ""
+            info(
+                f"project {project.project_id}: {seen:,}{of_total} tasks read so far",
                 event="progress",
                 **project._asdict(),
                 seen=seen,
@@ -113,7 +125,7 @@ class _Lines:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
-    from rich.console import Console  # noqa: PLC0415 - only a person at a terminal waits for it
+    from rich.console import Console  # noqa: PLC0415 - slow to import; only a terminal needs it
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
         MofNCompleteColumn,
@@ -129,11 +141,13 @@ def _bars() -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
-        rows = {}
+        bar_of_project = {}
 
         def show(project: ProjectKey, seen: int, announced: int) -> None:
-            if project not in rows:
-                rows[project] = bars.add_task(f"project {project.project_id}", total=None)
-            bars.update(rows[project], completed=seen, total=max(seen, announced) or None)
+            if project not in bar_of_project:
+                description = f"project {project.project_id}"
+                bar_of_project[project] = bars.add_task(description, total=None)
+            total = max(seen, announced) or None
+            bars.update(bar_of_project[project], completed=seen, total=total)
 
         yield show

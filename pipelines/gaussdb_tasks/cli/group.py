@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are run, so that help is quick."""
+"""A click group that imports a command only when it is used, so that help is fast."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
-from gaussdb_tasks.cli.settings_file import OPTION, config_option
+from gaussdb_tasks.cli.settings_file import OPTION, settings_file_option
 
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A command: its name, which is also its module's, and its help in one line."""
+    """The name of a command and its module, and its help in one line."""
 
     name: str
     short_help: str
     is_configurable: bool = True
-    """Whether the configuration file holds for it."""
+    """Whether the settings file applies to it."""
 
 
 class LazyGroup(click.Group):
@@ -36,25 +36,25 @@ class LazyGroup(click.Group):
         self._subcommands = {command.name: command for command in subcommands}
         self._package = package
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
-        """Return the commands in the order of their use."""
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of the commands, in the order of help."""
         return list(self._subcommands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import a command; add ``--config`` to it if the settings file applies."""
         if cmd_name not in self._subcommands:
             return None
         command = import_module(f"{self._package}.{cmd_name}").command
         if not isinstance(command, click.Command):
-            message = f"{self._package}.{cmd_name}.command is no click command"
+            message = f"{self._package}.{cmd_name}.command is not a click command"
             raise TypeError(message)
-        has_one = any(param.name == OPTION for param in command.params)
-        if self._subcommands[cmd_name].is_configurable and not has_one:
-            command.params.append(config_option(self._configurable(ctx), cmd_name))
+        has_option = any(param.name == OPTION for param in command.params)
+        if self._subcommands[cmd_name].is_configurable and not has_option:
+            command.params.append(settings_file_option(self._configurable(ctx), cmd_name))
         return command
 
     def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:
-        """Return the commands that the configuration file can speak of."""
+        """Return the commands that the settings file applies to."""
 
         def find(name: str) -> click.Command:
             command = self.get_command(ctx, name)
@@ -66,8 +66,8 @@ class LazyGroup(click.Group):
             each.name: partial(find, each.name) for each in self.subcommands if each.is_configurable
         }
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the commands' help without importing them."""
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(
                 [(command.name, command.short_help) for command in self._subcommands.values()]

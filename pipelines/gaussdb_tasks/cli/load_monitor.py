@@ -1,4 +1,4 @@
-"""Who watches a load from outside: the metrics file and the dead-man switch."""
+"""Report a load to monitoring: a metrics file and a dead-man switch."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,10 +19,11 @@ from gaussdb_tasks.model.times import Micros
 _PING_URL: Final = "GAUSSDB_TASKS_PING_URL"
 
 
-class Watch:
-    """Tells the watchers how the load inside the block goes; their trouble is never the load's.
+class LoadMonitor:
+    """Reports the start and the end of the load inside the ``with`` block.
 
-    The block gets a function to hand the report to once there is one.
+    The block gets a function that takes the load's report. A failure of monitoring is only
+    a warning.
     """
 
     def __init__(
@@ -32,12 +33,12 @@ class Watch:
         ping_url: str | None,
         now: Micros | None,
     ) -> None:
-        """Prepare to watch.
+        """Check the settings.
 
         Raises:
-            ConfigurationError: the metrics or the ping cannot work as they are set.
+            ConfigurationError: the metrics file or the ping URL cannot be used.
         """
-        # Imported where it is wanted: the library takes a tenth of a second.
+        # Imported here since it takes 0.1 s, and help does not need it.
         from gaussdb_tasks.monitoring.heartbeat import Heartbeat  # noqa: PLC0415
 
         if ping_url is None:
@@ -52,10 +53,10 @@ class Watch:
         self._report: LoadReport | None = None
 
     def __enter__(self) -> Callable[[LoadReport], None]:
-        """Say that the load begins."""
+        """Report the start."""
         if self._heartbeat is not None:
-            self._note(self._heartbeat.start())
-        return self._take
+            self._warn(self._heartbeat.start())
+        return self._take_report
 
     def __exit__(
         self,
@@ -63,23 +64,24 @@ class Watch:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Say how it ended."""
+        """Report the end, unless another load holds the lock: that load reports its own."""
         if isinstance(error, LockedError):
-            return  # the load that holds the lock tells its own end
+            return
         exit_code = _exit_code(error) if self._report is None else self._report.exit_code
         if self._metrics_file is not None:
-            with self._forgiven():
+            with self._errors_as_warnings():
                 self._write_metrics(self._metrics_file, exit_code)
         if self._heartbeat is None:
             return
         if self._report is None:
-            why = str(error) if isinstance(error, GaussdbTasksError) else type(error).__name__
-            self._note(self._heartbeat.failure(f"exit {int(exit_code)}: {why}"))
+            cause = str(error) if isinstance(error, GaussdbTasksError) else type(error).__name__
+            self._warn(self._heartbeat.failure(f"exit {int(exit_code)}: {cause}"))
         else:
-            told = [f"exit {int(exit_code)}: {summary_line(self._report)}", *remarks(self._report)]
-            self._note(self._heartbeat.success("\n".join(told)))
+            summary = f"exit {int(exit_code)}: {summary_line(self._report)}"
+            lines = [summary, *(remark.text for remark in remarks(self._report))]
+            self._warn(self._heartbeat.success("\n".join(lines)))
 
-    def _take(self, report: LoadReport) -> None:
+    def _take_report(self, report: LoadReport) -> None:
         self._report = report
 
     def _write_metrics(self, file: Path, exit_code: ExitCode) -> None:
@@ -88,7 +90,7 @@ class Watch:
 
         freshness = None
         if self._data_dir.database.exists():
-            with self._forgiven():
+            with self._errors_as_warnings():
                 freshness = read_freshness(self._data_dir.database, self._now)
         write_metrics(
             file,
@@ -99,17 +101,15 @@ class Watch:
         )
 
     @contextmanager
-    def _forgiven(self) -> Iterator[None]:
+    def _errors_as_warnings(self) -> Iterator[None]:
         try:
             yield
         except GaussdbTasksError as error:
-            self._note(str(error))
+            self._warn(str(error))
 
-    def _note(self, trouble: str | None) -> None:
-        if trouble is not None:
-            console.say(
-                f"watch: {trouble}; the load is not affected", event="watch", level="warning"
-            )
+    def _warn(self, problem: str | None) -> None:
+        if problem is not None:
+            console.warn(f"watch: {problem}; the load is not affected", event="watch")
 
 
 def _exit_code(error: BaseException | None) -> ExitCode:

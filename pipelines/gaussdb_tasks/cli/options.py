@@ -1,6 +1,8 @@
-"""Options that several commands share. Each has a variable GAUSSDB_TASKS_<OPTION>."""
+"""Options that several commands share. Each has a variable ``GAUSSDB_TASKS_<OPTION>``."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -9,17 +11,18 @@ from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, parse_instant, to_datetime
+from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
-# A clock beyond these is a slip of the pen; it would leave its mark in the archive.
+# A clock outside of these years is a typing error, and the archive would keep it.
 _YEARS: Final = range(2000, 2200)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Option(click.Option):
-    """An option that its variable, and the group before the command, can set as well."""
+    """An option that can also be set by its variable, or before the name of the command."""
 
     def __init__(self, *args: Any, variable: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,26 +33,41 @@ class Option(click.Option):
     def consume_value(
         self, ctx: click.Context, opts: Mapping[str, Any]
     ) -> tuple[Any, ParameterSource]:
-        """Take the value given here, else the one given before the command, else click's."""
+        """Return the value given after the command's name, else the one before it, else click's."""
         value, source = super().consume_value(ctx, opts)
-        before = ctx.parent
+        group = ctx.parent
         if (
             source is not ParameterSource.COMMANDLINE
-            and before is not None
+            and group is not None
             and self.name is not None
-            and before.get_parameter_source(self.name) is ParameterSource.COMMANDLINE
+            and group.get_parameter_source(self.name) is ParameterSource.COMMANDLINE
         ):
-            return before.params[self.name], ParameterSource.COMMANDLINE
+            return group.params[self.name], ParameterSource.COMMANDLINE
         return value, source
 
 
 def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
-    """Declare an option as ``click.option`` does, with its variable."""
+    """Declare an option like ``click.option``, with its variable."""
     return click.option(*names, cls=Option, **attributes)
 
 
+def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
+    """Pass to a command one parameter ``name`` in place of the options that ``make`` takes."""
+    taken = frozenset(inspect.signature(make).parameters)
+
+    def decorate(function: _F) -> _F:
+        @wraps(function)
+        def call(**values: Any) -> Any:
+            arguments = {key: values.pop(key) for key in taken & values.keys()}
+            return function(**values, **{name: make(**arguments)})
+
+        return call  # type: ignore[return-value]  # a command has keyword parameters only
+
+    return decorate
+
+
 def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
-    """Declare the option that says where the database is."""
+    """Declare ``--data-dir`` with a default."""
     return option(
         "--data-dir",
         type=click.Path(file_okay=False, path_type=Path),
@@ -63,7 +81,7 @@ data_dir_option = data_dir_option_with_default(Path("data"))
 
 
 def access_options(function: _F) -> _F:
-    """Add the options that say what to read."""
+    """Add the options that choose the sign-in and the projects to read."""
     for decorate in (
         option(
             "--os-cloud",
@@ -84,45 +102,52 @@ def access_options(function: _F) -> _F:
             "--exclude",
             multiple=True,
             metavar="PATTERN",
-            help="Of all projects none whose name or id matches, such as 'eu-nl_*'; repeatable.",
+            help="With --all-projects: skip projects whose name or id matches the pattern, such as "
+            "'eu-nl_*'; repeatable.",
         ),
         option(
             "--include",
             multiple=True,
             metavar="PATTERN",
-            help="Of all projects only those whose name or id matches; repeatable.",
+            help="With --all-projects: read only projects whose name or id matches the pattern; "
+            "repeatable.",
         ),
         option(
             "--all-projects",
             is_flag=True,
-            help="Read every project that the user may enter, as IAM lists them.",
+            help="Read every project that the user can access, as listed by IAM.",
         ),
         option(
             "--endpoint",
             metavar="URL",
-            help="Address of the service. Default: the usual one of the region.",
+            help="Address of the service. Default: the address of the region.",
         ),
     ):
         function = decorate(function)
     return function
 
 
-def instant_option(name: str, variable: str, description: str) -> Callable[[_F], _F]:
-    """Declare an option whose value is a date and time."""
-    return option(name, variable, metavar="ISO", callback=_read_instant, help=description)
+def access_request(function: _F) -> _F:
+    """Add the options of access; pass them to the command as one ``AccessRequest``: ``access``."""
+    return access_options(combine("access", AccessRequest)(function))
 
 
-def _read_instant(_ctx: click.Context, param: click.Parameter, value: str | None) -> Micros | None:
+def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:
+    """Declare an option whose value is a date or a time."""
+    return option(name, parameter, metavar="ISO", callback=_read_time, help=description)
+
+
+def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -> Micros | None:
     if value is None:
         return None
     option_name = param.opts[0]
-    instant = parse_instant(value, option=option_name)
-    if to_datetime(instant).year not in _YEARS:
+    time = parse_instant(value, option=option_name)
+    if to_datetime(time).year not in _YEARS:
         message = (
-            f"{option_name}: {value!r} is not a time that a task center has seen; mind the year"
+            f"{option_name}: {value!r}: the year must be between {_YEARS.start} and {_YEARS[-1]}"
         )
         raise ConfigurationError(message)
-    return instant
+    return time
 
 
 def _read_umask(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
@@ -131,7 +156,7 @@ def _read_umask(_ctx: click.Context, _param: click.Parameter, value: str) -> int
     except ValueError:
         umask = -1
     if not 0 <= umask <= _ALL_PERMISSIONS:
-        message = f"--umask: {value!r} is not an octal mask; write it as 077 or 027"
+        message = f"--umask: {value!r} is not an octal mask; write it like 077 or 027"
         raise ConfigurationError(message)
     return umask
 
@@ -142,20 +167,20 @@ umask_option = option(
     show_default=True,
     metavar="OCTAL",
     callback=_read_umask,
-    help="Permissions that new files do not give; 027 lets the group read.",
+    help="Permissions to remove from new files; 027 lets the group read.",
 )
 
 signing_key_option = option(
     "--signing-key",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Sign the archive's new entry with this Ed25519 key in PEM.",
+    help="Sign the new archive entry with this Ed25519 private key in PEM format.",
 )
 
 archive_url_option = option(
     "--archive-url",
     metavar="URL",
-    help="Copy the archive there after each load: a directory, or s3://bucket/prefix.",
+    help="Copy the archive to this place after the load: a directory or s3://bucket/prefix.",
 )
 
 log_format_option = option(
@@ -163,34 +188,41 @@ log_format_option = option(
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    help="How to write what it says on stderr; json is an object a line.",
+    help="Format of the messages on stderr; json writes one object per line.",
 )
 
 metrics_file_option = option(
     "--metrics-file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write metrics there in Prometheus' text format, however the load ends.",
+    help="Write metrics to this file in Prometheus text format, also if the load fails.",
 )
 
 ping_url_option = option(
     "--ping-url",
     metavar="URL",
-    help="Dead-man switch to tell of start (URL/start), success (URL) and failure (URL/fail).",
+    help="Dead-man switch to ping at start (URL/start), success (URL) and failure (URL/fail).",
 )
 
-dry_run_option = option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
+dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
 
-now_option = instant_option("--now", "now", "Clock to go by, for drills. Default: the machine's.")
+now_option = time_option("--now", "now", "Current time, for drills. Default: the machine's clock.")
+
+output_file_option = option(
+    "--output",
+    "output_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to this file, all or nothing. Its suffix sets the format if --format is not given.",
+)
 
 
 def format_option(
     *formats: str, default: str | None, variable: str = "FORMAT"
 ) -> Callable[[_F], _F]:
-    """Declare the option that says how to write the data on stdout.
+    """Declare ``--format``, the format of the data on stdout.
 
-    Without a default the command chooses. Commands with formats of their own have a variable of
-    their own.
+    Without a default the command chooses. A command with other formats has another variable.
     """
     return option(
         "--format",
@@ -199,18 +231,18 @@ def format_option(
         type=click.Choice(formats),
         default=default,
         show_default=True,
-        help="How to write the data.",
+        help="Format of the data.",
     )
 
 
 def invention_options(function: _F) -> _F:
-    """Add the options that say what the emulator invents."""
-    seed = option("--seed", default=0, show_default=True, help="What the tasks follow from.")
+    """Add the options that set the data that the emulator invents."""
+    seed = option("--seed", default=0, show_default=True, help="Seed of the invented tasks.")
     tasks_per_day = option(
         "--tasks-per-day",
         type=click.IntRange(1, 10_000),
         default=40,
         show_default=True,
-        help="Tasks of each project and weekday, about.",
+        help="Approximate number of tasks per project on a weekday.",
     )
     return seed(tasks_per_day(function))

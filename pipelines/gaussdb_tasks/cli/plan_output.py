@@ -1,4 +1,4 @@
-"""What a load would do, as lines for people and as values for machines."""
+"""The plan of a load, as text and as plain values."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,26 +10,26 @@ from gaussdb_tasks.model.times import iso
 _PURPOSES: Final = {
     Purpose.NEW: "new time",
     Purpose.IN_FLIGHT: "tasks in flight",
-    Purpose.HORIZON: "the whole horizon",
-    Purpose.STRETCH: "the stretch asked for",
+    Purpose.HORIZON: "the full horizon",
+    Purpose.TIME_RANGE: "the requested time",
 }
 
 
 def plan_lines(key: ProjectKey, plan: Plan) -> Iterator[str]:
-    """Describe the plan of a project, call by call."""
-    least = "at least " if plan.is_guess else ""
-    yield f"project {key.project_id} ({key.region}): {least}{_calls(plan.expected_calls)} expected"
+    """Yield the lines that describe the plan of a project, call by call."""
+    calls = f"{'at least ' if plan.is_guess else ''}{_calls(plan.expected_calls)}"
+    yield f"project {key.project_id} ({key.region}): {calls} expected"
     yield f"  running tasks, without times: {_calls(1)}"
     for window in plan.windows:
         start, end = window.time_range
         calls = _calls(window.expected_calls)
         yield f"  {_PURPOSES[window.purpose]}: {iso(start)} to {iso(end)}: {calls}"
     if plan.is_horizon_counted:
-        yield f"  count of the whole horizon: {_calls(1)}"
+        yield f"  count of the full horizon: {_calls(1)}"
 
 
 def plan_as_dict(key: ProjectKey, plan: Plan) -> dict[str, Any]:
-    """Return the plan of a project as plain values."""
+    """Return the plan of a project as plain values, for JSON."""
     return {
         "region": key.region,
         "project_id": key.project_id,

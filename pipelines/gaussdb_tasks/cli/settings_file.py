@@ -1,11 +1,11 @@
-"""The configuration file ``gaussdb_tasks.toml``: an operator's own defaults for options.
+"""The settings file ``gaussdb_tasks.toml``: defaults for options.
 
-A key is an option's name. Above every table it holds for each command that has the option; in a
-table named like a command, for that one. Options override variables, variables override the file.
+A key is the name of an option. A key outside every table applies to each command that has the
+option. A key in a table applies to the command that the table is named after. Options override
+environment variables, and variables override the file.
 
-It is a file of this program's, and not dlt's ``.dlt/config.toml``: dlt's would speak of its
-pipelines and destinations, which are none of an operator's business here, and be read by every
-other pipeline below the same folder.
+The file is separate from dlt's ``.dlt/config.toml``. That one configures dlt's own pipelines and
+destinations, and every other pipeline below the same folder reads it too.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -24,119 +24,143 @@ from gaussdb_tasks.errors import ConfigurationError
 
 FILE_NAME: Final = "gaussdb_tasks.toml"
 OPTION: Final = "config_file"
-_META: Final = "gaussdb_tasks.configuration"
+_META: Final = "gaussdb_tasks.settings_file"
 
 Commands = Mapping[str, Callable[[], click.Command]]
-"""Commands by name, imported when they are asked for."""
+"""Functions that import a command, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
-    """What a file says, by command; the empty name holds what it says for all of them."""
+class SettingsFile:
+    """The values of a file by command; those under the empty name apply to all commands."""
 
     path: Path | None
     values: Mapping[str, Mapping[str, Any]]
 
     def defaults_for(self, command: click.Command, name: str) -> dict[str, Any]:
-        """Return click's default map of a command: the file's values by parameter."""
+        """Return click's default map of a command: the file's values by parameter name."""
         options = _options(command)
-        said = {**self.values.get("", {}), **self.values.get(name, {})}
+        values = {**self.values.get("", {}), **self.values.get(name, {})}
         return {
             str(options[key].name): _value(options[key], key, value)
-            for key, value in said.items()
+            for key, value in values.items()
             if key in options
         }
 
 
-def read_configuration(path: Path | None, commands: Commands) -> Configuration:
-    """Read a file; None for that of the current folder, which need not be there.
+class EffectiveSetting(NamedTuple):
+    """The value of an option and its source: option, variable, file or default."""
+
+    name: str
+    value: str
+    source: str
+
+
+def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
+    """Read a file; None reads ``gaussdb_tasks.toml`` in the current folder, if it exists.
 
     Raises:
-        ConfigurationError: it cannot be read, or says something that no option knows; the message
-            suggests the near one.
+        ConfigurationError: the file cannot be read, or a key is not the name of an option. The
+            message suggests the most similar name.
     """
     if path is None:
         path = Path(FILE_NAME)
         if not path.exists():
-            return Configuration(None, {})
+            return SettingsFile(None, {})
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
     except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {error}"
         raise ConfigurationError(message) from error
-    everywhere = {_key(key): each for key, each in content.items() if not isinstance(each, dict)}
+    for_all = {_key(key): each for key, each in content.items() if not isinstance(each, dict)}
     tables = {
         key: {_key(name): value for name, value in each.items()}
         for key, each in content.items()
         if isinstance(each, dict)
     }
-    for key in everywhere:
-        _refuse_unknown(key, partial(_all_options, commands), f"{path}: there is no option")
+    for key in for_all:
+        _refuse_unknown(key, partial(_all_option_names, commands), f"{path}: there is no option")
     for name, table in tables.items():
         _refuse_unknown(name, commands.keys, f"{path}: there is no command")
         for key in table:
-            command = commands[name]
-            complaint = f"{path}: [{name}] has no option"
-            _refuse_unknown(key, partial(_options_of, command), complaint)
-    return Configuration(path, {"": everywhere, **tables})
+            option_names = partial(_option_names, commands[name])
+            _refuse_unknown(key, option_names, f"{path}: [{name}] has no option")
+    return SettingsFile(path, {"": for_all, **tables})
 
 
-def config_option(commands: Commands, name: str) -> click.Option:
-    """Make the option that names the file, for a command; the file's values become its defaults."""
+def settings_file_option(commands: Commands, name: str) -> click.Option:
+    """Make the option ``--config`` of a command; the file's values become its defaults."""
 
     def read(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
-        configuration = read_configuration(value, commands)
-        ctx.default_map = configuration.defaults_for(ctx.command, name)
-        ctx.meta[_META] = configuration.path
-        return configuration.path
+        settings_file = read_settings_file(value, commands)
+        ctx.default_map = settings_file.defaults_for(ctx.command, name)
+        ctx.meta[_META] = settings_file.path
+        return settings_file.path
 
     return click.Option(
         ["--config", OPTION],
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
         expose_value=False,
-        is_eager=True,  # the other options' defaults are in it
+        is_eager=True,  # the defaults of the other options depend on it
         callback=read,
         envvar="GAUSSDB_TASKS_CONFIG",
         show_envvar=True,
-        help=f"Defaults of options. Default: ./{FILE_NAME}, if it is there.",
+        help=f"File with defaults for options. Default: ./{FILE_NAME}, if it exists.",
     )
 
 
-def explain(ctx: click.Context) -> Iterator[tuple[str, str, str]]:
-    """Yield each option of a command in force: name, value, and whence it is."""
+def effective_settings(ctx: click.Context) -> Iterator[EffectiveSetting]:
+    """Yield the effective value of each option of a command, and its source."""
     for param in ctx.command.params:
-        if not isinstance(param, click.Option) or param.name is None or param.name == OPTION:
-            continue
-        value = ctx.params.get(param.name)
-        source = ctx.get_parameter_source(param.name)
-        if isinstance(value, tuple):
-            shown = " ".join(map(str, value))
-        else:
-            shown = "" if value is None else str(value)
-        yield long_name(param), shown, _whence(ctx, param, source)
+        if isinstance(param, click.Option) and param.name not in {None, OPTION}:
+            yield EffectiveSetting(long_name(param), _text(ctx, param), _source(ctx, param))
 
 
-def file_in_force(ctx: click.Context) -> Path | None:
-    """Return the configuration file that a command goes by, if there is one."""
+def settings_file_in_use(ctx: click.Context) -> Path | None:
+    """Return the settings file that a command uses, if there is one."""
     path: Path | None = ctx.meta.get(_META)
     return path
 
 
+def with_settings_file(ctx: click.Context, arguments: Iterable[str]) -> list[str]:
+    """Return a command's arguments, with the settings file that this command uses."""
+    path = settings_file_in_use(ctx)
+    return list(arguments) if path is None else ["--config", str(path), *arguments]
+
+
 def long_name(option: click.Option) -> str:
-    """Return the name that people know an option by, without its dashes."""
+    """Return the long name of an option, without its dashes."""
     return max(option.opts, key=len).removeprefix("--")
 
 
-def _whence(ctx: click.Context, option: click.Option, source: ParameterSource | None) -> str:
-    match source:
+def _text(ctx: click.Context, option: click.Option) -> str:
+    """Return a value as it is written in its source.
+
+    A list is joined as its variable is: a URL in a list of paths was split at each colon, and its
+    credentials are recognised in the complete URL only.
+    """
+    value = ctx.params.get(str(option.name))
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={each}" for key, each in value.items())
+    if isinstance(value, tuple):
+        is_variable = ctx.get_parameter_source(str(option.name)) is ParameterSource.ENVIRONMENT
+        separator = option.type.envvar_list_splitter if is_variable else None
+        return (separator or " ").join(map(str, value))
+    return str(value)
+
+
+def _source(ctx: click.Context, option: click.Option) -> str:
+    match ctx.get_parameter_source(str(option.name)):
         case ParameterSource.COMMANDLINE:
             return "option"
         case ParameterSource.ENVIRONMENT:
             return f"variable {option.envvar}"
         case ParameterSource.DEFAULT_MAP:
-            return f"file {file_in_force(ctx)}"
+            return f"file {settings_file_in_use(ctx)}"
     return "default"
 
 
@@ -152,30 +176,30 @@ def _options(command: click.Command) -> dict[str, click.Option]:
     }
 
 
-def _options_of(load: Callable[[], click.Command]) -> set[str]:
+def _option_names(load: Callable[[], click.Command]) -> set[str]:
     return set(_options(load()))
 
 
-def _all_options(commands: Commands) -> set[str]:
+def _all_option_names(commands: Commands) -> set[str]:
     return {name for load in commands.values() for name in _options(load())}
 
 
-def _refuse_unknown(key: str, known: Callable[[], Iterable[str]], complaint: str) -> None:
-    names = list(known())
+def _refuse_unknown(key: str, find_names: Callable[[], Iterable[str]], problem: str) -> None:
+    names = list(find_names())
     if key in names:
         return
-    near = difflib.get_close_matches(key, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "see -h of the command for those there are"
-    message = f"{complaint} {key!r}; {hint}"
+    similar = difflib.get_close_matches(key, names, n=1)
+    hint = f"did you mean {similar[0]!r}?" if similar else "-h of the command lists its options"
+    message = f"{problem} {key!r}; {hint}"
     raise ConfigurationError(message)
 
 
 def _value(option: click.Option, key: str, value: Any) -> Any:
-    if isinstance(value, date):  # a date and time of TOML; options take their text
+    if isinstance(value, date):  # TOML has dates; options parse text
         value = value.isoformat()
     if option.is_flag:
         if not isinstance(value, bool):
-            message = f"{FILE_NAME}: {key} is true or false, not {value!r}"
+            message = f"{FILE_NAME}: {key} must be true or false, not {value!r}"
             raise ConfigurationError(message)
         return value
     if option.multiple:

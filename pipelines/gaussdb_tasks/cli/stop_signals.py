@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C, and the SIGTERM of schedulers and containers."""
+"""Signals that stop a command: Ctrl-C, and the SIGTERM of schedulers and containers."""
 
 import signal
 from types import FrameType
@@ -6,16 +6,16 @@ from typing import NoReturn
 
 
 class StopSignals:
-    """Turns both signals into a KeyboardInterrupt, and remembers which one came.
+    """Turns both signals into a KeyboardInterrupt, and records the signal received.
 
-    An exception alone would not do: libraries in between wrap it, or raise one of their own.
+    The exception alone is not enough: libraries wrap it or raise one of their own.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._take)
+            signal.signal(number, self._receive)
 
-    def _take(self, number: int, _frame: FrameType | None) -> NoReturn:
+    def _receive(self, number: int, _frame: FrameType | None) -> NoReturn:
         self.received = number
         raise KeyboardInterrupt

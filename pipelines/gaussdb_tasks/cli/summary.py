@@ -1,7 +1,7 @@
-"""What a load brought, in words and as plain values."""
+"""The result of a load, as text and as plain values."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from gaussdb_tasks.archive.mirror.mirror import MirrorState
 from gaussdb_tasks.cli import console
@@ -12,8 +12,15 @@ from gaussdb_tasks.model.tables import SCHEMA_VERSION
 from gaussdb_tasks.model.times import iso
 
 
+class Remark(NamedTuple):
+    """A line about the result of a load."""
+
+    text: str
+    is_warning: bool = True
+
+
 def summary_line(report: LoadReport) -> str:
-    """Say in one line what a load brought."""
+    """Return the result of a load in one line."""
     return (
         f"{report.total('seen_count'):,} tasks seen, {report.total('new_count'):,} new, "
         f"{report.total('changed_count'):,} changed, "
@@ -24,8 +31,8 @@ def summary_line(report: LoadReport) -> str:
     )
 
 
-def as_dict(report: LoadReport) -> dict[str, Any]:
-    """Return a report as plain values, for machines to read."""
+def report_as_dict(report: LoadReport) -> dict[str, Any]:
+    """Return a report as plain values, for JSON."""
     return {
         "run_id": report.run_id,
         "exit_code": int(report.exit_code),
@@ -44,7 +51,7 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
                 "project_id": project.key.project_id,
                 "outcome": project.outcome.value,
                 "error": str(project.error) if project.error else None,
-                "doubts": list(project.doubts),
+                "doubts": list(project.incomplete_reasons),
                 "seen": project.seen_count,
                 "new": project.new_count,
                 "changed": project.changed_count,
@@ -70,58 +77,48 @@ def as_dict(report: LoadReport) -> dict[str, Any]:
 
 
 def waiting_line(copies: MirrorState) -> str:
-    """Say that entries of the archive wait to be copied."""
+    """Return a line about archive entries that are not copied yet."""
     return (
         f"copies: {copies.waiting:,} entries wait to be copied to {copies.place} since "
         f"{copies.at}: {copies.error}; the next load with --archive-url copies them"
     )
 
 
-def remarks(report: LoadReport) -> Iterator[str]:
-    """Say what somebody may want to look at, a line each."""
+def remarks(report: LoadReport) -> Iterator[Remark]:
+    """Yield the lines about a load that an operator may need."""
     if report.upgraded_from is not None:
-        yield (
-            f"note: the database was upgraded from version {report.upgraded_from} of its schema "
+        text = (
+            f"note: the database schema was upgraded from version {report.upgraded_from} "
             f"to {SCHEMA_VERSION}"
         )
-    yield from _archive_lines(report)
+        yield Remark(text, is_warning=False)
+    yield from _archive_remarks(report)
     for project in report.projects:
         if len(report.projects) > 1:
-            yield _project_line(project)
-        if project.error is not None:
-            again = ", run it again" if project.error.exit_code is ExitCode.FAILED else ""
-            yield f"failed: {project.error}; the other projects were loaded{again}"
-        for doubt in project.doubts:
-            yield (
-                f"incomplete: project {project.key.project_id}: {doubt}; what was read is kept, "
-                "the next load reads it again"
-            )
-        if project.rejected_count:
-            yield (
-                f"rejected: project {project.key.project_id}: {project.rejected_count:,} records "
-                "are no tasks; they are kept with the reason in task_center.rejected_records"
-            )
+            yield Remark(_project_line(project), is_warning=False)
+        yield from _project_remarks(project)
     for failure in report.failed_sign_ins:
-        yield f"failed: {failure.name}: {failure.error}; the other projects were loaded"
+        yield Remark(f"failed: {failure.name}: {failure.error}; the other projects were loaded")
     for key, (start, end) in report.lost:
-        yield (
+        yield Remark(
             f"lost: project {key.project_id}: {iso(start)} to {iso(end)} left the task center "
             "before a load covered it; see coverage_gaps"
         )
     for finding in report.warnings:
-        yield (
+        text = (
             f"note: {finding.check_name}: {finding.meaning} "
             f"({finding.row_count:,} rows, such as {finding.first_rows[0]})"
         )
+        yield Remark(text, is_warning=False)
 
 
-def tell_read(project: ProjectSummary) -> None:
-    """Say to a machine that reads logs what was read of a project, window by window."""
+def log_project(project: ProjectSummary) -> None:
+    """Log a project that was read, window by window; only if messages are JSON."""
     if not console.is_json():
-        return  # people get a line a project at the end
+        return  # as text, each project has one line at the end
     key = project.key._asdict()
     for window in project.windows:
-        console.say(
+        console.info(
             f"project {project.key.project_id}: window read",
             event="window",
             **key,
@@ -131,10 +128,10 @@ def tell_read(project: ProjectSummary) -> None:
             tasks=window.task_count,
             is_complete=window.is_complete,
         )
-    console.say(
+    write = console.info if project.error is None else console.error
+    write(
         _project_line(project),
         event="project",
-        level="info" if project.error is None else "error",
         **key,
         outcome=project.outcome.value,
         calls=project.call_count,
@@ -145,15 +142,33 @@ def tell_read(project: ProjectSummary) -> None:
     )
 
 
-def _archive_lines(report: LoadReport) -> Iterator[str]:
+def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
     if report.adopted:
         first, last = report.adopted[0], report.adopted[-1]
-        told = first if len(report.adopted) == 1 else f"{first} to {last}"
-        yield f"note: the database lacked {told} of the archive, and has it now"
-    for doubt in report.archive_problems:
-        yield f"archive: {doubt}"
+        entries = first if len(report.adopted) == 1 else f"{first} to {last}"
+        text = f"note: archive entries missing in the database were added: {entries}"
+        yield Remark(text, is_warning=False)
+    for problem in report.archive_problems:
+        yield Remark(f"archive: {problem}")
     if report.mirror is not None and report.mirror.waiting:
-        yield waiting_line(report.mirror)
+        yield Remark(waiting_line(report.mirror))
+
+
+def _project_remarks(project: ProjectSummary) -> Iterator[Remark]:
+    project_id = project.key.project_id
+    if project.error is not None:
+        remedy = ", run it again" if project.error.exit_code is ExitCode.FAILED else ""
+        yield Remark(f"failed: {project.error}; the other projects were loaded{remedy}")
+    for reason in project.incomplete_reasons:
+        yield Remark(
+            f"incomplete: project {project_id}: {reason}; the tasks that were read are kept, "
+            "the next load reads them again"
+        )
+    if project.rejected_count:
+        yield Remark(
+            f"rejected: project {project_id}: {project.rejected_count:,} records are not valid "
+            "tasks; they are kept with the reason in task_center.rejected_records"
+        )
 
 
 def _project_line(project: ProjectSummary) -> str:

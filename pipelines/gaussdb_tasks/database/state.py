@@ -9,7 +9,7 @@ import duckdb
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState, remembered_since
+from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState, known_since
 from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, to_datetime
 
@@ -110,7 +110,7 @@ def read_state(
     Raises:
         ConfigurationError: the database has the project under another region.
     """
-    since = remembered_since(visible_from)
+    since = known_since(visible_from)
     if not has_tables(connection):
         return ProjectState(known_from=since)
     _refuse_other_region(connection, project)

@@ -1,1 +1,1 @@
-"""Running every night by itself: what a scheduler needs, written from templates."""
+"""Write the files that a scheduler needs to run the load every night."""

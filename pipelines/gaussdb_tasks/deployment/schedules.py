@@ -1,4 +1,4 @@
-"""The files that a scheduler needs to run the nightly load, for some options of it."""
+"""Render the files that a scheduler needs to run the nightly load."""
 
 import json
 import re
@@ -17,17 +17,17 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_@:,./=+-]+")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What is to run, when, and as whom.
+    """What to run, when, and as which user.
 
     Attributes:
-        program: the program, by an absolute path.
-        arguments: what follows it, the command first.
-        data_dir: where it writes, an absolute path.
-        hour: of the day, UTC.
-        minute: of that hour.
-        user: whom it runs as.
-        image: the container to run it in.
-        credentials: where its credentials lie, an absolute path.
+        program: an absolute path.
+        arguments: the command and its options.
+        data_dir: the data directory, an absolute path.
+        hour: hour of the day, UTC.
+        minute: minute of the hour.
+        user: the user that runs the program.
+        image: the container image.
+        credentials: the folder with the credentials, an absolute path.
     """
 
     program: str
@@ -41,7 +41,7 @@ class Schedule:
 
 
 def for_systemd(schedule: Schedule) -> Mapping[str, str]:
-    """Return a service and the timer that starts it, by file name."""
+    """Return a service and its timer, by file name."""
     return {
         f"gaussdb-tasks.{kind}": _render(f"systemd.{kind}.j2", schedule, systemd_word)
         for kind in ("service", "timer")
@@ -54,17 +54,17 @@ def for_cron(schedule: Schedule) -> Mapping[str, str]:
 
 
 def for_kubernetes(schedule: Schedule) -> Mapping[str, str]:
-    """Return a CronJob and the claim of its volume."""
+    """Return a CronJob and the claim for its volume."""
     return {"gaussdb-tasks.yaml": _render("kubernetes.yaml.j2", schedule, kubernetes_word)}
 
 
 def for_github_actions(schedule: Schedule) -> Mapping[str, str]:
-    """Return a workflow; it keeps the data directory as an artifact of the repository's cache."""
+    """Return a workflow; it restores the archive from its copy before each load."""
     return {"gaussdb-tasks.yml": _render("github-actions.yml.j2", schedule, shlex.quote)}
 
 
 def for_airflow(schedule: Schedule) -> Mapping[str, str]:
-    """Return a module with a DAG."""
+    """Return a Python module with a DAG."""
     return {"gaussdb_tasks_dag.py": _render("airflow.py.j2", schedule, shlex.quote)}
 
 
@@ -80,7 +80,7 @@ SCHEDULERS: Final[Mapping[str, Callable[[Schedule], Mapping[str, str]]]] = Mappi
 
 
 def systemd_word(word: str) -> str:
-    """Quote a word of ExecStart: specifiers and variables mean themselves."""
+    """Quote a word of ExecStart; specifiers and variables are not expanded."""
     literal = word.replace("%", "%%").replace("$", "$$")
     if _PLAIN.fullmatch(word):
         return literal
@@ -88,17 +88,17 @@ def systemd_word(word: str) -> str:
 
 
 def cron_word(word: str) -> str:
-    """Quote a word of a crontab's command: a per cent sign would end it."""
+    """Quote a word of a crontab command; an unquoted percent sign would end the command."""
     return shlex.quote(word).replace("%", "\\%")
 
 
 def kubernetes_word(word: str) -> str:
-    """Quote a word of a container's arguments: ``$(...)`` would be put in place of."""
+    """Quote an argument of a container; ``$(...)`` is not expanded."""
     return json.dumps(word.replace("$(", "$$("))
 
 
 def _render(template: str, schedule: Schedule, quote: Callable[[str], str]) -> str:
-    # What is made are no pages: there is nothing to escape but words, which each kind quotes.
+    # The output is not HTML; `quote` escapes each word as the scheduler needs it.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         undefined=jinja2.StrictUndefined,

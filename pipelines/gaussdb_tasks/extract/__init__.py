@@ -1,1 +1,1 @@
-"""Reading a project whole: pages, windows, and the proof that nothing is missing."""
+"""Read projects completely: pages, windows, and the proof that no task is missing."""

@@ -1,8 +1,8 @@
-"""Comparing what is seen with what is known: which records are new states, and which version.
+"""Compare observed tasks with their known states: which states are new, and which version.
 
-A record is a new version when its content differs from the last known version of its task, so a
-task that was Running, Failed and Running again on three nights has three. A task that is not seen
-changes nothing.
+A record is a new version if its content differs from the last known version of its task. So a task
+that was Running, Failed and Running again in three loads has three versions. A task that a load
+does not see stays unchanged.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from gaussdb_tasks.model.times import Micros
 
 
 class TaskChange(Enum):
-    """What a sighting adds to what is known."""
+    """The change that an observation adds to the known state of a task."""
 
     NEW = "new"
     """A task that was never seen before."""
     CHANGED = "changed"
     """A known task in a new state."""
     CONFIRMED = "confirmed"
-    """A task in flight, still in the state that is known."""
+    """A task in flight, still in the known state."""
 
 
 class Version(NamedTuple):
@@ -45,11 +45,11 @@ class Vanishing(NamedTuple):
 
 
 class ChangeDetector:
-    """The tasks of a project as known, growing while a load sees more of them.
+    """The known tasks of a project, updated by each task that a load observes.
 
     Attributes:
-        superseded: (job_id, version) of what this load has seen and then seen changed again.
-        vanishings: tasks found deleted by this load, and tasks once found deleted, now back.
+        superseded: (job_id, version) of states that this load has seen and then seen changed.
+        vanishings: tasks that this load found deleted, and deleted tasks that are listed again.
         new_count: tasks seen for the first time.
         gone_rejects: rejected records that are no longer listed, by hash.
     """
@@ -85,35 +85,35 @@ class ChangeDetector:
         return len(self._changed)
 
     def has_seen(self, job_id: str) -> bool:
-        """Tell whether the task was seen in this load."""
+        """Check whether this load has seen the task."""
         return job_id in self._seen
 
     def is_final(self, job_id: str) -> bool:
-        """Tell whether the task is known to have ended."""
+        """Check whether the last known state of the task is final."""
         known = self._tasks.get(job_id)
         return known is not None and known.is_final
 
     def tasks(self) -> Iterator[tuple[str, KnownTask]]:
-        """Yield every known task that is listed, with its job_id."""
+        """Yield job_id and state of every known task that is not deleted."""
         return (item for item in self._tasks.items() if item[1].vanished_at is None)
 
-    def known(self) -> dict[str, KnownTask]:
-        """Return every known task, deleted ones among them, by job_id."""
+    def known_tasks(self) -> dict[str, KnownTask]:
+        """Return every known task, deleted ones included, by job_id."""
         return self._tasks
 
     def rejected(self) -> dict[str, Micros | None]:
-        """Return the rejected records by hash, with their time where it can be read."""
+        """Return the created_at of rejected records by hash; None where it cannot be read."""
         return self._rejected
 
-    def see(self, task: Task) -> Version | None:
-        """Compare a task with what is known; None if it adds nothing."""
+    def observe(self, task: Task) -> Version | None:
+        """Compare a task with its known state; return None if it adds nothing."""
         is_first_sight = task.job_id not in self._seen
         self._seen.add(task.job_id)
-        known = self._recall(task)
+        known = self._known_task(task)
         if known is None:
             self.new_count += 1
-            return self._remember(task, 1, TaskChange.NEW, first_seen_at=self._observed_at)
-        # What tells a task from others stays as it was first seen; raw keeps what came.
+            return self._add_version(task, 1, TaskChange.NEW, first_seen_at=self._observed_at)
+        # The columns that identify a task stay as first seen; raw keeps what was received.
         if task.created_at != known.created_at:
             task = task.started_at(known.created_at)
         if known.version_hash != task.version_hash:
@@ -121,7 +121,7 @@ class ChangeDetector:
                 return None
             if task.job_id in self._before:
                 self._changed.add(task.job_id)
-            return self._remember(
+            return self._add_version(
                 task, known.version + 1, TaskChange.CHANGED, first_seen_at=known.first_seen_at
             )
         if known.is_final or not is_first_sight:
@@ -129,10 +129,23 @@ class ChangeDetector:
         first_seen_at, last_changed_at = known.first_seen_at, known.last_changed_at
         return Version(task, known.version, TaskChange.CONFIRMED, first_seen_at, last_changed_at)
 
-    def _is_new_in_load(self, task: Task, known: KnownTask) -> bool:
-        """Tell whether this load sees this state of a task for the first time.
+    def reject(self, rejection: Rejection) -> bool:
+        """Record a record that is not a task; return False if it was rejected before."""
+        is_new = rejection.record_hash not in self._rejected
+        self._rejected[rejection.record_hash] = rejection.created_at
+        self.gone_rejects.discard(rejection.record_hash)
+        return is_new
 
-        A list that shows a task twice, in two states, is no flicker each time it is read again.
+    def mark_missing(self, job_id: str) -> None:
+        """Record that a known task was deleted from the task center."""
+        known = self._tasks[job_id]
+        self._tasks[job_id] = known._replace(vanished_at=self._observed_at)
+        self.vanishings.append(Vanishing(job_id, known.created_at, self._observed_at, None))
+
+    def _is_new_in_load(self, task: Task, known: KnownTask) -> bool:
+        """Check whether this load sees this state of a task for the first time.
+
+        A list may show a task twice, in two states. Reading it again must not add versions.
         """
         states = self._states.setdefault(task.job_id, {known.version_hash})
         if task.version_hash in states:
@@ -141,20 +154,7 @@ class ChangeDetector:
         self.superseded.add((task.job_id, known.version))
         return True
 
-    def reject(self, rejection: Rejection) -> bool:
-        """Note a record that is no task; False if it is known already."""
-        is_new = rejection.record_hash not in self._rejected
-        self._rejected[rejection.record_hash] = rejection.created_at
-        self.gone_rejects.discard(rejection.record_hash)
-        return is_new
-
-    def miss(self, job_id: str) -> None:
-        """Note that a known task's record is gone from the task center."""
-        known = self._tasks[job_id]
-        self._tasks[job_id] = known._replace(vanished_at=self._observed_at)
-        self.vanishings.append(Vanishing(job_id, known.created_at, self._observed_at, None))
-
-    def _recall(self, task: Task) -> KnownTask | None:
+    def _known_task(self, task: Task) -> KnownTask | None:
         known = self._tasks.get(task.job_id)
         if known is None and task.created_at < self._known_from:
             known = self._find(task.job_id, task.created_at)
@@ -169,7 +169,7 @@ class ChangeDetector:
             self._tasks[task.job_id] = known
         return known
 
-    def _remember(
+    def _add_version(
         self, task: Task, version: int, change: TaskChange, *, first_seen_at: Micros
     ) -> Version:
         self._tasks[task.job_id] = KnownTask(

@@ -1,7 +1,7 @@
-"""Reading all projects of a load into the tables it fills.
+"""Read all projects of a load into the tables that it fills.
 
-The versions come first and in batches, since they are what is large; everything else is known once
-the last of them has come. Asked for in another order, the versions wait in memory.
+The versions are the large part and come first, in batches. The other tables are complete after the
+last batch. If they are read first, the versions wait in memory.
 """
 
 from collections import deque
@@ -24,21 +24,24 @@ from gaussdb_tasks.model import tables
 class Extraction:
     """The tables of one load, read from all its projects.
 
-    Each method yields the rows of one table as Arrow tables, an empty one at least, so that the
-    table exists in the destination whether or not there is something in it.
+    Each method yields the rows of one table as Arrow tables. It yields at least an empty one, so
+    that the table exists in the destination.
+
+    Attributes:
+        projects: one for each source, in the same order.
+        summaries: the result of each project; empty until all projects are read.
     """
 
     def __init__(
         self,
         run: Run,
         sources: Sequence[ProjectSource],
-        on_kept: "Callable[[Extraction], None]" = lambda _extraction: None,
+        on_taken: "Callable[[Extraction], None]" = lambda _extraction: None,
     ) -> None:
         self.summaries: list[ProjectSummary] = []
-        """What was found, project by project, once they are read."""
         self.projects = [ProjectExtraction(source, run) for source in sources]
-        self._parallel = run.connections
-        self._on_kept = on_kept
+        self._connections = run.connections
+        self._on_taken = on_taken
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
 
@@ -55,33 +58,33 @@ class Extraction:
                 yield batch
             elif not self._waiting:
                 break
-        # Who does not take the versions must not be remembered as having them.
-        self._on_kept(self)
+        # A run that did not take the versions must not record them as loaded.
+        self._on_taken(self)
 
     def tasks(self) -> Iterator[pa.Table]:
-        """Yield the latest states of what is new, changed or in flight."""
+        """Yield the latest states of tasks that are new, changed or in flight."""
         yield tables.TASKS.schema.empty_table()
         for project in self._read_projects():
             yield project.latest_states()
 
     def coverage(self) -> Iterator[pa.Table]:
-        """Yield the windows that were read, and what they prove."""
+        """Yield the windows that were read, and the time that they cover."""
         covered = [row for project in self._read_projects() for row in project.coverage_rows()]
         yield tables.COVERAGE.arrow_from_rows(covered)
 
     def load_runs(self) -> Iterator[pa.Table]:
-        """Yield one row a project on how the load went."""
+        """Yield one row per project with the result of the load."""
         runs = [project.run_row() for project in self._read_projects()]
         yield tables.LOAD_RUNS.arrow_from_rows(runs)
 
     def rejected_records(self) -> Iterator[pa.Table]:
-        """Yield the records that are no tasks, with the reasons."""
+        """Yield the records that are not tasks, with the reasons."""
         yield tables.REJECTED_RECORDS.schema.empty_table()
         for project in self._read_projects():
             yield project.rejected_records()
 
     def vanished_tasks(self) -> Iterator[pa.Table]:
-        """Yield the tasks found deleted, and those that are listed again."""
+        """Yield the tasks that were found deleted, and those that are listed again."""
         yield tables.VANISHED_TASKS.schema.empty_table()
         for project in self._read_projects():
             yield project.vanished_tasks()
@@ -91,13 +94,13 @@ class Extraction:
         yield arrow_rows.task_types()
 
     def _read_projects(self) -> Sequence[ProjectExtraction]:
-        """Return the projects, read to the end; versions not asked for yet wait."""
+        """Return the projects after reading them; versions that were not taken yet wait."""
         self._waiting.extend(self._versions)
         return self.projects
 
     def _read(self) -> Iterator[pa.Table]:
         readers = [project.read for project in self.projects]
-        yield from read_together(readers, self._parallel)
+        yield from read_together(readers, self._connections)
         self.summaries += [project.summary() for project in self.projects]
         _raise_if_all_failed(self.summaries)
 

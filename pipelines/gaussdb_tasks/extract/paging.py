@@ -1,21 +1,20 @@
-"""Walking through the pages of one query, whatever its offset turns out to count.
+"""Read all pages of one query, whatever its offset counts.
 
-The list shifts while it is read: new tasks push records onto the next page, deleted ones pull
-records from it, and one that slips over a page's edge is skipped without a trace in the counts. So
-neighbouring pages are made to overlap by one record: as long as each page holds the last record of
-the one before, nothing slipped through between them. That costs one call in a hundred.
+The list may shift during a paged read. New tasks push records onto the next page; deleted tasks
+pull records from it. A record that slips over the edge of a page is skipped, and the counts do not
+show it. So neighbouring pages overlap by one record: if each page holds the last record of the page
+before, nothing was skipped. That costs one call in a hundred.
 
-The overlap also tells what the offset counts. Records from 0 is the contract; should a server count
-pages, ``offset=99`` lands far behind the end or amid strangers, while ``offset=1`` with a page of
-99 begins with the very record that the first page ended with. Pages can overlap there too, if each
-has a limit of its own: page k of a length n begins with record k * n, so a length is chosen for
-which that falls just short of where the page before ended. That costs one call in eight.
+The overlap also shows what the offset counts. By the contract it counts records from 0. If a server
+counts pages, ``offset=99`` lies far behind the end or shows other records, while ``offset=1`` with
+a limit of 99 begins with the last record of the first page. Pages can overlap there too, if each
+has a limit of its own: page k of length n begins with record k * n. So a length is chosen for which
+the page begins just before the end of the page before. That costs one call in eight.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, pairwise
 from typing import NamedTuple, Protocol
@@ -23,6 +22,8 @@ from typing import NamedTuple, Protocol
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.extract.traits import ApiTraits, OffsetUnit
 from gaussdb_tasks.model.record import Record
 
 
@@ -33,18 +34,9 @@ class FetchPage(Protocol):
         """Return the page."""
 
 
-class OffsetStyle(Enum):
-    """What an offset counts, as far as it is known."""
-
-    UNKNOWN = "unknown"
-    RECORDS = "records"
-    PAGES_FROM_ZERO = "pages from 0"
-    PAGES_FROM_ONE = "pages from 1"
-
-
 @dataclass(frozen=True, slots=True)
 class PagedRead:
-    """What one walk through a query's pages brought.
+    """The pages of one query, read from the first to the last.
 
     Attributes:
         pages: as fetched, in the order of the list.
@@ -62,22 +54,22 @@ class PagedRead:
 
     @property
     def identities(self) -> frozenset[str]:
-        """The distinct tasks (and records without a job_id) that were listed."""
+        """The distinct tasks that were listed, and the records without a job_id."""
         return frozenset(record.identity for record in self.records())
 
     @property
     def total_counts(self) -> tuple[int | None, ...]:
-        """What the API counted, page by page."""
+        """The total_count of each page."""
         return tuple(page.total_count for page in self.pages)
 
     @property
-    def is_one_answer(self) -> bool:
-        """Whether all of it came in the first answer already, during which nothing can shift."""
+    def is_one_response(self) -> bool:
+        """Whether the first page held all of it, so that nothing could shift."""
         first = {record.identity for record in self.pages[0].records}
         return len(self.pages[0].records) < PAGE_LIMIT and self.identities <= first
 
     @property
-    def counts_pages(self) -> bool:
+    def counts_are_page_lengths(self) -> bool:
         """Whether each total_count is just the length of its page."""
         lengths = {len(page.records) for page in self.pages}
         return len(lengths) > 1 and all(
@@ -86,139 +78,145 @@ class PagedRead:
 
 
 class Pager:
-    """Walks through the pages of one project's queries, and remembers how it pages.
+    """Reads the pages of one project's queries, and learns what an offset counts."""
 
-    Attributes:
-        is_count_seen: whether a total_count was seen that is not just the length of its page.
-    """
-
-    def __init__(
-        self, fetch_page: FetchPage, executor: Executor, is_count_trusted: Callable[[], bool]
-    ) -> None:
-        self.fetch_page = fetch_page
-        self.style = OffsetStyle.UNKNOWN
-        self.is_count_seen = False
-        self._is_count_trusted = is_count_trusted
+    def __init__(self, fetch_page: FetchPage, executor: Executor, traits: ApiTraits) -> None:
+        self._fetch_page = fetch_page
         self._executor = executor
+        self._traits = traits
         self._uncapped_length = 0
 
-    def walk(self, query: TaskQuery, first: Page | None = None) -> PagedRead:
-        """Walk through all pages of a query; the first may be at hand already."""
+    def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        """Fetch one page, up to now only if the service refuses a window that ends later.
+
+        Windows end a little after now, since clocks differ.
+
+        Raises:
+            RequestRefusedError: the service refuses the query for another reason.
+        """
+        if query.end is None or query.end <= self._traits.now:
+            return self._fetch_page(query, offset=offset, limit=limit)
+        if not self._traits.is_future_refused:
+            try:
+                return self._fetch_page(query, offset=offset, limit=limit)
+            except RequestRefusedError:
+                page = self._fetch_up_to_now(query, offset, limit)
+                self._traits.is_future_refused = True
+                return page
+        return self._fetch_up_to_now(query, offset, limit)
+
+    def read(self, query: TaskQuery, first: Page | None = None) -> PagedRead:
+        """Read all pages of a query; ``first`` is its first page, if it was fetched before."""
         first = self.fetch_page(query, offset=0) if first is None else first
         size = self._page_size(query, first)
         if size is None:
             return PagedRead((first,), reached_end=True, is_gapless=True)
         second: Page | None = None
-        if self.style is OffsetStyle.UNKNOWN:
+        if self._traits.offset_unit is OffsetUnit.UNKNOWN:
             second = self.fetch_page(query, offset=max(size - 1, 1))
-            self.style = self._recognise(query, first, second)
-        if self._counts_pages:
-            return self._walk_pages(query, first, size)
-        return self._walk_records(query, first, second, size)
+            self._traits.offset_unit = self._find_offset_unit(query, first, second)
+        if self._traits.offset_counts_pages:
+            return self._read_by_page_number(query, first, size)
+        return self._read_by_record_number(query, first, second, size)
 
     def fetch_middle(self, query: TaskQuery, first: Page) -> Page:
         """Fetch a page from the middle of a list."""
         middle = (first.total_count or 0) // 2
-        if self._counts_pages:
+        if self._traits.offset_counts_pages:
             middle //= PAGE_LIMIT
         return self.fetch_page(query, offset=middle)
 
-    def forget_style(self) -> None:
-        """Doubt what the offset counts: a walk with it had gaps."""
-        self.style = OffsetStyle.UNKNOWN
-
-    @property
-    def _counts_pages(self) -> bool:
-        return self.style in {OffsetStyle.PAGES_FROM_ZERO, OffsetStyle.PAGES_FROM_ONE}
+    def _fetch_up_to_now(self, query: TaskQuery, offset: int, limit: int) -> Page:
+        return self._fetch_page(replace(query, end=self._traits.now), offset=offset, limit=limit)
 
     def _page_size(self, query: TaskQuery, first: Page) -> int | None:
-        """Return how many records a full page has; None if the first page is all there is."""
+        """Return the number of records of a full page; None if the first page holds everything."""
         length = len(first.records)
         if length >= PAGE_LIMIT:
             return PAGE_LIMIT
         if first.total_count is not None and length < first.total_count:
             return length or None
-        if length > self._uncapped_length and not self._is_count_trusted():
-            # A short page may be the end, or this server's own idea of a full one.
-            if self._goes_on(query, first):
+        if length > self._uncapped_length and self._traits.is_count_usable is not True:
+            # A short page is the end of the list, or the server's own limit for a page.
+            if self._has_more(query, first):
                 return length
             self._uncapped_length = length
         return None
 
-    def _goes_on(self, query: TaskQuery, first: Page) -> bool:
-        """Tell whether there are records behind the first page, whatever an offset counts."""
-        known = {record.identity for record in first.records}
+    def _has_more(self, query: TaskQuery, first: Page) -> bool:
+        """Check for records behind the first page, whatever an offset counts."""
+        on_first = {record.identity for record in first.records}
         beginning = first.records[0].identity
         for offset in (1, 2):
             page = self.fetch_page(query, offset=offset)
             if first.total_count == page.total_count != len(page.records):
-                self.is_count_seen = page.total_count is not None
-            if any(record.identity not in known for record in page.records):
+                self._traits.is_count_seen = page.total_count is not None
+            if any(record.identity not in on_first for record in page.records):
                 return True
             if not page.records or page.records[0].identity != beginning:
-                break  # only where pages are counted from one is offset 1 the first page again
+                break  # only where pages are counted from one, offset 1 is the first page again
         return False
 
-    def _recognise(self, query: TaskQuery, first: Page, second: Page) -> OffsetStyle:
-        """Find out what the offset counts, from the pages at offset 0 and one before the end."""
+    def _find_offset_unit(self, query: TaskQuery, first: Page, second: Page) -> OffsetUnit:
+        """Find what an offset counts, from the pages at offset 0 and just before the end of it."""
         last = first.records[-1].identity
         if any(record.identity == last for record in second.records):
-            return OffsetStyle.RECORDS
+            return OffsetUnit.RECORDS
         probe = self.fetch_page(query, offset=1, limit=max(len(first.records) - 1, 1))
         beginning = probe.records[0].identity if probe.records else None
         if beginning == last:
-            return OffsetStyle.PAGES_FROM_ZERO
+            return OffsetUnit.PAGES_FROM_ZERO
         if beginning == first.records[0].identity:
-            return OffsetStyle.PAGES_FROM_ONE
-        return OffsetStyle.UNKNOWN
+            return OffsetUnit.PAGES_FROM_ONE
+        return OffsetUnit.UNKNOWN
 
-    def _walk_records(
+    def _read_by_record_number(
         self, query: TaskQuery, first: Page, second: Page | None, size: int
     ) -> PagedRead:
         step = max(size - 1, 1)
         pages = [first] if second is None else [first, second]
-        places = (_PageRequest(at, PAGE_LIMIT, at, size) for at in count(len(pages) * step, step))
-        return self._walk(query, pages, [size] * len(pages), places)
+        requests = (_PageRequest(at, PAGE_LIMIT, at, size) for at in count(len(pages) * step, step))
+        return self._read_pages(query, pages, [size] * len(pages), requests)
 
-    def _walk_pages(self, query: TaskQuery, first: Page, size: int) -> PagedRead:
-        from_one = int(self.style is OffsetStyle.PAGES_FROM_ONE)
-        places = (
+    def _read_by_page_number(self, query: TaskQuery, first: Page, size: int) -> PagedRead:
+        from_one = int(self._traits.offset_unit is OffsetUnit.PAGES_FROM_ONE)
+        requests = (
             _PageRequest(number + from_one, length, number * length, length)
             for number, length in _overlapping_pages(size)
         )
-        return self._walk(query, [first], [size], places)
+        return self._read_pages(query, [first], [size], requests)
 
-    def _walk(
+    def _read_pages(
         self,
         query: TaskQuery,
         pages: list[Page],
         lengths: list[int],
-        places: "Iterator[_PageRequest]",
+        requests: "Iterator[_PageRequest]",
     ) -> PagedRead:
-        """Fetch page after page until one is short, as many at once as the count promises."""
+        """Fetch pages until one is short, as many at once as total_count announces."""
         total = pages[0].total_count or 0
-        upcoming = next(places)
+        upcoming = next(requests)
         while _is_full(pages[-1], lengths[-1]):
             batch: list[_PageRequest] = []
-            # Ever more at a time, lest a count that is far off cost as many calls as it promises.
+            # Batches grow step by step: a wrong total_count must not cost as many calls as it says.
             while upcoming.begin < total - 1 and len(batch) < 8 * len(pages):
                 batch.append(upcoming)
-                upcoming = next(places)
-            if not batch:  # the count may lag behind the list: only a page that is short ends it
-                if not _brings_news(pages):
+                upcoming = next(requests)
+            if not batch:  # total_count may be behind the list: only a short page ends it
+                if not _has_new_records(pages):
                     break
                 batch.append(upcoming)
-                upcoming = next(places)
-            pages += self._executor.map(partial(self._fetch_at, query), batch)
-            lengths += [place.length for place in batch]
-        return _walk_of(pages, lengths)
+                upcoming = next(requests)
+            pages += self._executor.map(partial(self._fetch_request, query), batch)
+            lengths += [request.length for request in batch]
+        return _paged_read(pages, lengths)
 
-    def _fetch_at(self, query: TaskQuery, place: "_PageRequest") -> Page:
-        return self.fetch_page(query, offset=place.offset, limit=place.limit)
+    def _fetch_request(self, query: TaskQuery, request: "_PageRequest") -> Page:
+        return self.fetch_page(query, offset=request.offset, limit=request.limit)
 
 
 class _PageRequest(NamedTuple):
-    """Where to fetch a page: what to ask for, where it begins, and how long it is if it is full."""
+    """A page to fetch: its parameters, the record it begins with, and its length if it is full."""
 
     offset: int
     limit: int
@@ -227,10 +225,10 @@ class _PageRequest(NamedTuple):
 
 
 def _overlapping_pages(size: int) -> Iterator[tuple[int, int]]:
-    """Yield number and length of pages that each begin before the one before has ended.
+    """Yield number and length of pages that each begin before the end of the page before.
 
-    Page k of length n holds the records from k * n on. Of all lengths the one is taken that reaches
-    farthest; where the size is so small that none overlaps, pages follow each other.
+    Page k of length n holds the records from k * n on. The length is taken that reaches farthest.
+    If the size is so small that no page overlaps, pages follow each other.
     """
     end = size
     while True:
@@ -246,10 +244,10 @@ def _is_full(page: Page, length: int) -> bool:
     return len(page.records) >= length
 
 
-def _brings_news(pages: Sequence[Page]) -> bool:
-    """Tell whether the last page held a record that no page before did.
+def _has_new_records(pages: Sequence[Page]) -> bool:
+    """Check whether the last page holds a record that the two pages before it do not hold.
 
-    Without news a walk would go on for ever with a server that does not heed the offset.
+    Otherwise a server that ignores the offset would be read without end.
     """
     if len(pages) == 1:
         return True
@@ -257,28 +255,30 @@ def _brings_news(pages: Sequence[Page]) -> bool:
     return any(record.identity not in before for record in pages[-1].records)
 
 
-def _walk_of(pages: Sequence[Page], lengths: Sequence[int]) -> PagedRead:
-    """Judge pages that were made to overlap; empty ones behind the end of the list are dropped."""
+def _paged_read(pages: Sequence[Page], lengths: Sequence[int]) -> PagedRead:
+    """Check that pages overlap; drop empty ones behind the end of the list."""
     kept = list(pages)
     while len(kept) > 1 and not kept[-1].records and not _is_full(kept[-2], lengths[len(kept) - 2]):
         kept.pop()
-    is_gapless = all(_touches(before, after) for before, after in pairwise(kept))
+    is_gapless = all(_is_continued(before, after) for before, after in pairwise(kept))
     reached_end = not _is_full(pages[-1], lengths[len(pages) - 1])
     return PagedRead(tuple(kept), reached_end=reached_end, is_gapless=is_gapless)
 
 
-def _touches(before: Page, after: Page) -> bool:
-    """Tell whether a page goes on where the one before ended.
+def _is_continued(before: Page, after: Page) -> bool:
+    """Check whether a page goes on where the page before ended.
 
-    Up to the last record of the page before it must repeat that page, and behind it bring none of
-    it again: in a list without an order the last record may well be met by chance.
+    Up to the last record of the page before, it must repeat that page. Behind it, it must repeat
+    nothing: in a list without an order the last record may be met by chance.
     """
     if not before.records:
         return False
-    known = {record.identity for record in before.records}
+    on_page_before = {record.identity for record in before.records}
     identities = [record.identity for record in after.records]
     last = before.records[-1].identity
     if last not in identities:
         return False
     repeated = identities.index(last) + 1
-    return known.issuperset(identities[:repeated]) and known.isdisjoint(identities[repeated:])
+    return on_page_before.issuperset(identities[:repeated]) and on_page_before.isdisjoint(
+        identities[repeated:]
+    )

@@ -1,6 +1,6 @@
-"""Reading one project: the sweep, the planned windows, and the count that settles the rest."""
+"""Read one project: the running tasks, the planned windows, and the count of the horizon."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -9,278 +9,273 @@ from gaussdb_tasks.contract import STATUS_RUNNING, is_final
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract import reconciliation
 from gaussdb_tasks.extract.change_detection import ChangeDetector
-from gaussdb_tasks.extract.future import FutureTolerant
 from gaussdb_tasks.extract.observations import Batch, Observations
 from gaussdb_tasks.extract.paging import FetchPage, Pager
 from gaussdb_tasks.extract.plan import Purpose, plan_load
-from gaussdb_tasks.extract.reconciliation import EDGE, FADING, Expectation, Proved
-from gaussdb_tasks.extract.windows import Reading, WindowReader
+from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, ProvedTime
+from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
+from gaussdb_tasks.extract.windows import WindowReader, WindowResult
 from gaussdb_tasks.model.normalise import status_of
 from gaussdb_tasks.model.project_state import ProjectState
+from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.task import Task
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import HOUR, Micros, iso
+from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.settings import LoadSettings
 
-_BLIND_SPOT: Final = (
-    "the service lists running tasks only within a window of time, and such a window hides them "
-    "or was not seen to show one"
+_RUNNING_TASKS_HIDDEN: Final = (
+    "running tasks may be missing: the service lists tasks only within a window of time, and such "
+    "a window hides running tasks or has not shown one yet"
 )
 
 
-class WindowOutcome(NamedTuple):
-    """A window as it was read, and why it was read."""
+class WindowRead(NamedTuple):
+    """A window that was read: the reason for reading it, and the result."""
 
     purpose: Purpose
-    reading: Reading
+    result: WindowResult
 
 
-class ProjectReading:
-    """One project's load: iterate over ``batches`` to the end, then ask what it came to.
+class ProjectReader:
+    """Reads one project: iterate over ``batches`` to the end, then use the attributes.
 
     Attributes:
+        traits: the traits of the API that the load has learned.
         windows: every window, or part of one, that was read.
-        doubts: what could not be proved, in words.
-        expected_count: tasks of the horizon as known here; None where nothing was compared.
-        reported_count: tasks of the horizon as the API counts them; likewise.
+        incomplete_reasons: why the load is incomplete; empty if all of it is proved.
+        expected_count: tasks of the horizon as the archive holds them; None if not compared.
+        reported_count: tasks of the horizon as the API counts them; None if not compared.
     """
 
-    def __init__(  # noqa: PLR0913 - what a reading consists of
+    def __init__(  # noqa: PLR0913 - the parts of a load
         self,
         fetch_page: FetchPage,
         settings: LoadSettings,
         state: ProjectState,
-        history: ChangeDetector,
+        changes: ChangeDetector,
         *,
         connections: int,
         on_progress: Callable[[int, int], None] = lambda _seen, _announced: None,
     ) -> None:
-        self.windows: list[WindowOutcome] = []
-        self.doubts: list[str] = []
+        self.traits = ApiTraits(state, settings.now)
+        self.windows: list[WindowRead] = []
+        self.incomplete_reasons: list[str] = []
         self.expected_count: int | None = None
         self.reported_count: int | None = None
-        self._policy = settings
-        self._knowledge = state
-        self._sightings = Observations(history)
+        self._settings = settings
+        self._state = state
+        self._observations = Observations(changes, self.traits)
         self._executor = ThreadPoolExecutor(connections, thread_name_prefix="page")
-        self._pager = Pager(
-            FutureTolerant(fetch_page, settings.now),
-            self._executor,
-            lambda: self.is_count_usable is True,
-        )
-        self._reader = WindowReader(
-            self._pager,
-            lambda: self.is_running_listed is True,
-            # What was no count the last time is none; a count that was one has to prove it again.
-            is_count_usable=False if state.is_count_usable is False else None,
-        )
+        self._pager = Pager(fetch_page, self._executor, self.traits)
+        self._window_reader = WindowReader(self._pager, self.traits)
         self._has_listed_running = False
-        self._is_start_filter_refuted = False
-        self._is_sweep_refused = False
-        self._sweep_doubt: tuple[str, int | None] | None = None
+        self._unproved_sweep: tuple[str, int | None] | None = None
         self._on_progress = on_progress
 
     @property
-    def is_count_usable(self) -> bool | None:
-        """Whether the API's total_count can be counted on; None if nothing has told yet."""
-        learnt = self._reader.is_count_usable
-        return self._knowledge.is_count_usable if learnt is None else learnt
-
-    @property
-    def is_running_listed(self) -> bool | None:
-        """Whether windows of time list tasks that have no end; None if nothing has told yet."""
-        if self._sightings.looks_at_starts:
-            return True
-        if self._is_start_filter_refuted:
-            return False
-        proved = self._proved()
-        swept = self._sightings.open_swept.items()
-        if any(proved.shows(at) and not self._is_listed(job_id) for job_id, at in swept):
-            return False
-        return self._knowledge.is_running_listed
-
-    @property
-    def is_sweep_whole(self) -> bool | None:
-        """False if the sweep is known to leave running tasks out; None if nothing has told yet."""
-        unswept = self._sightings.unswept_running
-        # A task that was started between the sweep and the window tells nothing.
-        if unswept is not None and unswept < self._policy.now - HOUR:
-            return False
-        return self._knowledge.is_sweep_whole
+    def is_horizon_proved(self) -> bool:
+        """Whether the load has read the whole horizon and proved it complete."""
+        full_reads = [w.result.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
+        return bool(full_reads) and all(full_reads)
 
     def batches(self) -> Iterator[Batch]:
-        """Read the project, yielding what is new as it comes.
+        """Read the project and yield what is new, page by page.
 
         Raises:
-            AccessError: the API refuses, and would again.
-            ServiceError: the API fails; what was yielded is true, but not all there is.
+            AccessError: the API refuses, and will refuse again.
+            ServiceError: the API fails; the batches so far are right, but not all there is.
         """
         try:
             yield from self._sweep()
             if self._is_second_sweep_worthwhile():
-                yield from self._list_running(self._policy.horizon_window)
-            plan = plan_load(self._policy, self._knowledge, self._sightings.open_seen())
+                yield from self._list_running(self._settings.horizon_window)
+            plan = plan_load(self._settings, self._state, self._observations.open_seen())
             for window in plan.windows:
                 yield from self._read(window.time_range, window.purpose)
-            yield from self._look_for_hidden()
+            yield from self._read_hidden()
             if plan.is_horizon_counted:
                 yield from self._reconcile()
-            self._note_missing()
-            yield from self._look_for_blind_spot()
-            self._settle_doubts()
+            self._mark_missing()
+            yield from self._test_filter()
+            self._finish()
         finally:
-            # Who stops a load must not wait for calls that may be resting for minutes.
+            # A load that is stopped must not wait for calls, which may be paused for minutes.
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _sweep(self) -> Iterator[Batch]:
-        """Ask for running tasks without naming a time, since a filter on it may hide them."""
+        """List the running tasks without times, since a time filter may hide them."""
         query = TaskQuery(status=STATUS_RUNNING)
         try:
             first = self._pager.fetch_page(query, offset=0)
-        except RequestRefusedError:  # this server wants both bounds, always
-            self._is_sweep_refused = True
-            query = TaskQuery(*self._policy.horizon_window, STATUS_RUNNING)
+        except RequestRefusedError:
+            self.traits.are_times_required = True
+            query = TaskQuery(*self._settings.horizon_window, STATUS_RUNNING)
             first = self._pager.fetch_page(query, offset=0)
         if any(is_final(status_of(record)) for record in first.records):
-            # This server does not heed the status. What it lists the windows list as well.
-            yield self._sightings.sort_out(first.records, note=lambda _task: None)
+            # This server ignores the status. The windows list the same tasks.
+            yield self._observe(first.records, note=lambda _task: None)
             return
-        walk, doubt = self._reader.read_query(query, first)
-        if doubt is not None:
-            self._sweep_doubt = (f"running tasks: {doubt}", walk.total_counts[-1])
-        yield self._sightings.sort_out(walk.records(), self._note_swept)
+        paged_read, reason = self._window_reader.read_query(query, first)
+        if reason is not None:
+            self._unproved_sweep = (f"running tasks: {reason}", paged_read.total_counts[-1])
+        yield self._observe(paged_read.records(), self._note_swept)
 
     def _note_swept(self, task: Task) -> None:
-        self._sightings.note_swept(task)
-        if self._is_sweep_refused:  # then it was a window like any other
-            self._sightings.note_listed(task)
+        self._observations.note_swept(task)
+        if self.traits.are_times_required:  # then the query was a window
+            self._observations.note_listed(task)
 
     def _is_second_sweep_worthwhile(self) -> bool:
-        """Tell whether listing the horizon's running tasks spares more than it costs.
+        """Check whether listing the horizon's running tasks saves more calls than it costs.
 
-        Without times the service may look back a few days only, so tasks that have been running
-        for longer would each need a window. A list of them within the horizon is one call, useful
-        where windows list running tasks at all.
+        Without times the service may look back a few days only. Then each task that has been
+        running for longer would need a window. Listing them within the horizon is one call, useful
+        if windows list running tasks at all.
         """
-        if self._knowledge.is_sweep_whole is not False or self.is_running_listed is False:
+        if self._state.is_sweep_whole is not False or self.traits.is_running_listed is False:
             return False
-        seen = self._sightings.open_seen()
-        in_flight = [id_ for id_, known in self._knowledge.tasks.items() if known.is_in_flight]
-        planned = plan_load(self._policy, self._knowledge, seen)
-        least = plan_load(self._policy, self._knowledge, in_flight)
+        seen = self._observations.open_seen()
+        in_flight = [id_ for id_, known in self._state.tasks.items() if known.is_in_flight]
+        planned = plan_load(self._settings, self._state, seen)
+        least = plan_load(self._settings, self._state, in_flight)
         return planned.expected_calls - least.expected_calls > 1
 
     def _read(self, time_range: TimeRange, purpose: Purpose) -> Iterator[Batch]:
         if purpose is Purpose.HORIZON:
-            self._reader.is_count_usable = None  # it is all read: a chance to learn it anew
-        readings: list[Reading] = []
-        for records in self._reader.read(time_range, readings):
-            yield self._sightings.sort_out(records)
-            self._on_progress(self._sightings.history.seen_count, self._reader.announced_count)
-        self.windows += (WindowOutcome(purpose, reading) for reading in readings)
+            self.traits.is_count_usable_in_load = None  # a full read can learn it again
+        results: list[WindowResult] = []
+        for records in self._window_reader.read(time_range, results):
+            yield self._observe(records)
+            seen_count = self._observations.changes.seen_count
+            self._on_progress(seen_count, self._window_reader.announced_count)
+        self.windows += (WindowRead(purpose, result) for result in results)
+        self._learn_what_windows_hide()
 
-    def _look_for_hidden(self) -> Iterator[Batch]:
-        """Read on from the oldest task in flight that nothing has shown yet.
+    def _observe(
+        self, records: Iterable[Record], note: Callable[[Task], None] | None = None
+    ) -> Batch:
+        batch = self._observations.observe(records, note)
+        self._learn_what_windows_hide()
+        return batch
 
-        A window around its start, as it was planned, hides a task that ended after the window, if
-        that is what the filter looks at.
+    def _learn_what_windows_hide(self) -> None:
+        proved = self._proved_time()
+        self.traits.is_running_hidden = any(
+            proved.shows(created_at) and not self._is_listed(job_id)
+            for job_id, created_at in self._observations.open_swept.items()
+        )
+
+    def _is_listed(self, job_id: str) -> bool:
+        observations = self._observations
+        return job_id in observations.open_listed or observations.changes.is_final(job_id)
+
+    def _read_hidden(self) -> Iterator[Batch]:
+        """Read from the oldest task in flight that no page has shown, up to now.
+
+        If the filter looks at ends, the planned window around its start hides a task that ended
+        after the window.
         """
-        if self._policy.time_range is not None or self.is_running_listed is True:
+        if self._settings.time_range is not None or self.traits.is_running_listed is True:
             return
-        hidden = reconciliation.hidden_tasks(self._sightings, self._proved(), self._policy.visible)
+        hidden = reconciliation.hidden_tasks(
+            self._observations, self._proved_time(), self._settings.visible
+        )
         oldest = min((known.created_at for known in hidden), default=None)
         if oldest is not None:
-            time_range = TimeRange(oldest - 2 * EDGE, self._policy.horizon_window.end)
+            time_range = TimeRange(oldest - 2 * WINDOW_MARGIN, self._settings.horizon_window.end)
             yield from self._read(time_range, Purpose.IN_FLIGHT)
 
     def _reconcile(self) -> Iterator[Batch]:
-        """Count the horizon; if it is not what is known, read all of it."""
-        query = TaskQuery(self._comparable_from(), self._policy.horizon_window.end)
+        """Count the horizon; if the count is not as expected, read all of it."""
+        query = TaskQuery(self._comparable_from(), self._settings.horizon_window.end)
         page = self._pager.fetch_page(query, offset=0)
-        yield self._sightings.sort_out(page.records)
-        if not self._reader.can_count(query, page):
+        yield self._observe(page.records)
+        if not self._window_reader.can_count(query, page):
             return
         expectation = self._expect(query)
-        if expectation.running and self.is_running_listed is not True:
+        if expectation.running and self.traits.is_running_listed is not True:
             if not self._has_listed_running:
-                yield from self._list_running(self._policy.horizon_window)
+                yield from self._list_running(self._settings.horizon_window)
             expectation = self._expect(query)._replace(running=0)
         self.expected_count = expectation.certain + expectation.running
         self.reported_count = page.total_count
         if not expectation.allows(page.total_count or 0):
-            yield from self._read(self._policy.horizon_window, Purpose.HORIZON)
+            yield from self._read(self._settings.horizon_window, Purpose.HORIZON)
 
-    def _look_for_blind_spot(self) -> Iterator[Batch]:
-        """Find out whether tasks in flight could have been seen at all.
+    def _test_filter(self) -> Iterator[Batch]:
+        """Find out whether windows list tasks in flight, if nothing else can list them.
 
-        If running tasks cannot be swept without times, only a window can show them. Whether it
-        would, a finished task tells: it is listed by a window that closes before its end, or not.
+        A finished task shows it: a window that closes before its end lists it or does not.
         """
-        if not self._is_sweep_refused or self.is_running_listed is not None:
+        if not self.traits.are_times_required or self.traits.is_running_listed is not None:
             return
-        ended = self._sightings.ended
+        ended = self._observations.ended
         if ended is None or ended.ended_at is None:
             return
-        query = TaskQuery(ended.created_at - EDGE, ended.ended_at - EDGE)
+        query = TaskQuery(ended.created_at - WINDOW_MARGIN, ended.ended_at - WINDOW_MARGIN)
         page = self._pager.fetch_page(query, offset=0)
-        self._sightings.looks_at_starts = any(r.identity == ended.job_id for r in page.records)
-        self._is_start_filter_refuted = not self._sightings.looks_at_starts
-        yield self._sightings.sort_out(page.records)
+        self.traits.filters_by_start = any(r.identity == ended.job_id for r in page.records)
+        yield self._observe(page.records)
 
-    def _settle_doubts(self) -> None:
-        """Say what is not proved, now that everything is known that this load will know."""
-        if self._sweep_doubt is not None:
-            doubt, total_count = self._sweep_doubt
-            complete = (w.reading for w in self.windows if w.reading.is_complete)
-            if any(reading.total_count == total_count for reading in complete):
-                # The count of everything, given for the running tasks too, is no count of these.
-                self._reader.is_count_usable = False
+    def _finish(self) -> None:
+        """Collect the reasons why the load is incomplete, now that all traits are learned."""
+        if self._unproved_sweep is not None:
+            reason, total_count = self._unproved_sweep
+            complete = (w.result for w in self.windows if w.result.is_complete)
+            if any(result.total_count == total_count for result in complete):
+                # The service counts all tasks, although only running ones were asked for.
+                self.traits.is_count_usable_in_load = False
             else:
-                self.doubts.append(doubt)
-        if self._is_sweep_refused and self.is_running_listed is not True:
+                self.incomplete_reasons.append(reason)
+        if self.traits.are_times_required and self.traits.is_running_listed is not True:
             self.windows = [
-                WindowOutcome(purpose, reading.doubted(_BLIND_SPOT))
-                for purpose, reading in self.windows
+                WindowRead(purpose, result.marked_incomplete(_RUNNING_TASKS_HIDDEN))
+                for purpose, result in self.windows
             ]
-        for _, reading in self.windows:
-            if reading.doubt is not None:
-                start, end = reading.time_range
-                self.doubts.append(f"window {iso(start)} to {iso(end)}: {reading.doubt}")
+        for _, result in self.windows:
+            if result.incomplete_reason is not None:
+                start, end = map(iso, result.time_range)
+                self.incomplete_reasons.append(
+                    f"window {start} to {end}: {result.incomplete_reason}"
+                )
 
     def _list_running(self, time_range: TimeRange) -> Iterator[Batch]:
-        """List the running tasks that a window shows."""
         query = TaskQuery(*time_range, STATUS_RUNNING)
-        walk, _ = self._reader.read_query(query, self._pager.fetch_page(query, offset=0))
+        first = self._pager.fetch_page(query, offset=0)
+        paged_read, _ = self._window_reader.read_query(query, first)
         self._has_listed_running = True
-        yield self._sightings.sort_out(walk.records())
+        yield self._observe(paged_read.records())
 
     def _expect(self, query: TaskQuery) -> Expectation:
-        return reconciliation.expect(self._sightings, self._proved(), query.start or 0)
+        return reconciliation.expect(self._observations, self._proved_time(), query.start or 0)
 
     def _comparable_from(self) -> Micros:
-        """Return from when on the API and the archive must know the same tasks."""
-        created = sorted(known.created_at for _, known in self._sightings.history.tasks())
-        return reconciliation.quiet_start(created, self._policy.surely_visible_from + FADING)
+        """Return the time from which the API and the archive must hold the same tasks."""
+        created = sorted(known.created_at for _, known in self._observations.changes.tasks())
+        return reconciliation.quiet_start(created, self._surely_visible_from)
 
-    def _proved(self) -> Proved:
-        complete = (w.reading.time_range for w in self.windows if w.reading.is_complete)
-        return Proved.from_complete(complete, self._policy.now)
+    @property
+    def _surely_visible_from(self) -> Micros:
+        return self._settings.surely_visible_from + HORIZON_MARGIN
 
-    def _is_listed(self, job_id: str) -> bool:
-        return job_id in self._sightings.open_listed or self._sightings.history.is_final(job_id)
+    def _proved_time(self) -> ProvedTime:
+        complete = (w.result.time_range for w in self.windows if w.result.is_complete)
+        return ProvedTime.from_complete(complete, self._settings.now)
 
-    def _note_missing(self) -> None:
+    def _mark_missing(self) -> None:
+        changes = self._observations.changes
         missing = reconciliation.missing_tasks(
-            self._sightings,
-            self._proved(),
-            surely_visible_from=self._policy.surely_visible_from + FADING,
-            is_running_listed=self.is_running_listed is True,
+            self._observations,
+            self._proved_time(),
+            surely_visible_from=self._surely_visible_from,
+            is_running_listed=self.traits.is_running_listed is True,
         )
         for job_id in missing:
-            self._sightings.history.miss(job_id)
-        whole = [w.reading.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
-        self._sightings.history.gone_rejects |= set(
+            changes.mark_missing(job_id)
+        changes.gone_rejects |= set(
             reconciliation.missing_rejects(
-                self._sightings, self._proved(), is_all_read=bool(whole) and all(whole)
+                self._observations,
+                self._proved_time(),
+                is_all_read=self.is_horizon_proved,
             )
         )

@@ -1,4 +1,4 @@
-"""One project's load as rows of the tables it fills."""
+"""Read one project into rows of the tables that a load fills."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from gaussdb_tasks.extract.change_detection import ChangeDetector
 from gaussdb_tasks.extract.observations import Batch
 from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.plan import Purpose
-from gaussdb_tasks.extract.project import ProjectReading
+from gaussdb_tasks.extract.project import ProjectReader
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState
 from gaussdb_tasks.model.task import Rejection
@@ -27,18 +27,23 @@ from gaussdb_tasks.settings import LoadSettings
 
 
 class Outcome(StrEnum):
-    """What became of a project in a load."""
+    """The result of a load for a project."""
 
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
-    """Read, but something could not be proved."""
+    """Read, but not proved complete."""
     FAILED = "failed"
     """Not read to the end."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What identifies a load, and how it reads."""
+    """The identity of a load, and how it reads.
+
+    Attributes:
+        on_progress: receives the tasks seen and announced so far, while a project is read.
+        on_read: receives the summary of a project after it was read, in the thread that read it.
+    """
 
     run_id: str
     load_number: int
@@ -49,18 +54,17 @@ class Run:
         default=lambda _project, _seen, _announced: None
     )
     on_read: "Callable[[ProjectSummary], None]" = field(default=lambda _summary: None)
-    """Told when a project has been read, in the thread that read it."""
 
 
 @dataclass(frozen=True)
 class ProjectSource:
-    """One project to read: how to fetch its pages, and what is known of it.
+    """One project to read: how to fetch its pages, and its state after the last load.
 
     Attributes:
-        calls_made: tells how many calls were made so far.
-        find: finds a task that is older than what the knowledge holds.
-        clock_ahead: tells by how much the load's clock is ahead of the service's; None if that is
-            not known, or if the load goes by a clock that is invented.
+        calls_made: returns how many calls were made so far.
+        find: finds a known task by job_id and created_at that is older than ``state`` holds.
+        clock_ahead: returns by how much the load's clock is ahead of the service's; None if that is
+            not known, or if the load does not use the machine's clock.
     """
 
     key: ProjectKey
@@ -72,13 +76,13 @@ class ProjectSource:
 
     @classmethod
     def unreadable(cls, key: ProjectKey, error: GaussdbTasksError) -> "ProjectSource":
-        """Stand for a project that cannot be read, so that it is recorded as failed."""
+        """Make a source that raises the error, so that the project is recorded as failed."""
 
         def fetch_page(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:  # noqa: ARG001 - there is no page
             raise error
 
-        nothing = ProjectState(known_from=0)
-        return cls(key, fetch_page, lambda: 0, nothing, lambda _job_id, _created_at: None)
+        empty = ProjectState(known_from=0)
+        return cls(key, fetch_page, lambda: 0, empty, lambda _job_id, _created_at: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,11 @@ class WindowSummary:
 
 @dataclass(frozen=True)
 class ProjectSummary:
-    """What a load found in one project."""
+    """The result of a load for one project."""
 
     key: ProjectKey
     outcome: Outcome
-    doubts: tuple[str, ...]
+    incomplete_reasons: tuple[str, ...]
     error: GaussdbTasksError | None
     seen_count: int
     new_count: int
@@ -109,28 +113,28 @@ class ProjectSummary:
 
 
 def new_run_id(clock: Micros) -> str:
-    """Make the name of a load: its clock, and something that no other load has."""
+    """Make a unique id of a load that begins with its clock."""
     return f"{to_datetime(clock):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
 
 
 def next_load_number(sources: Iterable[ProjectSource]) -> int:
-    """Return the place of the next load among all loads."""
+    """Return the number of the next load, counted over all projects."""
     return 1 + max((source.state.last_load_number for source in sources), default=0)
 
 
 class ProjectExtraction:
-    """Reads one project and keeps what goes into the tables once it is read."""
+    """Reads one project and builds its rows."""
 
     def __init__(self, source: ProjectSource, run: Run) -> None:
         self.key = source.key
         self._source = source
         self._run = run
-        self._history = ChangeDetector(source.state, run.settings.now, source.find)
-        self._reading = ProjectReading(
+        self._changes = ChangeDetector(source.state, run.settings.now, source.find)
+        self._reader = ProjectReader(
             source.fetch_page,
             run.settings,
             source.state,
-            self._history,
+            self._changes,
             connections=run.connections,
             on_progress=lambda seen, announced: run.on_progress(source.key, seen, announced),
         )
@@ -141,10 +145,10 @@ class ProjectExtraction:
         self._provable = run.settings.visible
 
     def read(self) -> Iterator[pa.Table]:
-        """Yield rows of ``task_versions`` while they come; an error of the API ends it."""
+        """Yield rows of ``task_versions`` while they arrive; an error of the API ends them."""
         calls_before = self._source.calls_made()
         try:
-            for batch in self._reading.batches():
+            for batch in self._reader.batches():
                 yield from self._take(batch)
         except GaussdbTasksError as error:
             self._error = error
@@ -156,12 +160,12 @@ class ProjectExtraction:
         ahead = self._source.clock_ahead() or 0
         if abs(ahead) > self._run.settings.margin:
             which = "ahead of" if ahead > 0 else "behind"
-            self._reading.doubts.append(
-                f"this machine's clock is {abs(ahead) // SECOND:,} seconds {which} the service's: "
+            self._reader.incomplete_reasons.append(
+                f"this machine's clock is {abs(ahead) // SECOND:,} seconds {which} the service's; "
                 "set it (NTP)"
             )
         visible = self._run.settings.visible
-        # Time that has not come yet by the service's clock is not covered by having asked for it.
+        # Time after the service's clock is not counted as covered.
         self._provable = visible.clip(TimeRange(visible.start, visible.end - max(ahead, 0)))
 
     def _take(self, batch: Batch) -> Iterator[pa.Table]:
@@ -173,11 +177,11 @@ class ProjectExtraction:
                 yield new_states
 
     def latest_states(self) -> pa.Table:
-        """Return rows of ``tasks``: one a task that is new, changed or in flight."""
+        """Return rows of ``tasks``: one per task that is new, changed or in flight."""
         if not self._latest:
             return tables.TASKS.schema.empty_table()
         latest = pa.concat_tables(self._latest)
-        superseded = self._history.superseded
+        superseded = self._changes.superseded
         if not superseded:
             return latest
         versions = zip(
@@ -192,38 +196,39 @@ class ProjectExtraction:
 
     def vanished_tasks(self) -> pa.Table:
         """Return rows of ``vanished_tasks``."""
-        return arrow_rows.vanished_tasks(self.key, self._run.run_id, self._history.vanishings)
+        return arrow_rows.vanished_tasks(self.key, self._run.run_id, self._changes.vanishings)
 
     def coverage_rows(self) -> Iterator[Mapping[str, Any]]:
-        """Yield rows of ``coverage``: a window proves nothing beyond what was visible."""
-        for purpose, reading in self._reading.windows:
-            covered = reading.time_range.clip(self._provable)
+        """Yield rows of ``coverage``; a window covers no time that was not visible."""
+        for purpose, result in self._reader.windows:
+            covered = result.time_range.clip(self._provable)
             yield {
                 **self.key._asdict(),
                 "run_id": self._run.run_id,
                 "observed_at": self._now,
                 "purpose": purpose.value,
-                "window_from": reading.time_range.start,
-                "window_to": reading.time_range.end,
+                "window_from": result.time_range.start,
+                "window_to": result.time_range.end,
                 "covered_from": covered.start,
                 "covered_to": covered.end,
-                "is_complete": reading.is_complete,
-                "distinct_count": reading.distinct_count,
-                "total_count": reading.total_count,
-                "reason": reading.doubt,
+                "is_complete": result.is_complete,
+                "distinct_count": result.distinct_count,
+                "total_count": result.total_count,
+                "reason": result.incomplete_reason,
             }
 
     def run_row(self) -> Mapping[str, Any]:
         """Return the row of ``load_runs``."""
         summary = self.summary()
-        doubts = "; ".join(summary.doubts)
+        reasons = "; ".join(summary.incomplete_reasons)
+        traits = self._reader.traits
         return {
             **self.key._asdict(),
             "run_id": self._run.run_id,
             "load_number": self._run.load_number,
             "observed_at": self._now,
             "outcome": summary.outcome.value,
-            "error": str(summary.error) if summary.error else doubts or None,
+            "error": str(summary.error) if summary.error else reasons or None,
             "seen_count": summary.seen_count,
             "new_count": summary.new_count,
             "changed_count": summary.changed_count,
@@ -231,59 +236,58 @@ class ProjectExtraction:
             "vanished_count": summary.vanished_count,
             "call_count": summary.call_count,
             "horizon_ms": self._run.settings.horizon // 1000,
-            "expected_count": self._reading.expected_count,
-            "reported_count": self._reading.reported_count,
-            "is_count_usable": self._reading.is_count_usable,
-            "is_running_listed": self._reading.is_running_listed,
-            "is_sweep_whole": self._reading.is_sweep_whole,
-            "gone_rejects": " ".join(sorted(self._history.gone_rejects)) or None,
+            "expected_count": self._reader.expected_count,
+            "reported_count": self._reader.reported_count,
+            "is_count_usable": traits.is_count_usable,
+            "is_running_listed": traits.is_running_listed,
+            "is_sweep_whole": traits.is_sweep_whole,
+            "gone_rejects": " ".join(sorted(self._changes.gone_rejects)) or None,
             "tool_version": self._run.tool_version,
-            # Known when the night is sealed.
+            # Filled in when the archive entry is written.
             "archive_sequence": None,
             "head_digest": None,
         }
 
     def summary(self) -> ProjectSummary:
-        """Return what the load found in the project."""
-        vanishings = self._history.vanishings
+        """Return the result of the load for the project."""
+        vanishings = self._changes.vanishings
         return ProjectSummary(
             key=self.key,
             outcome=self._outcome(),
-            doubts=tuple(self._reading.doubts),
+            incomplete_reasons=tuple(self._reader.incomplete_reasons),
             error=self._error,
-            seen_count=self._history.seen_count,
-            new_count=self._history.new_count,
-            changed_count=self._history.changed_count,
+            seen_count=self._changes.seen_count,
+            new_count=self._changes.new_count,
+            changed_count=self._changes.changed_count,
             rejected_count=len(self._rejections),
             vanished_count=sum(1 for v in vanishings if v.reappeared_at is None),
             call_count=self._call_count,
             windows=tuple(
                 WindowSummary(purpose, each.time_range, each.distinct_count, each.is_complete)
-                for purpose, each in self._reading.windows
+                for purpose, each in self._reader.windows
             ),
         )
 
     def state_after(self) -> ProjectState:
-        """Return what is known of the project once this load is kept."""
-        before = self._source.state
-        if self._error is not None and not self._reading.windows:
+        """Return the state of the project after this load is published."""
+        before, traits = self._source.state, self._reader.traits
+        if self._error is not None and not self._reader.windows:
             return before
-        complete = [w for w in self._reading.windows if w.reading.is_complete]
-        covered = [w.reading.time_range.clip(self._provable) for w in complete]
-        # What this clock has not reached yet cannot have been covered before it.
+        complete = [w for w in self._reader.windows if w.result.is_complete]
+        covered = [w.result.time_range.clip(self._provable) for w in complete]
+        # Time after this clock cannot be covered; an earlier clock may have been ahead.
         so_far = (TimeRange(start, min(end, self._now)) for start, end in before.covered)
-        full_reads = [w for w in self._reading.windows if w.purpose is Purpose.HORIZON]
-        full = bool(full_reads) and all(w.reading.is_complete for w in full_reads)
+        is_full = self._reader.is_horizon_proved
         return ProjectState(
             known_from=before.known_from,
-            tasks=self._history.known(),
+            tasks=self._changes.known_tasks(),
             covered=merge((*so_far, *covered)),
-            rejected=self._history.rejected(),
-            gone_rejects=frozenset(self._history.gone_rejects),
-            is_count_usable=self._reading.is_count_usable,
-            is_running_listed=self._reading.is_running_listed,
-            is_sweep_whole=self._reading.is_sweep_whole,
-            last_full_read_at=self._now if full else before.last_full_read_at,
+            rejected=self._changes.rejected(),
+            gone_rejects=frozenset(self._changes.gone_rejects),
+            is_count_usable=traits.is_count_usable,
+            is_running_listed=traits.is_running_listed,
+            is_sweep_whole=traits.is_sweep_whole,
+            last_full_read_at=self._now if is_full else before.last_full_read_at,
             last_observed_at=self._now,
             last_load_number=self._run.load_number,
         )
@@ -295,4 +299,4 @@ class ProjectExtraction:
     def _outcome(self) -> Outcome:
         if self._error is not None:
             return Outcome.FAILED
-        return Outcome.INCOMPLETE if self._reading.doubts else Outcome.COMPLETE
+        return Outcome.INCOMPLETE if self._reader.incomplete_reasons else Outcome.COMPLETE

@@ -1,1 +1,1 @@
-"""Values every part of the program shares: times, tasks, records, tables. Pure."""
+"""Values that all parts of the package share: times, tasks, records, tables. Pure."""

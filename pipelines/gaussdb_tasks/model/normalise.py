@@ -1,8 +1,8 @@
-"""From a record of the API to the columns of a task. Pure: nothing is read, nothing is kept.
+"""Turn a record of the API into the columns of a task. Pure.
 
-A record is a task if it has a job_id and a created_at that can be read. Everything else in it may
-be missing, null, empty or of another type than documented; the record itself is kept word for word
-beside the columns, so a value that fits no column is not lost.
+A record is a task if its job_id and its created_at can be read. All other fields may be missing,
+null, empty or of another type than documented. The record itself is kept unchanged beside the
+columns, so a value that fits no column is not lost.
 """
 
 import re
@@ -31,13 +31,13 @@ _TASK_FIELDS: Final = frozenset(
 _INSTANCE_FIELDS: Final = frozenset({"instance_id", "instance_name", "instance_status"})
 _PERCENT: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*", re.ASCII)
 
-# What both Python's datetime and every engine that reads the archive can hold.
-_FIRST: Final[Micros] = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MICRO
-_LAST: Final[Micros] = (datetime.max.replace(tzinfo=UTC) - EPOCH) // ONE_MICRO
+# The range of Python's datetime, which every engine that reads the archive can hold.
+_MIN_TIME: Final[Micros] = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // ONE_MICRO
+_MAX_TIME: Final[Micros] = (datetime.max.replace(tzinfo=UTC) - EPOCH) // ONE_MICRO
 
 
 def normalise(record: Record) -> Task | Rejection:
-    """Turn a record into a task, or say why it is none."""
+    """Turn a record into a task, or into a rejection with the reason."""
     try:
         return _normalise(record)
     except RecursionError:
@@ -50,16 +50,16 @@ def _normalise(record: Record) -> Task | Rejection:
     if isinstance(fields, Undecoded):
         return _too_deep(record)
     if not isinstance(fields, dict):
-        return Rejection("the record is no JSON object", None, None, record.raw, record_hash)
+        return Rejection("the record is not a JSON object", None, None, record.raw, record_hash)
     job_id = job_id_of(fields)
-    created_at = read_instant(fields.get("created_at"))
+    created_at = read_time(fields.get("created_at"))
     if job_id is None or created_at is None:
-        reason = _complaint("job_id" if job_id is None else "created_at", fields)
+        reason = _rejection_reason("job_id" if job_id is None else "created_at", fields)
         return Rejection(reason, job_id, created_at, record.raw, record_hash)
     instance = fields.get("instance_info")
     instance_fields = instance if isinstance(instance, dict) else {}
     status = _text(fields.get("status"))
-    ended_at = read_instant(fields.get("ended_at"))
+    ended_at = read_time(fields.get("ended_at"))
     is_ended = is_final(status)
     return Task(
         job_id=job_id,
@@ -86,10 +86,8 @@ def _too_deep(record: Record) -> Rejection:
 
 
 def created_at_of(record: Record) -> Micros | None:
-    """Return when a record says its task was started, without normalising the rest."""
-    return (
-        read_instant(record.fields.get("created_at")) if isinstance(record.fields, dict) else None
-    )
+    """Return the created_at of a record without normalising the rest."""
+    return read_time(record.fields.get("created_at")) if isinstance(record.fields, dict) else None
 
 
 def status_of(record: Record) -> str | None:
@@ -97,10 +95,10 @@ def status_of(record: Record) -> str | None:
     return _text(record.fields.get("status")) if isinstance(record.fields, dict) else None
 
 
-def read_instant(value: Any) -> Micros | None:
-    """Read an ISO 8601 date and time of any offset; without one it is UTC. None if it is none.
+def read_time(value: Any) -> Micros | None:
+    """Read an ISO 8601 date and time with any offset; without one it is UTC.
 
-    A date alone is no instant: taking it for midnight would invent evidence.
+    None if the value is anything else. A date alone is not a time: midnight would be invented.
     """
     parsed = _parse(value) if isinstance(value, str) and value else None
     if not isinstance(parsed, datetime):
@@ -109,10 +107,10 @@ def read_instant(value: Any) -> Micros | None:
         parsed = parsed.replace(tzinfo=UTC)
     try:
         passed = parsed - EPOCH
-    except ValueError:  # pendulum reads +2400, which is no offset
+    except ValueError:  # pendulum accepts +2400, which is not an offset
         return None
-    instant = passed.days * DAY + passed.seconds * SECOND + passed.microseconds
-    return instant if _FIRST <= instant <= _LAST else None
+    time = passed.days * DAY + passed.seconds * SECOND + passed.microseconds
+    return time if _MIN_TIME <= time <= _MAX_TIME else None
 
 
 def _parse(text: str) -> object:
@@ -126,7 +124,7 @@ def _parse(text: str) -> object:
         return None
 
 
-def _complaint(field: str, fields: dict[str, Any]) -> str:
+def _rejection_reason(field: str, fields: dict[str, Any]) -> str:
     value = fields.get(field)
     if value is None or (isinstance(value, str) and not value.strip()):
         return f"{field} is missing or empty"

@@ -1,4 +1,4 @@
-"""What the archive knows of a project when a load begins: the input of plan and comparison."""
+"""The state of a project when a load begins: the input of plan and change detection."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,24 +7,24 @@ from typing import Final, NamedTuple
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, Micros
 
-_SLACK: Final[Micros] = DAY
-"""How far behind the horizon tasks are remembered: clocks differ, and months do."""
+_MARGIN: Final[Micros] = DAY
+"""How far behind the horizon tasks are known: clocks differ, and months do."""
 
 
-def remembered_since(visible_from: Micros) -> Micros:
-    """Return from when on every task is remembered between loads."""
-    return visible_from - _SLACK
+def known_since(visible_from: Micros) -> Micros:
+    """Return the time from which a project state holds every task."""
+    return visible_from - _MARGIN
 
 
 class ProjectKey(NamedTuple):
-    """What tells one project's rows from another's."""
+    """The key of a project's rows."""
 
     region: str
     project_id: str
 
 
 class KnownTask(NamedTuple):
-    """The latest known state of a task, as far as a load needs it."""
+    """The latest known state of a task, reduced to what a load needs."""
 
     created_at: Micros
     version: int
@@ -33,7 +33,7 @@ class KnownTask(NamedTuple):
     first_seen_at: Micros
     last_changed_at: Micros
     vanished_at: Micros | None = None
-    """When a load found its record deleted; None while it is listed."""
+    """Clock of the load that found its record deleted; None while it is listed."""
 
     @property
     def is_in_flight(self) -> bool:
@@ -43,20 +43,20 @@ class KnownTask(NamedTuple):
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What is known of one project.
+    """The state of one project after the last load.
 
     Attributes:
-        known_from: every task of the archive created from then on is in ``tasks``.
+        known_from: every task of the archive created since then is in ``tasks``.
         tasks: the latest known states, by job_id.
-        covered: the stretches of time whose tasks were all read, merged and sorted.
-        rejected: the records kept as rejected, by hash, with their time where it can be read.
-        gone_rejects: those of them that are no longer listed.
-        is_count_usable: whether the API's total_count could be counted on last time.
-        is_running_listed: whether a time window listed a task without an end last time.
-        is_sweep_whole: False if a running task was once listed that the sweep had left out.
+        covered: the time ranges whose tasks were all read, merged and sorted.
+        rejected: created_at of rejected records by hash; None where it cannot be read.
+        gone_rejects: hashes of rejected records that are no longer listed.
+        is_count_usable: whether the API's total_count counts tasks; None if not learned.
+        is_running_listed: whether windows list tasks without an end; None if not learned.
+        is_sweep_whole: False if the query for running tasks once left one out.
         last_full_read_at: when the whole horizon was last read.
         last_observed_at: the clock of the last load.
-        last_load_number: how many loads there were so far, of whatever project.
+        last_load_number: how many loads there were so far, of all projects.
     """
 
     known_from: Micros
@@ -72,5 +72,5 @@ class ProjectState:
     last_load_number: int = 0
 
     def listed(self) -> Iterable[KnownTask]:
-        """Yield the tasks whose records were not found deleted."""
+        """Yield the tasks that were not found deleted."""
         return (known for known in self.tasks.values() if known.vanished_at is None)

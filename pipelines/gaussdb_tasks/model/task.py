@@ -1,4 +1,4 @@
-"""A task in one state, and a record that is not a task."""
+"""Tasks in one state, and records that are not tasks."""
 
 from typing import NamedTuple
 
@@ -22,18 +22,18 @@ class Task(NamedTuple):
     raw: str
     version_hash: str
     is_final: bool
-    """Whether the task has ended for good."""
+    """Whether the task has ended."""
     duration_ms: int | None
-    """From start to end; None unless it has ended, and not before it began."""
+    """From start to end; None if it has not ended, or ended before its start."""
 
     def started_at(self, created_at: Micros) -> "Task":
-        """Return the task with another start, and the duration that follows from it."""
+        """Return the task with another start and the duration from it."""
         duration_ms = duration_between(created_at, self.ended_at, is_final=self.is_final)
         return self._replace(created_at=created_at, duration_ms=duration_ms)
 
 
 class Rejection(NamedTuple):
-    """A record that is no task, with the reason."""
+    """A record that is not a task, with the reason."""
 
     reason: str
     job_id: str | None
@@ -43,8 +43,8 @@ class Rejection(NamedTuple):
 
 
 def duration_between(created_at: Micros, ended_at: Micros | None, *, is_final: bool) -> int | None:
-    """Return the duration in ms; None unless the task has ended, and not before its start."""
-    # Sibling services set ended_at while a task runs: it is an end only once the task is final.
+    """Return the duration in ms; None if the task has not ended, or ended before its start."""
+    # Sibling services set ended_at while a task runs: it is the end only if the task is final.
     if ended_at is None or ended_at < created_at or not is_final:
         return None
     return (ended_at - created_at) // 1000

@@ -1,4 +1,4 @@
-"""Stretches of time and what is left of them: half-open intervals of instants."""
+"""Time ranges: half-open intervals, merged and subtracted."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -7,24 +7,24 @@ from gaussdb_tasks.model.times import Micros
 
 
 class TimeRange(NamedTuple):
-    """The instants from ``start`` up to, but not including, ``end``."""
+    """The times from ``start`` up to, but not including, ``end``."""
 
     start: Micros
     end: Micros
 
     def clip(self, to: "TimeRange") -> "TimeRange":
-        """Return the part that lies inside another stretch; where none does, an empty one."""
+        """Return the part inside another time range; an empty one if there is none."""
         start = min(max(self.start, to.start), to.end)
         return TimeRange(start, max(start, min(self.end, to.end)))
 
     @property
     def is_empty(self) -> bool:
-        """Whether no instant lies in it."""
+        """Whether no time lies in it."""
         return self.end <= self.start
 
 
 def merge(time_ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
-    """Unite stretches that overlap or touch; the result is sorted and free of empty ones."""
+    """Join time ranges that overlap or touch; drop empty ones and sort the result."""
     merged: list[TimeRange] = []
     for time_range in sorted(time_ranges):
         if time_range.is_empty:
@@ -37,7 +37,7 @@ def merge(time_ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
 
 
 def subtract(whole: TimeRange, parts: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
-    """Return what is left of a stretch without the parts, sorted."""
+    """Return what is left of a time range without the parts, sorted."""
     left: list[TimeRange] = []
     at = whole.start
     for part in merge(parts):

@@ -1,11 +1,13 @@
-"""Instants as integers: microseconds since 1970-01-01 UTC.
+"""Times as integers, in microseconds since 1970-01-01 UTC, and calendar periods.
 
-Plans, proofs and records compare and subtract instants by the million, and the API speaks in
-milliseconds. A plain integer does both without a time zone to get wrong; pendulum stands at the
-rim, where people write times.
+Plans and records compare and subtract times by the million, and the API takes milliseconds. A plain
+integer does both and has no time zone to get wrong. pendulum reads the times that people write and
+adds calendar periods.
 """
 
+import re
 from calendar import timegm
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -14,7 +16,7 @@ import pendulum
 from gaussdb_tasks.errors import ConfigurationError
 
 Micros: TypeAlias = int
-"""Microseconds: since 1970-01-01 UTC for an instant, plain for a span."""
+"""Microseconds: since 1970-01-01 UTC for a time, plain for a duration."""
 
 SECOND: Final[Micros] = 1_000_000
 MINUTE: Final[Micros] = 60 * SECOND
@@ -23,6 +25,28 @@ DAY: Final[Micros] = 24 * HOUR
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ONE_MICRO: Final = timedelta(microseconds=1)
+
+_PERIOD: Final = re.compile(r"(?P<number>[1-9]\d{0,3})(?P<unit>[dmy])", re.ASCII)
+_PERIOD_UNITS: Final = {"d": "days", "m": "months", "y": "years"}
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarPeriod:
+    """A period of the calendar; what it lasts depends on the date that it is added to."""
+
+    days: int = 0
+    months: int = 0
+    years: int = 0
+
+    def before(self, time: Micros) -> Micros:
+        """Return the time that is this period before another one, by the calendar."""
+        at = pendulum.instance(to_datetime(time))
+        return from_datetime(at.subtract(days=self.days, months=self.months, years=self.years))
+
+    def after(self, time: Micros) -> Micros:
+        """Return the time that is this period after another one, by the calendar."""
+        at = pendulum.instance(to_datetime(time))
+        return from_datetime(at.add(days=self.days, months=self.months, years=self.years))
 
 
 def from_datetime(value: datetime) -> Micros:
@@ -36,7 +60,7 @@ def to_datetime(value: Micros) -> datetime:
 
 
 def iso(value: Micros) -> str:
-    """Write an instant as people read it: ``2022-08-12T00:00:00Z``, to the second."""
+    """Write a time for people: ``2022-08-12T00:00:00Z``, to the second."""
     return to_datetime(value).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -46,10 +70,10 @@ def now() -> Micros:
 
 
 def parse_instant(text: str, *, option: str) -> Micros:
-    """Read an instant that a user wrote; without an offset it is UTC, a bare date its midnight.
+    """Read a time that a user wrote; without an offset it is UTC, a date alone is its midnight.
 
     Raises:
-        ConfigurationError: the text is no date; the message names the option and shows one.
+        ConfigurationError: the text is not a time; the message names the option and a valid time.
     """
     try:
         parsed = pendulum.parse(text)
@@ -62,3 +86,18 @@ def parse_instant(text: str, *, option: str) -> Micros:
         )
         raise ConfigurationError(message)
     return from_datetime(parsed)
+
+
+def parse_period(text: str, *, option: str) -> CalendarPeriod:
+    """Read a period that a user wrote: 90d, 18m or 10y.
+
+    Raises:
+        ConfigurationError: the text is not a period; the message names the option and valid ones.
+    """
+    match = _PERIOD.fullmatch(text.strip().lower())
+    if match is None:
+        message = (
+            f"{option}: {text!r} is not a period; write days, months or years as 90d, 18m, 10y"
+        )
+        raise ConfigurationError(message)
+    return CalendarPeriod(**{_PERIOD_UNITS[match["unit"]]: int(match["number"])})

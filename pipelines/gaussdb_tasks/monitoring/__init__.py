@@ -1,1 +1,1 @@
-"""For who watches over the nights: freshness and its thresholds, a metrics file, a heartbeat."""
+"""Monitor loads: freshness and its thresholds, a metrics file, a heartbeat."""

@@ -1,8 +1,7 @@
-"""How fresh the archive is, project by project, and whether that is worth waking somebody."""
+"""Read how fresh each project of the archive is, and compare it with thresholds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -12,13 +11,13 @@ from gaussdb_tasks.model import times
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import HOUR, SECOND, Micros
 
+# The columns are those of ProjectFreshness, then the digest of the archive's newest entry.
 _STATUS: Final = """
     select
         status.region,
         status.project_id,
-        status.last_success_at,
-        status.loss_begins_at,
-        loads.horizon_ms,
+        epoch_us(status.last_success_at) as last_success_at,
+        epoch_us(status.loss_begins_at) - loads.horizon_ms * 1000 as uncovered_since,
         status.nights_left,
         status.gap_count,
         status.lost_gap_count,
@@ -34,13 +33,15 @@ _STATUS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class ProjectFreshness:
-    """What the archive holds of a project, seen from now; None: never."""
+    """The freshness and the counts of one project at the time of a query."""
 
     key: ProjectKey
     last_success_at: Micros | None
-    unkept_since: Micros | None
-    """The oldest instant that the task center still shows and no load has covered."""
+    """None if no load was ever complete."""
+    uncovered_since: Micros | None
+    """The earliest time that the task center still shows and no load has covered."""
     nights_left: int | None
+    """Whole days until uncovered time is lost; 0 from the last day on."""
     gap_count: int
     lost_gap_count: int
     rejected_count: int
@@ -50,7 +51,7 @@ class ProjectFreshness:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """What the archive holds, seen from now."""
+    """The freshness of all projects at the time of a query."""
 
     now: Micros
     projects: tuple[ProjectFreshness, ...]
@@ -58,54 +59,24 @@ class Freshness:
 
 
 def read_freshness(database: Path, now: Micros | None) -> Freshness:
-    """Read how fresh a published database is.
+    """Read the freshness of a published database.
 
     Raises:
-        ConfigurationError: there is none.
-        DatabaseError: it cannot be read.
+        ConfigurationError: there is no database.
+        DatabaseError: the database cannot be read.
     """
     with open_for_queries(database, now) as connection:
         rows = run_query(connection, _STATUS).fetchall()
     projects = tuple(
-        ProjectFreshness(
-            key=ProjectKey(region, project_id),
-            last_success_at=_micros(last_success_at),
-            unkept_since=(
-                None if loss_begins_at is None else times.from_datetime(loss_begins_at) - horizon
-            ),
-            nights_left=nights_left,
-            gap_count=gap_count,
-            lost_gap_count=lost_gap_count,
-            rejected_count=rejected_count,
-            open_task_count=open_task_count,
-            task_count=task_count,
-        )
-        for (
-            region,
-            project_id,
-            last_success_at,
-            loss_begins_at,
-            horizon_ms,
-            nights_left,
-            gap_count,
-            lost_gap_count,
-            rejected_count,
-            open_task_count,
-            task_count,
-            _head,
-        ) in rows
-        for horizon in [horizon_ms * 1000]
+        ProjectFreshness(ProjectKey(region, project_id), *values)
+        for region, project_id, *values, _head_digest in rows
     )
-    head = rows[0][-1] if rows else None
-    return Freshness(times.now() if now is None else now, projects, head)
-
-
-def _micros(value: datetime | None) -> Micros | None:
-    return None if value is None else times.from_datetime(value)
+    head_digest = rows[0][-1] if rows else None
+    return Freshness(times.now() if now is None else now, projects, head_digest)
 
 
 class Alarm(IntEnum):
-    """How much it matters; the numbers are the exit codes that monitoring systems agree on."""
+    """The severity of a state; the numbers are the usual exit codes of monitoring plugins."""
 
     OK = 0
     WARNING = 1
@@ -115,7 +86,7 @@ class Alarm(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From where on something matters: hours since the last whole load, nights until loss."""
+    """Limits for the hours since the last complete load and the nights until loss."""
 
     warning_hours: float
     critical_hours: float
@@ -125,7 +96,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a project is, and why."""
+    """The severity of a project's state, and the reasons for it."""
 
     project: ProjectFreshness
     alarm: Alarm
@@ -133,7 +104,7 @@ class Judgement:
 
 
 def judge(freshness: Freshness, thresholds: Thresholds) -> Sequence[Judgement]:
-    """Hold every project against the thresholds."""
+    """Compare every project with the thresholds."""
     return [_judge(project, freshness.now, thresholds) for project in freshness.projects]
 
 
@@ -147,7 +118,7 @@ def _alarms(
     project: ProjectFreshness, now: Micros, thresholds: Thresholds
 ) -> Iterator[tuple[Alarm, str]]:
     if project.last_success_at is None:
-        yield Alarm.CRITICAL, "no load of it was ever complete"
+        yield Alarm.CRITICAL, "no load was ever complete"
     else:
         hours = (now - project.last_success_at) / HOUR
         if hours >= thresholds.warning_hours:
@@ -157,9 +128,9 @@ def _alarms(
     nights = project.nights_left
     if nights is not None and nights <= thresholds.warning_nights:
         alarm = Alarm.CRITICAL if nights <= thresholds.critical_nights else Alarm.WARNING
-        yield alarm, f"{nights} nights are left until something is lost"
+        yield alarm, f"{nights} nights are left until uncovered time is lost"
 
 
 def age_seconds(since: Micros | None, now: Micros) -> float | None:
-    """Return how long ago something was; None if it never was."""
+    """Return the seconds from a time until now, at least 0; None if there is no time."""
     return None if since is None else max(now - since, 0) / SECOND

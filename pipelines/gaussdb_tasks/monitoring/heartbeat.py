@@ -1,7 +1,7 @@
-"""A heartbeat for a dead-man switch: who expects one each night notices when none comes.
+"""Send a heartbeat to a dead man's switch, a service that alerts if no heartbeat arrives.
 
-The addresses are those that healthchecks.io and its kin agree on: the address itself for success,
-``/start`` and ``/fail`` below it. The address is a secret: who knows it can keep the switch quiet.
+The URLs are those of healthchecks.io and similar services: the configured URL for success, and
+``/start`` and ``/fail`` below it. The URL is a secret: anybody who has it can suppress the alert.
 """
 
 from typing import Final
@@ -12,32 +12,32 @@ import tenacity
 from gaussdb_tasks.api.auth import endpoints
 
 _TIMEOUT_SECONDS: Final = 10
-_LARGEST_BODY: Final = 10_000
+_MAX_BODY_BYTES: Final = 10_000
 
 
 class Heartbeat:
-    """Tells a dead-man switch how a load goes; it never raises."""
+    """Reports the state of a load to a dead man's switch; sending never raises."""
 
     def __init__(self, url: str) -> None:
-        """Take the address.
+        """Check the URL.
 
         Raises:
-            ConfigurationError: it is none, or is plain http to another host.
+            ConfigurationError: it is not an http(s) URL, or is plain http to another machine.
         """
         parts = endpoints.checked_url(url.strip(), source="--ping-url")
         self._url = url.strip().rstrip("/")
         self._is_local = endpoints.is_loopback(parts.hostname or "")
 
     def start(self) -> str | None:
-        """Say that a load begins; return why that failed, if it did."""
+        """Report that a load begins; return why that failed, or None."""
         return self._send("/start", "")
 
     def success(self, body: str) -> str | None:
-        """Say that a load was published; return why that failed, if it did."""
+        """Report that a load was published; return why that failed, or None."""
         return self._send("", body)
 
     def failure(self, body: str) -> str | None:
-        """Say that a load failed; return why that failed, if it did."""
+        """Report that a load failed; return why that failed, or None."""
         return self._send("/fail", body)
 
     def _send(self, path: str, body: str) -> str | None:
@@ -48,12 +48,14 @@ class Heartbeat:
             reraise=True,
         )
         try:
-            retrying(self._post, self._url + path, body.encode()[:_LARGEST_BODY])
+            retrying(self._post, self._url + path, body.encode()[:_MAX_BODY_BYTES])
         except requests.HTTPError as error:
             status = "an error" if error.response is None else error.response.status_code
             return f"the ping was answered with {status}"
         except requests.RequestException as error:
-            return f"the ping could not be sent ({type(error).__name__})"  # the rest shows the URL
+            return (
+                f"the ping could not be sent ({type(error).__name__})"  # the message shows the URL
+            )
         return None
 
     def _post(self, url: str, body: bytes) -> None:

@@ -1,7 +1,9 @@
-"""The metrics of a load as a file in Prometheus' text format, for a textfile collector."""
+"""Write the metrics of a load in the text format of Prometheus, for a textfile collector."""
 
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge, Info, write_to_textfile
 
@@ -10,6 +12,10 @@ from gaussdb_tasks.extract.project_tables import Outcome, ProjectSummary
 from gaussdb_tasks.load import LoadReport
 from gaussdb_tasks.model.times import SECOND, Micros
 from gaussdb_tasks.monitoring.freshness import Freshness, ProjectFreshness, age_seconds
+
+_P = TypeVar("_P", ProjectSummary, ProjectFreshness)
+_Gauges = Mapping[str, tuple[str, Callable[[_P], float | None]]]
+"""The help text and the value of each gauge, by name."""
 
 _PREFIX: Final = "gaussdb_tasks"
 _PROJECT_LABELS: Final = ("region", "project_id")
@@ -23,17 +29,17 @@ def write_metrics(
     report: LoadReport | None,
     freshness: Freshness | None,
 ) -> None:
-    """Write what a load came to, in the place of the last load's; half a file is never seen.
+    """Replace the metrics file atomically with the metrics of a load.
 
     Args:
-        file: where to; its name should end in ``.prom``.
+        file: its name should end in ``.prom``.
         ended_at: when the load ended.
-        exit_code: how.
+        exit_code: the exit code of the load.
         report: what was published; None if nothing was.
-        freshness: how fresh the published database is; None if there is none.
+        freshness: the freshness of the published database; None if there is no database.
 
     Raises:
-        ConfigurationError: it cannot be written there.
+        ConfigurationError: the file cannot be written.
     """
     registry = CollectorRegistry()
     _gauge(registry, "last_run_timestamp_seconds", "When the last load ended.").set(
@@ -49,7 +55,9 @@ def write_metrics(
     try:
         write_to_textfile(str(file), registry)
     except OSError as error:
-        message = f"the metrics cannot be written to {file} ({error.strerror})"
+        message = (
+            f"the metrics cannot be written to {file} ({error.strerror}); check --metrics-file"
+        )
         raise ConfigurationError(message) from error
 
 
@@ -60,81 +68,92 @@ def _gauge(
 
 
 def _add_report(registry: CollectorRegistry, report: LoadReport) -> None:
-    seconds = _gauge(registry, "last_load_seconds", "How long the last load took.")
-    seconds.set(report.seconds)
-    waited = _gauge(
-        registry, "last_load_wait_seconds", "Time that calls were held back, over all threads."
-    )
-    waited.set(report.seconds_waited)
-    counts = {
-        "last_load_seen_tasks": ("Distinct tasks that the last load saw.", "seen_count"),
-        "last_load_new_tasks": ("Tasks that it saw for the first time.", "new_count"),
-        "last_load_changed_tasks": ("Known tasks that it saw in a new state.", "changed_count"),
-        "last_load_vanished_tasks": ("Tasks that it found deleted.", "vanished_count"),
-        "last_load_rejected_records": ("Records that it kept as rejected.", "rejected_count"),
-        "last_load_calls": ("Calls that it made.", "call_count"),
-    }
-    for name, (meaning, attribute) in counts.items():
-        gauge = _gauge(registry, name, meaning, _PROJECT_LABELS)
-        for project in report.projects:
-            gauge.labels(*project.key).set(getattr(project, attribute))
-    failed = _gauge(
-        registry, "last_load_failed", "1 if the last load could not read it.", _PROJECT_LABELS
-    )
-    incomplete = _gauge(
-        registry,
-        "last_load_incomplete_windows",
-        "Windows of which the last load could not prove that it read every task.",
-        _PROJECT_LABELS,
-    )
-    for project in report.projects:
-        failed.labels(*project.key).set(project.outcome is Outcome.FAILED)
-        incomplete.labels(*project.key).set(_incomplete_windows(project))
-    signed_out = _gauge(
-        registry, "last_load_failed_sign_ins", "Sign-ins that failed beside the others."
-    )
-    signed_out.set(len(report.failed_sign_ins))
-
-
-def _incomplete_windows(project: ProjectSummary) -> int:
-    return sum(1 for window in project.windows if not window.is_complete)
+    _gauge(registry, "last_load_seconds", "How long the last load took.").set(report.seconds)
+    waited_help = "Time that calls waited for the rate limit, added up over all threads."
+    _gauge(registry, "last_load_wait_seconds", waited_help).set(report.seconds_waited)
+    _add_project_gauges(registry, _REPORT_GAUGES, report.projects)
+    sign_ins_help = "Sign-ins of the last load that failed."
+    _gauge(registry, "last_load_failed_sign_ins", sign_ins_help).set(len(report.failed_sign_ins))
 
 
 def _add_freshness(registry: CollectorRegistry, freshness: Freshness) -> None:
-    def per_project(name: str, meaning: str) -> Gauge:
-        return _gauge(registry, name, meaning, _PROJECT_LABELS)
-
-    success = per_project("last_success_timestamp_seconds", "Clock of the last complete load.")
-    unkept = per_project(
+    _add_project_gauges(registry, _FRESHNESS_GAUGES, freshness.projects)
+    age = _gauge(
+        registry,
         "oldest_unkept_task_age_seconds",
-        "Age that the oldest task not kept yet may have: time since then was not covered.",
+        "Age of the earliest uncovered time, and so of the oldest task that may be missing.",
+        _PROJECT_LABELS,
     )
-    nights = per_project("nights_left", "Nights left until time not covered is lost.")
-    counts = {
-        "lost_gaps": ("Stretches of time that were lost.", "lost_gap_count"),
-        "gaps": ("Stretches of time not covered.", "gap_count"),
-        "rejected_records": ("Records kept as rejected, all in all.", "rejected_count"),
-        "open_tasks": ("Tasks in flight.", "open_task_count"),
-        "tasks": ("Tasks kept.", "task_count"),
-    }
-    gauges = {
-        attribute: per_project(name, meaning) for name, (meaning, attribute) in counts.items()
-    }
     for project in freshness.projects:
-        _set(success, project, _seconds(project.last_success_at))
-        _set(unkept, project, age_seconds(project.unkept_since, freshness.now))
-        _set(nights, project, project.nights_left)
-        for attribute, gauge in gauges.items():
-            _set(gauge, project, getattr(project, attribute))
+        seconds = age_seconds(project.uncovered_since, freshness.now)
+        if seconds is not None:
+            age.labels(*project.key).set(seconds)
     if freshness.head_digest is not None:
-        head = Info(f"{_PREFIX}_archive_head", "Head of the archive's chain.", registry=registry)
+        head_help = "Digest of the newest entry of the archive."
+        head = Info(f"{_PREFIX}_archive_head", head_help, registry=registry)
         head.info({"digest": freshness.head_digest})
 
 
-def _set(gauge: Gauge, project: ProjectFreshness, value: float | None) -> None:
-    if value is not None:  # what is not known is left out, as Prometheus would have it
-        gauge.labels(*project.key).set(value)
+def _add_project_gauges(
+    registry: CollectorRegistry, gauges: _Gauges[_P], projects: Sequence[_P]
+) -> None:
+    """Add a gauge for each name; projects whose value is None are omitted."""
+    for name, (meaning, value_of) in gauges.items():
+        gauge = _gauge(registry, name, meaning, _PROJECT_LABELS)
+        for project in projects:
+            value = value_of(project)
+            if value is not None:  # Prometheus has no null
+                gauge.labels(*project.key).set(value)
 
 
-def _seconds(instant: Micros | None) -> float | None:
-    return None if instant is None else instant / SECOND
+def _last_success_seconds(project: ProjectFreshness) -> float | None:
+    return None if project.last_success_at is None else project.last_success_at / SECOND
+
+
+def _count_incomplete_windows(project: ProjectSummary) -> int:
+    return sum(1 for window in project.windows if not window.is_complete)
+
+
+_REPORT_GAUGES: Final[_Gauges[ProjectSummary]] = {
+    "last_load_seen_tasks": (
+        "Distinct tasks that the last load saw.",
+        attrgetter("seen_count"),
+    ),
+    "last_load_new_tasks": (
+        "Tasks that the last load saw for the first time.",
+        attrgetter("new_count"),
+    ),
+    "last_load_changed_tasks": (
+        "Known tasks that the last load saw in a new state.",
+        attrgetter("changed_count"),
+    ),
+    "last_load_vanished_tasks": (
+        "Tasks that the last load found deleted.",
+        attrgetter("vanished_count"),
+    ),
+    "last_load_rejected_records": (
+        "Records that the last load rejected.",
+        attrgetter("rejected_count"),
+    ),
+    "last_load_calls": (
+        "Calls that the last load made.",
+        attrgetter("call_count"),
+    ),
+    "last_load_failed": (
+        "1 if the last load could not read the project.",
+        lambda project: project.outcome is Outcome.FAILED,
+    ),
+    "last_load_incomplete_windows": (
+        "Windows in which the last load could not prove that it read every task.",
+        _count_incomplete_windows,
+    ),
+}
+_FRESHNESS_GAUGES: Final[_Gauges[ProjectFreshness]] = {
+    "last_success_timestamp_seconds": ("Time of the last complete load.", _last_success_seconds),
+    "nights_left": ("Nights left until uncovered time is lost.", attrgetter("nights_left")),
+    "lost_gaps": ("Time ranges that were lost.", attrgetter("lost_gap_count")),
+    "gaps": ("Time ranges that are not covered.", attrgetter("gap_count")),
+    "rejected_records": ("Rejected records in the archive.", attrgetter("rejected_count")),
+    "open_tasks": ("Tasks that have not ended.", attrgetter("open_task_count")),
+    "tasks": ("Tasks in the archive.", attrgetter("task_count")),
+}

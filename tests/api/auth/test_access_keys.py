@@ -1,4 +1,4 @@
-"""Requests signed with AK/SK: as the vendor's own signer signs them, and as the gateway checks."""
+"""Requests signed with AK/SK, compared with the vendor's signer and checked by a gateway."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ NAMES: Final = {PROJECT: "eu-de_shop", OTHER_PROJECT: "eu-de_finance"}
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Emulator]]:
-    """Serve two empty projects to the owner of some keys."""
+    """Serve two empty projects to the owner of the keys."""
     served: list[Emulator] = []
 
     def start(keys: EmulatedKeys = KEYS, offset: int = 0) -> Emulator:
@@ -44,7 +44,7 @@ def serve() -> Iterator[Callable[..., Emulator]]:
 
 
 def environ_of(keys: EmulatedKeys, **more: str) -> dict[str, str]:
-    """Return the variables of somebody with keys."""
+    """Return the variables of a user with keys."""
     environ = {
         "OS_ACCESS_KEY": keys.access_key,
         "OS_SECRET_KEY": keys.secret_key,
@@ -57,7 +57,7 @@ def environ_of(keys: EmulatedKeys, **more: str) -> dict[str, str]:
 
 
 def count_tasks(access: ProjectAccess) -> int | None:
-    """Ask for the count of the last hour."""
+    """Return the count of the last hour's tasks."""
     client = TaskCenterClient.for_project(access, RateLimiter(), RetrySettings(attempts=2))
     now = times.now()
     return client.fetch_page(TaskQuery(now - HOUR, now), offset=0).total_count
@@ -72,10 +72,8 @@ def count_tasks(access: ProjectAccess) -> int | None:
         ("/", []),
     ],
 )
-def test_it_signs_as_the_vendor_does(
-    path: str, query: list[tuple[str, str]], security_token: str | None
-) -> None:
-    """The vendor's own signer makes the same signature of the same request."""
+def test_signature(path: str, query: list[tuple[str, str]], security_token: str | None) -> None:
+    """The vendor's signer gives the same signature for the same request."""
     core = "huaweicloudsdkcore"
     request_of = importlib.import_module(f"{core}.sdk_request").SdkRequest
     signer_of = importlib.import_module(f"{core}.signer.signer").Signer
@@ -104,8 +102,8 @@ def test_it_signs_as_the_vendor_does(
 
 
 @pytest.mark.parametrize("keys", [KEYS, TEMPORARY])
-def test_keys_open_a_project(serve: Callable[..., Emulator], keys: EmulatedKeys) -> None:
-    """Permanent and temporary ones; nothing but the page itself is called."""
+def test_keys(serve: Callable[..., Emulator], keys: EmulatedKeys) -> None:
+    """Permanent and temporary keys are accepted; only the page itself is called."""
     emulator = serve(keys)
     request = AccessRequest(endpoint=emulator.endpoint)
     (access,) = sign_in(request, environ_of(keys, OS_PROJECT_ID=PROJECT)).accesses
@@ -114,8 +112,8 @@ def test_keys_open_a_project(serve: Callable[..., Emulator], keys: EmulatedKeys)
     assert (access.project_id, access.region) == (PROJECT, "eu-de")
 
 
-def test_the_project_by_its_name(serve: Callable[..., Emulator]) -> None:
-    """IAM is asked, with a signature as well."""
+def test_project_by_name(serve: Callable[..., Emulator]) -> None:
+    """IAM resolves the name of a project; that call is signed as well."""
     emulator = serve()
     environ = environ_of(KEYS, OS_PROJECT_NAME="eu-de_finance", OS_AUTH_URL=emulator.auth_url)
     (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
@@ -126,7 +124,7 @@ def test_the_project_by_its_name(serve: Callable[..., Emulator]) -> None:
 
 
 def test_all_projects(serve: Callable[..., Emulator]) -> None:
-    """Each is entered with the same keys."""
+    """All projects are read with the same keys."""
     emulator = serve()
     environ = environ_of(KEYS, OS_AUTH_URL=emulator.auth_url)
     request = AccessRequest(endpoint=emulator.endpoint, all_projects=True)
@@ -138,10 +136,8 @@ def test_all_projects(serve: Callable[..., Emulator]) -> None:
 @pytest.mark.parametrize(
     ("keys", "offset"), [(EmulatedKeys(KEYS.access_key, "another secret"), 0), (KEYS, HOUR)]
 )
-def test_refused_keys_are_one_sentence(
-    serve: Callable[..., Emulator], keys: EmulatedKeys, offset: int
-) -> None:
-    """A wrong secret, or a clock an hour off: what to check, without the secret."""
+def test_refused_keys(serve: Callable[..., Emulator], keys: EmulatedKeys, offset: int) -> None:
+    """For a wrong secret or clock the message says what to check and hides the secret."""
     emulator = serve(offset=offset)
     environ = environ_of(keys, OS_PROJECT_ID=PROJECT)
     (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
@@ -151,16 +147,16 @@ def test_refused_keys_are_one_sentence(
     assert len(emulator.calls) == 1
 
 
-def test_half_a_key_is_a_mistake() -> None:
-    """Both parts are named; and so is the project, where it lacks."""
+def test_incomplete_keys() -> None:
+    """The message names both parts of the key, or the missing project."""
     with pytest.raises(ConfigurationError, match="OS_ACCESS_KEY and OS_SECRET_KEY"):
         sign_in(AccessRequest(), {"OS_ACCESS_KEY": "AK"})
     with pytest.raises(ConfigurationError, match="OS_PROJECT_ID"):
         sign_in(AccessRequest(region="eu-de"), environ_of(KEYS))
 
 
-def test_the_secret_shows_in_no_representation() -> None:
-    """Neither in a traceback's variables nor in a log of objects."""
+def test_representation() -> None:
+    """The representation of a credential does not show its secrets."""
     credential = SignatureCredential(KeyPair("AK", "the secret", "the token"))
     assert "the secret" not in repr(credential)
     assert "the token" not in repr(credential)

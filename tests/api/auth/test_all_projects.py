@@ -1,6 +1,7 @@
-"""Every project that the user may enter; and sign-ins by agency."""
+"""Sign-in to all projects of a user, and by an agency."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,22 +10,30 @@ import pytest
 from gaussdb_tasks.api.auth.access import ProjectAccess
 from gaussdb_tasks.api.auth.projects import ListedProject, read_projects, select_projects
 from gaussdb_tasks.api.auth.sign_in import sign_in
+from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
+from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.times import iso
-from gaussdb_tasks.settings import AccessRequest
+from gaussdb_tasks.model.times import DAY, iso
+from gaussdb_tasks.settings import AccessRequest, RetrySettings
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, record
 from tests.support.loads import rows
 
 ACCOUNT: Final = Account(user="ada", password="open sesame", domain="OTC0815", agency="readers")
 IDS: Final = {f"{number:032x}": f"eu-de_team{number}" for number in range(5)}
+AGENCY: Final = {
+    "OS_AGENCY_NAME": "readers",
+    "OS_AGENCY_DOMAIN_NAME": ACCOUNT.domain,
+    "OS_PROJECT_NAME": "eu-de_team0",
+    "OS_PROJECT_DOMAIN_NAME": ACCOUNT.domain,
+}
 REFUSED: Final = list(IDS)[3:]
 
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """Five projects of which two refuse."""
+    """A task center with five projects, two of which refuse."""
     world = FixedWorld({each: [record(n)] for n, each in enumerate(IDS, 1)}, names=IDS)
     clock = SettableClock(NOW)
     with Emulator(world, clock=clock, account=ACCOUNT, forbidden_projects=REFUSED) as served:
@@ -33,7 +42,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def environ(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The variables of a user who names no project."""
+    """The variables of a user, without a project."""
     variables = {
         "OS_AUTH_URL": emulator.auth_url,
         "OS_USERNAME": ACCOUNT.user,
@@ -49,22 +58,30 @@ def environ(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def names(accesses: tuple[ProjectAccess, ...]) -> list[str]:
-    """Return the projects' names."""
+    """Return the names of the projects."""
     return [access.name for access in accesses]
 
 
-def test_every_project_is_found(emulator: Emulator, environ: dict[str, str]) -> None:
-    """One sign-in and one list; tokens are got when a project is read."""
+def count_tasks(access: ProjectAccess) -> int | None:
+    """Return the count of the last day's tasks."""
+    client = TaskCenterClient.for_project(access, RateLimiter(), RetrySettings(attempts=2))
+    return client.fetch_page(TaskQuery(NOW - DAY, NOW), offset=0).total_count
+
+
+def test_all_projects(emulator: Emulator, environ: dict[str, str]) -> None:
+    """Every project of the user is found, less those that a pattern excludes."""
     request = AccessRequest(endpoint=emulator.endpoint, all_projects=True)
     accesses = sign_in(request, environ).accesses
     assert names(accesses) == sorted(IDS.values())
     assert {access.region for access in accesses} == {"eu-de"}
+    some = replace(request, exclude=("*team3", "*_team4"))
+    assert names(sign_in(some, environ).accesses) == sorted(IDS.values())[:3]
 
 
-def test_those_that_refuse_are_named_and_the_rest_loads(
+def test_projects_that_refuse(
     command: Command, emulator: Emulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """Exit 3, a line for each of the two, and three projects' tasks published."""
+    """Each project that refuses is named, and the others are published with exit code 3."""
     run = command(
         "load", "--all-projects", "--endpoint", emulator.endpoint, "--now", iso(NOW), env=environ
     )
@@ -72,16 +89,10 @@ def test_those_that_refuse_are_named_and_the_rest_loads(
     for project in REFUSED:
         assert f"failed: project {project}" in run.stderr
     assert rows(tmp_path / "data", "select count(*) from tasks") == [(3,)]
-    again = command(
-        *("load", "--all-projects", "--endpoint", emulator.endpoint, "--now", iso(NOW)),
-        *("--exclude", "*team3", "--exclude", "*_team4"),
-        env=environ,
-    )
-    assert again.exit_code == 0
 
 
-def test_patterns_choose_by_name_and_id() -> None:
-    """Include first, then exclude; disabled projects and object storage's own are left out."""
+def test_patterns() -> None:
+    """Patterns match name or id; disabled projects and that of object storage are skipped."""
     listed = read_projects(
         [
             {"id": "1", "name": "eu-de"},
@@ -89,25 +100,25 @@ def test_patterns_choose_by_name_and_id() -> None:
             {"id": "3", "name": "eu-nl_shop"},
             {"id": "4", "name": "eu-de_old", "enabled": False},
             {"id": "5", "name": "MOS"},
-            "no project",
+            "not a project",
         ]
     )
 
-    def chosen(**wishes: tuple[str, ...] | str) -> list[str]:
-        request = AccessRequest(all_projects=True, **wishes)  # type: ignore[arg-type]
+    def selected(**options: tuple[str, ...] | str) -> list[str]:
+        request = AccessRequest(all_projects=True, **options)  # type: ignore[arg-type]
         return [project.name for project in select_projects(listed, request, "test")]
 
-    assert chosen() == ["eu-de", "eu-de_shop", "eu-nl_shop"]
-    assert chosen(include=("*_shop",)) == ["eu-de_shop", "eu-nl_shop"]
-    assert chosen(include=("*_shop",), exclude=("3",)) == ["eu-de_shop"]
-    assert chosen(region="eu-nl") == ["eu-nl_shop"]
+    assert selected() == ["eu-de", "eu-de_shop", "eu-nl_shop"]
+    assert selected(include=("*_shop",)) == ["eu-de_shop", "eu-nl_shop"]
+    assert selected(include=("*_shop",), exclude=("3",)) == ["eu-de_shop"]
+    assert selected(region="eu-nl") == ["eu-nl_shop"]
     assert ListedProject("9", "eu-ch2_x").region == "eu-ch2"
     with pytest.raises(ConfigurationError, match="eu-de, eu-de_shop"):
-        chosen(exclude=("*",))
+        selected(exclude=("*",))
 
 
-def test_patterns_need_all_projects(emulator: Emulator, environ: dict[str, str]) -> None:
-    """Else they would be silently of no effect; and a list of ids contradicts it."""
+def test_contradicting_options(emulator: Emulator, environ: dict[str, str]) -> None:
+    """Patterns need --all-projects; project ids and ready tokens contradict it."""
     for request in (
         AccessRequest(endpoint=emulator.endpoint, include=("*",)),
         AccessRequest(endpoint=emulator.endpoint, all_projects=True, project_ids=("1",)),
@@ -118,10 +129,10 @@ def test_patterns_need_all_projects(emulator: Emulator, environ: dict[str, str])
         sign_in(AccessRequest(all_projects=True), {"OS_TOKEN": emulator.token})
 
 
-def test_one_clouds_trouble_does_not_cost_the_other_its_night(
+def test_failed_cloud(
     command: Command, emulator: Emulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """A cloud whose sign-in is refused is named, the other loads, exit 3."""
+    """A cloud that refuses the sign-in is named, and the other is loaded with exit code 3."""
     (tmp_path / "clouds.yaml").write_text(
         "clouds:"
         + "".join(
@@ -147,27 +158,37 @@ def test_one_clouds_trouble_does_not_cost_the_other_its_night(
     assert rows(tmp_path / "data", "select count(*) from tasks") == [(1,)]
 
 
-def test_an_agency_is_assumed(
+def test_agency(
+    emulator: Emulator, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agency gives access to one project by name, or to all projects."""
+    agency = {**environ, **AGENCY}
+    for name, value in AGENCY.items():
+        monkeypatch.setenv(name, value)
+    request = AccessRequest(endpoint=emulator.endpoint)
+    (access,) = sign_in(request, {**agency, "OS_DELEGATED_PROJECT": "eu-de_team1"}).accesses
+    assert count_tasks(access) == 1
+    several = replace(request, all_projects=True, include=("*team[12]",))
+    accesses = sign_in(several, agency).accesses
+    assert names(accesses) == ["eu-de_team1", "eu-de_team2"]
+    assert [count_tasks(access) for access in accesses] == [1, 1]
+
+
+def test_load_with_an_agency(
     command: Command, emulator: Emulator, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """By name and domain, for a project by name or for all; a wrong name is refused."""
-    agency = {
-        "OS_AGENCY_NAME": "readers",
-        "OS_AGENCY_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_PROJECT_NAME": "eu-de_team0",
-        "OS_PROJECT_DOMAIN_NAME": ACCOUNT.domain,
-    }
-    common = ("load", "--endpoint", emulator.endpoint, "--now", iso(NOW))
-    by_name = command(*common, env={**environ, **agency, "OS_DELEGATED_PROJECT": "eu-de_team1"})
-    assert by_name.exit_code == 0, by_name.stderr
-    everywhere = command(
-        *common, "--all-projects", "--include", "*team[12]", env={**environ, **agency}
-    )
-    assert everywhere.exit_code == 0, everywhere.stderr
-    assert rows(tmp_path / "data", "select count(*) from tasks") == [(2,)]
-    wrong = command(
-        *common, env={**environ, **agency, "OS_AGENCY_NAME": "writers", "OS_DELEGATED_PROJECT": "x"}
-    )
-    assert wrong.exit_code == 2
-    half = command(*common, env={**environ, "OS_AGENCY_NAME": "readers"})
-    assert "OS_AGENCY_DOMAIN_NAME" in half.stderr
+    """A load with an agency publishes the tasks of the delegated project."""
+    env = {**environ, **AGENCY, "OS_DELEGATED_PROJECT": "eu-de_team1"}
+    run = command("load", "--endpoint", emulator.endpoint, "--now", iso(NOW), env=env)
+    assert run.exit_code == 0, run.stderr
+    assert rows(tmp_path / "data", "select count(*) from tasks") == [(1,)]
+
+
+def test_wrong_agency(command: Command, emulator: Emulator, environ: dict[str, str]) -> None:
+    """An unknown or incomplete agency is refused with exit code 2."""
+    load = ("load", "--endpoint", emulator.endpoint, "--now", iso(NOW))
+    unknown = {"OS_AGENCY_NAME": "writers", "OS_DELEGATED_PROJECT": "x"}
+    assert command(*load, env={**environ, **AGENCY, **unknown}).exit_code == 2
+    incomplete = command(*load, env={**environ, "OS_AGENCY_NAME": "readers"})
+    assert incomplete.exit_code == 2
+    assert "OS_AGENCY_DOMAIN_NAME" in incomplete.stderr

@@ -1,4 +1,4 @@
-"""Addresses: what is called, and what never gets a token."""
+"""The URLs that may be called, and those that must not get a token."""
 
 import pytest
 
@@ -18,8 +18,8 @@ from gaussdb_tasks.errors import ConfigurationError
         ("http://[::1]:8280/", "http://[::1]:8280"),
     ],
 )
-def test_an_address_is_brought_into_form(url: str, cleaned: str) -> None:
-    """Slashes and the version at the end do not matter."""
+def test_clean_endpoint(url: str, cleaned: str) -> None:
+    """Spaces, trailing slashes and the version are removed."""
     assert endpoints.clean_endpoint(url, source="--endpoint") == cleaned
 
 
@@ -36,8 +36,8 @@ def test_an_address_is_brought_into_form(url: str, cleaned: str) -> None:
         "http://",
     ],
 )
-def test_what_is_no_address_is_refused(url: str) -> None:
-    """The sentence names the option and shows a good address."""
+def test_invalid_urls(url: str) -> None:
+    """The message names the option and shows a valid URL."""
     with pytest.raises(ConfigurationError, match=r"--endpoint.*https://gaussdb"):
         endpoints.clean_endpoint(url, source="--endpoint")
 
@@ -46,14 +46,14 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     "url",
     ["http://gaussdb.eu-de.otc.t-systems.com", "http://10.0.0.1", "http://127.0.0.1.example.com"],
 )
-def test_a_token_never_travels_in_the_clear(url: str) -> None:
-    """Plain http is for this machine only."""
+def test_plain_http(url: str) -> None:
+    """Plain http is allowed for this machine only."""
     with pytest.raises(ConfigurationError, match="use https"):
         endpoints.clean_endpoint(url, source="--endpoint")
 
 
-def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
-    """An address with a password is refused without showing the password."""
+def test_url_with_a_password() -> None:
+    """A URL with a password is refused, and the password is not shown."""
     with pytest.raises(ConfigurationError) as refusal:
         endpoints.clean_endpoint("https://user:sesame@h", source="--endpoint")
     assert "sesame" not in str(refusal.value)
@@ -67,13 +67,13 @@ def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
         ("eu-ch2", "https://gaussdb.eu-ch2.sc.otc.t-systems.com"),
     ],
 )
-def test_a_region_has_its_usual_address(region: str, url: str) -> None:
-    """A region leads to the address, and the address back to the region."""
+def test_endpoint_of_region(region: str, url: str) -> None:
+    """The endpoint follows from the region, and the region from the endpoint."""
     assert endpoints.endpoint_of_region(region) == url
     assert endpoints.region_of_endpoint(url) == region
 
 
-def test_some_addresses_do_not_show_a_region() -> None:
-    """This machine is a region of its own; a strange host shows none."""
+def test_region_of_other_endpoints() -> None:
+    """This machine is the region ``local``; another host has no region."""
     assert endpoints.region_of_endpoint("http://127.0.0.1:1") == "local"
     assert endpoints.region_of_endpoint("https://gaussdb.example.com") is None

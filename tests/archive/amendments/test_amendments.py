@@ -19,12 +19,11 @@ from gaussdb_tasks.archive.verify_files import Demands
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.calendar_period import parse_period
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.record import Record as KeptRecord
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, iso
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, iso, parse_period
 from tests.support.commands import Command, Run
 from tests.support.emulator_client import NOW, PROJECT, Record, job_id, record
 from tests.support.equal_databases import everything

@@ -274,6 +274,8 @@ def test_secrets_in_an_address_are_not_told(tmp_path: Path) -> None:
         place.read("x")
     assert "hidden" not in str(caught.value)
     assert copy_state(DataDir(tmp_path)) is None
+    assert "hidden" not in Remote("s3://user:hid/hidden@bucket/prefix").name
+    assert Remote("s3://bucket/a@b").name == "s3://bucket/a@b"
 
 
 def test_the_note_is_plain(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""One project with all that is needed to read it."""
+"""Combine project, endpoint, identity and transport into the access of one project."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,14 +16,15 @@ from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.settings import AccessRequest
 
-_SERVERS: Final = 4
-"""How many servers' connections a session keeps: a region each."""
+_MAX_SERVERS: Final = 4
+"""Servers that a session keeps connections to: one for each region."""
 _PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectAccess:
-    """One project with all that is needed to read it; the name is empty where it is not known."""
+    """Everything needed to read one project; the name is empty if it is not known."""
 
     endpoint: str
     region: str
@@ -33,14 +36,30 @@ class ProjectAccess:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How to reach servers: whose certificates to trust, and what to show them."""
+    """TLS settings of the connections: trusted CAs and the client certificate."""
 
     verify: bool | str | None = True
     cert: str | tuple[str, str] | None = None
     _sessions: dict[tuple[int, bool], requests.Session] = field(default_factory=dict)
 
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Transport":
+        """Read ``OS_CACERT``, ``OS_INSECURE``, ``OS_CERT`` and ``OS_KEY``.
+
+        Raises:
+            ConfigurationError: ``OS_CACERT`` names a file that does not exist.
+        """
+        verify: bool | str = environ.get("OS_CACERT") or True
+        if environ.get("OS_INSECURE", "").lower() in _TRUE:
+            verify = False
+        elif isinstance(verify, str) and not Path(verify).exists():
+            message = f"{verify} does not exist; set OS_CACERT to a bundle of CA certificates"
+            raise ConfigurationError(message)
+        cert, key = environ.get("OS_CERT"), environ.get("OS_KEY")
+        return cls(verify, (cert, key) if cert and key is not None else cert)
+
     def session(self, connections: int, *, through_proxy: bool = True) -> requests.Session:
-        """Return the session for so many calls at once; projects share it, and its connections."""
+        """Return a session for a number of concurrent calls; all projects share it."""
         key = (connections, through_proxy)
         if key not in self._sessions:
             self._sessions[key] = self._make_session(connections)
@@ -51,9 +70,9 @@ class Transport:
         http = requests.Session()
         http.verify = True if self.verify is None else self.verify
         http.cert = self.cert
-        # Cookies would make the threads' calls depend on each other's answers.
+        # No cookies: a call must not depend on the answer to another thread's call.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=_SERVERS, pool_maxsize=connections)
+        adapter = HTTPAdapter(pool_connections=_MAX_SERVERS, pool_maxsize=connections)
         http.mount("https://", adapter)
         http.mount("http://", adapter)
         return http
@@ -61,7 +80,7 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class ProjectEndpoint:
-    """A project as a sign-in knows it; its region and the service's address may be open."""
+    """A project as the sign-in found it; region and endpoint may be unknown."""
 
     project_id: str
     region: str | None
@@ -70,31 +89,34 @@ class ProjectEndpoint:
 
 
 def make_access(
-    request: AccessRequest, place: ProjectEndpoint, identity: Identity, transport: Transport
+    request: AccessRequest, project: ProjectEndpoint, identity: Identity, transport: Transport
 ) -> ProjectAccess:
-    """Bring a project, an identity and a way to the server together.
+    """Complete the endpoint and the region of a project, and return its access.
 
     Raises:
-        ConfigurationError: the project's id, its region or the address cannot be right.
+        ConfigurationError: the project id, the region or the endpoint is invalid or missing.
     """
-    if not _PROJECT_ID.fullmatch(place.project_id):
+    if not _PROJECT_ID.fullmatch(project.project_id):
         message = (
-            f"{place.project_id!r} is not a project id: 32 letters and digits, see My Credentials"
+            f"{project.project_id!r} is not a project id; it has 32 letters and digits, "
+            "see My Credentials in the console"
         )
         raise ConfigurationError(message)
-    region = request.region or place.region
-    url = request.endpoint or place.endpoint
+    region = request.region or project.region
+    url = request.endpoint or project.endpoint
     if url is None and region is not None:
         url = endpoints.endpoint_of_region(region)
     if url is None:
-        message = "no endpoint: give --endpoint, or --region (or OS_REGION_NAME) to find it by"
+        message = (
+            "no endpoint is set; give --endpoint, or --region (or OS_REGION_NAME) to derive it"
+        )
         raise ConfigurationError(message)
     cleaned = endpoints.clean_endpoint(url, source="--endpoint" if request.endpoint else "endpoint")
     region = region or endpoints.region_of_endpoint(cleaned)
     if region is None:
-        message = f"{cleaned} does not show its region; name it with --region, such as eu-de"
+        message = f"the region cannot be read from {cleaned}; give it with --region, such as eu-de"
         raise ConfigurationError(message)
-    # What stays on this machine goes through no proxy.
+    # Calls to this machine must not go through a proxy.
     is_local = endpoints.is_loopback(urlsplit(cleaned).hostname or "")
     http = transport.session(request.connections, through_proxy=not is_local)
-    return ProjectAccess(cleaned, region, place.project_id, identity, http, place.name)
+    return ProjectAccess(cleaned, region, project.project_id, identity, http, project.name)

@@ -1,7 +1,7 @@
-"""Assuming an agency: a token of another account's, which has delegated something to this one's.
+"""Assume an agency: get a token of another account that delegated rights to this account.
 
-Source: IAM's API reference, "Obtaining an Agency Token": the method ``assume_role`` of Keystone v3,
-asked for with the token of the delegated user.
+Source: IAM's API reference, "Obtaining an Agency Token". It is the method ``assume_role`` of
+Keystone v3, called with the token of the delegated user.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from keystoneauth1.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """An agency, the domain that made it, and the project of that domain to enter, if named."""
+    """An agency, the domain that created it, and optionally a project of that domain."""
 
     name: str
     domain_name: str
@@ -29,9 +29,9 @@ class _AssumeRole(v3.AuthMethod):
     def get_auth_data(
         self,
         session: Session,
-        auth: v3.Auth,  # noqa: ARG002 - keystoneauth1's own
+        auth: v3.Auth,  # noqa: ARG002 - signature of keystoneauth1
         headers: dict[str, str],
-        request_kwargs: dict[str, object],  # noqa: ARG002 - likewise
+        request_kwargs: dict[str, object],  # noqa: ARG002 - the same
     ) -> tuple[str, Mapping[str, object]]:
         headers["X-Auth-Token"] = self._source.get_token(session) or ""
         return "assume_role", {
@@ -41,7 +41,7 @@ class _AssumeRole(v3.AuthMethod):
 
 
 class AgencyPlugin(v3.Auth):
-    """Gets tokens of an agency: for a project of its domain, or for the domain itself."""
+    """Gets tokens of an agency, scoped to a project of its domain or to the domain."""
 
     def __init__(
         self, auth_url: str, agency: Agency, *, source: BaseAuthPlugin, project_id: str | None
@@ -58,6 +58,6 @@ class AgencyPlugin(v3.Auth):
         self._source = source
 
     def invalidate(self) -> bool:
-        """Forget the agency's token, and the user's, which may have died as well."""
+        """Drop the token of the agency and that of the user, which may have expired too."""
         self._source.invalidate()
         return super().invalidate()

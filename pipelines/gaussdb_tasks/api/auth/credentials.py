@@ -1,7 +1,7 @@
-"""What a request carries to be let in: a token, or a signature by an access key (AK/SK).
+"""Authenticate requests with a token, or with a signature by an access key (AK/SK).
 
 The signature is the vendor's SDK-HMAC-SHA256. It covers method, path, query, body and the headers
-it names, and it ages: a clock that is some 15 minutes off is refused.
+that it lists. The gateway rejects it if the clock is more than about 15 minutes off.
 """
 
 import hashlib
@@ -19,24 +19,24 @@ from gaussdb_tasks.contract import TOKEN_HEADER
 
 _ALGORITHM: Final = "SDK-HMAC-SHA256"
 _DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
-_USUAL_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCredential(AuthBase):
-    """A token in its header."""
+    """Sends a token in the header ``X-Auth-Token``."""
 
     token: str = field(repr=False)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the token into a request."""
+        """Add the token to a request."""
         request.headers[TOKEN_HEADER] = self.token
         return request
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An access key and its secret, with the token that makes temporary keys valid."""
+    """An access key and its secret key; temporary keys also have a security token."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -45,7 +45,7 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class SignatureCredential(AuthBase):
-    """A signature, made anew for each request."""
+    """Signs each request with an access key."""
 
     keys: KeyPair
     project_id: str | None = None
@@ -53,7 +53,7 @@ class SignatureCredential(AuthBase):
     """Seconds since 1970, UTC."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request that is otherwise ready to be sent."""
+        """Sign a prepared request."""
         url = urlsplit(request.url or "")
         request.headers["Host"] = _host(url)
         request.headers["Content-Type"] = request.headers.get("Content-Type", "application/json")
@@ -82,7 +82,7 @@ class SignatureCredential(AuthBase):
 def _canonical_request(
     method: str, url: SplitResult, signed: Mapping[str, str], body: bytes
 ) -> str:
-    path = "/".join(_encoded(unquote(segment)) for segment in url.path.split("/"))
+    path = "/".join(_encoded(unquote(part)) for part in url.path.split("/"))
     query = sorted(parse_qsl(url.query, keep_blank_values=True))
     return "\n".join(
         (
@@ -104,8 +104,8 @@ def _encoded(text: str) -> str:
 def _host(url: SplitResult) -> str:
     name = url.hostname or ""
     host = f"[{name}]" if ":" in name else name
-    usual = url.port is None or url.port == _USUAL_PORTS.get(url.scheme)
-    return host if usual else f"{host}:{url.port}"
+    is_default = url.port is None or url.port == _DEFAULT_PORTS.get(url.scheme)
+    return host if is_default else f"{host}:{url.port}"
 
 
 def _body(request: requests.PreparedRequest) -> bytes:

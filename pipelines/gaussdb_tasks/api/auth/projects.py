@@ -1,4 +1,4 @@
-"""The projects that a user may enter, as IAM lists them, and which of them are wanted."""
+"""Read IAM's list of a user's projects, and select those to load."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,28 +6,29 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth.access import ProjectEndpoint
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.settings import AccessRequest
 
-# Every account has it; object storage uses it, and no other service can be called with it.
-_NO_PROJECT_OF_SERVICES: Final = "MOS"
+# Every account has this project for object storage; no other service accepts it.
+_OBJECT_STORAGE_PROJECT: Final = "MOS"
 
 
 @dataclass(frozen=True, slots=True)
 class ListedProject:
-    """A project that the user may enter."""
+    """A project that IAM lists for the user."""
 
     project_id: str
     name: str
 
     @property
     def region(self) -> str | None:
-        """The region that its name begins with, as names in this cloud do; None if it does not."""
+        """The region at the start of the name, as usual in this cloud; None if there is none."""
         return endpoints.region_of_project(self.name)
 
 
 def read_projects(listed: Iterable[Any]) -> list[ListedProject]:
-    """Take the projects out of IAM's list, disabled ones left out."""
+    """Return the enabled projects of IAM's list."""
     return [
         ListedProject(str(each["id"]), str(each.get("name") or ""))
         for each in listed
@@ -38,41 +39,59 @@ def read_projects(listed: Iterable[Any]) -> list[ListedProject]:
 def select_projects(
     listed: Sequence[ListedProject], request: AccessRequest, source: str
 ) -> list[ListedProject]:
-    """Choose those that the patterns ask for, by name or id, in the order of their names.
+    """Select projects by the patterns for name or id; sorted by name.
 
     Raises:
-        ConfigurationError: none is left; the message names those there are.
+        ConfigurationError: no project matches; the message names the existing ones.
     """
-    wanted = [
+    selected = [
         project
         for project in sorted(listed, key=lambda each: (each.name, each.project_id))
-        if project.name != _NO_PROJECT_OF_SERVICES
+        if project.name != _OBJECT_STORAGE_PROJECT
         and (request.region is None or project.region in {None, request.region})
         and (not request.include or _matches(project, request.include))
         and not _matches(project, request.exclude)
     ]
-    if not wanted:
+    if not selected:
         names = ", ".join(sorted(project.name or project.project_id for project in listed))
         message = (
-            f"{source}: of the projects that the user may enter none is left to read; "
-            f"mind --include, --exclude and --region; there are: {names or 'none'}"
+            f"{source}: no project matches; check --include, --exclude and --region; "
+            f"the user's projects: {names or 'none'}"
         )
         raise ConfigurationError(message)
-    return wanted
+    return selected
 
 
 def project_named(listed: Sequence[ListedProject], name: str, source: str) -> ListedProject:
-    """Find a project by its name.
+    """Return the project with a name.
 
     Raises:
-        ConfigurationError: there is none, or more than one.
+        ConfigurationError: no project has the name, or more than one has.
     """
     found = [project for project in listed if project.name == name]
     if len(found) != 1:
         names = ", ".join(sorted(project.name for project in listed)) or "none"
-        message = f"{source}: {len(found)} projects are named {name!r}; there are: {names}"
+        message = (
+            f"{source}: {len(found)} projects are named {name!r}; the user's projects: {names}"
+        )
         raise ConfigurationError(message)
     return found[0]
+
+
+def endpoint_of_listed(
+    project: ListedProject, region: str | None, endpoint: str | None
+) -> ProjectEndpoint:
+    """Return where a listed project is, given the configured region and endpoint.
+
+    A configured endpoint belongs to the configured region only.
+    """
+    is_elsewhere = project.region is not None and project.region != region
+    return ProjectEndpoint(
+        project.project_id,
+        project.region or region,
+        None if is_elsewhere and region is not None else endpoint,
+        project.name,
+    )
 
 
 def _matches(project: ListedProject, patterns: Iterable[str]) -> bool:

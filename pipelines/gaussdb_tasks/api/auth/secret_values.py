@@ -1,7 +1,7 @@
-"""Secrets as an operator keeps them: in a variable, in a file, or behind a command.
+"""Read a secret from a variable, a file or the output of a command.
 
-``OS_PASSWORD`` holds the secret itself, ``OS_PASSWORD_FILE`` names a file with it (as containers
-and systemd hand them over), ``OS_PASSWORD_COMMAND`` a command that prints it (a password store).
+``OS_PASSWORD`` holds the secret. ``OS_PASSWORD_FILE`` names a file with it, as containers and
+systemd provide it. ``OS_PASSWORD_COMMAND`` is a command that prints it, such as a password store.
 """
 
 import os
@@ -15,15 +15,15 @@ from typing import Final
 from gaussdb_tasks.errors import ConfigurationError
 
 _COMMAND_SECONDS: Final = 60
-_LARGEST_BYTES: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 
 
 def read_secret(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a secret without the line break at its end; None where nothing says what it is.
+    """Return a secret without the line break at its end; None if no variable is set.
 
     Raises:
-        ConfigurationError: it is said twice, its file is open to others, or it cannot be had; the
-            message never shows any of it.
+        ConfigurationError: it is set twice, its file is readable by others, or reading it fails.
+            The message does not show the secret.
     """
     given = [key for key in (name, f"{name}_FILE", f"{name}_COMMAND") if environ.get(key)]
     if not given:
@@ -39,35 +39,35 @@ def read_secret(environ: Mapping[str, str], name: str) -> str | None:
     else:
         secret = _run(environ[key], key)
     if not secret:
-        message = f"{key}: there is nothing in it; a secret was expected"
+        message = f"{key}: the secret is empty; put the secret there, or unset the variable"
         raise ConfigurationError(message)
     return secret
 
 
 def _read_file(path: Path, key: str) -> str:
     try:
-        # Opened once, so that what is looked at is what is read.
+        # Opened once, so that the file that is checked is the file that is read.
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                message = f"{key}: {path} is no file"
+                message = f"{key}: {path} is not a regular file"
                 raise ConfigurationError(message)
-            # The group may read: that is how an orchestrator lets a container's user in.
+            # The group may read: orchestrators give access to the user of a container that way.
             if stat.S_IMODE(status.st_mode) & (stat.S_IRWXO | stat.S_IWGRP):
-                message = f"{key}: {path} is open to others; mend it with: chmod 600 {path}"
+                message = f"{key}: {path} is open to other users; run: chmod 600 {path}"
                 raise ConfigurationError(message)
-            content = file.read(_LARGEST_BYTES)
+            content = file.read(_MAX_BYTES)
     except OSError as error:
-        message = f"{key}: {path} cannot be read ({error.strerror})"
+        message = f"{key}: {path} cannot be read ({error.strerror}); check path and mode"
         raise ConfigurationError(message) from error
-    return _decoded(content, key)
+    return _decode(content, key)
 
 
 def _run(command: str, key: str) -> str:
     try:
-        words = shlex.split(command)
+        arguments = shlex.split(command)
         ran = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
-            words,
+            arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             timeout=_COMMAND_SECONDS,
@@ -75,7 +75,7 @@ def _run(command: str, key: str) -> str:
         )
     except subprocess.CalledProcessError as error:
         message = f"{key}: the command ended with exit code {error.returncode}"
-        raise ConfigurationError(message) from None  # its output may be half a secret
+        raise ConfigurationError(message) from None  # its output may contain a part of the secret
     except subprocess.TimeoutExpired:
         message = f"{key}: the command did not end within {_COMMAND_SECONDS} seconds"
         raise ConfigurationError(message) from None
@@ -84,12 +84,12 @@ def _run(command: str, key: str) -> str:
             f"{key}: the command cannot be run ({type(error).__name__}); write it as in a shell"
         )
         raise ConfigurationError(message) from error
-    return _decoded(ran.stdout, key)
+    return _decode(ran.stdout, key)
 
 
-def _decoded(content: bytes, key: str) -> str:
+def _decode(content: bytes, key: str) -> str:
     try:
         return content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        message = f"{key}: what it gives is no UTF-8 text"
+        message = f"{key}: the secret is not UTF-8 text"
         raise ConfigurationError(message) from None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from gaussdb_tasks.database import files
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.masking import mask_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
 
 _NO_OBJECT_LOCK: Final = "ObjectLockConfigurationNotFoundError"
@@ -169,16 +170,18 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _without_secrets(url: str) -> str:
-    """Return a URL as it may be shown: without user, password and query."""
+    """Return a URL without user, password and query."""
     parts = urlsplit(url)
     if not parts.scheme:
         return url.rstrip("/")
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
+    shown = f"{parts.scheme}://{host}{parts.path}".rstrip("/")
+    # A colon left here belongs to a port, or to a password with a slash that was not encoded.
+    return mask_url_credentials(shown) if ":" in host else shown
 
 
 def _hide_secrets(text: str) -> str:
     for name, value in os.environ.items():
         if value and any(word in name for word in ("SECRET", "TOKEN", "PASSWORD")):
             text = text.replace(value, "[hidden]")
-    return text
+    return mask_url_credentials(text)

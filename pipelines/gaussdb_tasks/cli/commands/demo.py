@@ -1,4 +1,4 @@
-"""``gaussdb-tasks demo``: some invented nights, and what the views make of them."""
+"""``gaussdb-tasks demo``: invented data in the main views."""
 
 import shlex
 import shutil
@@ -22,7 +22,7 @@ from gaussdb_tasks.demo_loads import load_nights, nights_before
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.model.times import now as machine_clock
 
-_SHOWN: Final = {
+_QUERIES: Final = {
     "How long tasks take": """
         select task_label, finished_count, p50_seconds, p95_seconds
         from task_durations_by_name
@@ -38,7 +38,7 @@ _SHOWN: Final = {
         from failure_rates_by_name
         order by failed_count desc, task_label
     """,
-    "What is running, and whether it takes too long": """
+    "Running tasks, and whether they take too long": """
         select task_label, instance_name, age_seconds, is_overdue
         from running_tasks
         where not is_lost_from_sight
@@ -64,30 +64,38 @@ Try next:
     type=click.IntRange(1, 30),
     default=7,
     show_default=True,
-    help="How many nights to load.",
+    help="Number of nights to load.",
 )
 @invention_options
 def command(
     *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int
 ) -> None:
-    """Load some invented nights and show the views; no account needed.
+    """Load invented data and show the main views, without an account.
 
-    Starts the emulator on this machine, loads its last nights one by one as a scheduler would, and
-    shows durations and failure rates. Each run begins anew.
+    Starts the emulator on this machine, runs the loads of the last nights, and shows durations,
+    failure rates and running tasks. Each run replaces the database of the previous demo.
+
+    \b
+    Examples:
+      gaussdb-tasks demo
+      gaussdb-tasks demo --nights 30 --tasks-per-day 200
+
+    \b
+    Exit codes: 0 done; 1 failed; 2 usage or configuration error.
     """
     clocks = nights_before(machine_clock() if now is None else now, nights)
     reports = load_nights(data_dir, clocks, seed=seed, tasks_per_day=tasks_per_day)
     for clock, report in zip(clocks, reports, strict=True):
         click.echo(f"night of {iso(clock)}: {summary_line(report)}", err=True)
     with open_for_queries(DataDir(data_dir).database) as connection:
-        for title, question in _SHOWN.items():
+        for title, question in _QUERIES.items():
             click.echo(f"\n{title}\n")
             output.write(run_query(connection, question), output.Target("table"))
     click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)
 
 
 def _program() -> str:
-    """Return how this program can be called from here."""
+    """Return the name that starts this program in the user's shell."""
     if shutil.which("gaussdb-tasks"):
         return "gaussdb-tasks"
     called = Path(sys.argv[0])

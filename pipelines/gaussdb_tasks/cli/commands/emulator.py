@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from gaussdb_tasks.cli import console
-from gaussdb_tasks.cli.options import instant_option, invention_options, option
+from gaussdb_tasks.cli.options import invention_options, option, time_option
 from gaussdb_tasks.emulator import (
     Behaviour,
     Emulator,
@@ -31,7 +31,7 @@ from gaussdb_tasks.model.times import now as machine_clock
     help="Port on 127.0.0.1; 0 uses any free port.",
 )
 @invention_options
-@instant_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
+@time_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
 @option(
     "--speed",
     type=click.FloatRange(min=0),
@@ -132,7 +132,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     with emulator, suppress(KeyboardInterrupt):
         click.echo(_environment(emulator))
-        console.say(f"task center at {emulator.endpoint}, its clock is {iso(emulator.clock.now())}")
+        console.info(
+            f"task center at {emulator.endpoint}, its clock is {iso(emulator.clock.now())}"
+        )
         threading.Event().wait()
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 
 from gaussdb_tasks.archive.evidence import Evidence, Proof, State, collect
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, Archive
+from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import data_dir_option, format_option
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
@@ -54,8 +54,7 @@ def command(*, job_id: str, data_dir: Path, output_format: str) -> None:
         connection.execute("set TimeZone = 'UTC'")
         evidence = collect(connection, Archive(place.archive), job_id)
     if output_format == "json":
-        encoded = msgspec.json.encode(_as_dict(evidence), enc_hook=str)
-        sys.stdout.buffer.write(msgspec.json.format(encoded) + b"\n")
+        output.write_json(_as_dict(evidence))
     else:
         for line in _lines(evidence):
             click.echo(line)

@@ -1,32 +1,34 @@
-"""``gaussdb-tasks query``: a view, a saved question, or a SELECT."""
+"""``gaussdb-tasks query``: show a view, or run a saved question or a SELECT."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 import click
 import duckdb
 
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.options import data_dir_option, format_option, now_option, option
+from gaussdb_tasks.cli.interrupts import run_interruptibly
+from gaussdb_tasks.cli.options import (
+    data_dir_option,
+    format_option,
+    now_option,
+    option,
+    output_file_option,
+)
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import named_queries, open_for_queries, query_errors, run_query
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros
 
-_SECONDS_TO_LEAVE: Final = 5.0
 
-
-def _read_settings(
-    _ctx: click.Context, _param: click.Parameter, settings: Sequence[str]
+def _read_variables(
+    _ctx: click.Context, _param: click.Parameter, assignments: Sequence[str]
 ) -> Mapping[str, str]:
-    pairs = [setting.partition("=") for setting in settings]
+    pairs = [assignment.partition("=") for assignment in assignments]
     for name, equals, _ in pairs:
         if not equals:
-            message = f"--set: {name!r} has no value; write it as NAME=VALUE"
+            message = f"--set: {name!r} has no value; write it like NAME=VALUE"
             raise ConfigurationError(message)
     return {name.strip(): value for name, _, value in pairs}
 
@@ -35,23 +37,17 @@ def _read_settings(
 @click.argument("question", metavar="[NAME-OR-SQL]", required=False)
 @data_dir_option
 @now_option
-@option("--list", "is_list", is_flag=True, help="List the views and the saved questions.")
+@option("--list", "is_list", is_flag=True, help="List the views and saved questions.")
 @option(
     "--set",
     "variables",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_read_settings,
-    help="Set what a saved question leaves open, or getvariable('name') in SQL; repeatable.",
+    callback=_read_variables,
+    help="Set a parameter of a saved question, or getvariable('name') in SQL; repeatable.",
 )
 @format_option(*output.FORMATS, default=None)
-@option(
-    "--output",
-    "path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write to a file, whole or not at all; its suffix says the format if --format does not.",
-)
+@output_file_option
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     question: str | None,
@@ -60,12 +56,12 @@ def command(  # noqa: PLR0913 - one parameter an option
     is_list: bool,
     variables: Mapping[str, str],
     output_format: str | None,
-    path: Path | None,
+    output_file: Path | None,
 ) -> None:
-    """Show a view, ask a saved question, or answer a SELECT, read-only.
+    """Show a view, or run a saved question or a SELECT, read-only.
 
-    Works while a load runs, on last night's data. Times are UTC. A query can read the database and
-    nothing else: it cannot write, read files or reach the network. - reads the SQL from stdin.
+    Works during a load, on the data of the previous load. Times are in UTC. A query can only read
+    the database: it cannot write, read files or use the network. - reads the SQL from stdin.
 
     \b
     Examples:
@@ -74,8 +70,11 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks query is_month_complete --set month=2026-03
       gaussdb-tasks query "select * from tasks where is_failed and created_at >= '2026-03-01'"
       gaussdb-tasks query task_durations_by_week --output weeks.csv
+
+    \b
+    Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """
-    target = output.Target.of(output_format, path)
+    target = output.Target.of(output_format, output_file)
     with open_for_queries(DataDir(data_dir).database, now) as connection:
         if is_list:
             output.write_rows(("name", "what_it_answers"), _listed(connection), target)
@@ -84,14 +83,14 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _listed(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    for named in named_queries(connection):
-        parameters = (f"--set {name}=...: {what}." for name, what in named.parameters.items())
-        yield named.name, " ".join([named.meaning, *parameters])
+    for askable in named_queries(connection):
+        parameters = (f"--set {name}=...: {what}." for name, what in askable.parameters.items())
+        yield askable.name, " ".join([askable.meaning, *parameters])
 
 
 def _read_question(question: str | None) -> str:
     if question is None:
-        message = "Name a view or a saved question (--list shows them), or write a SELECT."
+        message = "Give a view, a saved question (--list shows them) or a SELECT."
         raise click.UsageError(message)
     return sys.stdin.read() if question == "-" else question
 
@@ -106,12 +105,4 @@ def _answer(
         with query_errors(question):
             output.write(run_query(connection, question, variables), target)
 
-    # In a thread: a signal reaches Python in the main thread only, and not inside DuckDB.
-    answering = ThreadPoolExecutor(1).submit(answer)
-    try:
-        answering.result()
-    except KeyboardInterrupt:
-        connection.interrupt()
-        with suppress(TimeoutError):  # who reads a pipe may keep it waiting for ever
-            answering.exception(_SECONDS_TO_LEAVE)
-        raise
+    run_interruptibly(connection, answer)

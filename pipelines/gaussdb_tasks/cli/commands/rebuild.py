@@ -93,7 +93,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if source_url is not None:
         place = Remote(source_url)
         count = fetch_entries(DataDir(data_dir), place)
-        console.say(f"{count:,} entries brought back from {place.name}")
+        console.info(f"{count:,} entries brought back from {place.name}")
     if renormalise:
         if output_file is not None or skip_damaged:
             message = "--renormalise works on the data directory's own; leave out the other option"
@@ -117,10 +117,10 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 def _tell(rebuilt: Rebuilt) -> None:
     for finding in rebuilt.left_out:
-        console.say(f"left out: {finding.where}: {finding.detail}")
+        console.info(f"left out: {finding.where}: {finding.detail}")
     for name in rebuilt.lost_views:
-        console.say(f"note: the view {name} does not work on the new database; it was left out")
-    console.say(
+        console.info(f"note: the view {name} does not work on the new database; it was left out")
+    console.info(
         f"{rebuilt.entry_count:,} entries, {rebuilt.version_count:,} versions of tasks in "
         f"{rebuilt.seconds:.1f} s; {rebuilt.path}; head {rebuilt.head_digest}"
     )

@@ -1,13 +1,14 @@
 """``gaussdb-tasks report``: an HTML page with plots."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
 import duckdb
 
+from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import data_dir_option, now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.files import replacing
@@ -45,13 +46,7 @@ def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
 
 def _page(database: Path, made_at: Micros) -> bytes:
     with open_for_queries(database, made_at) as connection:
-        # In a thread: Python handles signals in the main thread only, and not inside DuckDB.
-        future = ThreadPoolExecutor(1).submit(_make, connection, database, made_at)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            connection.interrupt()
-            raise
+        return run_interruptibly(connection, partial(_make, connection, database, made_at))
 
 
 def _make(connection: duckdb.DuckDBPyConnection, database: Path, made_at: Micros) -> bytes:

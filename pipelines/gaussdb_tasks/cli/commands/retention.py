@@ -14,17 +14,16 @@ from gaussdb_tasks.cli.options import (
     data_dir_option,
     dry_run_option,
     format_option,
-    instant_option,
     now_option,
     option,
     signing_key_option,
+    time_option,
     umask_option,
 )
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.calendar_period import parse_period
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import Micros
+from gaussdb_tasks.model.times import Micros, parse_period
 from gaussdb_tasks.model.times import now as machine_clock
 
 _PRESETS: Final[Mapping[str, str]] = MappingProxyType({"pci-dss": "1y", "sox": "7y", "gobd": "10y"})
@@ -47,8 +46,8 @@ _LAST: Final[Micros] = 2**55
     metavar="ID",
     help="Keep all tasks of this instance, by id or name; repeatable.",
 )
-@instant_option("--hold-from", "hold_from", "Keep all tasks started from then on.")
-@instant_option("--hold-to", "hold_to", "Keep all tasks started before then.")
+@time_option("--hold-from", "hold_from", "Keep all tasks started from then on.")
+@time_option("--hold-to", "hold_to", "Keep all tasks started before then.")
 @option("--reason", metavar="TEXT", help="Why, for the record. Default: the period.")
 @dry_run_option
 @now_option

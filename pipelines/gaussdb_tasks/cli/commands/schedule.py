@@ -1,4 +1,4 @@
-"""``gaussdb-tasks schedule``: what a scheduler needs to run the load every night."""
+"""``gaussdb-tasks schedule``: files for a scheduler that runs the load every night."""
 
 import re
 import shutil
@@ -12,10 +12,15 @@ from click.core import ParameterSource
 
 from gaussdb_tasks.cli.commands.load import command as load_command
 from gaussdb_tasks.cli.options import option
-from gaussdb_tasks.cli.settings_file import file_in_force, long_name
+from gaussdb_tasks.cli.settings_file import (
+    long_name,
+    settings_file_in_use,
+    with_settings_file,
+)
 from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, Schedule
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.masking import mask_url_credentials
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _IN_CONTAINERS: Final = frozenset({"kubernetes", "github-actions"})
@@ -26,7 +31,7 @@ _SECRET: Final = frozenset({"ping-url"})
 def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, int]:
     match = _TIME.fullmatch(value)
     if match is None:
-        message = f"--at: {value!r} is not a time of day in UTC; write it as 02:17"
+        message = f"--at: {value!r} is not a time of day in UTC; write it like 02:17"
         raise ConfigurationError(message)
     return int(match[1]), int(match[2])
 
@@ -35,8 +40,8 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
 @click.argument("kind", type=click.Choice(tuple(SCHEDULERS)))
 @click.argument("load_options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF LOAD]")
 @option("--at", default="02:17", show_default=True, callback=_read_time, help="Time of day, UTC.")
-@option("--user", default="gaussdb-tasks", show_default=True, help="User to run it as.")
-@option("--program", metavar="PATH", help="The program. Default: this one.")
+@option("--user", default="gaussdb-tasks", show_default=True, help="User that runs the load.")
+@option("--program", metavar="PATH", help="Path of the program. Default: this program.")
 @option(
     "--image",
     default="gaussdb-tasks:latest",
@@ -49,13 +54,13 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
     default=Path("/etc/gaussdb-tasks"),
     show_default=True,
     metavar="DIRECTORY",
-    help="Where os_password, clouds.yaml and environment lie.",
+    help="Directory of the files os_password, clouds.yaml and environment.",
 )
 @option(
     "--output",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     metavar="DIRECTORY",
-    help="Write the files there. Default: to stdout.",
+    help="Write the files to this directory. Default: stdout.",
 )
 @click.pass_context
 def command(  # noqa: PLR0913 - one parameter an option
@@ -70,23 +75,25 @@ def command(  # noqa: PLR0913 - one parameter an option
     credentials: Path,
     output: Path | None,
 ) -> None:
-    """Print what a scheduler needs to run the load every night.
+    """Print the files that a scheduler needs for a nightly load.
 
-    For systemd a service and its timer, for cron a line, for Kubernetes a CronJob with its volume,
-    for GitHub Actions a workflow, for Airflow a DAG. Options of load go into it as they are given
-    here, or by variables; secrets never do.
+    systemd: a service and a timer. cron: a line. Kubernetes: a CronJob and its volume. GitHub
+    Actions: a workflow. Airflow: a DAG. Options of load, given here or as variables, are added to
+    the command. Secrets are refused.
 
     \b
     Examples:
       gaussdb-tasks schedule systemd --os-cloud otc-prod --data-dir /srv/gaussdb-tasks
       gaussdb-tasks schedule kubernetes --all-projects --image registry.example/gaussdb-tasks:1
+
+    \b
+    Exit codes: 0 done; 2 usage or configuration error.
     """
-    usual_data_dir = Path("/data") if kind in _IN_CONTAINERS else None
-    file = file_in_force(ctx)
-    given = list(load_options) if file is None else ["--config", str(file), *load_options]
+    default_data_dir = Path("/data") if kind in _IN_CONTAINERS else None
+    given = with_settings_file(ctx, load_options)
     with load_command.make_context("load", given, parent=ctx.parent) as inner:
-        data_dir = _data_dir(inner, usual_data_dir)
-        arguments = ["load", *_words(inner, data_dir)]
+        data_dir = _data_dir(inner, default_data_dir)
+        arguments = ["load", *_arguments(inner, data_dir)]
     schedule = Schedule(
         program=_program(program, kind),
         arguments=arguments,
@@ -100,42 +107,61 @@ def command(  # noqa: PLR0913 - one parameter an option
     _write(SCHEDULERS[kind](schedule), output)
 
 
-def _data_dir(load: click.Context, usual: Path | None) -> Path:
+def _data_dir(load: click.Context, default: Path | None) -> Path:
     is_given = load.get_parameter_source("data_dir") is not ParameterSource.DEFAULT
     path: Path = load.params["data_dir"]
-    return path.absolute() if is_given or usual is None else usual
+    return path.absolute() if is_given or default is None else default
 
 
-def _words(load: click.Context, data_dir: Path) -> Iterator[str]:
-    """Yield the load's options as words, as far as they are not the default."""
+def _arguments(load: click.Context, data_dir: Path) -> Iterator[str]:
+    """Yield the load's options that are given here or as variables."""
     yield from ("--data-dir", str(data_dir))
-    file = file_in_force(load)
+    file = settings_file_in_use(load)
     if file is not None:
         yield from ("--config", str(file.absolute()))
     for param in load.command.params:
-        if not isinstance(param, click.Option) or param.name in {None, "data_dir"}:
-            continue
-        name = long_name(param)
-        source = load.get_parameter_source(str(param.name))
-        value = load.params.get(str(param.name))
-        is_said = source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
-        if not is_said or value is None or value is False or value == ():
-            continue
-        if name in _SECRET:
-            variable = param.envvar
-            message = (
-                f"--{name} is a secret, and what a scheduler runs shows its arguments; put it into "
-                f"a file and name that in {variable}_FILE"
-            )
-            raise ConfigurationError(message)
-        if name in _NOT_NIGHTLY:
-            message = f"--{name} is not for every night; leave it out"
-            raise ConfigurationError(message)
-        if param.is_flag:
-            yield f"--{name}"
-            continue
-        for each in value if isinstance(value, tuple) else (value,):
-            yield from (f"--{name}", _text(name, each))
+        if isinstance(param, click.Option) and param.name not in {None, "data_dir"}:
+            value = load.params.get(str(param.name))
+            source = load.get_parameter_source(str(param.name))
+            is_given = source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
+            if is_given and not (value is None or value is False or value == ()):
+                yield from _option_arguments(param, value)
+
+
+def _option_arguments(param: click.Option, value: object) -> Iterator[str]:
+    """Yield one option as arguments.
+
+    Raises:
+        ConfigurationError: it is a secret, or is not for every night.
+    """
+    name = long_name(param)
+    if name in _NOT_NIGHTLY:
+        message = f"--{name} is not for every night; remove it"
+        raise ConfigurationError(message)
+    if param.is_flag:
+        yield f"--{name}"
+        return
+    for each in value if isinstance(value, tuple) else (value,):
+        text = _text(name, each)
+        _refuse_secret(param, text)
+        yield from (f"--{name}", text)
+
+
+def _refuse_secret(param: click.Option, text: str) -> None:
+    """Refuse what must not be an argument: schedulers show the arguments of what they run."""
+    name = long_name(param)
+    if name in _SECRET:
+        message = (
+            f"--{name} is a secret, and schedulers show the arguments of a command; put it into a "
+            f"file and set {param.envvar}_FILE to the name of that file"
+        )
+        raise ConfigurationError(message)
+    if mask_url_credentials(text) != text:
+        message = (
+            f"--{name} contains credentials, and schedulers show the arguments of a command; set "
+            f"{param.envvar} in the scheduled load's environment instead"
+        )
+        raise ConfigurationError(message)
 
 
 def _text(name: str, value: object) -> str:

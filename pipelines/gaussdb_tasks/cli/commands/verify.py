@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 
 from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.signing import PublicKeys
@@ -102,25 +101,25 @@ def _row(finding: Finding) -> tuple[Any, ...]:
 def _tell(found: Verification, demands: Demands) -> None:
     for act, files in groupby(found.removals, key=lambda removal: removal.act):
         gone = [removal.file for removal in files]
-        console.say(
+        console.info(
             f"removed on purpose by {act.entry.name} ({act.digest.reason or 'no reason given'}): "
             f"{sum(file.rows_removed for file in gone):,} rows removed, "
             f"{sum(file.rows_changed for file in gone):,} changed, {len(gone):,} files written anew"
         )
     for note in found.notes:
-        console.say(f"note: {note}")
+        console.info(f"note: {note}")
     if demands.is_fast:
-        console.say(
+        console.info(
             "note: the bytes of segments and the rows of the database were not read; verify "
             "without --fast reads them"
         )
     if not demands.keys and any(link.digest.signed_by for link in found.chain):
-        console.say("note: signatures were not checked; give --public-key")
+        console.info("note: signatures were not checked; give --public-key")
     if found.is_whole:
         last = found.chain[-1]
-        console.say(f"whole: {len(found.chain):,} entries, head {last.sha256} ({last.entry.name})")
+        console.info(f"whole: {len(found.chain):,} entries, head {last.sha256} ({last.entry.name})")
     else:
-        console.say(f"not whole: {len(found.findings):,} findings")
+        console.info(f"not whole: {len(found.findings):,} findings")
 
 
 def _write_json(found: Verification, demands: Demands) -> None:
@@ -145,4 +144,4 @@ def _write_json(found: Verification, demands: Demands) -> None:
         ],
         "notes": found.notes,
     }
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
+    output.write_json(value)

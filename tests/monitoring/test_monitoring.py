@@ -1,4 +1,4 @@
-"""Who watches over the nights learns what happened: logs, metrics, heartbeats, a check."""
+"""Monitoring of loads: logs, metrics, heartbeats and a check."""
 
 import json
 import threading
@@ -30,30 +30,30 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def switch() -> Iterator[tuple[str, list[Ping]]]:
-    """A dead-man switch: its address, and what it was told."""
-    told: list[Ping] = []
+    """A dead man's switch; yields its URL and the pings that it received."""
+    pings: list[Ping] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            told.append((self.path, body))
+            pings.append((self.path, body))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_args: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/ping/secret-uuid", told
+        yield f"http://127.0.0.1:{server.server_port}/ping/secret-uuid", pings
         server.shutdown()
         thread.join()
 
 
 def metrics(file: Path) -> dict[str, dict[str, float]]:
-    """Read a metrics file with the reference parser: values by name, then by project."""
+    """Parse a metrics file with the reference parser: values by name, then by project."""
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(file.read_text()):
         for sample in family.samples:
@@ -62,9 +62,13 @@ def metrics(file: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def test_the_metrics_of_a_good_night(command: Command, emulator: Emulator) -> None:
-    """Everything that somebody may want an alarm for, readable by the reference parser."""
-    run = command("load", "--now", iso(NOW), "--metrics-file", METRICS, env=token_env(emulator))
+def test_successful_load(
+    command: Command, emulator: Emulator, switch: tuple[str, list[Ping]]
+) -> None:
+    """A load writes its metrics and pings the switch at start and end, with its summary."""
+    url, pings = switch
+    options = ("--now", iso(NOW), "--metrics-file", METRICS, "--ping-url", url)
+    run = command("load", *options, env=token_env(emulator))
     assert run.exit_code == 0, run.stderr
     found = metrics(Path(METRICS))
     assert found["gaussdb_tasks_last_run_exit_code"] == {"": 0}
@@ -78,10 +82,15 @@ def test_the_metrics_of_a_good_night(command: Command, emulator: Emulator) -> No
     head = run.last_line.rpartition(" ")[2]
     assert f'gaussdb_tasks_archive_head_info{{digest="{head}"}} 1.0' in Path(METRICS).read_text()
     assert [path.name for path in Path.cwd().iterdir() if METRICS in path.name] == [METRICS]
+    assert [path for path, _ in pings] == ["/ping/secret-uuid/start", "/ping/secret-uuid"]
+    body = pings[1][1]
+    assert body.startswith("exit 0: 2 tasks seen")
+    assert head in body
+    assert "secret-uuid" not in run.stderr
 
 
-def test_the_metrics_of_a_failed_night(command: Command, emulator: Emulator) -> None:
-    """What is published still counts; the exit code tells that nothing was added."""
+def test_metrics_of_a_failed_load(command: Command, emulator: Emulator) -> None:
+    """After a failed load the metrics show its exit code and the freshness of the database."""
     env = token_env(emulator)
     command("load", "--now", iso(NOW), env=env)
     emulator.revoke_tokens()
@@ -93,53 +102,35 @@ def test_the_metrics_of_a_failed_night(command: Command, emulator: Emulator) -> 
     assert "gaussdb_tasks_last_load_new_tasks" not in found
 
 
-def test_metrics_that_cannot_be_written_are_said_first(
-    command: Command, emulator: Emulator
-) -> None:
-    """A folder that is not there is a mistake in the options; nothing is loaded."""
+def test_metrics_file_that_cannot_be_written(command: Command, emulator: Emulator) -> None:
+    """A folder that does not exist is an invalid option; nothing is loaded."""
     run = command("load", "--metrics-file", "nowhere/m.prom", env=token_env(emulator))
     assert run.exit_code == 2
     assert "--metrics-file" in run.stderr
     assert len(emulator.calls) == 0
 
 
-def test_the_heartbeat_of_a_good_night(
-    command: Command, emulator: Emulator, switch: tuple[str, list[Ping]]
-) -> None:
-    """Start, then success with the summary and the archive's head."""
-    url, told = switch
-    run = command("load", "--now", iso(NOW), "--ping-url", url, env=token_env(emulator))
-    assert run.exit_code == 0
-    assert [path for path, _ in told] == ["/ping/secret-uuid/start", "/ping/secret-uuid"]
-    body = told[1][1]
-    assert body.startswith("exit 0: 2 tasks seen")
-    assert run.last_line.rpartition(" ")[2] in body
-    assert "secret-uuid" not in run.stderr
-
-
-def test_the_heartbeat_of_a_failed_night(
+def test_heartbeat_of_a_failed_load(
     command: Command, emulator: Emulator, switch: tuple[str, list[Ping]], tmp_path: Path
 ) -> None:
-    """Failure says why; a load that found the lock taken says nothing: the other one will."""
-    url, told = switch
+    """The ping of a failure has the cause; a load that finds the lock held sends none."""
+    url, pings = switch
     file = tmp_path / "ping-url"
     file.write_text(url)
     file.chmod(0o600)
     env = {**token_env(emulator), "GAUSSDB_TASKS_PING_URL_FILE": str(file)}
     emulator.revoke_tokens()
     assert command("load", env=env).exit_code == 2
-    assert [path for path, _ in told] == ["/ping/secret-uuid/start", "/ping/secret-uuid/fail"]
-    assert "token is invalid" in told[1][1]
-    told.clear()
+    assert [path for path, _ in pings] == ["/ping/secret-uuid/start", "/ping/secret-uuid/fail"]
+    assert "token is invalid" in pings[1][1]
+    pings.clear()
     with DataDir(tmp_path / "data").locked():
         assert command("load", env=env).exit_code == 4
-    assert [path for path, _ in told] == ["/ping/secret-uuid/start"]
+    assert [path for path, _ in pings] == ["/ping/secret-uuid/start"]
 
 
-def test_a_switch_that_does_not_answer_is_not_the_loads_trouble(
-    command: Command, emulator: Emulator
-) -> None:
-    """The load is done, exit 0; the trouble is said without the address, which is a secret."""
+def test_unreachable_switch(command: Command, emulator: Emulator) -> None:
+    """An unreachable switch does not fail the load; the message does not show its URL."""
     url = "http://127.0.0.1:9/secret-uuid"
     run = command("load", "--now", iso(NOW), "--ping-url", url, env=token_env(emulator))
     assert run.exit_code == 0
@@ -147,8 +138,8 @@ def test_a_switch_that_does_not_answer_is_not_the_loads_trouble(
     assert "secret-uuid" not in run.stderr
 
 
-def test_logs_for_machines(command: Command, emulator: Emulator) -> None:
-    """Each line is JSON with run, project, window and calls; the last one is the summary."""
+def test_json_logs(command: Command, emulator: Emulator) -> None:
+    """Each line is JSON with run, project, window and calls; the last is the summary."""
     run = command("load", "--now", iso(NOW), "--log-format", "json", env=token_env(emulator))
     lines = [json.loads(line) for line in run.stderr.splitlines()]
     assert {"at", "level", "run_id", "event", "message"} <= set.intersection(*map(set, lines))
@@ -163,32 +154,31 @@ def test_logs_for_machines(command: Command, emulator: Emulator) -> None:
     assert lines[-1]["seconds_waited"] >= 0
 
 
-def test_errors_are_logged_for_machines_too(command: Command, emulator: Emulator) -> None:
-    """What ends a load is its last line, of level error."""
+def test_json_log_of_an_error(command: Command, emulator: Emulator) -> None:
+    """The last line of a failed load has the level error."""
     emulator.revoke_tokens()
     run = command("load", "--log-format", "json", env=token_env(emulator))
     last = json.loads(run.last_line)
     assert (run.exit_code, last["level"], last["event"]) == (2, "error", "failed")
 
 
-@pytest.mark.parametrize(
-    ("later", "word", "exit_codes"),
-    [(HOUR, "OK", (0, 0)), (31 * HOUR, "WARNING", (3, 1)), (25 * DAY, "CRITICAL", (3, 2))],
-)
-def test_a_check_for_monitoring_systems(
-    command: Command, emulator: Emulator, later: int, word: str, exit_codes: tuple[int, int]
-) -> None:
-    """One line, and either kind of exit code."""
+def test_status_check(command: Command, emulator: Emulator) -> None:
+    """The check prints one line and exits with its own codes or those of monitoring plugins."""
     command("load", "--now", iso(NOW), env=token_env(emulator))
-    for kind, code in zip(("own", "monitoring"), exit_codes, strict=True):
-        run = command("status", "--check", "--now", iso(NOW + later), "--exit-codes", kind)
-        assert run.exit_code == code
-        assert run.stdout.startswith(f"GAUSSDB_TASKS {word}: ")
-        assert run.stdout.count("\n") == 1
+    for age, word, own_code, monitoring_code in (
+        (HOUR, "OK", 0, 0),
+        (31 * HOUR, "WARNING", 3, 1),
+        (25 * DAY, "CRITICAL", 3, 2),
+    ):
+        for kind, code in (("own", own_code), ("monitoring", monitoring_code)):
+            run = command("status", "--check", "--now", iso(NOW + age), "--exit-codes", kind)
+            assert run.exit_code == code
+            assert run.stdout.startswith(f"GAUSSDB_TASKS {word}: ")
+            assert run.stdout.count("\n") == 1
 
 
-def test_a_check_without_a_database(command: Command) -> None:
-    """Unknown is an answer as well."""
+def test_status_check_without_a_database(command: Command) -> None:
+    """Without a database the state is unknown."""
     run = command("status", "--check", "--exit-codes", "monitoring")
     assert run.exit_code == 3
     assert run.stdout.startswith("GAUSSDB_TASKS UNKNOWN: ")

@@ -1,0 +1,150 @@
+"""Sign in with an access key (AK/SK), from ``clouds.yaml`` or from the environment."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import requests
+
+from gaussdb_tasks.api import error_responses
+from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth.access import ProjectAccess, ProjectEndpoint, Transport, make_access
+from gaussdb_tasks.api.auth.clouds import Cloud
+from gaussdb_tasks.api.auth.credentials import KeyPair
+from gaussdb_tasks.api.auth.identity import KeyIdentity, read_project_list
+from gaussdb_tasks.api.auth.projects import (
+    ListedProject,
+    endpoint_of_listed,
+    project_named,
+    read_projects,
+    select_projects,
+)
+from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
+from gaussdb_tasks.settings import AccessRequest
+
+_LIST_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """An access key and the settings beside it; ``name`` is how messages name their source."""
+
+    name: str
+    keys: KeyPair
+    region: str | None
+    endpoint: str | None
+    transport: Transport
+    auth_url: str | None
+    project_id: str | None
+    project_name: str | None
+
+    @classmethod
+    def from_cloud(cls, cloud: Cloud, keys: KeyPair) -> "KeySettings":
+        """Take the settings of a cloud that has an access key."""
+        return cls(
+            name=cloud.name,
+            keys=keys,
+            region=cloud.region,
+            endpoint=cloud.endpoint,
+            transport=cloud.transport,
+            auth_url=cloud.auth_url or None,
+            project_id=cloud.project_id,
+            project_name=cloud.project_name,
+        )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], keys: KeyPair) -> "KeySettings":
+        """Read the ``OS_*`` variables beside an access key."""
+        return cls(
+            name="OS_ACCESS_KEY",
+            keys=keys,
+            region=environ.get("OS_REGION_NAME") or None,
+            endpoint=None,
+            transport=Transport.from_environment(environ),
+            auth_url=environ.get("OS_AUTH_URL") or None,
+            project_id=environ.get("OS_PROJECT_ID") or None,
+            project_name=environ.get("OS_PROJECT_NAME") or None,
+        )
+
+    @property
+    def iam_url(self) -> str:
+        """Where IAM is: as configured, or by region.
+
+        Raises:
+            ConfigurationError: neither is configured.
+        """
+        if self.auth_url is not None:
+            return self.auth_url
+        if self.region is None:
+            message = (
+                f"{self.name}: IAM is needed to list the projects, but its URL is not known; "
+                "set auth_url (OS_AUTH_URL) or region_name (OS_REGION_NAME)"
+            )
+            raise ConfigurationError(message)
+        return endpoints.iam_of_region(self.region)
+
+
+def read_keys(environ: Mapping[str, str]) -> KeyPair | None:
+    """Read an access key from the environment; None if there is none.
+
+    Raises:
+        ConfigurationError: one of its two parts is missing.
+    """
+    access_key = environ.get("OS_ACCESS_KEY")
+    secret_key = read_secret(environ, "OS_SECRET_KEY")
+    if not access_key and not secret_key:
+        return None
+    if not access_key or not secret_key:
+        message = "the access key is incomplete; set both OS_ACCESS_KEY and OS_SECRET_KEY"
+        raise ConfigurationError(message)
+    return KeyPair(access_key, secret_key, read_secret(environ, "OS_SECURITY_TOKEN"))
+
+
+def accesses_with_keys(settings: KeySettings, request: AccessRequest) -> Iterator[ProjectAccess]:
+    """Yield the projects to read with an access key; IAM is called only to list projects."""
+    for project in _projects(settings, request):
+        identity = KeyIdentity(settings.keys, project.project_id)
+        yield make_access(request, project, identity, settings.transport)
+
+
+def _projects(settings: KeySettings, request: AccessRequest) -> list[ProjectEndpoint]:
+    region, endpoint = settings.region, settings.endpoint
+    if request.all_projects:
+        listed = select_projects(_list_projects(settings), request, settings.name)
+        return [endpoint_of_listed(project, region, endpoint) for project in listed]
+    project_ids = request.project_ids or tuple(filter(None, [settings.project_id]))
+    if project_ids:
+        return [ProjectEndpoint(project_id, region, endpoint) for project_id in project_ids]
+    if settings.project_name:
+        found = project_named(_list_projects(settings), settings.project_name, settings.name)
+        return [endpoint_of_listed(found, region, endpoint)]
+    message = (
+        f"{settings.name}: no project is set; set OS_PROJECT_ID, or give --project-id or "
+        "--all-projects"
+    )
+    raise ConfigurationError(message)
+
+
+def _list_projects(settings: KeySettings) -> list[ListedProject]:
+    iam_url = settings.iam_url
+    endpoints.checked_url(iam_url, source=f"{settings.name}: auth_url")
+    identity = KeyIdentity(settings.keys, None)
+    http = settings.transport.session(1)
+    try:
+        answer = http.get(
+            endpoints.projects_url(iam_url),
+            auth=identity.credential(),
+            verify=http.verify,
+            timeout=_LIST_SECONDS,
+            allow_redirects=False,
+        )
+        body = answer.json()
+    except requests.RequestException as error:
+        cause = identity.redact(error_responses.describe_cause(error))
+        message = f"{iam_url} did not answer with a list of projects ({cause}); run it again"
+        raise ServiceError(message) from error
+    if answer.status_code in {401, 403}:
+        message = f"{iam_url}: {identity.remedy}"
+        raise AccessError(message)
+    return read_projects(read_project_list(body, iam_url))
