@@ -83,9 +83,9 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _listed(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    for askable in named_queries(connection):
-        parameters = (f"--set {name}=...: {what}." for name, what in askable.parameters.items())
-        yield askable.name, " ".join([askable.meaning, *parameters])
+    for named in named_queries(connection):
+        parameters = (f"--set {name}=...: {what}." for name, what in named.parameters.items())
+        yield named.name, " ".join([named.meaning, *parameters])
 
 
 def _read_question(question: str | None) -> str:
