@@ -1,4 +1,4 @@
--- one row per task in flight
+-- one row per unfinished task
 -- order by age_seconds desc, region, project_id, job_id
 create or replace view main.running_tasks as
 with

@@ -93,6 +93,6 @@ comment on column main.task_duration_distribution.from_seconds is
 comment on column main.task_duration_distribution.to_seconds is
 'Upper limit of the range, in seconds, exclusive; null for the last range.';
 comment on column main.task_duration_distribution.finished_count is
-'Finished tasks with a duration in this range; 0 is possible between other task_ranges.';
+'Finished tasks with a duration in this range; 0 is possible between other ranges.';
 comment on column main.task_duration_distribution.share is
 'finished_count / all finished tasks of the name with a duration, 0 to 1.';

@@ -107,7 +107,7 @@ comment on column main.task_history.version_count is
 comment on column main.task_history.vanished_at is
 'When a load found the task deleted from the task center, UTC; null while it is listed there.';
 comment on column main.task_history.is_lost_from_sight is
-'Whether the task left the API''s horizon before a load saw it finish or vanish. Never null.';
+'Whether the task left the API''s horizon before a load found it finished or deleted. Never null.';
 comment on column main.task_history.extra is 'Fields of the record that have no column, as JSON.';
 comment on column main.task_history.version is '1 for the first observed state, then 2, and so on.';
 comment on column main.task_history.valid_from is

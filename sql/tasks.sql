@@ -110,5 +110,5 @@ comment on column main.tasks.version_count is 'Number of distinct states observe
 comment on column main.tasks.vanished_at is
 'When a load found the task deleted from the task center, UTC; null while it is listed there.';
 comment on column main.tasks.is_lost_from_sight is
-'Whether the task left the API''s horizon before a load saw it finish or vanish. Never null.';
+'Whether the task left the API''s horizon before a load found it finished or deleted. Never null.';
 comment on column main.tasks.extra is 'Fields of the record that have no column, as JSON.';

@@ -1,13 +1,12 @@
 """Measure every view on archives of years: ``make bench-views``.
 
-A view is asked for all its rows and columns, but the answer stays inside DuckDB, where a hash takes
-every value of it: what is measured is the view, not the way of millions of rows into Python. What
-analysts ask for, some rows or some columns, costs less.
+DuckDB computes all rows and columns of a view, and hashes every value, so that no rows are moved to
+Python. A typical query of some rows or some columns is faster.
 
-Each view has a process of its own, which opens the archive read-only with the settings that DuckDB
-chooses; the file was read once before, so that no disk is measured. ``first`` is the first answer,
-``seconds`` the median of the three after it. A view has a second for each million tasks; what takes
-longer is bold. Numbers are of the machine at hand. Ten million tasks take 3 GB in ``TMPDIR``.
+Each view is measured in a separate process, which opens the archive read-only with DuckDB's default
+settings. The file is read once before, so that the disk is not measured. ``first`` is the first
+run, ``seconds`` the median of the next three. A view that needs more than a second per million
+tasks is bold. Ten million tasks take 3 GB in ``TMPDIR``.
 """
 
 import resource
@@ -36,7 +35,7 @@ VIEWS: Final = tuple(file.name for file in view_files())
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What it took to compute a view."""
+    """The cost of computing a view."""
 
     rows: int
     first_seconds: float
@@ -49,7 +48,7 @@ class Measured:
 @click.option("--view", "views", multiple=True, type=click.Choice(VIEWS), default=VIEWS)
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder whose archives are reused.")
 def bench(sizes: Sequence[int], views: Sequence[str], keep: Path | None) -> None:
-    """Print a table in Markdown: what each view takes on archives with so many tasks."""
+    """Print a table in Markdown: the cost of each view on archives of these sizes."""
     with archive_folder(keep) as folder:
         measured = [measure_archive(archive(folder, size), views) for size in sizes]
     click.echo("\n".join(table(sizes, measured)))
@@ -57,7 +56,7 @@ def bench(sizes: Sequence[int], views: Sequence[str], keep: Path | None) -> None
 
 @contextmanager
 def archive_folder(keep: Path | None) -> Iterator[Path]:
-    """Give the folder to keep archives in, or one that is gone afterwards."""
+    """Yield the folder that keeps archives, or a temporary one."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
@@ -67,13 +66,13 @@ def archive_folder(keep: Path | None) -> Iterator[Path]:
 
 
 def archive(folder: Path, size: int) -> Path:
-    """Return an archive with so many tasks and the present views: the folder's, or a new one."""
+    """Return an archive of this size with the current views: the folder's, or a new one."""
     path = folder / f"{size}.duckdb"
     if path.exists():
         with duckdb.connect(path) as connection:
             apply_views(connection)
         return path
-    say(f"inventing {size:,} tasks")
+    report_progress(f"inventing {size:,} tasks")
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     alone(invent_archive, unfinished, size)
@@ -81,8 +80,8 @@ def archive(folder: Path, size: int) -> Path:
 
 
 def measure_archive(path: Path, views: Sequence[str]) -> dict[str, Measured]:
-    """Measure these views of an archive."""
-    say(f"measuring {path.name}")
+    """Measure some views of an archive."""
+    report_progress(f"measuring {path.name}")
     with path.open("rb") as file:
         while file.read(1 << 24):
             pass
@@ -90,15 +89,15 @@ def measure_archive(path: Path, views: Sequence[str]) -> dict[str, Measured]:
 
 
 def alone(function: Callable[..., Answer], *arguments: Any) -> Answer:
-    """Run a function in a process of its own, so that its memory is its own, too."""
+    """Run a function in a separate process, so that its memory is measured separately."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
 
 
 def measure(path: Path, view: str) -> Measured:
-    """Compute a view several times over one connection."""
+    """Compute a view several times with one connection."""
     with duckdb.connect(path, read_only=True) as connection:
-        connection.execute("set enable_progress_bar = false")  # it would be drawn into the table
+        connection.execute("set enable_progress_bar = false")  # it would appear in the table
         first, *others = [consume(connection, view) for _ in range(1 + REPEATS)]
     return Measured(
         rows=first[0],
@@ -109,7 +108,7 @@ def measure(path: Path, view: str) -> Measured:
 
 
 def consume(connection: duckdb.DuckDBPyConnection, view: str) -> tuple[int, float]:
-    """Have DuckDB compute every value of a view; return how many rows it has, and the seconds."""
+    """Compute every value of a view; return the number of rows and the seconds."""
     started = time.perf_counter()
     ((rows, _),) = connection.execute(
         f"select count(*), bit_xor(hash(*columns(*))) from main.{view}"
@@ -118,7 +117,7 @@ def consume(connection: duckdb.DuckDBPyConnection, view: str) -> tuple[int, floa
 
 
 def table(sizes: Sequence[int], measured: Sequence[Mapping[str, Measured]]) -> list[str]:
-    """Write the lines of the table: four columns a size."""
+    """Return the lines of the table: four columns per size."""
     heads = [f"{size:,}: rows | seconds | first | MB" for size in sizes]
     rulers = ["---:"] * 4 * len(sizes)
     lines = [
@@ -132,7 +131,7 @@ def table(sizes: Sequence[int], measured: Sequence[Mapping[str, Measured]]) -> l
 
 
 def cells(measured: Measured, limit: float) -> str:
-    """Write a view's cells for one size."""
+    """Return a view's cells for one size."""
     seconds, first = (
         f"{taken:.2f}" if taken < limit else f"**{taken:.2f}**"
         for taken in (measured.seconds, measured.first_seconds)
@@ -141,13 +140,13 @@ def cells(measured: Measured, limit: float) -> str:
 
 
 def bound(size: int) -> float:
-    """Return the seconds within which a view must answer."""
+    """Return the maximum seconds for a view."""
     return max(1.0, size / 1_000_000)
 
 
-def say(what: str) -> None:
-    """Tell what is going on; the table alone is the output."""
-    click.echo(what, err=True)
+def report_progress(message: str) -> None:
+    """Write a message to stderr; stdout has the table only."""
+    click.echo(message, err=True)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_a_load_upgrades_an_old_database(
     """It reports the upgrade, numbers the loads as before, and the archive verifies the result."""
     run = command("load", "--now", iso(AT), env=region_env(emulator))
     assert run.exit_code == 0, run.stderr
-    assert f"upgraded from version 1 of its schema to {SCHEMA_VERSION}" in run.stderr
+    assert f"schema was upgraded from version 1 to {SCHEMA_VERSION}" in run.stderr
     assert numbers(old)[:-1] == numbers(current)
     assert verify(old, Demands()).findings == []
     again = command("load", "--now", iso(AT + HOUR), env=region_env(emulator))

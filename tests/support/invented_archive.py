@@ -1,6 +1,6 @@
-"""An archive of years, invented by SQL: as its loads would have left it, and the same every time.
+"""An invented archive of years, made by SQL as its loads would have made it; always the same.
 
-What is random comes from hashes of a task's number; only the documented kinds are rows from Python.
+Hashes of a task's number replace random numbers.
 """
 
 from datetime import datetime, timedelta
@@ -290,7 +290,7 @@ _TABLES: Final = (
 
 
 def invent_archive(path: Path, task_count: int) -> None:
-    """Make a database with so many tasks and all views, checkpointed and closed."""
+    """Make a database with this number of tasks and all views, checkpointed and closed."""
     archive = Archive(str(path))
     kinds = [task_type(kind.name, kind.label, kind.category) for kind in TASK_TYPES]
     archive.insert(task_types=kinds)

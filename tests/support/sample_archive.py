@@ -40,7 +40,7 @@ _COLUMN_TYPES: Final = {
 
 
 def at(text: str) -> datetime:
-    """Read an instant in UTC as the database holds it: without a zone."""
+    """Parse a time in UTC, without a zone as in the database."""
     return datetime.fromisoformat(text)
 
 
