@@ -1,4 +1,4 @@
-"""The demo: some nights of an invented task center, loaded one after the other."""
+"""The demo: nightly loads of an invented task center."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _HOUR_OF_NIGHT: Final[Micros] = 2 * HOUR
 
 
 def nights_before(now: Micros, count: int) -> Sequence[Micros]:
-    """Return the last nights at 02:00 UTC up to an instant, oldest first."""
+    """Return the last nights, at 02:00 UTC, before a time, oldest first."""
     last = (now - _HOUR_OF_NIGHT) // DAY * DAY + _HOUR_OF_NIGHT
     return [last - ago * DAY for ago in reversed(range(count))]
 
@@ -28,7 +28,7 @@ def nights_before(now: Micros, count: int) -> Sequence[Micros]:
 def load_nights(
     path: Path, nights: Sequence[Micros], *, seed: int, tasks_per_day: int
 ) -> Iterator[LoadReport]:
-    """Load each night from an emulator on loopback, into a database begun anew.
+    """Load each night from an emulator on loopback, into a new database.
 
     Raises:
         ConfigurationError: the directory holds a database that no demo made.
@@ -54,7 +54,7 @@ def load_nights(
 
 
 def _begin(path: Path, project_ids: Sequence[str]) -> DataDir:
-    """Make room for a demo; nothing but an earlier demo is ever removed."""
+    """Remove the data of an earlier demo; refuse to remove any other data."""
     data_dir = DataDir(path)
     data_dir.prepare()
     mark = path / _MARK
