@@ -3,9 +3,9 @@
 import pytest
 
 from gaussdb_tasks.api import error_responses
-from gaussdb_tasks.model.times import SECOND, parse_instant
+from gaussdb_tasks.model.times import SECOND, parse_time
 
-NOW = parse_instant("2026-03-18T02:00:00Z", option="NOW")
+NOW = parse_time("2026-03-18T02:00:00Z", option="NOW")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
 from gaussdb_tasks.archive.canonical import row_digest_sql
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import Column
-from gaussdb_tasks.model.times import parse_instant
+from gaussdb_tasks.model.times import parse_time
 
 README = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
 
@@ -45,7 +45,7 @@ def test_the_script_accepts_an_intact_archive(data_dir: DataDir) -> None:
 
 def test_the_script_accepts_amendments(data_dir: DataDir) -> None:
     """A removed file is not a finding; a missing tombstone is."""
-    at = parse_instant("2026-09-01", option="at")
+    at = parse_time("2026-09-01", option="at")
     redact(data_dir, ["fail_reason"], [], Amendment("redaction", at, "x"), is_dry_run=False)
     assert check(data_dir.archive).returncode == 0
     next(data_dir.archive.glob("*/*.removed.json")).unlink()

@@ -11,7 +11,7 @@ from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import Demands
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.model.times import HOUR, MINUTE, parse_instant
+from gaussdb_tasks.model.times import HOUR, MINUTE, parse_time
 from tests.support.commands import Command
 from tests.support.emulator_client import PROJECT, record
 from tests.support.golden_archive import ANSWERS, GOLDEN, answers
@@ -36,7 +36,7 @@ def test_it_is_verified_and_rebuilt_with_the_same_answers(data_dir: DataDir) -> 
 def test_a_load_continues_it(data_dir: DataDir) -> None:
     """A load of this version continues an old chain."""
     rebuild(data_dir)
-    at = parse_instant("2026-08-25T02:00:00Z", option="night")
+    at = parse_time("2026-08-25T02:00:00Z", option="night")
     listed = {PROJECT: [record(6, at - HOUR, at - MINUTE)]}
     with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
         report = load(emulator, data_dir.path, at, project_ids=[PROJECT])

@@ -17,7 +17,7 @@ from gaussdb_tasks.archive.verify_files import Demands, verify_archive
 from gaussdb_tasks.archive.write import write_manifest
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.times import iso, parse_instant
+from gaussdb_tasks.model.times import iso, parse_time
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, record
 
@@ -57,7 +57,7 @@ def sign(original: Path, keys: Path) -> Callable[..., Path]:
             shutil.copytree(entry.path, archive / entry.name)
             signer = None if name is None else KeySigner(keys / f"{name}.pem")
             manifest = msgspec.structs.replace(entry.read().manifest, previous=previous)
-            at = parse_instant(manifest.at, option="at")
+            at = parse_time(manifest.at, option="at")
             previous = write_manifest(archive / entry.name, manifest, at, signer).sha256
         return archive
 

@@ -24,9 +24,9 @@ from uuid import UUID
 import click
 
 from gaussdb_tasks.emulator import Emulator, Fault, FixedWorld, SettableClock
-from gaussdb_tasks.model.times import DAY, MINUTE, SECOND, iso, parse_instant, to_datetime
+from gaussdb_tasks.model.times import DAY, MINUTE, SECOND, iso, parse_time, to_datetime
 
-NOW = parse_instant("2026-05-18T02:00:00Z", option="NOW")
+NOW = parse_time("2026-05-18T02:00:00Z", option="NOW")
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 NEW_TASKS = 45
 

@@ -20,9 +20,9 @@ from gaussdb_tasks.archive.verify_files import Demands
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.demo_loads import load_nights, nights_before
-from gaussdb_tasks.model.times import iso, parse_instant
+from gaussdb_tasks.model.times import iso, parse_time
 
-_LAST: Final = parse_instant("2036-03-18T12:00:00Z", option="last night")
+_LAST: Final = parse_time("2036-03-18T12:00:00Z", option="last night")
 _YEAR: Final = 365
 _NIGHTS: Final = 30
 # Nights differ in what they bring, and machines in what else they do.

@@ -12,7 +12,7 @@ import pytest
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.demo_loads import nights_before
-from gaussdb_tasks.model.times import iso, parse_instant
+from gaussdb_tasks.model.times import iso, parse_time
 from tests.support.commands import Command
 
 assert isinstance(cli, LazyGroup)
@@ -127,7 +127,7 @@ def test_the_demo_shows_the_main_views(command: Command) -> None:
 
 def test_the_demo_loads_the_last_nights() -> None:
     """At 02:00 UTC, oldest first."""
-    now = parse_instant("2026-03-18T12:00:00Z", option="now")
+    now = parse_time("2026-03-18T12:00:00Z", option="now")
     assert [iso(night) for night in nights_before(now, 3)] == [
         "2026-03-16T02:00:00Z",
         "2026-03-17T02:00:00Z",

@@ -15,13 +15,13 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import CheckFailedError
 from gaussdb_tasks.model.tables import SCHEMA_VERSION
-from gaussdb_tasks.model.times import HOUR, MINUTE, iso, parse_instant
+from gaussdb_tasks.model.times import HOUR, MINUTE, iso, parse_time
 from tests.support.commands import Command, token_env
 from tests.support.emulator_client import PROJECT, record
 from tests.support.golden_archive import GOLDEN
 from tests.support.loads import rows
 
-AT = parse_instant("2026-08-25T02:00:00Z", option="night")
+AT = parse_time("2026-08-25T02:00:00Z", option="night")
 _MAKE_IT_OLD = (
     "drop table task_center.schema_version",
     "alter table task_center.load_runs drop column gone_rejects",

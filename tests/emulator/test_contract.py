@@ -48,7 +48,7 @@ def client() -> Iterator[Client]:
 def test_the_documented_example_is_served_byte_for_byte() -> None:
     """The answer is compact JSON, keys in the documented order, total_count last."""
     world = FixedWorld({PROJECT: [json.loads(DOCUMENTED_TASK)]})
-    clock = SettableClock(times.parse_instant("2022-08-12T00:00:00Z", option="now"))
+    clock = SettableClock(times.parse_time("2022-08-12T00:00:00Z", option="now"))
     with client_of(Emulator(world, clock=clock)) as client:
         response = client.get(start_time="1659000000000", end_time="1660348800000")
     assert response.content.decode() == f'{{"tasks":[{DOCUMENTED_TASK}],"total_count":1}}'

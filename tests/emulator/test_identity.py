@@ -246,7 +246,7 @@ def test_expires_at_is_written_by_the_machines_clock(client: Client) -> None:
     """Clients compare it with their own clock, not the emulator's."""
     before = times.now()
     token = sign_in(client, scope={"id": PROJECT}).json()["token"]
-    expires_at = times.parse_instant(token["expires_at"], option="expires_at")
+    expires_at = times.parse_time(token["expires_at"], option="expires_at")
     assert before + DAY <= expires_at <= times.now() + DAY
 
 

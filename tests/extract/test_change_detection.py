@@ -12,9 +12,9 @@ from gaussdb_tasks.extract.change_detection import ChangeDetector, TaskChange
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Task
-from gaussdb_tasks.model.times import DAY, parse_instant
+from gaussdb_tasks.model.times import DAY, parse_time
 
-NOW = parse_instant("2026-03-18T02:00:00Z", option="NOW")
+NOW = parse_time("2026-03-18T02:00:00Z", option="NOW")
 
 
 def task(job_id: str = "a", status: str = "Running", created: str = "2026-03-17T00:00:00Z") -> Task:

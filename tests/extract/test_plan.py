@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from gaussdb_tasks.extract.plan import Plan, Purpose, calls_for, plan_load
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.time_range import TimeRange, subtract
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros, parse_instant
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros, parse_time
 from gaussdb_tasks.settings import LoadSettings
 
-NOW = parse_instant("2026-03-18T02:00:00Z", option="NOW")
+NOW = parse_time("2026-03-18T02:00:00Z", option="NOW")
 SETTINGS = LoadSettings(now=NOW)
 HORIZON_START = NOW - 30 * DAY
 COVERED_UNTIL_YESTERDAY = (TimeRange(HORIZON_START - DAY, NOW - DAY),)
@@ -168,7 +168,7 @@ def test_a_clock_that_went_back_still_reads_the_overlap() -> None:
 
 def test_a_calendar_month_can_be_shorter_than_the_horizon() -> None:
     """In March "the last month" may reach back 28 days only; in June it is the horizon's 30."""
-    assert SETTINGS.surely_visible_from == parse_instant("2026-02-18T02:00:00Z", option="NOW")
+    assert SETTINGS.surely_visible_from == parse_time("2026-02-18T02:00:00Z", option="NOW")
     june = LoadSettings(now=NOW + 90 * DAY)
     assert june.surely_visible_from == june.visible.start
 

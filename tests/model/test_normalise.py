@@ -11,7 +11,7 @@ from gaussdb_tasks.api.responses import parse_page
 from gaussdb_tasks.model.normalise import normalise, read_time
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.task import Rejection, Task
-from gaussdb_tasks.model.times import parse_instant
+from gaussdb_tasks.model.times import parse_time
 from tests.support import DATA
 
 EXAMPLE = json.loads((DATA / "example-response.json").read_text())
@@ -32,7 +32,7 @@ def task(**fields: Any) -> Task:
 
 def micros(text: str) -> int:
     """Read a time independently of the code under test."""
-    return parse_instant(text, option="test")
+    return parse_time(text, option="test")
 
 
 def test_the_documented_example() -> None:

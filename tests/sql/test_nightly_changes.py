@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.model.times import DAY, HOUR, parse_instant
+from gaussdb_tasks.model.times import DAY, HOUR, parse_time
 from tests.support import loads
 from tests.support.emulator_client import PROJECT, job_id, record
 from tests.support.sample_archive import (
@@ -22,7 +22,7 @@ from tests.support.sample_archive import (
 )
 
 EARLIER = LOADED_AT - timedelta(days=1)
-NIGHT = parse_instant("2026-03-31T02:00:00Z", option="NIGHT")
+NIGHT = parse_time("2026-03-31T02:00:00Z", option="NIGHT")
 FLAGS = ("is_new", "is_changed", "is_ended", "is_failed", "is_vanished", "is_reappeared")
 
 

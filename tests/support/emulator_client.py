@@ -12,7 +12,7 @@ from gaussdb_tasks.emulator import Emulator
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import HOUR, MINUTE, Micros
 
-NOW: Final[Micros] = times.parse_instant("2026-03-18T12:00:00Z", option="NOW")
+NOW: Final[Micros] = times.parse_time("2026-03-18T12:00:00Z", option="NOW")
 """A Wednesday."""
 PROJECT: Final = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 OTHER_PROJECT: Final = "ffffffffffff4000800000000000000f"

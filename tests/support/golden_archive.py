@@ -19,7 +19,7 @@ from gaussdb_tasks.archive.amendments.retention import Holds, retain
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.load import run_load
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, parse_instant
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, parse_time
 from tests.support import DATA
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, Record, record
 from tests.support.loads import job_of
@@ -82,7 +82,7 @@ def _loads() -> Sequence[tuple[Micros, dict[str, list[Record]]]]:
         ),
         (NOW + 2 * DAY, {PROJECT: [*old, record(4, NOW - HOUR, NOW)], OTHER_PROJECT: other}),
         (
-            parse_instant("2026-08-01T02:00:00Z", option="night"),
+            parse_time("2026-08-01T02:00:00Z", option="night"),
             {PROJECT: [record(5, NOW + 130 * DAY, NOW + 130 * DAY + HOUR)], OTHER_PROJECT: []},
         ),
     )
@@ -94,7 +94,7 @@ def make(folder: Path) -> None:
     for at, listed in _loads():
         with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
             run_load(job_of(emulator, folder, at))
-    later = parse_instant("2026-08-20T02:00:00Z", option="act")
+    later = parse_time("2026-08-20T02:00:00Z", option="act")
     redact(
         data_dir,
         ["fail_reason"],

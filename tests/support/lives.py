@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from gaussdb_tasks.model.record import Record, content_hash
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, parse_instant
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, parse_time
 from tests.support.model_center import written
 from tests.support.visible_history import HORIZON, Sight
 
-BEGIN: Final[Micros] = parse_instant("2026-01-01T02:00:00Z", option="BEGIN")
+BEGIN: Final[Micros] = parse_time("2026-01-01T02:00:00Z", option="BEGIN")
 
 
 @dataclass(frozen=True)

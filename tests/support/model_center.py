@@ -19,10 +19,10 @@ from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.project import ProjectReader
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
-from gaussdb_tasks.model.times import DAY, SECOND, Micros, parse_instant, to_datetime
+from gaussdb_tasks.model.times import DAY, SECOND, Micros, parse_time, to_datetime
 from gaussdb_tasks.settings import LoadSettings
 
-NOW: Final[Micros] = parse_instant("2026-05-18T02:00:00Z", option="NOW")
+NOW: Final[Micros] = parse_time("2026-05-18T02:00:00Z", option="NOW")
 
 Order = Literal["newest", "oldest", "arbitrary", "shuffled"]
 Unit = Literal["records", "pages", "pages from one"]

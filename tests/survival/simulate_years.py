@@ -13,11 +13,11 @@ from rich.progress import track
 
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import InventedWorld
-from gaussdb_tasks.model.times import DAY, parse_instant
+from gaussdb_tasks.model.times import DAY, parse_time
 from tests.support.invented_nights import Story, nights_of
 from tests.support.loads import rows
 
-_BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
+_BEGIN = parse_time("2026-01-10T02:00:00Z", option="BEGIN")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,11 +6,11 @@ import pytest
 
 from gaussdb_tasks.emulator import InventedWorld
 from gaussdb_tasks.errors import ExitCode
-from gaussdb_tasks.model.times import DAY, HOUR, parse_instant
+from gaussdb_tasks.model.times import DAY, HOUR, parse_time
 from tests.support import IS_THOROUGH
 from tests.support.invented_nights import NightOf, Story, nights_of
 
-BEGIN = parse_instant("2026-01-10T02:00:00Z", option="BEGIN")
+BEGIN = parse_time("2026-01-10T02:00:00Z", option="BEGIN")
 
 
 def test_a_story_with_everything_in_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.times import DAY, Micros, parse_instant
+from gaussdb_tasks.model.times import DAY, Micros, parse_time
 
 _ENTRY: Final = re.compile(r"(?P<sequence>\d{1,7})(?:-\d{8}T\d{6}Z-[a-z]+)?", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -136,7 +136,7 @@ class LoadBound:
         if entry is not None:
             return cls(sequence=int(entry["sequence"]))
         try:
-            start = parse_instant(text, option=option)
+            start = parse_time(text, option=option)
         except ConfigurationError as error:
             message = (
                 f"{option}: {text!r} is not a load; write a day as 2026-01-31, a time as "

@@ -11,7 +11,7 @@ import msgspec
 
 from gaussdb_tasks.archive.manifest import Manifest, decode, sha256
 from gaussdb_tasks.database import files
-from gaussdb_tasks.model.times import Micros, parse_instant, to_datetime
+from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
 
 DIGEST_NAME: Final = "digest.json"
 _TOMBSTONE_SUFFIX: Final = ".removed.json"
@@ -141,7 +141,7 @@ def entry_name_of(manifest: Manifest) -> str:
     Raises:
         ConfigurationError: its field ``at`` is not a time.
     """
-    return entry_name(manifest.sequence, manifest.kind, parse_instant(manifest.at, option="at"))
+    return entry_name(manifest.sequence, manifest.kind, parse_time(manifest.at, option="at"))
 
 
 def tombstone_name(file_name: str) -> str:

@@ -20,12 +20,12 @@ _COMMANDS = (
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Rebuild the database from the archive."),
-    Subcommand("changes", "Show what the loads of some nights brought, a row a task's state."),
-    Subcommand("evidence", "Show everything known of a task, and how to check it."),
+    Subcommand("changes", "Show what a range of loads found, one row for each state of a task."),
+    Subcommand("evidence", "Show all states of a task, their proof, and how to check it."),
     Subcommand(
         "retention", "Remove tasks that no load has seen for longer than a period, on the record."
     ),
-    Subcommand("redact", "Remove what must not be kept, on the record."),
+    Subcommand("redact", "Remove values that must not be kept, on the record."),
     Subcommand("schedule", "Print the files that a scheduler needs for a nightly load."),
     Subcommand("config", "Show the effective settings of a command and their source."),
     Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.times import Micros, parse_instant, to_datetime
+from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
 from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
@@ -141,7 +141,7 @@ def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -
     if value is None:
         return None
     option_name = param.opts[0]
-    time = parse_instant(value, option=option_name)
+    time = parse_time(value, option=option_name)
     if to_datetime(time).year not in _YEARS:
         message = (
             f"{option_name}: {value!r}: the year must be between {_YEARS.start} and {_YEARS[-1]}"

@@ -74,7 +74,7 @@ def answer_clock_call(request: Request, clock: Clock) -> Response | None:
             return json_response(409, {"error": "this clock runs by itself"})
         try:
             text = str(json.loads(request.body)["now"])
-            clock.set(times.parse_instant(text, option="now"))
+            clock.set(times.parse_time(text, option="now"))
         except (ValueError, KeyError, TypeError, ConfigurationError):
             return json_response(400, {"error": 'send {"now": "2026-01-31T02:00:00Z"}'})
     return json_response(200, {"now": times.iso(clock.now())})

@@ -69,7 +69,7 @@ def now() -> Micros:
     return from_datetime(datetime.now(UTC))
 
 
-def parse_instant(text: str, *, option: str) -> Micros:
+def parse_time(text: str, *, option: str) -> Micros:
     """Read a time that a user wrote; without an offset it is UTC, a date alone is its midnight.
 
     Raises:

@@ -197,7 +197,7 @@ def test_a_lost_machine_is_replaced_from_the_mirror(
     shutil.rmtree(data_dir.path)
     run = command("rebuild", "--from", url, "--data-dir", data_dir.path)
     assert run.exit_code == 0, run.stderr
-    assert "2 entries brought back" in run.stderr
+    assert "2 entries copied from" in run.stderr
     assert everything(data_dir.database) == everything_loaded
     report = _load(data_dir.path, 2, url)
     assert report.exit_code is ExitCode.DONE
