@@ -46,7 +46,7 @@ from tests.support.emulator_client import (
     record,
     written,
 )
-from tests.support.loads import job_of, load, published, rows
+from tests.support.loads import load, load_request, published, rows
 
 
 def emulator_of(*records: Record, **options: Any) -> Emulator:
@@ -444,13 +444,15 @@ def _new_ones(number: int, now: Micros) -> list[Record]:
 def test_a_project_keeps_its_region(loaded: Path) -> None:
     """Another region for a known project is refused: it would keep every task twice."""
     with emulator_of(days_ago(1, 3)) as emulator:
-        job = job_of(emulator, loaded, NOW + HOUR)
-        (access,) = job.accesses
+        request = load_request(emulator, loaded, NOW + HOUR)
+        (access,) = request.accesses
         moved = type(access)(
             access.endpoint, "eu-nl", access.project_id, access.identity, access.http
         )
         with pytest.raises(ConfigurationError, match="--region eu-de"):
-            load_module.run_load(load_module.LoadRequest(job.data_dir, [moved], job.settings))
+            load_module.run_load(
+                load_module.LoadRequest(request.data_dir, [moved], request.settings)
+            )
 
 
 def test_the_published_file_has_no_working_data(first_load: Path) -> None:

@@ -20,13 +20,13 @@ from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.emulator import Emulator, FixedWorld
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import now
-from tests.support import DATA, ROOT, house_pages, readme_blocks
+from tests.support import DATA, ROOT, developer_page, readme_blocks
 from tests.support.commands import Command
 from tests.support.emulator_client import PROJECT, record
 
 README = (ROOT / "README.md").read_text()
 HOUSE = (ROOT / "pipelines/README.md").read_text()
-OPERATORS = (house_pages.PACKAGE / "deployment/README.md").read_text()
+OPERATORS = (developer_page.PACKAGE / "deployment/README.md").read_text()
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "pipelines").rglob("*.md"), *(ROOT / "sql").rglob("*.md")]
 )
@@ -53,7 +53,7 @@ def prose(page: Path) -> str:
 
 def sources(package: str) -> str:
     """Return the code of a package."""
-    return "".join(file.read_text() for file in (house_pages.PACKAGE / package).glob("*.py"))
+    return "".join(file.read_text() for file in (developer_page.PACKAGE / package).glob("*.py"))
 
 
 def test_the_readme_is_short() -> None:
@@ -175,7 +175,7 @@ def test_every_place_to_change_exists() -> None:
     for _, *cells in rows:
         for path in re.findall(r"`([\w./*-]+(?:/|\.\w+))`", " ".join(cells)):
             is_below_root = path.startswith(("tests/", "sql/"))
-            base = ROOT if is_below_root else house_pages.PACKAGE
+            base = ROOT if is_below_root else developer_page.PACKAGE
             # digest.json is a file of each entry.
             assert path == "digest.json" or any(base.glob(path.rstrip("/"))), path
 
@@ -201,7 +201,7 @@ def test_every_shown_metric_exists() -> None:
 
 def test_every_field_of_a_tombstone_is_described() -> None:
     """The archive's page has the keys of the golden archive's tombstones."""
-    page = (house_pages.PACKAGE / "archive/README.md").read_text()
+    page = (developer_page.PACKAGE / "archive/README.md").read_text()
     table = page.partition("| field of the tombstone |")[2].partition("\n\n")[0]
     described = set(re.findall(r"`(\w+)`", table))
     tombstones = list((DATA / "golden-archive-1").rglob("*.removed.json"))

@@ -21,7 +21,7 @@ from gaussdb_tasks.load import run_load
 from gaussdb_tasks.model.times import DAY, iso
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, record
-from tests.support.loads import job_of
+from tests.support.loads import load_request
 
 PEM = serialization.Encoding.PEM
 PKCS8 = serialization.PrivateFormat.PKCS8
@@ -47,7 +47,7 @@ def _nights(keys: Path, signers: Sequence[str | None]) -> DataDir:
         at = NOW + number * DAY
         world = FixedWorld({PROJECT: [record(1)]})
         with Emulator(world, clock=SettableClock(at)) as emulator:
-            job = job_of(emulator, data_dir.path, at)
+            job = load_request(emulator, data_dir.path, at)
             key = None if signer is None else KeySigner(keys / f"{signer}.pem")
             run_load(replace(job, signer=key))
     return data_dir

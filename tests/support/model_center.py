@@ -1,7 +1,7 @@
 """A minimal task center: a list in memory with the interface of the API client.
 
-What the API documentation leaves open is a switch. Events change the list before a given call: a
-task appears, or a finished one is deleted.
+Switches select the behaviour that the API documentation does not define. Events change the list
+before a given call: a task appears, or a finished one is deleted.
 """
 
 import random
@@ -43,11 +43,11 @@ class Listed(Protocol):
 
     @property
     def created_at(self) -> Micros:
-        """When it was started."""
+        """Its time of creation."""
 
     @property
     def ended_at(self) -> Micros | None:
-        """When it ended, if it has."""
+        """The time of its end; None while it runs."""
 
     def record(self) -> Record:
         """Return the record that the API would list."""
@@ -68,7 +68,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """Running until it has an end."""
+        """Running or Completed."""
         return "Running" if self.ended_at is None else "Completed"
 
     def record(self) -> Record:
@@ -93,7 +93,7 @@ class Event:
 
 @dataclass
 class ModelCenter:
-    """Lists jobs as the switches say; usable as a ``FetchPage``."""
+    """List jobs as the switches select; usable as a ``FetchPage``."""
 
     jobs: list[Listed]
     order: Order = "newest"
@@ -167,8 +167,8 @@ class ModelCenter:
             case "arbitrary":
                 return lambda job: _stable_rank(job.job_id)
             case "shuffled":
-                dice = random.Random(self.calls)  # noqa: S311 - another order each call
-                return lambda _job: dice.random()
+                rng = random.Random(self.calls)  # noqa: S311 - another order each call
+                return lambda _job: rng.random()
 
     def _begin(self, offset: int, size: int) -> int:
         match self.unit:
@@ -221,12 +221,10 @@ def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:
 
 def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
     """Make jobs spread over the horizon; the last ``running`` of them have no end."""
-    dice = random.Random(seed)  # noqa: S311 - invented data
-    starts = sorted(NOW - dice.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
+    rng = random.Random(seed)  # noqa: S311 - invented data
+    starts = sorted(NOW - rng.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
     return [
-        Job(
-            number, at, None if number >= count - running else at + dice.randrange(1, 3500) * SECOND
-        )
+        Job(number, at, None if number >= count - running else at + rng.randrange(1, 3500) * SECOND)
         for number, at in enumerate(starts)
     ]
 

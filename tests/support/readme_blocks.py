@@ -20,7 +20,7 @@ import duckdb
 from gaussdb_tasks.database.data_dir import DATABASE_NAME
 from gaussdb_tasks.errors import ExitCode
 from tests.support import DATA
-from tests.support.shown_tools import SHOWN_TOOLS
+from tests.support.documented_tools import DOCUMENTED_TOOLS
 
 CLOCK = "2026-03-18T12:00:00Z"
 """Clock of the demo that the pages show."""
@@ -112,8 +112,8 @@ def tools() -> None:
     """List the tools that read the database: command, refresh, and whether it was tried."""
     print("| tool | opens the file read-only with | to see the new load | tried |")
     print("|---|---|---|---|")
-    for tool in SHOWN_TOOLS:
-        print(f"| {tool.name} | {tool.opens} | {tool.renews} | {tool.tried} |")
+    for tool in DOCUMENTED_TOOLS:
+        print(f"| {tool.name} | {tool.opens} | {tool.refreshes} | {tool.tried} |")
 
 
 def exit_codes() -> None:

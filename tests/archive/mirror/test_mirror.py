@@ -25,7 +25,7 @@ from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, Record, record
 from tests.support.equal_databases import everything
-from tests.support.loads import job_of
+from tests.support.loads import load_request
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
 
@@ -84,7 +84,7 @@ def _night(folder: Path, number: int, url: str | None) -> LoadReport:
 def _load(folder: Path, at: Micros, listed: list[Record], url: str | None) -> LoadReport:
     place = None if url is None else Remote(url)
     with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(at)) as emulator:
-        job = job_of(emulator, folder, at)
+        job = load_request(emulator, folder, at)
         return run_load(type(job)(**{**vars(job), "copy_place": place}))
 
 
