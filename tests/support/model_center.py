@@ -105,8 +105,8 @@ class ModelCenter:
     page_cap: int = PAGE_LIMIT
     events: Sequence[Event] = ()
     calls: int = 0
-    gone: set[str] = field(default_factory=set)
-    came: set[str] = field(default_factory=set)
+    deleted_ids: set[str] = field(default_factory=set)
+    added_ids: set[str] = field(default_factory=set)
     _jobs_ordered: list[Listed] = field(default_factory=list)
     _ordered: list[Listed] = field(default_factory=list)
 
@@ -128,15 +128,15 @@ class ModelCenter:
 
     def _apply(self, event: Event) -> None:
         if event.kind == "appear":
-            newcomer = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
+            newcomer = Job(900_000 + len(self.added_ids), NOW - event.which * SECOND, NOW)
             self.jobs.append(newcomer)
-            self.came.add(newcomer.job_id)
+            self.added_ids.add(newcomer.job_id)
             return
         finished = [job for job in self.jobs if job.ended_at is not None]
         if finished:
             job = finished[event.which % len(finished)]
             self.jobs.remove(job)
-            self.gone.add(job.job_id)
+            self.deleted_ids.add(job.job_id)
 
     def _matches(self, query: TaskQuery) -> Callable[[Listed], bool]:
         edge = 0 if self.is_inclusive else 1
@@ -230,5 +230,5 @@ def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> li
 
 
 def written(time: Micros) -> str:
-    """Write a time as the API does."""
+    """Format a time as the API does."""
     return to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S+0000")
