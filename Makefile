@@ -1,10 +1,10 @@
-# Two commands are enough: `make demo` and `make test`. Each sets up what it needs.
+# Start with `make demo` and `make test`. Each target installs its requirements.
 
 PYTHON ?= python3
-# Each Python has an environment of its own: .venv, .venv-python3.12, ...
+# Each Python has a separate environment: .venv, .venv-python3.12, ...
 VENV ?= .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
-# Below $(VENV), what the database is read with, each by itself; the versions are named there.
+# Versions of the tools that read the database; each is installed separately below $(VENV).
 TOOL_REQUIREMENTS := tests/tools/requirements
 
 # Pages with generated parts.
@@ -14,11 +14,11 @@ GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/READM
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## Show what can be made
+help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(VENV)/.installed ## Load some invented nights and show the views; no account needed
+demo: $(VENV)/.installed ## Run loads of an invented task center and show the views; no account needed
 	@$(BIN)/gaussdb-tasks demo
 
 .PHONY: test
@@ -37,31 +37,31 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Try what is installed apart: a plain wheel, each DuckDB and tool, a Keystone
+test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone
 	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
 
 .PHONY: test-thorough
-test-thorough: $(VENV)/.installed-dev ## Run the property tests with many more examples; takes long
+test-thorough: $(VENV)/.installed-dev ## Run the tests with many more examples; takes long
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto
 
 .PHONY: crash-matrix
-crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and look; takes a quarter of an hour or more
+crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and check the result; takes 15 minutes or more
 	@$(BIN)/python -m tests.survival.crash_matrix
 
 .PHONY: simulate-years
-simulate-years: $(VENV)/.installed-dev ## Load years of invented nights and hold them against what was visible
+simulate-years: $(VENV)/.installed-dev ## Run years of invented loads and compare the archive with the visible history
 	@$(BIN)/python -m tests.survival.simulate_years
 
 .PHONY: bench-archive
-bench-archive: $(VENV)/.installed-dev ## Measure how fast an archive is verified and a database rebuilt
+bench-archive: $(VENV)/.installed-dev ## Measure verification of an archive and rebuild of a database
 	@$(BIN)/python -m tests.benchmarks.bench_archive
 
 .PHONY: simulate-decade
-simulate-decade: $(VENV)/.installed-dev ## Load ten years of nights, and look at what grows; takes an hour
+simulate-decade: $(VENV)/.installed-dev ## Run ten years of loads and measure what grows; takes an hour
 	@$(BIN)/python -m tests.benchmarks.simulate_decade
 
 .PHONY: check
-check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and whether the docs are up to date
+check: $(VENV)/.installed-dev ## Check format, lint, types, layers, SQL and generated docs
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
@@ -76,15 +76,15 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 	@$(BIN)/sqlfluff format --disable-progress-bar --nocolor sql
 
 .PHONY: docs
-docs: $(VENV)/.installed-dev ## Write the generated parts of the docs again
+docs: $(VENV)/.installed-dev ## Update the generated parts of the docs
 	@$(BIN)/cog -P -I . -r $(GENERATED)
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## Measure a first load and a quiet night
+bench: $(VENV)/.installed-dev ## Measure a first load and a daily load
 	@$(BIN)/python -m tests.benchmarks.bench_load
 
 .PHONY: bench-projects
-bench-projects: $(VENV)/.installed-dev ## Measure nights of a thousand projects in which nothing happens
+bench-projects: $(VENV)/.installed-dev ## Measure loads of a thousand projects without new tasks
 	@$(BIN)/python -m tests.benchmarks.bench_projects
 
 .PHONY: bench-views
@@ -92,7 +92,7 @@ bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten mill
 	@$(BIN)/python -m tests.benchmarks.bench_views
 
 .PHONY: clean
-clean: ## Remove what was set up and what the demo made
+clean: ## Remove the environments and the demo's data
 	rm -rf .venv .venv-* data/demo
 
 $(VENV)/bin/python:
@@ -105,7 +105,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
-	@echo "installing into $(VENV), with what the tests need"
+	@echo "installing into $(VENV), with the requirements of the tests"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import IS_THOROUGH
 
-# No test may depend on how fast the machine is.
+# No test may depend on the speed of the machine.
 usual = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)

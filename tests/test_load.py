@@ -1,4 +1,4 @@
-"""A load is one transaction: it publishes everything, or nothing."""
+"""A load is a transaction: it publishes everything or nothing."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ from tests.support.emulator_client import (
     record,
     written,
 )
-from tests.support.loads import job_of, load, published, rows
+from tests.support.loads import load, load_request, published, rows
 
 
 def emulator_of(*records: Record, **options: Any) -> Emulator:
@@ -79,7 +79,7 @@ def days_ago(number: int, days: float, **fields: object) -> Record:
 
 
 def test_a_first_load_fills_every_table(tmp_path: Path) -> None:
-    """The tasks are there with the text that was sent, and so are coverage and run."""
+    """Tasks with their raw JSON, coverage and the run are recorded."""
     with emulator_of(days_ago(1, 3), days_ago(2, 20)) as emulator:
         report = load(emulator, tmp_path, NOW)
     assert report.exit_code is ExitCode.DONE
@@ -102,8 +102,8 @@ def test_a_first_load_fills_every_table(tmp_path: Path) -> None:
     ]
 
 
-def test_the_same_load_again_doubles_nothing(tmp_path: Path) -> None:
-    """Another load, also one that reads the horizon again, adds no row and no version."""
+def test_a_repeated_load_adds_no_rows(tmp_path: Path) -> None:
+    """This also holds for a load that reads the full horizon."""
     with emulator_of(days_ago(1, 3), record(2, NOW - HOUR, None)) as emulator:
         load(emulator, tmp_path, NOW)
         load(emulator, tmp_path, NOW)
@@ -114,7 +114,7 @@ def test_the_same_load_again_doubles_nothing(tmp_path: Path) -> None:
 
 
 def test_every_state_is_kept(tmp_path: Path) -> None:
-    """Running, Failed, Running: three versions in order, and the latest one in tasks."""
+    """Running, Failed, Running give three versions in order; `tasks` has the latest."""
     with emulator_of() as emulator:
         world = emulator.world
         assert isinstance(world, FixedWorld)
@@ -133,7 +133,7 @@ def test_every_state_is_kept(tmp_path: Path) -> None:
 
 
 def test_two_states_in_one_load_are_two_versions(tmp_path: Path) -> None:
-    """Running in the sweep, completed in the window: both are kept, tasks has the second."""
+    """A task is Running in the sweep and Completed in the window; `tasks` has the second."""
     with emulator_of(record(1, NOW - HOUR, None)) as emulator:
         world = emulator.world
         assert isinstance(world, FixedWorld)
@@ -152,7 +152,7 @@ def test_two_states_in_one_load_are_two_versions(tmp_path: Path) -> None:
 
 
 def test_a_record_that_is_not_a_task_is_kept_once(tmp_path: Path) -> None:
-    """A record without a usable created_at is kept with its reason; the first load ends with 3."""
+    """A record without a usable created_at is kept with its reason; the first load exits with 3."""
     odd: Record = {"job_id": "odd", "created_at": "some day", "status": "Completed"}
     with emulator_of(days_ago(1, 1), odd) as emulator:
         report = load(emulator, tmp_path, NOW)
@@ -169,7 +169,7 @@ def test_a_record_that_is_not_a_task_is_kept_once(tmp_path: Path) -> None:
 
 
 def test_a_deleted_rejected_record_costs_calls_only_once(tmp_path: Path) -> None:
-    """The first load after the deletion reads everything; the next one expects the new count."""
+    """The first load after the deletion reads everything; the next expects the new count."""
     tasks = [days_ago(number, number / 50) for number in range(1, 1_200)]
     odd: Record = {"name": "odd", "created_at": written(NOW - 2 * DAY)}
     calls = []
@@ -194,11 +194,11 @@ def test_a_deleted_record_is_marked_and_kept(tmp_path: Path) -> None:
         world.remove(PROJECT, job_id(50))
         report = load(emulator, tmp_path, NOW + DAY)
         assert report.total("vanished_count") == 1
-        gone = "select job_id from tasks where vanished_at is not null"
-        assert rows(tmp_path, gone) == [(job_id(50),)]
+        vanished = "select job_id from tasks where vanished_at is not null"
+        assert rows(tmp_path, vanished) == [(job_id(50),)]
         world.add(PROJECT, days_ago(50, 10))
         load(emulator, tmp_path, NOW + 2 * DAY)
-    assert rows(tmp_path, gone) == []
+    assert rows(tmp_path, vanished) == []
     assert rows(tmp_path, "select count(reappeared_at) from task_center.vanished_tasks") == [(1,)]
     assert rows(tmp_path, "select count(*) from tasks") == [(119,)]
 
@@ -236,7 +236,7 @@ def test_readers_keep_their_snapshot(loaded: Path) -> None:
 
 
 def test_a_service_that_dies_changes_nothing(loaded: Path) -> None:
-    """The API fails in the middle: the database is unchanged to the byte, nothing is left."""
+    """The API fails during the load: the database is byte for byte unchanged, no files are left."""
     before = DataDir(loaded).database.read_bytes()
     records = [days_ago(number, number / 30) for number in range(1, 800)]
     with (
@@ -249,7 +249,7 @@ def test_a_service_that_dies_changes_nothing(loaded: Path) -> None:
 
 
 def test_a_failed_check_changes_nothing(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Data that a check refuses is not published."""
+    """Data that fail a check are not published."""
     before = DataDir(loaded).database.read_bytes()
 
     def double(connection: duckdb.DuckDBPyConnection) -> None:
@@ -266,7 +266,7 @@ def test_a_failed_check_changes_nothing(loaded: Path, monkeypatch: pytest.Monkey
 
 
 def test_two_loads_at_once(tmp_path: Path) -> None:
-    """A second load is refused while the first one works, and does not disturb it."""
+    """A second load is refused while the first one runs, and has no effect on it."""
     with emulator_of(days_ago(1, 3)) as emulator:
         refusals: list[str] = []
 
@@ -310,8 +310,8 @@ def test_a_project_that_fails_does_not_stop_the_other(
     ]
 
 
-def test_a_project_that_fails_halfway_keeps_what_was_seen(tmp_path: Path) -> None:
-    """Refused in the middle: the tasks read so far are kept, but their time is not covered."""
+def test_a_project_that_fails_halfway_keeps_its_tasks(tmp_path: Path) -> None:
+    """Tasks read before the refusal are kept, but their time range is not covered."""
     refusal = answers(service_error(403, "DBS.280015", "You do not have the permission."))
     clock = SettableClock(NOW)
     with Emulator(InventedWorld(), clock=clock, faults=[Script({6: refusal})]) as emulator:
@@ -327,7 +327,7 @@ def test_a_project_that_fails_halfway_keeps_what_was_seen(tmp_path: Path) -> Non
 
 
 def test_if_no_project_can_be_read_nothing_is_published(tmp_path: Path) -> None:
-    """All projects are refused: nothing is published, and the error names all of them."""
+    """The error names all projects."""
     world = FixedWorld({PROJECT: [], OTHER_PROJECT: []})
     forbidden = [PROJECT, OTHER_PROJECT]
     with (
@@ -339,7 +339,7 @@ def test_if_no_project_can_be_read_nothing_is_published(tmp_path: Path) -> None:
 
 
 def test_a_lost_gap_is_reported_once(tmp_path: Path) -> None:
-    """Loads missed for longer than the horizon: exit 3 reports the lost time, once."""
+    """If loads are missed for longer than the horizon, exit code 3 reports the lost time once."""
     with emulator_of(days_ago(1, 3)) as emulator:
         load(emulator, tmp_path, NOW - 40 * DAY)
         report = load(emulator, tmp_path, NOW)
@@ -351,7 +351,7 @@ def test_a_lost_gap_is_reported_once(tmp_path: Path) -> None:
 
 
 def test_an_unproved_window_is_read_again(tmp_path: Path) -> None:
-    """An unproved window is kept, reported (exit 3) and recorded; the next load reads it again."""
+    """An unproved window is recorded and reported (exit code 3); the next load reads it again."""
     ahead = Behaviour(total_count="lagging", lag=-3)
     with emulator_of(*(days_ago(number, number / 5) for number in range(1, 30))) as emulator:
         emulator.behaviour = ahead
@@ -370,27 +370,27 @@ def test_an_unproved_window_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
-    """A foreign file is neither read nor replaced."""
+    """The file is not replaced."""
     DataDir(tmp_path).database.write_text("not a database")
     with emulator_of() as emulator, pytest.raises(ConfigurationError, match="is not a DuckDB"):
         load(emulator, tmp_path, NOW)
     assert DataDir(tmp_path).database.read_text() == "not a database"
 
 
-def test_a_database_that_somebody_writes_to_is_refused(loaded: Path) -> None:
-    """A journal beside the file is another program's unfinished work: it is not overwritten."""
+def test_a_database_that_another_program_writes_to_is_refused(loaded: Path) -> None:
+    """A write-ahead log beside the file belongs to another program and is not overwritten."""
     journal = loaded / "gaussdb_tasks.duckdb.wal"
-    journal.write_bytes(b"somebody's work")
+    journal.write_bytes(b"unfinished work")
     with (
         emulator_of(days_ago(1, 3)) as emulator,
         pytest.raises(DatabaseError, match="another program writes"),
     ):
         load(emulator, loaded, NOW + HOUR)
-    assert journal.read_bytes() == b"somebody's work"
+    assert journal.read_bytes() == b"unfinished work"
 
 
 def test_a_database_that_is_a_link_is_refused(loaded: Path, tmp_path: Path) -> None:
-    """A rename would replace the link; readers of its target would never see the load."""
+    """A rename would replace the link; readers of its target would not get the load."""
     (tmp_path / "data").mkdir()
     DataDir(tmp_path / "data").database.symlink_to(DataDir(loaded).database)
     with (
@@ -401,7 +401,7 @@ def test_a_database_that_is_a_link_is_refused(loaded: Path, tmp_path: Path) -> N
 
 
 def test_a_damaged_database_is_reported_as_damaged(tmp_path: Path) -> None:
-    """A database with a flipped byte is not called locked or foreign, whatever its path is."""
+    """The error for flipped bytes is not "locked" or "not a database", whatever the path."""
     folder = tmp_path / "clock"
     with emulator_of(*(days_ago(number, number / 9) for number in range(1, 200))) as emulator:
         load(emulator, folder, NOW)
@@ -415,8 +415,8 @@ def test_a_damaged_database_is_reported_as_damaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("total_count", ["exact", "missing"])
-def test_a_clock_that_runs_ahead_once_costs_nothing(tmp_path: Path, total_count: str) -> None:
-    """One load with a clock of next month: the loads after it still read what came meanwhile."""
+def test_one_load_with_a_clock_ahead_loses_no_task(tmp_path: Path, total_count: str) -> None:
+    """After a load with a clock of next month, later loads still read all new tasks."""
     with emulator_of(*(days_ago(number, number / 5) for number in range(1, 150))) as emulator:
         world = emulator.world
         assert isinstance(world, FixedWorld)
@@ -442,19 +442,21 @@ def _new_ones(number: int, now: Micros) -> list[Record]:
 
 
 def test_a_project_keeps_its_region(loaded: Path) -> None:
-    """Another region for a known project is refused: it would keep every task twice."""
+    """Another region for a known project is refused, because it would duplicate every task."""
     with emulator_of(days_ago(1, 3)) as emulator:
-        job = job_of(emulator, loaded, NOW + HOUR)
-        (access,) = job.accesses
+        request = load_request(emulator, loaded, NOW + HOUR)
+        (access,) = request.accesses
         moved = type(access)(
             access.endpoint, "eu-nl", access.project_id, access.identity, access.http
         )
         with pytest.raises(ConfigurationError, match="--region eu-de"):
-            load_module.run_load(load_module.LoadRequest(job.data_dir, [moved], job.settings))
+            load_module.run_load(
+                load_module.LoadRequest(request.data_dir, [moved], request.settings)
+            )
 
 
 def test_the_published_file_has_no_working_data(first_load: Path) -> None:
-    """It has no staging schema and no unique index that a damaged journal could replay into."""
+    """It has no staging schema, no index and no unique constraint."""
     schemas = "select distinct schema_name from duckdb_tables() order by 1"
     assert rows(first_load, schemas) == [("task_center",)]
     assert rows(first_load, "select count(*) from duckdb_indexes()") == [(0,)]
@@ -465,15 +467,15 @@ def test_the_published_file_has_no_working_data(first_load: Path) -> None:
 def test_the_state_read_from_the_database_is_that_of_the_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next load reads from the database what this one had at its end."""
+    """The next load starts with the state at the end of this one."""
     extractions: list[ProjectExtraction] = []
     original = ProjectExtraction.__init__
 
-    def remember(self: ProjectExtraction, *arguments: object) -> None:
+    def record_instance(self: ProjectExtraction, *arguments: object) -> None:
         original(self, *arguments)  # type: ignore[arg-type]
         extractions.append(self)
 
-    monkeypatch.setattr(ProjectExtraction, "__init__", remember)
+    monkeypatch.setattr(ProjectExtraction, "__init__", record_instance)
     clock = SettableClock(NOW - 3 * DAY)
     with Emulator(InventedWorld(seed=3), clock=clock) as emulator:
         project = emulator.project_ids[0]
@@ -481,18 +483,22 @@ def test_the_state_read_from_the_database_is_that_of_the_load(
             now: Micros = NOW - ago * DAY
             clock.set(now)
             load(emulator, tmp_path, now, project_ids=[project])
-            knew = extractions[-1].state_after()
+            written_state = extractions[-1].state_after()
             with published(tmp_path) as connection:
-                knows = read_state(connection, ProjectKey("eu-de", project), now - 30 * DAY)
-            fresh = {id_: k for id_, k in knew.tasks.items() if k.created_at >= knows.known_from}
-            assert knows.tasks == fresh
-            assert knows.is_running_listed == knew.is_running_listed
-            assert knows.last_observed_at == knew.last_observed_at == now
-            assert knows.covered[-1].end == knew.covered[-1].end == now
+                read_back = read_state(connection, ProjectKey("eu-de", project), now - 30 * DAY)
+            fresh = {
+                id_: k
+                for id_, k in written_state.tasks.items()
+                if k.created_at >= read_back.known_from
+            }
+            assert read_back.tasks == fresh
+            assert read_back.is_running_listed == written_state.is_running_listed
+            assert read_back.last_observed_at == written_state.last_observed_at == now
+            assert read_back.covered[-1].end == written_state.covered[-1].end == now
 
 
 def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
-    """Nothing is written outside the data directory, and other dlt settings have no effect."""
+    """It writes only to its data directory, and other dlt settings have no effect."""
     home = tmp_path / "home"
     (home / ".dlt").mkdir(parents=True)
     (home / ".dlt" / "config.toml").write_text('[destination.duckdb]\ncreate_indexes = "maybe"\n')

@@ -42,7 +42,7 @@ def user(emulator: Emulator) -> Mapping[str, str]:
 def test_ten_projects_with_a_rate_limit_and_short_lived_tokens(
     command: Command, tmp_path: Path, connections: str
 ) -> None:
-    """Two projects refuse, a token lasts 12 calls, 30 calls a second: eight are complete."""
+    """With 30 calls per second, 12 calls per token and two refusals, eight are complete."""
     now = times.now()
     tasks = 250
     records = {
@@ -75,7 +75,7 @@ def test_ten_projects_with_a_rate_limit_and_short_lived_tokens(
         assert f"failed: project {project}" in run.stderr
 
 
-def test_a_rate_limit_is_of_one_user_at_one_gateway() -> None:
+def test_a_rate_limit_belongs_to_one_user_at_one_gateway() -> None:
     """Projects of one user share it; another user or another gateway has its own."""
     limiters = RateLimiters(connections=2)
     shared = limiters.limiter_for("ada", "https://one")

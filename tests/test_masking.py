@@ -1,4 +1,4 @@
-"""Credentials of URLs do not appear in texts that are shown."""
+"""Credentials in URLs are masked in all output."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gaussdb_tasks.masking import mask_url_credentials
 
-# Everything but what ends a URL in a text, and what begins another one.
+# All characters except those that end a URL in a text or start another one.
 PASSWORDS = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1).filter(
     lambda text: "://" not in f"{text}//" and not any(character.isspace() for character in text)
 )
@@ -74,7 +74,7 @@ def test_secret_parameters(name: str) -> None:
     ],
 )
 def test_other_texts(text: str) -> None:
-    """Texts without credentials stay as they are."""
+    """Texts without credentials do not change."""
     assert mask_url_credentials(text) == text
 
 
@@ -90,7 +90,7 @@ def test_any_password(scheme: str, user: str, password: str) -> None:
 
 @given(SCHEMES, PASSWORDS)
 def test_any_token(scheme: str, token: str) -> None:
-    """A token alone before the host is masked; one that begins with `/` would be a path."""
+    """A token before the host is masked; one that begins with `/` would be a path."""
     text = f"{scheme}://{token.lstrip('/')}x@proxy/path"
     assert mask_url_credentials(text) in {f"{scheme}://***@proxy/path", f"{scheme}://***@***"}
 

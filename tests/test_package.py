@@ -71,16 +71,16 @@ for text in sys.stdin:
     try:
         main()
         code = 0
-    except SystemExit as leaving:
-        code = int(leaving.code or 0)
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
     print(code, file=answers, flush=True)
 """
 
 
 def test_the_wheel_works_alone_and_without_extras(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked somewhere else, with the optional packages hidden, every command runs.
+    """Every command runs from the unpacked wheel, with the optional packages hidden.
 
-    `make test-tools` runs them in an environment in which these packages are not installed.
+    `make test-tools` runs them in an environment without these packages.
     """
     assert {line.arguments[0] for line in LINES} | {SERVER} == {
         command.name for command in cli.subcommands

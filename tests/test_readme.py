@@ -1,4 +1,4 @@
-"""The pages are true: examples run; commands, options, links and paths exist."""
+"""The pages are correct: examples run; commands, options, links and paths exist."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.emulator import Emulator, FixedWorld
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import now
-from tests.support import DATA, ROOT, house_pages, readme_blocks
+from tests.support import DATA, ROOT, developer_page, readme_blocks
 from tests.support.commands import Command
 from tests.support.emulator_client import PROJECT, record
 
 README = (ROOT / "README.md").read_text()
-HOUSE = (ROOT / "pipelines/README.md").read_text()
-OPERATORS = (house_pages.PACKAGE / "deployment/README.md").read_text()
+DEVELOPERS = (ROOT / "pipelines/README.md").read_text()
+OPERATORS = (developer_page.PACKAGE / "deployment/README.md").read_text()
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "pipelines").rglob("*.md"), *(ROOT / "sql").rglob("*.md")]
 )
@@ -53,7 +53,7 @@ def prose(page: Path) -> str:
 
 def sources(package: str) -> str:
     """Return the code of a package."""
-    return "".join(file.read_text() for file in (house_pages.PACKAGE / package).glob("*.py"))
+    return "".join(file.read_text() for file in (developer_page.PACKAGE / package).glob("*.py"))
 
 
 def test_the_readme_is_short() -> None:
@@ -68,7 +68,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @every_page
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     """Files and anchors of all relative links exist."""
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if "://" in target:
@@ -124,7 +124,7 @@ def test_every_command_in_a_console_exists(page: Path) -> None:
 
 
 def test_every_shown_query_is_answered(command: Command, archive: Path) -> None:
-    """Queries of the README and of the analysts' page run on a loaded database."""
+    """Queries of README.md and sql/README.md run on a loaded database."""
     shown = [
         arguments
         for page in (ROOT / "README.md", ROOT / "sql/README.md")
@@ -142,7 +142,7 @@ def test_every_shown_query_is_answered(command: Command, archive: Path) -> None:
 
 @every_page
 def test_every_option_in_prose_exists(page: Path) -> None:
-    """An option alone belongs to a command; one behind a command belongs to that command."""
+    """An option after a command belongs to it; an option alone belongs to any command."""
     known = known_options()
     for code in re.findall(r"`([^`\n]+)`", prose(page)):
         words = code.removeprefix("gaussdb-tasks ").split()
@@ -160,22 +160,22 @@ def test_every_make_target_exists(page: Path) -> None:
     assert shown <= targets
 
 
-def test_nothing_leads_real_data_into_the_demo() -> None:
+def test_no_page_loads_real_data_into_the_demo_folder() -> None:
     """`make clean` removes data/demo, so no page and no output makes it the default."""
     shown = "".join(page.read_text() for page in PAGES) + readme_blocks.written("demo")
     assert not re.search(r"DATA_DIR=\S*demo", shown)
     assert not re.search(r"^.*gaussdb-tasks load .*data/demo", shown, re.MULTILINE)
 
 
-def test_every_place_to_change_exists() -> None:
-    """Files and folders in the table "To change X, go to Y" exist, and the tests beside them."""
-    table = HOUSE.partition("## To change X, go to Y")[2].partition("\n## ")[0]
+def test_every_path_in_the_table_of_changes_exists() -> None:
+    """Paths and tests in the table "To change X, go to Y" exist."""
+    table = DEVELOPERS.partition("## To change X, go to Y")[2].partition("\n## ")[0]
     rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
     assert rows
     for _, *cells in rows:
         for path in re.findall(r"`([\w./*-]+(?:/|\.\w+))`", " ".join(cells)):
             is_below_root = path.startswith(("tests/", "sql/"))
-            base = ROOT if is_below_root else house_pages.PACKAGE
+            base = ROOT if is_below_root else developer_page.PACKAGE
             # digest.json is a file of each entry.
             assert path == "digest.json" or any(base.glob(path.rstrip("/"))), path
 
@@ -186,7 +186,7 @@ def test_every_exit_code_is_explained(code: ExitCode) -> None:
 
 
 def test_every_remark_is_explained() -> None:
-    """The operator's table has exactly the words that lines of a load begin with."""
+    """The operator's table has exactly the first words of a load's lines."""
     source = sources("cli")
     explained = set(re.findall(r"^\| `(\w+:)` \|", OPERATORS, re.MULTILINE))
     written = set(re.findall(r"f?\"(failed|incomplete|rejected|lost|archive|copies|note):", source))
@@ -201,7 +201,7 @@ def test_every_shown_metric_exists() -> None:
 
 def test_every_field_of_a_tombstone_is_described() -> None:
     """The archive's page has the keys of the golden archive's tombstones."""
-    page = (house_pages.PACKAGE / "archive/README.md").read_text()
+    page = (developer_page.PACKAGE / "archive/README.md").read_text()
     table = page.partition("| field of the tombstone |")[2].partition("\n\n")[0]
     described = set(re.findall(r"`(\w+)`", table))
     tombstones = list((DATA / "golden-archive-1").rglob("*.removed.json"))
@@ -245,8 +245,8 @@ def _leaves(table: dict[str, object]) -> list[str]:
 
 
 def test_the_example_of_a_pipeline_runs(tmp_path: Path) -> None:
-    """The example, as the page shows it, loads from a cloud of clouds.yaml."""
-    assert EXAMPLE.read_text().partition('"""\n\n')[2].rstrip() in HOUSE
+    """The example on the page loads from a cloud of clouds.yaml."""
+    assert EXAMPLE.read_text().partition('"""\n\n')[2].rstrip() in DEVELOPERS
     world = FixedWorld({PROJECT: [record(1, now() - 10**9, now())]}, names={PROJECT: "shop"})
     with Emulator(world) as emulator:
         (tmp_path / "clouds.yaml").write_text(

@@ -1,4 +1,4 @@
-"""The dlt source in a pipeline of one's own, as pipelines/README.md shows it."""
+"""The dlt source in a user's own pipeline, as documented in pipelines/README.md."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def set_up_dlt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    """Serve a finished task and one in flight."""
+    """Serve a completed task and a running one."""
     with new_emulator() as served:
         yield served
 
@@ -49,7 +49,7 @@ def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def new_emulator() -> Emulator:
-    """Make an emulator with a finished task and one in flight."""
+    """Make an emulator with a completed task and a running one."""
     world = FixedWorld({PROJECT: [record(1, NOW - DAY), record(2, NOW - HOUR, None)]})
     return Emulator(world, clock=SettableClock(NOW))
 
@@ -84,7 +84,7 @@ def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def test_it_loads_into_a_users_own_pipeline(loaded_once: Path) -> None:
-    """Tasks, versions and coverage arrive, with their types and complete."""
+    """Tasks, versions and coverage are loaded."""
     assert ask(
         loaded_once, "select job_id, status, version_count from gaussdb.tasks order by 1"
     ) == [(job_id(1), "Completed", 1), (job_id(2), "Running", 1)]
@@ -95,7 +95,7 @@ def test_it_loads_into_a_users_own_pipeline(loaded_once: Path) -> None:
 def test_it_keeps_its_state_in_dlts_state(
     emulator: Emulator, loaded_once: Path, tmp_path: Path
 ) -> None:
-    """A second run on another machine continues after the first, and doubles nothing."""
+    """A second run on another machine continues after the first, without duplicates."""
     world_of(emulator).replace(PROJECT, record(2, NOW - HOUR, NOW + HOUR))
     (tmp_path / "audit.duckdb").write_bytes((loaded_once / "audit.duckdb").read_bytes())
     pipeline_into(tmp_path).run(source(emulator, datetime(2026, 3, 19, 2, tzinfo=UTC)))
@@ -113,7 +113,7 @@ def test_it_keeps_its_state_in_dlts_state(
 
 
 def test_one_source_object_can_run_twice(emulator: Emulator, tmp_path: Path) -> None:
-    """Each run reads again, and known states are not loaded again."""
+    """Each run reads the API, and known states are not loaded again."""
     pipeline = pipeline_into(tmp_path)
     reused = source(emulator).with_resources("task_versions", "tasks")
     pipeline.run(reused)
@@ -132,7 +132,9 @@ def test_resources_can_be_chosen(emulator: Emulator, tmp_path: Path, names: list
         assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
 
 
-def test_versions_that_were_not_taken_are_loaded_later(emulator: Emulator, tmp_path: Path) -> None:
+def test_versions_that_were_not_selected_are_loaded_later(
+    emulator: Emulator, tmp_path: Path
+) -> None:
     """A run that loads the tasks alone does not record their versions as loaded."""
     pipeline_into(tmp_path).run(source(emulator).with_resources("tasks"))
     assert ask(tmp_path, "select count(*) from gaussdb.tasks") == [(2,)]
@@ -142,7 +144,7 @@ def test_versions_that_were_not_taken_are_loaded_later(emulator: Emulator, tmp_p
 
 
 def test_it_loads_into_files_too(emulator: Emulator, tmp_path: Path) -> None:
-    """A destination without a database gets Parquet files."""
+    """A filesystem destination gets Parquet files."""
     pipeline = dlt.pipeline(
         "audit",
         destination=dlt.destinations.filesystem((tmp_path / "lake").as_uri()),

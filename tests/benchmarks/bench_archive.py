@@ -1,7 +1,7 @@
-"""How fast an archive is verified and a database rebuilt: ``make bench-archive``.
+"""Measure verify and rebuild: ``make bench-archive``.
 
-A year of nights with a million versions of tasks (VERSIONS=100000 for fewer), made by SQL and
-sealed night by night as loads do it.
+The archive has a year of daily loads with a million versions of tasks (fewer: VERSIONS=100000). SQL
+makes the rows; they are written load by load, as real loads do.
 """
 
 import os
@@ -24,20 +24,20 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.extract.arrow_rows import task_types
 
-_NIGHTS: Final = 365
+_LOADS: Final = 365
 
 _FILL: Final = """
     set variable versions = {versions};
-    set variable nights = {nights};
-    create macro night(n) as timestamp '2026-01-01 02:00:00' + to_days(cast(n as integer));
-    create macro load(n) as format('{{:010d}}.0', n);
+    set variable loads = {loads};
+    create macro load_time(n) as timestamp '2026-01-01 02:00:00' + to_days(cast(n as integer));
+    create macro load_id(n) as format('{{:010d}}.0', n);
 
     insert into task_center.task_versions by name
     select
         'eu-de' as region, 'p' as project_id, md5(cast(i as varchar)) as job_id, 1 as version,
-        night(n) as observed_at, 'CreateGaussDBV5Instance' as task_name, 'Completed' as status,
-        night(n) - to_seconds(i % 80000 + 60) as created_at,
-        night(n) - to_seconds(i % 80000 + 60) + to_seconds(i % 5000) as ended_at,
+        load_time(n) as observed_at, 'CreateGaussDBV5Instance' as task_name, 'Completed' as status,
+        load_time(n) - to_seconds(i % 80000 + 60) as created_at,
+        load_time(n) - to_seconds(i % 80000 + 60) + to_seconds(i % 5000) as ended_at,
         cast(created_at as date) as created_date, (i % 5000) * 1000 as duration_ms,
         md5(cast(i % 500 as varchar)) as instance_id, 'orders-' || i % 500 as instance_name,
         'normal' as instance_status,
@@ -45,9 +45,9 @@ _FILL: Final = """
         || '"instance_info":{{"instance_id":"' || instance_id || '","instance_name":"'
         || instance_name || '","instance_status":"normal"}},"created_at":"' || created_at
         || '","ended_at":"' || ended_at || '","process":"","fail_reason":""}}' as raw,
-        sha256(raw) as version_hash, load(n) as _dlt_load_id
+        sha256(raw) as version_hash, load_id(n) as _dlt_load_id
     from (
-        select i, i * getvariable('nights') // getvariable('versions') + 1 as n
+        select i, i * getvariable('loads') // getvariable('versions') + 1 as n
         from range(getvariable('versions')) as each(i)
     );
 
@@ -60,37 +60,37 @@ _FILL: Final = """
     insert into task_center.load_runs by name
     select
         'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, n as load_number,
-        night(n) as observed_at, 'complete' as outcome, 1 as seen_count, 1 as new_count,
+        load_time(n) as observed_at, 'complete' as outcome, 1 as seen_count, 1 as new_count,
         0 as changed_count, 0 as rejected_count, 0 as vanished_count, 3 as call_count,
-        2592000000 as horizon_ms, '0' as tool_version, load(n) as _dlt_load_id
-    from range(1, getvariable('nights') + 1) as each(n);
+        2592000000 as horizon_ms, '0' as tool_version, load_id(n) as _dlt_load_id
+    from range(1, getvariable('loads') + 1) as each(n);
 
     insert into task_center.coverage by name
     select
-        'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, night(n) as observed_at,
-        'new' as purpose, night(n - 1) as window_from, night(n) as window_to,
+        'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, load_time(n) as observed_at,
+        'new' as purpose, load_time(n - 1) as window_from, load_time(n) as window_to,
         window_from as covered_from, window_to as covered_to, true as is_complete,
-        1 as distinct_count, load(n) as _dlt_load_id
-    from range(1, getvariable('nights') + 1) as each(n);
+        1 as distinct_count, load_id(n) as _dlt_load_id
+    from range(1, getvariable('loads') + 1) as each(n);
 
-    drop macro night;
-    drop macro load;
+    drop macro load_time;
+    drop macro load_id;
 """
 
 
 def main(versions: int) -> None:
-    """Make the archive, and measure."""
+    """Make the archive, and print the measurements."""
     with tempfile.TemporaryDirectory(prefix="gaussdb-tasks-archive-") as folder:
         data_dir = DataDir(Path(folder))
-        _tell("sealing", _measured(lambda: _make(data_dir, versions)), versions)
+        _report("write", _measured(lambda: _make(data_dir, versions)), versions)
         size = sum(path.stat().st_size for path in data_dir.archive.rglob("*")) / 1024**2
         print(  # noqa: T201
-            f"{_NIGHTS} nights, {versions:,} versions: archive {size:.0f} MB, database "
+            f"{_LOADS} loads, {versions:,} versions: archive {size:.0f} MB, database "
             f"{data_dir.database.stat().st_size / 1024**2:.0f} MB"
         )
-        _tell("verify --fast", _measured(lambda: _verify(data_dir, is_fast=True)), versions)
-        _tell("verify", _measured(lambda: _verify(data_dir, is_fast=False)), versions)
-        _tell("rebuild", _measured(lambda: rebuild(data_dir, is_replacing=True)), versions)
+        _report("verify --fast", _measured(lambda: _verify(data_dir, is_fast=True)), versions)
+        _report("verify", _measured(lambda: _verify(data_dir, is_fast=False)), versions)
+        _report("rebuild", _measured(lambda: rebuild(data_dir, is_replacing=True)), versions)
 
 
 def _make(data_dir: DataDir, versions: int) -> None:
@@ -102,15 +102,15 @@ def _make(data_dir: DataDir, versions: int) -> None:
         connection.execute(
             "insert into task_center.task_types by name select *, '0' as _dlt_load_id from types"
         )
-        connection.execute(_FILL.format(versions=versions, nights=_NIGHTS))
+        connection.execute(_FILL.format(versions=versions, loads=_LOADS))
         apply_views(connection)
-        _seal(connection, archive, chain, data_dir.path / "entry")
+        _write_entries(connection, archive, chain, data_dir.path / "entry")
 
 
-def _seal(
+def _write_entries(
     connection: duckdb.DuckDBPyConnection, archive: Archive, chain: list[ChainEntry], folder: Path
 ) -> None:
-    for number in range(1, _NIGHTS + 1):
+    for number in range(1, _LOADS + 1):
         kept = [*chain[:1], *chain[-1:]]
         sealed = write_load_entry(connection, number, chain_head(kept), folder)
         chain.append(archive.add(folder, sealed.name).read())
@@ -122,7 +122,7 @@ def _verify(data_dir: DataDir, *, is_fast: bool) -> None:
         raise AssertionError(findings[:5])
 
 
-def _tell(work: str, seconds: float, versions: int) -> None:
+def _report(work: str, seconds: float, versions: int) -> None:
     print(f"{work:<15} {seconds:7.1f} s  {versions / seconds * 60:14,.0f} versions a minute")  # noqa: T201
 
 

@@ -1,8 +1,8 @@
-"""Measure a first load and a quiet night: ``make bench``.
+"""Measure a first load and a daily load with few new tasks: ``make bench``.
 
-The task center runs in a process of its own, so that its work is not counted. Calls come first,
-since gateways ration them; then time and memory. ``--latency`` makes each answer late, as a network
-does. Numbers are of the machine at hand, and only good for comparing runs on it.
+The task center runs in a separate process, so that its work is not counted. The number of calls is
+the first column, because gateways limit them; then time and memory. ``--latency`` delays each
+answer, as a network does. Compare only numbers of the same machine.
 """
 
 import json
@@ -32,8 +32,8 @@ NEW_TASKS = 45
 
 
 @dataclass(frozen=True)
-class Late:
-    """Makes every answer late."""
+class Delay:
+    """Delay every answer."""
 
     seconds: float
 
@@ -44,7 +44,7 @@ class Late:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a load took."""
+    """The cost of a load."""
 
     calls: int
     seconds: float
@@ -53,29 +53,29 @@ class Measured:
 
 @click.command()
 @click.option("--tasks", "sizes", multiple=True, type=int, default=(1_000, 10_000, 100_000))
-@click.option("--latency", type=float, default=0.0, help="Seconds that each answer takes longer.")
+@click.option("--latency", type=float, default=0.0, help="Delay of each answer, in seconds.")
 @click.option("--connections", type=int, default=8)
 def bench(sizes: tuple[int, ...], latency: float, connections: int) -> None:
-    """Print a table: for each size the first load, and the night after it."""
-    click.echo(f"{'tasks':>9}  {'load':<12}{'calls':>7}{'least':>7}{'seconds':>9}{'peak MB':>9}")
+    """Print a table: for each size the first load, and the load of the next day."""
+    click.echo(f"{'tasks':>9}  {'load':<12}{'calls':>7}{'min':>7}{'seconds':>9}{'peak MB':>9}")
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            first, quiet = measure(size, latency, connections, Path(folder))
-        least = ceil(size / 100)
-        click.echo(row(size, "first", first, least))
-        click.echo(row(size, "quiet night", quiet, 1))
+            first, daily = measure(size, latency, connections, Path(folder))
+        min_calls = ceil(size / 100)
+        click.echo(row(size, "first", first, min_calls))
+        click.echo(row(size, "next day", daily, 1))
 
 
-def row(size: int, load: str, measured: Measured, least: int) -> str:
-    """Write one line of the table."""
+def row(size: int, load: str, measured: Measured, min_calls: int) -> str:
+    """Format one line of the table."""
     return (
-        f"{size:>9,}  {load:<12}{measured.calls:>7,}{least:>7,}"
+        f"{size:>9,}  {load:<12}{measured.calls:>7,}{min_calls:>7,}"
         f"{measured.seconds:>9.1f}{measured.peak_megabytes:>9.0f}"
     )
 
 
 def measure(size: int, latency: float, connections: int, folder: Path) -> tuple[Measured, Measured]:
-    """Load so many tasks, then the few that a night adds."""
+    """Load this number of tasks, then the few tasks of the next day."""
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(size, latency, theirs), daemon=True)
     server.start()
@@ -97,20 +97,20 @@ def measure(size: int, latency: float, connections: int, folder: Path) -> tuple[
         return Measured(project["calls"], seconds, usage.ru_maxrss / 1024)
 
     first = load(NOW)
-    ours.send("a night passes")
+    ours.send("next day")
     ours.recv()
-    quiet = load(NOW + DAY)
+    daily = load(NOW + DAY)
     server.terminate()
     server.join()
-    return first, quiet
+    return first, daily
 
 
 def serve(size: int, latency: float, pipe: Connection) -> None:
-    """Be a task center until terminated."""
-    dice = Random(size)  # noqa: S311 - invented data
-    world = FixedWorld({PROJECT: [invented(dice, NOW - 29 * DAY, NOW) for _ in range(size)]})
+    """Serve a task center until terminated."""
+    rng = Random(size)  # noqa: S311 - invented data
+    world = FixedWorld({PROJECT: [invented(rng, NOW - 29 * DAY, NOW) for _ in range(size)]})
     clock = SettableClock(NOW)
-    with Emulator(world, clock=clock, faults=[Late(latency)]) as emulator:
+    with Emulator(world, clock=clock, faults=[Delay(latency)]) as emulator:
         pipe.send(
             {
                 "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
@@ -121,28 +121,28 @@ def serve(size: int, latency: float, pipe: Connection) -> None:
         )
         pipe.recv()
         clock.set(NOW + DAY)
-        world.add(PROJECT, *(invented(dice, NOW, NOW + DAY - MINUTE) for _ in range(NEW_TASKS)))
+        world.add(PROJECT, *(invented(rng, NOW, NOW + DAY - MINUTE) for _ in range(NEW_TASKS)))
         pipe.send("done")
         time.sleep(3600)
 
 
-def invented(dice: Random, start: int, end: int) -> dict[str, Any]:
-    """Invent a finished backup that was started between two instants."""
-    created_at = dice.randrange(start, end - 20 * MINUTE) // SECOND * SECOND
+def invented(rng: Random, start: int, end: int) -> dict[str, Any]:
+    """Invent a completed backup that was created between two times."""
+    created_at = rng.randrange(start, end - 20 * MINUTE) // SECOND * SECOND
     written: Callable[[int], str] = lambda at: f"{to_datetime(at):%Y-%m-%dT%H:%M:%S}+0000"  # noqa: E731
     return {
         "instance_info": {
-            "instance_id": f"{dice.getrandbits(128):032x}in14",
-            "instance_name": f"orders-{dice.randrange(100)}",
+            "instance_id": f"{rng.getrandbits(128):032x}in14",
+            "instance_name": f"orders-{rng.randrange(100)}",
             "instance_status": "normal",
         },
-        "job_id": str(UUID(int=dice.getrandbits(128))),
+        "job_id": str(UUID(int=rng.getrandbits(128))),
         "name": "BackupSnapshotGaussDBV5InInstance",
         "status": "Completed",
         "process": None,
         "fail_reason": None,
         "created_at": written(created_at),
-        "ended_at": written(created_at + dice.randrange(1, 1200) * SECOND),
+        "ended_at": written(created_at + rng.randrange(1, 1200) * SECOND),
     }
 
 

@@ -1,6 +1,6 @@
-"""Many projects with nothing new: calls and seconds of a first and of a quiet night.
+"""Measure calls and seconds of loads of many projects without new tasks.
 
-``make bench-projects`` runs it; PROJECTS says how many there are.
+``make bench-projects`` runs it; PROJECTS sets the number of projects.
 """
 
 import os
@@ -22,16 +22,16 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings
 from tests.support.emulator_client import NOW, record
 
 _PROJECTS: Final = int(os.environ.get("PROJECTS", "1000"))
-_NIGHTS: Final = 3
+_LOADS: Final = 3
 
 
 def main() -> None:
-    """Measure, and print a line a night."""
+    """Run the loads, and print a line for each."""
     names = {f"{number:032x}": f"eu-de_team{number}" for number in range(_PROJECTS)}
     world = FixedWorld({each: [record(n)] for n, each in enumerate(names)}, names=names)
     account = Account()
     clock = SettableClock(NOW)
-    table = Table("night", "sign-in s", "load s", "calls a project", "sign-in calls a project")
+    table = Table("load", "sign-in s", "load s", "calls per project", "sign-in calls per project")
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator(world, clock=clock, account=account) as emulator,
@@ -45,25 +45,27 @@ def main() -> None:
         }
         os.environ.update(environ)
         request = AccessRequest(endpoint=emulator.endpoint, all_projects=True)
-        for night in range(_NIGHTS):
-            clock.set(NOW + night * DAY)
+        for number in range(_LOADS):
+            clock.set(NOW + number * DAY)
             made = len(emulator.calls)
             started = time.monotonic()
             accesses = sign_in(request, environ).accesses
             signed_in = time.monotonic()
-            job = LoadRequest(DataDir(Path(folder)), accesses, LoadSettings(now=NOW + night * DAY))
-            report = run_load(job)
+            load_request = LoadRequest(
+                DataDir(Path(folder)), accesses, LoadSettings(now=NOW + number * DAY)
+            )
+            report = run_load(load_request)
             all_calls = len(emulator.calls) - made
             calls = report.total("call_count")
             table.add_row(
-                str(night + 1),
+                str(number + 1),
                 f"{signed_in - started:.1f}",
                 f"{time.monotonic() - signed_in:.1f}",
                 f"{calls / _PROJECTS:.2f}",
                 f"{(all_calls - calls) / _PROJECTS:.2f}",
             )
             if report.exit_code:
-                sys.exit(f"night {night + 1} ended with {report.exit_code}")
+                sys.exit(f"load {number + 1} ended with {report.exit_code}")
     Console().print(table)
 
 

@@ -84,9 +84,9 @@ def test_every_task_once_or_incomplete(  # noqa: PLR0913, PLR0917 - what an API 
     result = read(center)
     new = Counter(v.task.job_id for v in result.versions if v.change is TaskChange.NEW)
     assert set(new.values()) <= {1}
-    assert set(new) <= there | center.came
+    assert set(new) <= there | center.added_ids
     if not result.reader.incomplete_reasons:
-        assert there - center.gone <= set(new)
+        assert there - center.deleted_ids <= set(new)
 
 
 @given(

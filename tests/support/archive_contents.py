@@ -1,4 +1,4 @@
-"""The rows of a published database without the names of loads, to compare two databases."""
+"""The rows of a published database without the identifiers of loads, to compare two databases."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +12,8 @@ from gaussdb_tasks.model.tables import ALL_TABLES
 
 Contents = Mapping[str, list[tuple[Any, ...]]]
 
-# These columns differ between two loads that found the same.
-_NAMES_OF_LOADS: Final = ("_dlt_load_id", "run_id", "call_count", "head_digest")
+# These columns differ between two loads with the same result.
+_LOAD_IDENTIFIERS: Final = ("_dlt_load_id", "run_id", "call_count", "head_digest")
 _RECORDS_OF_LOADS: Final = frozenset({"coverage", "load_runs"})
 
 
@@ -34,16 +34,16 @@ def contents(folder: Path) -> Contents:
         return {table.name: _rows(connection, table.name) for table in ALL_TABLES}
 
 
-def evidence(everything: Contents) -> Contents:
-    """Return the contents without the tables that a repeated load adds to."""
-    kept = {name: rows for name, rows in everything.items() if name not in _RECORDS_OF_LOADS}
-    for name in _RECORDS_OF_LOADS & everything.keys():
-        assert everything[name]
+def evidence(all_contents: Contents) -> Contents:
+    """Return the contents without the tables to which a repeated load adds rows."""
+    kept = {name: rows for name, rows in all_contents.items() if name not in _RECORDS_OF_LOADS}
+    for name in _RECORDS_OF_LOADS & all_contents.keys():
+        assert all_contents[name]
     return kept
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]:
     columns = connection.execute(f"from task_center.{table} limit 0").description
-    names = [column[0] for column in columns if column[0] not in _NAMES_OF_LOADS]
+    names = [column[0] for column in columns if column[0] not in _LOAD_IDENTIFIERS]
     sql = f"select {', '.join(names)} from task_center.{table} order by all"
     return connection.execute(sql).fetchall()

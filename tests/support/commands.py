@@ -51,7 +51,7 @@ def command(tmp_path: Path) -> Iterator[Command]:
 
 @contextmanager
 def isolated(folder: Path) -> Iterator[None]:
-    """Enter a folder, without the machine's settings; undo what commands change in the process."""
+    """Enter a folder without the machine's settings; restore the process's state afterwards."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     umask = os.umask(0o022)
     os.umask(umask)
@@ -96,7 +96,7 @@ def token_env(emulator: Emulator, *project_ids: str) -> dict[str, str]:
 
 
 class _Stream(io.TextIOWrapper):
-    """A text stream with bytes below, like stdout."""
+    """A text stream on a byte buffer, like stdout."""
 
     def __init__(self) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="\n")
@@ -111,6 +111,6 @@ class _Stream(io.TextIOWrapper):
 def _exit_code() -> int:
     try:
         main()
-    except SystemExit as leaving:
-        code: Any = leaving.code
+    except SystemExit as exit_:
+        code: Any = exit_.code
         return int(code or 0)

@@ -1,8 +1,8 @@
 """The points at which a load can be killed, found by tracing one.
 
-There is no list of steps to keep up to date. A point is what Python executes: each line of the
-modules that write (load, archive, database), and each call of a dlt function that moves files, uses
-the database, or records what is done.
+The points are traced, so no list of steps must be kept up to date. A point is a line of a module
+that writes (load, archive, database), or a call of a dlt function that moves files, uses the
+database, or records progress.
 """
 
 import os
@@ -20,11 +20,11 @@ from typing import Any, Final, NamedTuple
 class Step(StrEnum):
     """The steps of a load."""
 
-    LOCK = "take the lock, make the scratch folder, leave both"
+    LOCK = "take the lock, make the scratch folder, release both"
     READ = "read state, plan, call the API, normalise"
     EXTRACT = "dlt: extract and normalise"
     PACKAGES = "dlt: move packages and their records"
-    LOAD = "dlt: load, merge, record what is done"
+    LOAD = "dlt: load, merge, record finished jobs"
     CHECK = "apply the views, run the checks"
     ARCHIVE = "recover from the archive, write the entry"
     PUBLISH = "clone; close, sync, rename, sync"
@@ -96,8 +96,8 @@ class CrashPoint(NamedTuple):
 
 
 @contextmanager
-def watching(on_step: Callable[[CrashPoint], None]) -> Iterator[None]:
-    """Call ``on_step`` just before each point, also in threads started meanwhile."""
+def tracing(on_step: Callable[[CrashPoint], None]) -> Iterator[None]:
+    """Call ``on_step`` just before each point, also in threads that start inside the block."""
     hits: Counter[tuple[str, str]] = Counter()
 
     def trace(frame: FrameType, event: str, _argument: Any) -> _Trace | None:
@@ -132,7 +132,7 @@ def killed_at(target: CrashPoint) -> Iterator[None]:
         if point == target:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with watching(kill):
+    with tracing(kill):
         yield
 
 
@@ -142,14 +142,14 @@ def step_of(point: CrashPoint) -> Step:
 
 
 def _module_of(filename: str) -> tuple[str | None, bool]:
-    """Return the traced module that a file is, and whether each of its lines is a point."""
-    _, found, ours = filename.rpartition(_PACKAGE)
+    """Return the name of a traced module, and whether each of its lines is a point."""
+    _, found, module = filename.rpartition(_PACKAGE)
     if found:
-        if ours.startswith(_LINES_OF):
-            return ours, True
-        return (ours, False) if ours.startswith(_CALLS_OF) else (None, False)
+        if module.startswith(_LINES_OF):
+            return module, True
+        return (module, False) if module.startswith(_CALLS_OF) else (None, False)
     for package, modules in ((_DLT, _DLT_CALLS_OF), (_FILELOCK, ("",))):
-        _, found, theirs = filename.rpartition(package)
-        if found and theirs.startswith(modules):
-            return f"{package.split('/')[-2]}/{theirs}", False
+        _, found, module = filename.rpartition(package)
+        if found and module.startswith(modules):
+            return f"{package.split('/')[-2]}/{module}", False
     return None, False

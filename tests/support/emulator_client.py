@@ -26,7 +26,7 @@ def record(
     ended_at: Micros | None = NOW - 30 * MINUTE,
     **fields: object,
 ) -> Record:
-    """Make an API record; without an end it is running. Its job_id follows from the number."""
+    """Make an API record; without an end it is running. The number determines the job_id."""
     return {
         "instance_info": {
             "instance_id": f"{number:032x}in14",
@@ -49,14 +49,14 @@ def job_id(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def written(instant: Micros) -> str:
-    """Write a time as the API does, in UTC."""
-    return times.to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S+0000")
+def written(time: Micros) -> str:
+    """Format a time as the API does, in UTC."""
+    return times.to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
-def millis(instant: Micros) -> str:
-    """Write a time as the API's parameters need it: milliseconds since 1970."""
-    return str(instant // 1_000)
+def millis(time: Micros) -> str:
+    """Format a time as a parameter of the API: milliseconds since 1970."""
+    return str(time // 1_000)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A command line for every command of the program, in an order in which each can work."""
+"""A command line for every command of the program, in an order in which all can run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ _OLD: Final[Micros] = NOW - 100 * DAY
 
 
 class Line(NamedTuple):
-    """A command line, its exit code, and the time that the task center's clock shows."""
+    """A command line, its exit code, and the task center's time."""
 
     arguments: Sequence[str]
     exit_code: int = 0
@@ -38,7 +38,7 @@ LINES: Final = (
     Line(("changes", "--since", iso(_OLD)[:10])),
     Line(("evidence", job_id(1))),
     Line(("redact", "--job-id", job_id(1), "--column", "instance_name", "--reason", "test")),
-    Line(("redact", "--reason", "test")),
+    Line(("redact", "--column", "extra", "--reason", "test")),
     Line(("retention", "--keep", "90d", "--now", iso(NOW))),
     Line(("rebuild", "--replace")),
     Line(("rebuild", "--renormalise", "--dry-run")),

@@ -1,4 +1,4 @@
-"""Print all that the views of a file hold, as JSON; run with each DuckDB."""
+"""Print rows, types and comments of a database's views as JSON; run with each DuckDB."""
 
 import json
 import sys
@@ -10,9 +10,9 @@ CLOCK = "2026-03-18 12:00:00"
 
 
 def rows_as_text(connection: Any, view: str) -> list[list[str | None]]:
-    """Read a view as text, in an order of its own.
+    """Return a view's rows as text, sorted.
 
-    DuckDB 2 interpolates percentiles with other last digits than 1 does, beyond the twelfth.
+    Percentiles of DuckDB 1 and 2 differ after the twelfth digit.
     """
     described = connection.execute(f"describe {view}").fetchall()
     values = ", ".join(
@@ -24,7 +24,7 @@ def rows_as_text(connection: Any, view: str) -> list[list[str | None]]:
 
 
 def described(connection: Any) -> dict[str, list[list[str | None]]]:
-    """Say of every view what it is: its columns, their types and the comments."""
+    """Return the comment of every view, and the name, type and comment of its columns."""
     views = connection.execute(
         "select view_name, comment from duckdb_views() where schema_name = 'main' and not internal"
     ).fetchall()
@@ -39,7 +39,7 @@ def described(connection: Any) -> dict[str, list[list[str | None]]]:
 
 
 def main(path: str) -> None:
-    """Print the answers of one DuckDB."""
+    """Print the answers of this DuckDB."""
     with duckdb.connect(path, read_only=True) as connection:
         connection.execute(f"set variable gaussdb_tasks_now = timestamp '{CLOCK}'")
         views = described(connection)
@@ -50,7 +50,7 @@ def main(path: str) -> None:
             "views": views,
             "rows": {view: rows_as_text(connection, view) for view in views},
         }
-    print(json.dumps(answers))  # noqa: T201 - printing is its job
+    print(json.dumps(answers))  # noqa: T201 - the output
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from gaussdb_tasks.load import run_load
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, parse_time
 from tests.support import DATA
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, Record, record
-from tests.support.loads import job_of
+from tests.support.loads import load_request
 
 GOLDEN: Final = DATA / "golden-archive-1"
 ANSWERS: Final = GOLDEN.with_suffix(".json")
@@ -93,7 +93,7 @@ def make(folder: Path) -> None:
     data_dir = DataDir(folder)
     for at, listed in _loads():
         with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
-            run_load(job_of(emulator, folder, at))
+            run_load(load_request(emulator, folder, at))
     later = parse_time("2026-08-20T02:00:00Z", option="act")
     redact(
         data_dir,

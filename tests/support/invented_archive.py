@@ -12,7 +12,7 @@ import pytest
 from gaussdb_tasks.contract import TASK_TYPES
 from tests.support.sample_archive import Archive, task_type
 
-NIGHTS: Final = 2_190
+LOADS: Final = 2_190
 TASKS: Final = 20_000
 LAST_LOAD: Final = datetime(2026, 5, 18, 2)  # noqa: DTZ001 - as the database holds it: UTC
 
@@ -33,7 +33,7 @@ _KINDS: Final = {
     "CloneGaussDBV5NewInstance": (1, 1_300),
 }
 
-# Each beginning with each end is a pattern of its own.
+# Each beginning with each end makes a pattern.
 _REASON_BEGINNINGS: Final = (
     "Backup {id} was not written",
     "Node {address}:{number} did not answer within {number} s",
@@ -52,22 +52,22 @@ _REASON_ENDS: Final = (
     ": can't reach {address}.",
 )
 
-# DuckDB combines the hashes of two values so simply that another hash is needed on top.
+# A second hash is needed: DuckDB's combined hash of two values is not random enough.
 _MACROS: Final = """
     create temp macro chance(n, what) as (hash(hash(n, what)) >> 11) / 9007199254740992;
     create temp macro below(n, what, bound) as cast(floor(chance(n, what) * bound) as bigint);
     create temp macro id(n, what) as md5(concat(what, n));
     create temp macro uuid(n, what) as cast(cast(id(n, what) as uuid) as varchar);
-    create temp macro night_after(seconds) as seconds // 86400 + 1;
-    create temp macro night(number) as
+    create temp macro next_load_after(seconds) as seconds // 86400 + 1;
+    create temp macro load_time(number) as
         getvariable('archive_begins_at') + to_days(cast(number as integer));
-    create temp macro instant(seconds) as
+    create temp macro time_at(seconds) as
         getvariable('archive_begins_at') + to_seconds(seconds);
 """
 
-# What happened, whether or not a load has seen it: one row a task, in order of starts.
-_STORIES: Final = """
-    create temp view stories as
+# All tasks, observed by a load or not: one row per task, in order of creation.
+_TASK_HISTORIES: Final = """
+    create temp view task_histories as
     with starts as (
         select
             range as n,
@@ -77,7 +77,7 @@ _STORIES: Final = """
             chance(n, 'result') as result,
             below(n, 'later', 1000) as later,
             cast(floor(
-                (n + chance(n, 'start')) * getvariable('nights') * 86400 / getvariable('tasks')
+                (n + chance(n, 'start')) * getvariable('loads') * 86400 / getvariable('tasks')
             ) as bigint) as started,
             case
                 -- these never end, one of the last among them
@@ -90,14 +90,14 @@ _STORIES: Final = """
     ),
 
     -- Records change after the end, too, with the state of their instance.
-    nights as (
+    timed as (
         select
             *,
             started + cast(seconds as bigint) as ended,
-            night_after(started) as first_night,
-            night_after(ended) as end_night,
+            next_load_after(started) as first_load,
+            next_load_after(ended) as end_load,
             case when later < 5 then 2 when later < 45 then 1 else 0 end as later_versions,
-            cast(end_night > first_night as bigint) as running_versions
+            cast(end_load > first_load as bigint) as running_versions
         from starts
     )
 
@@ -105,16 +105,16 @@ _STORIES: Final = """
         *,
         1 + running_versions + later_versions as versions_in_the_end,
         running_versions + greatest(
-            0, least(1 + later_versions, getvariable('nights') - end_night + 1)
+            0, least(1 + later_versions, getvariable('loads') - end_load + 1)
         ) as version_count
-    from nights
+    from timed
 """
 
-# What the loads have seen: one row a version.
+# The versions that loads observed: one row per version.
 _STATES: Final = """
     create temp view states as
     with versions as (
-        select *, unnest(range(1, version_count + 1)) as version from stories
+        select *, unnest(range(1, version_count + 1)) as version from task_histories
     ),
 
     outcomes as (
@@ -123,9 +123,9 @@ _STATES: Final = """
             version > running_versions as is_final,
             is_final and result < 0.03 as is_failed,
             case
-                when is_final then end_night + version - 1 - running_versions
-                else first_night
-            end as seen_night
+                when is_final then end_load + version - 1 - running_versions
+                else first_load
+            end as observed_load
         from versions
     )
 
@@ -154,12 +154,12 @@ _STATES: Final = """
                 '{hex}', printf('%x', below(n, 'hex', 60000))),
                 '{name}', 'table ' || below(n, 'table', 100)),
                 '{instance}', instance_name),
-                '{time}', strftime(instant(started), '%Y-%m-%dT%H:%M:%SZ'))
+                '{time}', strftime(time_at(started), '%Y-%m-%dT%H:%M:%SZ'))
         end as fail_reason,
-        instant(started) as created_at,
-        case when is_final then instant(ended) end as ended_at,
+        time_at(started) as created_at,
+        case when is_final then time_at(ended) end as ended_at,
         case when is_final then (ended - started) * 1000 end as duration_ms,
-        night(seen_night) as observed_at,
+        load_time(observed_load) as observed_at,
         sha256(concat(job_id, version)) as version_hash
     from outcomes
 """
@@ -179,7 +179,7 @@ _TASK_VERSIONS: Final = """
             ',"created_at":"', strftime(created_at, '%Y-%m-%dT%H:%M:%S+0000'), '","ended_at":',
             coalesce(strftime(ended_at, '"%Y-%m-%dT%H:%M:%S+0000"'), 'null'), '}'
         ) as raw
-    from (select * from states order by seen_night, n)
+    from (select * from states order by observed_load, n)
 """
 
 _TASKS: Final = """
@@ -188,14 +188,14 @@ _TASKS: Final = """
         region, project_id, job_id, task_name, status, progress as progress_percent, fail_reason,
         created_at, ended_at, cast(created_at as date) as created_date, duration_ms, instance_id,
         instance_name, instance_status, version_hash, version_count,
-        night(first_night) as first_seen_at,
+        load_time(first_load) as first_seen_at,
         observed_at as last_changed_at,
         case
             when is_final then observed_at
-            -- what never ends is confirmed until it leaves the month that the service remembers
-            else night(least(first_night + 29, getvariable('nights')))
+            -- a task without an end is listed until it leaves the month of the service
+            else load_time(least(first_load + 29, getvariable('loads')))
         end as last_seen_at
-    from (select * from states where version = version_count order by seen_night, n)
+    from (select * from states where version = version_count order by observed_load, n)
 """
 
 _LOAD_RUNS: Final = """
@@ -214,7 +214,7 @@ _LOAD_RUNS: Final = """
         id(project, 'project') as project_id,
         'run-' || number as run_id,
         number as load_number,
-        night(number) as observed_at,
+        load_time(number) as observed_at,
         case when below(number, project, 300) = 0 then 'incomplete' else 'complete' end as outcome,
         coalesce(new_count, 0) as new_count,
         coalesce(changed_count, 0) as changed_count,
@@ -227,14 +227,14 @@ _LOAD_RUNS: Final = """
         true as is_running_listed,
         true as is_sweep_whole,
         '0.1.0' as tool_version
-    from range(1, getvariable('nights') + 1) as nights(number)
+    from range(1, getvariable('loads') + 1) as loads(number)
     cross join range(3) as projects(project)
     left join found on
-        found.project_id = id(project, 'project') and found.observed_at = night(number)
+        found.project_id = id(project, 'project') and found.observed_at = load_time(number)
     order by number, project
 """
 
-# A window of an incomplete load is never read again, and so a gap.
+# A window of an incomplete load is never read again, so it is a gap.
 _COVERAGE: Final = """
     insert into task_center.coverage by name
     select
@@ -256,21 +256,21 @@ _VANISHED_TASKS: Final = """
     insert into task_center.vanished_tasks by name
     select
         region, project_id, job_id, created_at,
-        night(seen_night + 3) as vanished_at,
-        case when below(n, 'back', 10) = 0 then night(seen_night + 5) end as reappeared_at,
-        'run-' || seen_night + 3 as run_id
+        load_time(observed_load + 3) as vanished_at,
+        case when below(n, 'back', 10) = 0 then load_time(observed_load + 5) end as reappeared_at,
+        'run-' || observed_load + 3 as run_id
     from states
     where
         is_final and version = version_count
-        and below(n, 'vanished', 1000) = 0 and seen_night + 5 <= getvariable('nights')
-    order by seen_night
+        and below(n, 'vanished', 1000) = 0 and observed_load + 5 <= getvariable('loads')
+    order by observed_load
 """
 
 _REJECTED_RECORDS: Final = """
     insert into task_center.rejected_records by name
     select
         region, project_id, observed_at,
-        'run-' || seen_night as run_id,
+        'run-' || observed_load as run_id,
         'job_id is missing or empty' as reason,
         '{"name":"' || task_name || '","number":' || n || '}' as raw,
         sha256(raw) as record_hash
@@ -299,18 +299,18 @@ def invent_archive(path: Path, task_count: int) -> None:
     for name, value in _variables(task_count).items():
         connection.execute(f"set variable {name} = $value", {"value": value})
     connection.execute(_MACROS)
-    for sql in (_STORIES, _STATES, *_TABLES):
+    for sql in (_TASK_HISTORIES, _STATES, *_TABLES):
         connection.execute(sql)
     connection.execute("checkpoint")
     connection.close()
 
 
 def _variables(task_count: int) -> dict[str, object]:
-    """Return what the SQL is told; a kind and its duration are there as often as it occurs."""
+    """Return the variables of the SQL; a kind is repeated in proportion to its frequency."""
     return {
         "tasks": task_count,
-        "nights": NIGHTS,
-        "archive_begins_at": LAST_LOAD - timedelta(days=NIGHTS),
+        "loads": LOADS,
+        "archive_begins_at": LAST_LOAD - timedelta(days=LOADS),
         "kinds": [name for name, (part, _) in _KINDS.items() for _ in range(part)],
         "typical_seconds": [float(s) for part, s in _KINDS.values() for _ in range(part)],
         "reasons": [begin + end for begin in _REASON_BEGINNINGS for end in _REASON_ENDS],

@@ -1,6 +1,6 @@
-"""A real Keystone on this machine, for tests to sign in at; run by its own environment's Python.
+"""Serve a real Keystone on this machine; run it with the Python of Keystone's environment.
 
-Its first argument is the folder of its configuration. It prints the port that it listens on.
+The first argument is the folder of the configuration. The program prints its port.
 """
 
 import os
@@ -16,13 +16,13 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_arguments: object) -> None:
-        """Stay quiet: what is of interest lies in Keystone's own log."""
+        """Print nothing: Keystone has its own log."""
 
 
 def main() -> None:
     """Serve until the process is ended."""
     os.environ["OS_KEYSTONE_CONFIG_DIR"] = sys.argv[1]
-    sys.argv = sys.argv[:1]  # Keystone reads the rest as options of its own
+    sys.argv = sys.argv[:1]  # Keystone would read the rest as its own options
     from keystone.server import wsgi  # noqa: PLC0415 - reads its configuration when imported
 
     application: Any = wsgi.initialize_public_application()

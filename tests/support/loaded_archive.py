@@ -1,4 +1,4 @@
-"""A database that real loads made, at the path that the shown commands use."""
+"""A database made by demo loads, at the path of the documented commands."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _CLOCK = "2026-03-18T12:00:00Z"
 
 
 def load_demo(environment: Environment, folder: Path) -> Path:
-    """Load some nights of the demo into ``data`` in a folder; return the folder."""
+    """Run three demo loads into ``data`` in a folder; return the folder."""
     run = environment.shell(
         f"{environment.python} -m gaussdb_tasks demo --data-dir data --now {_CLOCK}"
         " --nights 3 --tasks-per-day 15 --seed 3",
@@ -22,5 +22,5 @@ def load_demo(environment: Environment, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Load some nights once for all tests that only read them."""
+    """Run the demo loads once for all tests that only read the database."""
     return load_demo(environment(PINNED), tmp_path_factory.mktemp("archive"))

@@ -1,4 +1,4 @@
-"""Loading from an emulator without the command line, and looking at what was published."""
+"""Load from an emulator without the command line, and query the published database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,42 +14,47 @@ from gaussdb_tasks.load import LoadReport, LoadRequest, run_load
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
 
-QUICK = RetrySettings(attempts=2, first_wait_seconds=0.001)
+FAST_RETRIES = RetrySettings(attempts=2, first_wait_seconds=0.001)
 
 
-class Center(Protocol):
-    """A task center that can be loaded: a task center, or where one is served."""
+class LoadableTaskCenter(Protocol):
+    """A task center that can be loaded: an emulator, or the address of one."""
 
     @property
     def endpoint(self) -> str:
-        """Where it is."""
+        """Its base URL."""
 
     @property
     def token(self) -> str:
-        """What opens it."""
+        """A token that it accepts."""
 
     @property
     def project_ids(self) -> Sequence[str]:
-        """Its projects."""
+        """The ids of its projects."""
 
 
-class Address(NamedTuple):
-    """Where an emulator is served, for other processes."""
+class EmulatorAddress(NamedTuple):
+    """The address of a served emulator, for other processes."""
 
     endpoint: str
     token: str
     project_ids: tuple[str, ...]
 
 
-def address_of(center: Emulator) -> Address:
-    """Say where an emulator is served."""
-    return Address(center.endpoint, center.token, tuple(center.project_ids))
+def address_of(center: Emulator) -> EmulatorAddress:
+    """Return the address of a served emulator."""
+    return EmulatorAddress(center.endpoint, center.token, tuple(center.project_ids))
 
 
-def job_of(
-    center: Center, folder: Path, now: Micros, *, project_ids: Sequence[str] = (), **settings: Any
+def load_request(
+    center: LoadableTaskCenter,
+    folder: Path,
+    now: Micros,
+    *,
+    project_ids: Sequence[str] = (),
+    **settings: Any,
 ) -> LoadRequest:
-    """Describe a load of a task center's projects into a folder."""
+    """Return the request of a load of a task center's projects into a folder."""
     accesses = [
         token_access(
             endpoint=center.endpoint,
@@ -61,18 +66,18 @@ def job_of(
         for project_id in project_ids or center.project_ids
     ]
     return LoadRequest(
-        DataDir(folder), accesses, LoadSettings(now=now, **settings), QUICK, connections=4
+        DataDir(folder), accesses, LoadSettings(now=now, **settings), FAST_RETRIES, connections=4
     )
 
 
-def load(center: Center, folder: Path, now: Micros, **options: Any) -> LoadReport:
+def load(center: LoadableTaskCenter, folder: Path, now: Micros, **options: Any) -> LoadReport:
     """Load a task center's projects into a folder."""
-    return run_load(job_of(center, folder, now, **options))
+    return run_load(load_request(center, folder, now, **options))
 
 
 @contextmanager
 def published(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open what was published, as an analyst does."""
+    """Open the published database, as an analyst does."""
     connection = duckdb.connect(DataDir(folder).database, read_only=True)
     try:
         yield connection
@@ -81,6 +86,6 @@ def published(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the published database."""
+    """Query the published database."""
     with published(folder) as connection:
         return connection.execute(sql).fetchall()

@@ -1,7 +1,7 @@
 """A minimal task center: a list in memory with the interface of the API client.
 
-What the API documentation leaves open is a switch. Events change the list before a given call: a
-task appears, or a finished one is deleted.
+Switches select the behaviour that the API documentation does not define. Events change the list
+before a given call: a task appears, or a finished one is deleted.
 """
 
 import random
@@ -43,11 +43,11 @@ class Listed(Protocol):
 
     @property
     def created_at(self) -> Micros:
-        """When it was started."""
+        """Its time of creation."""
 
     @property
     def ended_at(self) -> Micros | None:
-        """When it ended, if it has."""
+        """The time of its end; None while it runs."""
 
     def record(self) -> Record:
         """Return the record that the API would list."""
@@ -68,7 +68,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """Running until it has an end."""
+        """Running or Completed."""
         return "Running" if self.ended_at is None else "Completed"
 
     def record(self) -> Record:
@@ -93,7 +93,7 @@ class Event:
 
 @dataclass
 class ModelCenter:
-    """Lists jobs as the switches say; usable as a ``FetchPage``."""
+    """List jobs as the switches select; usable as a ``FetchPage``."""
 
     jobs: list[Listed]
     order: Order = "newest"
@@ -105,8 +105,8 @@ class ModelCenter:
     page_cap: int = PAGE_LIMIT
     events: Sequence[Event] = ()
     calls: int = 0
-    gone: set[str] = field(default_factory=set)
-    came: set[str] = field(default_factory=set)
+    deleted_ids: set[str] = field(default_factory=set)
+    added_ids: set[str] = field(default_factory=set)
     _jobs_ordered: list[Listed] = field(default_factory=list)
     _ordered: list[Listed] = field(default_factory=list)
 
@@ -128,15 +128,15 @@ class ModelCenter:
 
     def _apply(self, event: Event) -> None:
         if event.kind == "appear":
-            newcomer = Job(900_000 + len(self.came), NOW - event.which * SECOND, NOW)
+            newcomer = Job(900_000 + len(self.added_ids), NOW - event.which * SECOND, NOW)
             self.jobs.append(newcomer)
-            self.came.add(newcomer.job_id)
+            self.added_ids.add(newcomer.job_id)
             return
         finished = [job for job in self.jobs if job.ended_at is not None]
         if finished:
             job = finished[event.which % len(finished)]
             self.jobs.remove(job)
-            self.gone.add(job.job_id)
+            self.deleted_ids.add(job.job_id)
 
     def _matches(self, query: TaskQuery) -> Callable[[Listed], bool]:
         edge = 0 if self.is_inclusive else 1
@@ -167,8 +167,8 @@ class ModelCenter:
             case "arbitrary":
                 return lambda job: _stable_rank(job.job_id)
             case "shuffled":
-                dice = random.Random(self.calls)  # noqa: S311 - another order each call
-                return lambda _job: dice.random()
+                rng = random.Random(self.calls)  # noqa: S311 - another order each call
+                return lambda _job: rng.random()
 
     def _begin(self, offset: int, size: int) -> int:
         match self.unit:
@@ -221,16 +221,14 @@ def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:
 
 def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
     """Make jobs spread over the horizon; the last ``running`` of them have no end."""
-    dice = random.Random(seed)  # noqa: S311 - invented data
-    starts = sorted(NOW - dice.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
+    rng = random.Random(seed)  # noqa: S311 - invented data
+    starts = sorted(NOW - rng.randrange(3600, 29 * 24 * 3600) * SECOND for _ in range(count))
     return [
-        Job(
-            number, at, None if number >= count - running else at + dice.randrange(1, 3500) * SECOND
-        )
+        Job(number, at, None if number >= count - running else at + rng.randrange(1, 3500) * SECOND)
         for number, at in enumerate(starts)
     ]
 
 
 def written(time: Micros) -> str:
-    """Write a time as the API does."""
+    """Format a time as the API does."""
     return to_datetime(time).strftime("%Y-%m-%dT%H:%M:%S+0000")

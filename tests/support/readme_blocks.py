@@ -1,6 +1,6 @@
-"""Generated parts of the pages: real output of the program, written again by ``make docs``.
+"""Generate parts of the pages from real output of the program, for ``make docs``.
 
-Each function prints Markdown. ``make check`` fails if a page holds other text.
+Each function prints Markdown. ``make check`` fails if a page has other text.
 """
 
 import atexit
@@ -20,7 +20,7 @@ import duckdb
 from gaussdb_tasks.database.data_dir import DATABASE_NAME
 from gaussdb_tasks.errors import ExitCode
 from tests.support import DATA
-from tests.support.shown_tools import SHOWN_TOOLS
+from tests.support.documented_tools import DOCUMENTED_TOOLS
 
 CLOCK = "2026-03-18T12:00:00Z"
 """Clock of the demo that the pages show."""
@@ -49,7 +49,7 @@ _EXIT_CODES = {
 
 @cache
 def _demo() -> tuple[str, str, str]:
-    """Run the demo once; return its folder and what it wrote to stderr and stdout."""
+    """Run the demo once; return its folder, its stderr and its stdout."""
     folder = tempfile.mkdtemp(prefix="gaussdb-tasks-readme-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     run = _run(folder, "demo", "--now", CLOCK)
@@ -59,14 +59,14 @@ def _demo() -> tuple[str, str, str]:
 def demo() -> None:
     """Show the end of the loads and the start of the first view that ``make demo`` prints."""
     _, stderr, stdout = _demo()
-    loads = _settled(stderr).splitlines()[-_LOADS_SHOWN:]
+    loads = _masked(stderr).splitlines()[-_LOADS_SHOWN:]
     title, names, rule, *rows = [line for line in stdout.splitlines() if line]
     lines = ["$ make demo", "...", *loads, "", title, "", names, rule, *rows[:_ROWS_SHOWN], "..."]
     _code_block("console", "\n".join(lines))
 
 
-def _settled(output: str) -> str:
-    """Replace what differs from run to run: seconds and digests."""
+def _masked(output: str) -> str:
+    """Replace seconds and digests, which differ from run to run."""
     same_seconds = re.sub(r"in \d+\.\d s", "in n.n s", output)
     return re.sub(r"\b[0-9a-f]{64}\b", "hhhhhhhhhhhhhhhh...", same_seconds)
 
@@ -78,7 +78,7 @@ def run_on_demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def answer(*arguments: str, shown_lines: int | None = None) -> None:
-    """Show a command on the demo's data and what it prints, or the first lines of that."""
+    """Show a command on the demo's data with its output, or with the first lines of it."""
     run = run_on_demo(*arguments)
     lines = run.stdout.splitlines()
     if shown_lines is not None and len(lines) > shown_lines:
@@ -86,7 +86,7 @@ def answer(*arguments: str, shown_lines: int | None = None) -> None:
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     clock_hidden = shown.replace(f" --now {CLOCK}", "")
     _code_block(
-        "console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{_settled(run.stdout)}"
+        "console", f"$ gaussdb-tasks {clock_hidden} --data-dir data/demo\n{_masked(run.stdout)}"
     )
     print()
 
@@ -97,7 +97,7 @@ def status() -> None:
 
 
 def views() -> None:
-    """List the views with their own comments."""
+    """List the views with their comments."""
     folder, _, _ = _demo()
     database = Path(folder, "data", "demo", DATABASE_NAME)
     with duckdb.connect(database, read_only=True) as connection:
@@ -109,11 +109,11 @@ def views() -> None:
 
 
 def tools() -> None:
-    """List the tools that read the database: command, refresh, and whether it was tried."""
+    """List the tools that read the database: command, refresh, tried or not."""
     print("| tool | opens the file read-only with | to see the new load | tried |")
     print("|---|---|---|---|")
-    for tool in SHOWN_TOOLS:
-        print(f"| {tool.name} | {tool.opens} | {tool.renews} | {tool.tried} |")
+    for tool in DOCUMENTED_TOOLS:
+        print(f"| {tool.name} | {tool.opens} | {tool.refreshes} | {tool.tried} |")
 
 
 def exit_codes() -> None:
@@ -125,7 +125,7 @@ def exit_codes() -> None:
 
 
 def own_pipeline() -> None:
-    """Show the example of a pipeline of one's own, which a test runs."""
+    """Show the example of a user's own pipeline, which a test runs."""
     _, _, code = (DATA / "own_pipeline.py").read_text().partition('"""\n\n')
     _code_block("python", code)
 
@@ -146,7 +146,7 @@ def _code_block(language: str, text: str) -> None:
 
 
 def written(block: str) -> str:
-    """Return what a block prints, for tests."""
+    """Return the output of a block, for tests."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         globals()[block]()

@@ -145,8 +145,8 @@ def add_many_tasks(
 def add_years(archive: Archive) -> None:
     """Insert three years of loads of two projects with gaps, and tasks with a pause."""
     start = LOADED_AT - timedelta(days=3 * 365)
-    holes = [(40, 52), (300, 301.2), (700, 745)]
-    edges = [0.0, *(edge for hole in holes for edge in hole), 3 * 365 - 20, 3 * 365 - 17, 3 * 365]
+    gaps = [(40, 52), (300, 301.2), (700, 745)]
+    edges = [0.0, *(edge for gap in gaps for edge in gap), 3 * 365 - 20, 3 * 365 - 17, 3 * 365]
     for project in ("project-1", "project-2"):
         ranges = zip(edges[::2], edges[1::2], strict=True) if project == "project-1" else ()
         archive.insert(

@@ -1,4 +1,4 @@
-"""Groups of tasks in plain Python, as the views of durations and failure rates must form them."""
+"""Group tasks in plain Python, as the views of durations and failure rates must group them."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.sample_archive import CREATED_AT, Archive, Row, task
 
 Key: TypeAlias = tuple[Any, ...]
-"""What identifies a group: the view's columns that are no measures."""
+"""The key of a group: the view's columns that are not measures."""
 
 
 def _by_start(period: Callable[[date], date]) -> Callable[[Row], Key]:
@@ -36,7 +36,7 @@ GROUPS: Final[Mapping[str, Callable[[Row], Key]]] = MappingProxyType(
         "by_month": _by_start(lambda day: day.replace(day=1)),
     }
 )
-"""A task's group, by the ending of the view's name; of kinds without a label and one name."""
+"""Functions from a task to its group, by the suffix of the view's name."""
 
 
 def group_tasks(group: str, tasks: Iterable[Row]) -> dict[Key, list[Row]]:

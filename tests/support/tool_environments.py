@@ -1,7 +1,7 @@
-"""Where the tools are that people read the database with: beside the tests, not among them.
+"""Find the separate environments of the tools that read the database.
 
-``make test-tools`` installs them below the environment of the tests, in the versions that
-``requirements`` names, and takes a missing one for a failure. Elsewhere its tests are skipped.
+``make test-tools`` installs them below the environment of the tests, in the versions of
+``tests/tools/requirements``, and fails if one is missing. Other runs skip their tests.
 """
 
 import os
@@ -30,13 +30,13 @@ _ROOT: Final = Path(sys.prefix)
 
 @dataclass(frozen=True)
 class Environment:
-    """A Python with its programs, and the packages that come before its own."""
+    """A Python with its programs, and a folder of packages that take precedence."""
 
     python: Path
     packages: Path | None = None
 
     def variables(self, home: Path, **more: str) -> dict[str, str]:
-        """Set what its programs see: nothing of the machine's own settings."""
+        """Return the variables of its programs, without the machine's settings."""
         packages = {} if self.packages is None else {"PYTHONPATH": str(self.packages)}
         return {
             "HOME": str(home),
@@ -50,17 +50,17 @@ class Environment:
         }
 
     def shell(self, line: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-        """Run a line as a user types it, in a folder."""
+        """Run a shell command in a folder."""
         return self._run(["/bin/sh", "-c", line], folder)
 
     def answer(self, program: str, folder: Path, *arguments: str, **more: str) -> str:
         """Run a Python program in a folder, and return what it prints.
 
         Args:
-            program: its text.
-            folder: where it runs.
-            arguments: what it finds in ``sys.argv``.
-            more: variables of its environment.
+            program: the source text.
+            folder: the working directory.
+            arguments: the values of ``sys.argv[1:]``.
+            more: environment variables.
         """
         run = self._run([str(self.python), "-c", program, *arguments], folder, more)
         assert run.returncode == 0, run.stderr
@@ -81,27 +81,27 @@ class Environment:
 
 
 def environment(name: str) -> Environment:
-    """Find the tools, a DuckDB by its release, or the pinned one.
+    """Return the environment of tools, of a DuckDB release, or of the tests.
 
-    Where it is not installed the test is skipped, and fails under ``make test-tools``.
+    If it is not installed, the test is skipped; under ``make test-tools`` it fails.
     """
     if name == PINNED:
         return Environment(Path(sys.executable))
     folder = _ROOT / name
     if not (folder / ".installed").exists():
-        _miss(name)
+        _skip_or_fail(name)
     if name in {TOOLS, KEYSTONE, PLAIN}:
         return Environment(folder / "bin" / "python")
     return Environment(Path(sys.executable), folder)
 
 
 def tools_with(name: str) -> Environment:
-    """Find the tools, with another DuckDB in place of the one that came with them."""
+    """Return the tools with another DuckDB instead of their own."""
     return Environment(environment(TOOLS).python, environment(name).packages)
 
 
 def version(name: str, package: str) -> str:
-    """Read which version of a package an environment is to have."""
+    """Return the required version of a package in an environment."""
     if name == PINNED:
         lines = tomllib.loads(_PROJECT.read_text())["project"]["dependencies"]
     else:
@@ -114,8 +114,8 @@ def version(name: str, package: str) -> str:
     return str(found)
 
 
-def _miss(name: str) -> None:
-    message = f"{name} is not installed beside the tests; `make test-tools` installs and tries it"
+def _skip_or_fail(name: str) -> None:
+    message = f"{name} is not installed; run `make test-tools`, which installs it"
     if os.environ.get("TEST_TOOLS") == "required":
         pytest.fail(message)
     pytest.skip(message)

@@ -1,6 +1,6 @@
 """Kill a load at every point and at random moments; print the results as a table.
 
-Exit code 1, with every such point, if a kill leaves anything wrong.
+Exits with 1 and lists the points if a kill leaves a fault.
 """
 
 import random
@@ -16,10 +16,10 @@ import click
 from rich.progress import track
 
 from tests.support.crash_points import CrashPoint, Step, step_of
-from tests.support.doomed_loads import Aftermath, Stage, stage
+from tests.support.killed_loads import KilledLoads, KillResult, prepare_killed_loads
 
-_AT_ONCE: Final = 2
-_LONGEST_LOAD_SECONDS: Final = 2.0
+_PARALLEL_KILLS: Final = 2
+_MAX_LOAD_SECONDS: Final = 2.0
 _ANY_MOMENT: Final = "any moment"
 
 
@@ -31,15 +31,18 @@ _ANY_MOMENT: Final = "any moment"
 )
 @click.option("--seed", default=1, show_default=True, help="Seed of the random moments.")
 def main(every: int, step: str | None, moments: int, seed: int) -> None:
-    """Kill a load at every point; check that nothing is lost and nothing doubled."""
-    dice = random.Random(seed)  # noqa: S311 - moments, not secrets
-    tally: dict[str, list[Aftermath]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as survival:
-        points = [each for each in survival.points() if step in (None, step_of(each).name)]
+    """Kill a load at every point; check that no task is lost or duplicated."""
+    rng = random.Random(seed)  # noqa: S311 - moments, not secrets
+    tally: dict[str, list[KillResult]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        prepare_killed_loads(Path(folder)) as killed_loads,
+    ):
+        points = [each for each in killed_loads.points() if step in (None, step_of(each).name)]
         targets: list[CrashPoint | float] = [*points[::every]]
-        targets += (dice.uniform(0, _LONGEST_LOAD_SECONDS) for _ in range(moments))
-        with ThreadPoolExecutor(_AT_ONCE) as executor:
-            outcomes = executor.map(lambda target: _kill(survival, target), targets)
+        targets += (rng.uniform(0, _MAX_LOAD_SECONDS) for _ in range(moments))
+        with ThreadPoolExecutor(_PARALLEL_KILLS) as executor:
+            outcomes = executor.map(lambda target: _kill(killed_loads, target), targets)
             for target, outcome in track(
                 zip(targets, outcomes, strict=True), "killing", len(targets)
             ):
@@ -47,30 +50,30 @@ def main(every: int, step: str | None, moments: int, seed: int) -> None:
                 if outcome.fault is not None:
                     click.echo(f"{target}: {outcome.fault}", err=True)
     everything = [outcome for outcomes in tally.values() for outcome in outcomes]
-    click.echo("| killed before | kills | old load is published | new load is published | wrong |")
+    click.echo("| killed before | kills | old load is published | new load is published | faults |")
     click.echo("|---|---:|---:|---:|---:|")
     for name in (*Step, _ANY_MOMENT):
         click.echo(_row(name, tally[name]))
-    click.echo(_row("**together**", everything))
+    click.echo(_row("**total**", everything))
     sys.exit(1 if any(outcome.fault for outcome in everything) else 0)
 
 
-def _kill(survival: Stage, target: CrashPoint | float) -> Aftermath:
+def _kill(killed_loads: KilledLoads, target: CrashPoint | float) -> KillResult:
     if isinstance(target, CrashPoint):
-        return survival.kill_at(target)
-    return survival.kill_after(target)
+        return killed_loads.kill_at(target)
+    return killed_loads.kill_after(target)
 
 
 def _name(target: CrashPoint | float) -> str:
     return step_of(target) if isinstance(target, CrashPoint) else _ANY_MOMENT
 
 
-def _row(name: str, outcomes: Sequence[Aftermath]) -> str:
+def _row(name: str, outcomes: Sequence[KillResult]) -> str:
     killed = [each for each in outcomes if each.was_killed]
     before = sum(each.is_published is False for each in killed)
     after = sum(each.is_published is True for each in killed)
-    wrong = sum(each.fault is not None for each in outcomes)
-    return f"| {name} | {len(killed):,} | {before:,} | {after:,} | {wrong:,} |"
+    faults = sum(each.fault is not None for each in outcomes)
+    return f"| {name} | {len(killed):,} | {before:,} | {after:,} | {faults:,} |"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A load keeps every record, whatever it holds: as a task, or as rejected with a reason."""
+"""A load keeps every record, with any content: as a task, or as rejected with a reason."""
 
 import json
 import tempfile
@@ -24,7 +24,7 @@ from gaussdb_tasks.settings import LoadSettings
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.loads import rows
 
-NASTY_TEXTS = [
+UNUSUAL_TEXTS = [
     "",
     " ",
     "\x00",
@@ -43,7 +43,7 @@ NASTY_TEXTS = [
     "2026-03-18T24:00:00Z",
     "2026-02-30T10:00:00Z",
 ]
-texts = st.sampled_from(NASTY_TEXTS) | st.text(max_size=20)
+texts = st.sampled_from(UNUSUAL_TEXTS) | st.text(max_size=20)
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -63,8 +63,8 @@ odd_records = st.fixed_dictionaries(
 records = st.lists(odd_records | anything, max_size=60)
 
 
-class Served:
-    """A task center that lists the same records for every query, whatever its times."""
+class ConstantTaskCenter:
+    """A task center that lists the same records for every query without a status."""
 
     clock_ahead = None
     calls_made = 0
@@ -86,10 +86,10 @@ def access() -> Iterator[ProjectAccess]:
         yield ProjectAccess("http://127.0.0.1:9", "eu-de", PROJECT, TokenIdentity("t"), http)
 
 
-def load(access: ProjectAccess, folder: Path, served: Served, now: Micros) -> None:
-    """Load everything that is served."""
+def load(access: ProjectAccess, folder: Path, center: ConstantTaskCenter, now: Micros) -> None:
+    """Load all records of the task center."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TaskCenterClient, "for_project", lambda *_: served)
+        patch.setattr(TaskCenterClient, "for_project", lambda *_: center)
         load_module.run_load(
             load_module.LoadRequest(DataDir(folder), [access], LoadSettings(now=now, full=True))
         )
@@ -99,13 +99,13 @@ def load(access: ProjectAccess, folder: Path, served: Served, now: Micros) -> No
 @settings(max_examples=settings().max_examples // 16)
 @given(drawn=records)
 def test_nothing_is_lost(access: ProjectAccess, drawn: list[Any]) -> None:
-    """Every distinct record is a version of a task or rejected, word for word; none is both."""
+    """Each distinct record is kept byte for byte: as a version of a task, or as rejected."""
     regular = [record(number, NOW - number * HOUR, NOW) for number in range(1, 4)]
     sent = [json.dumps(each) for each in (*drawn, *regular)]
-    served = Served(sent)
+    center = ConstantTaskCenter(sent)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        load(access, folder, served, NOW)
+        load(access, folder, center, NOW)
         kept = rows(folder, "select raw, version_hash from task_center.task_versions")
         rejected = rows(folder, "select raw, record_hash from task_center.rejected_records")
         by_hash = {hash_ for _, hash_ in (*kept, *rejected)}
@@ -118,19 +118,19 @@ def test_nothing_is_lost(access: ProjectAccess, drawn: list[Any]) -> None:
 
 
 def ids(folder: Path) -> set[str]:
-    """Return the tasks that have versions."""
+    """Return the job_ids of all versions."""
     return {job_id for (job_id,) in rows(folder, "select job_id from task_history")}
 
 
 def parse(sent: list[str]) -> tuple[Any, ...]:
-    """Read records as a page of the API."""
+    """Parse records as a page of the API."""
     return parse_page(f'{{"tasks":[{",".join(sent)}]}}'.encode()).records
 
 
 def test_two_states_of_one_task_on_one_page(access: ProjectAccess, tmp_path: Path) -> None:
-    """A list that shows a task in two states gives two versions, however often it is read."""
+    """A list with a task in two states gives two versions, also if it is read repeatedly."""
     twice = [record(1, NOW - HOUR, None), record(1, NOW - HOUR, NOW)]
-    load(access, tmp_path, Served([json.dumps(each) for each in twice]), NOW)
+    load(access, tmp_path, ConstantTaskCenter([json.dumps(each) for each in twice]), NOW)
     states = rows(tmp_path, "select version, status from task_history order by 1")
     assert states == [(1, "Running"), (2, "Completed")]
     assert rows(tmp_path, "select status, version_count from tasks") == [("Completed", 2)]

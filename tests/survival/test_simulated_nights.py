@@ -1,4 +1,4 @@
-"""Through any series of loads the archive holds what was visible at each load, and nothing else."""
+"""After any series of loads the archive holds the states visible at each load, and no others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,41 +9,43 @@ from hypothesis import strategies as st
 
 from gaussdb_tasks.extract.project_tables import Outcome
 from gaussdb_tasks.model.times import DAY, HOUR
-from tests.support.lives import BEGIN, Life
+from tests.support.in_memory_archive import InMemoryArchive
 from tests.support.model_center import Filter, ModelCenter, Order, Total, Unit
-from tests.support.notebook import Notebook
+from tests.support.task_lifecycles import BEGIN, Lifecycle
 from tests.support.visible_history import VisibleHistory
 
 _DAY: Final = 24 * 60
 
 
-# So many tasks that no single page happens to show them all.
+# More tasks than one page can list.
 _BACKGROUND: Final = [
-    Life(number=10_001 + number, created=-35 * _DAY + number * 150 + number % 7, takes=number % 90)
+    Lifecycle(
+        number=10_001 + number, created=-35 * _DAY + number * 150 + number % 7, duration=number % 90
+    )
     for number in range(1_200)
 ]
 
 
-def lives(*first_statuses: str) -> st.SearchStrategy[list[Life]]:
-    """Draw some tasks with their lives."""
-    life = st.builds(
-        Life,
+def lifecycles(*first_statuses: str) -> st.SearchStrategy[list[Lifecycle]]:
+    """Draw some tasks with their lifecycles."""
+    lifecycle = st.builds(
+        Lifecycle,
         number=st.integers(0, 10_000),
         created=st.integers(-35 * _DAY, 90 * _DAY),
         lag=st.integers(0, 10),
-        takes=st.none() | st.integers(0, 45 * _DAY),
+        duration=st.none() | st.integers(0, 45 * _DAY),
         deleted_after=st.none() | st.integers(0, 30 * _DAY),
-        pace=st.integers(10, 3 * _DAY),
+        progress_interval=st.integers(10, 3 * _DAY),
         end_status=st.sampled_from(["Completed", "Failed"]),
         first_status=st.sampled_from(first_statuses),
     )
-    return st.lists(life, max_size=40, unique_by=lambda drawn: drawn.number)
+    return st.lists(lifecycle, max_size=40, unique_by=lambda drawn: drawn.number)
 
 
 # A task that changes between loads, one that is deleted, and loads too far apart.
 _EVENTFUL: Final = [
-    Life(number=1, created=-60, takes=2 * _DAY),
-    Life(number=2, created=-120, takes=30, deleted_after=_DAY // 2),
+    Lifecycle(number=1, created=-60, duration=2 * _DAY),
+    Lifecycle(number=2, created=-120, duration=30, deleted_after=_DAY // 2),
 ]
 _PAUSES: Final = [DAY, 3 * DAY, 40 * DAY]
 
@@ -53,36 +55,40 @@ daily = st.lists(st.just(DAY), max_size=8)
 
 @dataclass
 class Simulation:
-    """A series of loads: what was kept, what had to be kept, and the outcome of each load."""
+    """A series of loads: the archive, the expected history, and the outcome of each load."""
 
-    kept: Notebook = field(default_factory=Notebook)
-    should: VisibleHistory = field(default_factory=VisibleHistory)
+    archive: InMemoryArchive = field(default_factory=InMemoryArchive)
+    expected: VisibleHistory = field(default_factory=VisibleHistory)
     outcomes: list[Outcome] = field(default_factory=list)
 
     @property
-    def is_proved(self) -> bool:
+    def is_complete(self) -> bool:
         return set(self.outcomes) == {Outcome.COMPLETE}
 
-    def run(self, pauses: Sequence[int], story: Sequence[Life], **meaning: object) -> None:
-        """Load once at the beginning, and once after each pause."""
+    def run(self, pauses: Sequence[int], tasks: Sequence[Lifecycle], **behaviour: object) -> None:
+        """Load once at the start, and once after each pause."""
         now = BEGIN
         for pause in (0, *pauses):
             now += pause
-            listed = [life.at(now) for life in (*_BACKGROUND, *story) if life.is_listed(now)]
-            self.should.note(now, {each.job_id: each.sight() for each in listed})
-            center = ModelCenter(list(listed), **meaning)  # type: ignore[arg-type]
-            self.outcomes.append(self.kept.load(center, now))
+            listed = [
+                lifecycle.at(now)
+                for lifecycle in (*_BACKGROUND, *tasks)
+                if lifecycle.is_listed(now)
+            ]
+            self.expected.add_load(now, {each.job_id: each.state() for each in listed})
+            center = ModelCenter(list(listed), **behaviour)  # type: ignore[arg-type]
+            self.outcomes.append(self.archive.load(center, now))
 
     def assert_exact(self) -> None:
-        """Every state and every gap is as the model has it."""
-        assert self.kept.states() == self.should.states
-        assert self.kept.gaps() == self.should.gaps()
+        """Check that every state and every gap is as in the model."""
+        assert self.archive.states() == self.expected.states
+        assert self.archive.gaps() == self.expected.gaps()
 
-    def assert_honest(self) -> None:
-        """Every kept state was visible at its load, and a complete load missed none."""
+    def assert_no_false_claim(self) -> None:
+        """Check that each state was visible at its load, and a complete load missed none."""
         assert Outcome.FAILED not in self.outcomes
-        states = self.kept.states()
-        loads = zip(self.should.loads, self.should.visible, self.outcomes, strict=True)
+        states = self.archive.states()
+        loads = zip(self.expected.loads, self.expected.visible, self.outcomes, strict=True)
         shown = {
             at: {job_id: s.content for job_id, s in visible.items()} for at, visible, _ in loads
         }
@@ -90,72 +96,72 @@ class Simulation:
             for at, content in versions:
                 assert shown[at][job_id] == content
         for now, visible, outcome in zip(
-            self.should.loads, self.should.visible, self.outcomes, strict=True
+            self.expected.loads, self.expected.visible, self.outcomes, strict=True
         ):
             if outcome is Outcome.COMPLETE:
-                for job_id, sight in visible.items():
+                for job_id, state in visible.items():
                     latest = [content for at, content in states[job_id] if at <= now][-1]
-                    assert latest == sight.content
-        vanished = {row["job_id"] for row in self.kept.vanished}
-        assert vanished <= self.should.perhaps_deleted
+                    assert latest == state.content
+        vanished = {row["job_id"] for row in self.archive.vanished}
+        assert vanished <= self.expected.possibly_deleted
 
 
 @dataclass
 class Tally:
-    """What the examples of a property had in them; an example without it proves nothing."""
+    """Counts of the events in a property's examples: without events they would prove nothing."""
 
     examples: int = 0
-    proved: int = 0
+    complete: int = 0
     with_changes: int = 0
     with_gaps: int = 0
     with_deletions: int = 0
 
     def add(self, simulation: Simulation) -> None:
-        should = simulation.should
+        expected = simulation.expected
         self.examples += 1
-        self.proved += simulation.is_proved
-        self.with_changes += any(len(versions) > 1 for versions in should.states.values())
-        self.with_gaps += bool(should.gaps())
-        self.with_deletions += bool(should.deleted)
+        self.complete += simulation.is_complete
+        self.with_changes += any(len(versions) > 1 for versions in expected.states.values())
+        self.with_gaps += bool(expected.gaps())
+        self.with_deletions += bool(expected.deleted)
 
 
-def test_where_windows_look_at_starts_everything_is_exact() -> None:
-    """Every state, every gap and every deletion is as the model has it, to the last one."""
+def test_windows_by_creation_give_the_exact_history() -> None:
+    """Every state, gap and deletion is as in the model."""
     tally = Tally()
 
     @given(
-        nights=pauses | daily,
-        story=lives("Running", "Running", "Pending"),
+        intervals=pauses | daily,
+        tasks=lifecycles("Running", "Running", "Pending"),
         order=st.sampled_from(["newest", "oldest", "arbitrary"]),
         unit=st.sampled_from(["records", "pages", "pages from one"]),
     )
-    @example(nights=_PAUSES, story=_EVENTFUL, order="arbitrary", unit="records")
-    def holds(nights: list[int], story: list[Life], order: Order, unit: Unit) -> None:
+    @example(intervals=_PAUSES, tasks=_EVENTFUL, order="arbitrary", unit="records")
+    def holds(intervals: list[int], tasks: list[Lifecycle], order: Order, unit: Unit) -> None:
         simulation = Simulation()
-        simulation.run(nights, story, order=order, unit=unit)
-        assert simulation.is_proved
+        simulation.run(intervals, tasks, order=order, unit=unit)
+        assert simulation.is_complete
         simulation.assert_exact()
-        should, kept = simulation.should, simulation.kept
-        vanished = {row["job_id"] for row in kept.vanished}
-        assert should.deleted <= vanished <= should.perhaps_deleted
-        for job_id, states in should.states.items():
-            assert kept.tasks[job_id]["version_hash"] == states[-1][1]
-            assert kept.tasks[job_id]["version_count"] == len(states)
+        expected, archive = simulation.expected, simulation.archive
+        vanished = {row["job_id"] for row in archive.vanished}
+        assert expected.deleted <= vanished <= expected.possibly_deleted
+        for job_id, states in expected.states.items():
+            assert archive.tasks[job_id]["version_hash"] == states[-1][1]
+            assert archive.tasks[job_id]["version_count"] == len(states)
         tally.add(simulation)
 
     holds()
     assert min(tally.with_changes, tally.with_gaps, tally.with_deletions) > 0, tally
-    assert tally.proved == tally.examples
+    assert tally.complete == tally.examples
 
 
-def test_whatever_it_means_no_state_is_lost_or_invented() -> None:
-    """With unusable counts and filters that hide: a load that says complete missed nothing."""
+def test_no_behaviour_of_the_api_loses_or_invents_a_state() -> None:
+    """With unusable counts and filters that hide tasks, a complete load still misses nothing."""
     tally = Tally()
 
     @given(
-        nights=pauses | daily,
-        # No status that can be asked for lists a waiting task, and its missing end hides it.
-        story=lives("Running"),
+        intervals=pauses | daily,
+        # The status filter cannot select a pending task, and its missing end hides it.
+        tasks=lifecycles("Running"),
         total=st.sampled_from(["exact", "missing", "page length", "behind"]),
         time_filter=st.sampled_from(["created", "created and ended"]),
         is_inclusive=st.booleans(),
@@ -163,21 +169,21 @@ def test_whatever_it_means_no_state_is_lost_or_invented() -> None:
     @example(_PAUSES, _EVENTFUL, "exact", "created", True)  # noqa: FBT003 - drawn
     @example(_PAUSES, _EVENTFUL, "behind", "created and ended", False)  # noqa: FBT003 - drawn
     def holds(
-        nights: list[int],
-        story: list[Life],
+        intervals: list[int],
+        tasks: list[Lifecycle],
         total: Total,
         time_filter: Filter,
         is_inclusive: bool,  # noqa: FBT001 - drawn
     ) -> None:
         simulation = Simulation()
         simulation.run(
-            nights, story, total=total, time_filter=time_filter, is_inclusive=is_inclusive
+            intervals, tasks, total=total, time_filter=time_filter, is_inclusive=is_inclusive
         )
-        simulation.assert_honest()
-        if simulation.is_proved:
+        simulation.assert_no_false_claim()
+        if simulation.is_complete:
             simulation.assert_exact()
         tally.add(simulation)
 
     holds()
     assert min(tally.with_changes, tally.with_gaps, tally.with_deletions) > 0, tally
-    assert tally.proved > tally.examples // 2, tally
+    assert tally.complete > tally.examples // 2, tally

@@ -1,4 +1,4 @@
-"""A load that is stopped, or cannot write, ends at once and leaves the database as it was."""
+"""A load that is stopped or cannot write ends at once and does not change the database."""
 
 import os
 import resource
@@ -14,8 +14,8 @@ import pytest
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import iso
 from tests.support.archive_contents import contents
-from tests.support.doomed_loads import SECOND_LOAD, Stage, stage
 from tests.support.emulator_client import PROJECT
+from tests.support.killed_loads import SECOND_LOAD, KilledLoads, prepare_killed_loads
 
 # Sends a signal to its own process when a function is called for the first time.
 _STOP_AT = """
@@ -34,27 +34,27 @@ main()
 
 
 @pytest.fixture(scope="module")
-def survival(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("survival")) as prepared:
+def killed_loads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLoads]:
+    with prepare_killed_loads(tmp_path_factory.mktemp("survival")) as prepared:
         yield prepared
 
 
-def environment(survival: Stage) -> dict[str, str]:
+def environment(killed_loads: KilledLoads) -> dict[str, str]:
     """Return the environment variables of the second load."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
-        "GAUSSDB_TASKS_ENDPOINT": survival.emulator.endpoint,
+        "GAUSSDB_TASKS_ENDPOINT": killed_loads.emulator.endpoint,
         "GAUSSDB_TASKS_NOW": iso(SECOND_LOAD),
         "GAUSSDB_TASKS_REGION": "eu-de",
-        "OS_TOKEN": survival.emulator.token,
+        "OS_TOKEN": killed_loads.emulator.token,
         "OS_PROJECT_ID": PROJECT,
     }
 
 
-# Each place with one signal; the other one is tried by `make test-thorough`.
+# Each function with one signal; `make test-thorough` sends the other one, too.
 PLACES: Final = {
     "DataDir.scratch": signal.SIGTERM,
-    "Pager.walk": signal.SIGINT,
+    "Pager.read": signal.SIGINT,
     "Load.run": signal.SIGTERM,
     "DuckDbSqlClient.execute_query": signal.SIGINT,
     "apply_views": signal.SIGTERM,
@@ -69,12 +69,12 @@ PLACES: Final = {
         for number in (signal.SIGINT, signal.SIGTERM)
     ],
 )
-def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) -> None:
-    """One sentence, exit code 128 + signal; nothing is left, the database is as it was."""
-    folder = survival.fresh_copy()
+def test_stopped_at_a_step(killed_loads: KilledLoads, place: str, number: signal.Signals) -> None:
+    """One line on stderr, exit code 128 + signal, no files left, an unchanged database."""
+    folder = killed_loads.fresh_copy()
     run = subprocess.run(
         [sys.executable, "-c", _STOP_AT, place, str(int(number)), "load", "--data-dir", folder],
-        env=environment(survival),
+        env=environment(killed_loads),
         capture_output=True,
         text=True,
         check=False,
@@ -82,7 +82,7 @@ def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) 
     assert run.returncode == 128 + number, run.stderr
     assert run.stderr.strip().startswith("gaussdb-tasks: stopped")
     assert run.stderr.strip().count("\n") == 0
-    assert contents(folder) == survival.before
+    assert contents(folder) == killed_loads.before
     assert sorted(path.name for path in folder.iterdir()) == [
         ".lock",
         "archive",
@@ -96,16 +96,16 @@ def test_stopped_at_a_step(survival: Stage, place: str, number: signal.Signals) 
     "megabytes",
     [0.1, *(pytest.param(size, marks=pytest.mark.thorough) for size in (1, 2)), 3],
 )
-def test_out_of_space(survival: Stage, megabytes: float, tmp_path: Path) -> None:
-    """No file may grow beyond a limit, as on a full disk: exit 1, nothing changed."""
-    folder = survival.fresh_copy()
+def test_out_of_space(killed_loads: KilledLoads, megabytes: float, tmp_path: Path) -> None:
+    """A file size limit, as on a full disk: exit code 1, an unchanged database."""
+    folder = killed_loads.fresh_copy()
     limit = int(megabytes * 1024**2)
     before = DataDir(folder).database.read_bytes()
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     run = subprocess.run(
         [sys.executable, "-m", "gaussdb_tasks", "load", "--data-dir", folder],
-        env={**environment(survival), "TMPDIR": str(temporary)},
+        env={**environment(killed_loads), "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,
@@ -123,11 +123,11 @@ def test_out_of_space(survival: Stage, megabytes: float, tmp_path: Path) -> None
     assert list(temporary.iterdir()) == []
 
 
-def test_no_permission(survival: Stage, tmp_path: Path) -> None:
-    """A user without write permission gets the reason, and nothing is changed."""
+def test_no_permission(killed_loads: KilledLoads, tmp_path: Path) -> None:
+    """A user without write permission gets the cause, and nothing is written."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
-    refusal = survival.load_as_somebody_else(closed / "new")
+    refusal = killed_loads.load_as_other_user(closed / "new")
     assert refusal.startswith("ConfigurationError: the data directory")
     assert "cannot be written (Permission denied)" in refusal
     assert list(closed.iterdir()) == []

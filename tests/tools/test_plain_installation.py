@@ -1,4 +1,4 @@
-"""The built wheel without extras, in an environment of its own: every command works."""
+"""Every command works with the built wheel without extras, in a separate environment."""
 
 import subprocess
 from pathlib import Path
@@ -16,15 +16,15 @@ def plain() -> Environment:
     return environment(PLAIN)
 
 
-def test_only_what_it_needs_is_installed(plain: Environment, tmp_path: Path) -> None:
-    """No optional package is there, and the program does not come from the checkout."""
+def test_no_optional_package_is_installed(plain: Environment, tmp_path: Path) -> None:
+    """The program does not come from the checkout either."""
     program = (
         "import importlib.util, sys, gaussdb_tasks\n"
         "print(gaussdb_tasks.__file__)\n"
         "print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name)))\n"
     )
-    where, found = plain.answer(program, tmp_path, *OPTIONAL_PACKAGES).splitlines()
-    assert not Path(where).is_relative_to(ROOT / "pipelines")
+    location, found = plain.answer(program, tmp_path, *OPTIONAL_PACKAGES).splitlines()
+    assert not Path(location).is_relative_to(ROOT / "pipelines")
     assert found == ""
 
 
@@ -48,7 +48,7 @@ def test_every_command_runs(plain: Environment, tmp_path: Path) -> None:
 
 
 def test_the_emulator_serves(plain: Environment, tmp_path: Path) -> None:
-    """It prints the settings of a load, and ends when it is stopped."""
+    """It prints the settings of a load."""
     program = plain.python.with_name("gaussdb-tasks")
     with subprocess.Popen(
         [program, SERVER, "--port", "0"],

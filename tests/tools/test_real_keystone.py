@@ -1,4 +1,4 @@
-"""Sign-in at a real Keystone, with the usual settings, expired tokens and wrong passwords."""
+"""Sign in to a real Keystone, with usual settings, revoked tokens and wrong passwords."""
 
 import subprocess
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ key_repository = {folder}/credential-keys
 
 @dataclass(frozen=True)
 class Keystone:
-    """A Keystone with a user and two projects: ids by name."""
+    """A Keystone with a user and two projects (ids by name)."""
 
     url: str
     projects: dict[str, str]
 
     def user(self, **more: str) -> dict[str, str]:
-        """Return the variables of its user."""
+        """Return the environment variables of its user."""
         return {
             "OS_AUTH_URL": self.url,
             "OS_USERNAME": "ada",
@@ -54,7 +54,7 @@ class Keystone:
 
 
 class KeystoneTokens(TokenStore):
-    """Tokens that the emulator checks at a Keystone; every nth one is revoked first."""
+    """Let the emulator check tokens at a Keystone; revoke every nth token first."""
 
     def __init__(self, keystone: Keystone) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ def test_a_project_by_its_name(
 def test_all_projects(
     command: Command, keystone: Keystone, emulator: Emulator, tmp_path: Path
 ) -> None:
-    """--all-projects finds both projects."""
+    """`--all-projects` loads both projects."""
     code, stderr = load(command, emulator, "--all-projects", env=keystone.user())
     assert code == 0, stderr
     assert task_counts(tmp_path) == [
@@ -213,7 +213,7 @@ def test_revoked_tokens(
     tokens: KeystoneTokens,
     tmp_path: Path,
 ) -> None:
-    """If every third call revokes its token, the load gets new ones and is complete."""
+    """If every third call revokes its token, the load requests new ones and is complete."""
     tokens.revokes_every = 3
     env = keystone.user(OS_PROJECT_ID=keystone.projects[SHOP])
     code, stderr = load(command, emulator, "--connections", "1", env=env)
@@ -223,7 +223,7 @@ def test_revoked_tokens(
 
 
 def test_a_wrong_password(command: Command, keystone: Keystone, emulator: Emulator) -> None:
-    """The message says what to check, without the password, and the exit code is 2."""
+    """The message names the settings to check, without the password; the exit code is 2."""
     env = keystone.user(OS_PROJECT_ID=keystone.projects[SHOP], OS_PASSWORD="no such password")
     code, stderr = load(command, emulator, env=env)
     assert code == 2

@@ -1,4 +1,4 @@
-"""Each tool of sql/README.md reads the database, with the commands of that page."""
+"""Each tool of sql/README.md reads the database with the documented commands."""
 
 import csv
 import io
@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from tests.support import readme_blocks
-from tests.support.shown_tools import (
-    ASK,
-    BROWSE,
+from tests.support.documented_tools import (
+    BROWSE_COMMAND,
     CONNECT,
     DATABASE,
     IBIS_CONNECT,
     IBIS_READ,
     PANDAS_READ,
     POLARS_READ,
+    QUERY_COMMAND,
 )
 from tests.support.terminals import Terminal
 from tests.support.tool_environments import (
@@ -33,7 +33,7 @@ from tests.support.tool_environments import (
 _PANDAS_TYPES = {
     "is_failed": "bool",
     "created_at": "datetime64[us]",
-    # pandas has no type for dates: they are midnights.
+    # pandas has no type for dates; DuckDB gives times at midnight.
     "created_date": "datetime64[us]",
     "duration_ms": "Int64",
     "duration_seconds": "float64",
@@ -100,32 +100,32 @@ show(tasks.schema().items(), tasks.to_polars().iter_rows())
 
 @pytest.fixture(scope="session")
 def tools() -> Environment:
-    """Find the tools."""
+    """Return the environment of the tools."""
     return environment(TOOLS)
 
 
 @pytest.fixture(scope="session", params=[TOOLS, OTHER_DUCKDBS[-1]])
 def either(request: pytest.FixtureRequest) -> Environment:
-    """Find the tools with the DuckDB that came with them, and with DuckDB 2."""
+    """Return the tools with their own DuckDB, and with DuckDB 2."""
     return tools_with(request.param)
 
 
 @pytest.fixture(scope="session")
 def newest() -> Environment:
-    """Find the tools with DuckDB 2."""
+    """Return the tools with DuckDB 2."""
     return tools_with(OTHER_DUCKDBS[-1])
 
 
 @pytest.fixture(scope="session")
 def tasks(archive: Path) -> list[list[Any]]:
-    """Read the tasks with the pinned DuckDB: what the other tools must see."""
+    """Read the tasks with the pinned DuckDB; all tools must read the same."""
     answer = json.loads(environment(PINNED).answer(_AS_JSON + _PYTHON, archive))
     rows: list[list[Any]] = answer["rows"]
     return rows
 
 
 def seen(tool: Environment, program: str, archive: Path) -> tuple[dict[str, str], list[list[Any]]]:
-    """Run a program of a data frame, far from UTC; return its types and its rows."""
+    """Run a data-frame program in a time zone far from UTC; return types and rows."""
     answer = json.loads(tool.answer(_AS_JSON + program, archive, TZ="Asia/Kathmandu"))
     types = {name: kind for name, kind in answer["types"].items() if name in _PANDAS_TYPES}
     return types, answer["rows"]
@@ -154,14 +154,14 @@ def test_ibis(tools: Environment, archive: Path, tasks: list[list[Any]]) -> None
 
 
 def test_ibis_still_needs_duckdb_1(newest: Environment, archive: Path) -> None:
-    """With DuckDB 2 it fails, as the page says. If it works one day, change the page."""
+    """With DuckDB 2 it fails, as documented. If this test fails, update sql/README.md."""
     with pytest.raises(AssertionError, match="fetch_arrow_table"):
         seen(newest, f"{_IBIS}\nconnection.list_tables()", archive)
 
 
 @pytest.mark.parametrize("open_it", [CONNECT, IBIS_CONNECT])
 def test_python_cannot_write(open_it: str, tools: Environment, archive: Path) -> None:
-    """A connection as shown refuses to change the archive."""
+    """A connection as documented refuses to change the database."""
     write = "getattr(connection, 'raw_sql', getattr(connection, 'execute', None))"
     program = f"import duckdb, ibis\n{open_it}\n{write}('drop view tasks')"
     with pytest.raises(AssertionError, match="read-only mode"):
@@ -169,16 +169,16 @@ def test_python_cannot_write(open_it: str, tools: Environment, archive: Path) ->
 
 
 def test_the_command_line(tools: Environment, archive: Path) -> None:
-    """The command as shown draws the view."""
-    run = tools.shell(ASK, archive)
+    """The documented command prints the view."""
+    run = tools.shell(QUERY_COMMAND, archive)
     assert run.returncode == 0, run.stderr
     assert "created_week" in run.stdout
     assert "BackupSnapshotGaussDBV5InInstance" in run.stdout
 
 
 def test_the_command_line_writes_csv(tools: Environment, archive: Path) -> None:
-    """Its CSV holds what `gaussdb-tasks query` answers."""
-    run = tools.shell(ASK.replace("-readonly", "-readonly -csv"), archive)
+    """Its CSV has the rows of `gaussdb-tasks query`."""
+    run = tools.shell(QUERY_COMMAND.replace("-readonly", "-readonly -csv"), archive)
     query = environment(PINNED).shell(
         "python -m gaussdb_tasks query failure_rates_by_week --format csv --data-dir data", archive
     )
@@ -188,7 +188,7 @@ def test_the_command_line_writes_csv(tools: Environment, archive: Path) -> None:
 
 
 def test_the_command_line_lists_the_views(tools: Environment, archive: Path) -> None:
-    """`show tables` names the views that the page lists, and nothing else."""
+    """`show tables` lists exactly the documented views."""
     run = tools.shell(f'duckdb -readonly -noheader -csv {DATABASE} "show tables"', archive)
     assert [f"[`{view}`](#{view})" for view in run.stdout.split()] == [
         line.split(" | ")[0].removeprefix("| ")
@@ -197,17 +197,17 @@ def test_the_command_line_lists_the_views(tools: Environment, archive: Path) -> 
 
 
 def test_the_command_line_cannot_write(tools: Environment, archive: Path) -> None:
-    """Opened as shown it refuses to change the archive."""
+    """Opened as documented, it refuses to change the database."""
     run = tools.shell(f'duckdb -readonly {DATABASE} "drop view tasks"', archive)
     assert run.returncode == 1
     assert "read-only mode" in run.stderr
 
 
 def test_harlequin(either: Environment, archive: Path, tasks: list[list[Any]]) -> None:
-    """In a terminal, the command as shown runs a query and shows the answer."""
-    screen = Terminal(either, BROWSE, archive)
+    """In a terminal, the documented command runs a query and shows the result."""
+    screen = Terminal(either, BROWSE_COMMAND, archive)
     try:
-        # Pasted: Harlequin's completion sometimes crashes under keys faster than any hand's.
+        # Pasted: Harlequin's completion sometimes crashes if keys are sent very fast.
         select_all, run = "\x01", "\n"
         query = "\x1b[200~select 'there are ' || count(*) from tasks\x1b[201~"
         screen.press_until(f"{select_all}{query}{run}", f"there are {len(tasks)}")
@@ -216,7 +216,7 @@ def test_harlequin(either: Environment, archive: Path, tasks: list[list[Any]]) -
 
 
 def test_harlequin_lists_the_views(tools: Environment, archive: Path) -> None:
-    """Its catalog, here on the command line, has every view."""
+    """Its catalog, read with `hsql`, has the views."""
     run = tools.shell(
         f"hsql --read-only {DATABASE} --catalog --path gaussdb_tasks.main --csv", archive
     )
@@ -225,14 +225,13 @@ def test_harlequin_lists_the_views(tools: Environment, archive: Path) -> None:
 
 
 def test_harlequin_cannot_write(tools: Environment, archive: Path) -> None:
-    """Opened read-only it refuses to change the archive."""
+    """Opened read-only, it refuses to change the database."""
     run = tools.shell(f'hsql --read-only {DATABASE} -c "drop view tasks"', archive)
     assert run.returncode != 0
     assert "read-only mode" in run.stderr
 
 
-def test_the_versions_are_those_that_are_shown(tools: Environment, archive: Path) -> None:
-    """The installed versions are those that the page names."""
+def test_the_installed_versions_are_the_documented_ones(tools: Environment, archive: Path) -> None:
     packages = ("duckdb", "duckdb-cli", "harlequin", "ibis-framework", "pandas", "polars")
     program = (
         f"from importlib.metadata import version\nfor name in {packages}: print(version(name))"

@@ -26,7 +26,7 @@ from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.equal_databases import everything
-from tests.support.loads import job_of
+from tests.support.loads import load_request
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
 
@@ -97,7 +97,7 @@ def _load(folder: Path, number: int, url: str | None) -> LoadReport:
     at = NOW + number * DAY
     remote = None if url is None else Remote(url)
     with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(at)) as emulator:
-        job = job_of(emulator, folder, at)
+        job = load_request(emulator, folder, at)
         return run_load(dataclasses.replace(job, remote=remote))
 
 

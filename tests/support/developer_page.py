@@ -1,4 +1,4 @@
-"""Generated parts of the developers' page, written by ``make docs``: layers, modules, targets."""
+"""Generate layers, modules and make targets of ``pipelines/README.md`` for ``make docs``."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ _LINK_BASE: Final = ROOT / "pipelines"
 
 
 def layers() -> None:
-    """List the layers of the import contract from top to bottom, with what each module holds."""
+    """List the layers of the import contract, top first, with the content of each module."""
     print("| layer | module | content |\n|---:|---|---|")
     for number, layer in enumerate(_layers(), start=1):
         for name in layer:

@@ -1,7 +1,7 @@
-"""An archive in memory: loads one project several times, without dlt and without a database.
+"""Load one project several times into memory, without dlt and without a database.
 
-It keeps the rows that the source yields, and between loads the state that the source returns, as a
-user's own pipeline does.
+The archive keeps the rows that the source yields. Between loads it keeps the state that the source
+returns, as a user's own pipeline does.
 """
 
 from collections import defaultdict
@@ -23,8 +23,8 @@ PROJECT: Final = ProjectKey("eu-de", "0a1b2c3d4e5f60718293a4b5c6d7e8f9")
 
 
 @dataclass
-class Notebook:
-    """The rows of one project so far."""
+class InMemoryArchive:
+    """The rows of one project after all loads so far."""
 
     versions: list[dict[str, Any]] = field(default_factory=list)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Notebook:
     state: ProjectState | None = None
 
     def load(self, center: FetchPage, now: Micros) -> Outcome:
-        """Load once; a load that fails leaves no trace."""
+        """Load once; a failed load changes nothing."""
         state = self.state or ProjectState(known_from=now - 31 * DAY)
         source = ProjectSource(PROJECT, center, lambda: 0, state, lambda _id, _at: None)
         run = Run(
@@ -57,24 +57,29 @@ class Notebook:
         return project.summary().outcome
 
     def states(self) -> dict[str, list[tuple[Micros, str]]]:
-        """Return the versions of each task: when each was first seen, and its content."""
+        """Return the versions of each task: the time of the first observation, and the content."""
         states: dict[str, list[tuple[Micros, str]]] = defaultdict(list)
         for row in sorted(self.versions, key=lambda row: int(row["version"])):
             states[row["job_id"]].append((_micros(row["observed_at"]), row["version_hash"]))
         return states
 
     def gaps(self) -> tuple[TimeRange, ...]:
-        """Return the time that no complete window covers."""
-        spans = [
+        """Return the time ranges that no complete window covers."""
+        ranges = [
             TimeRange(_micros(r["covered_from"]), _micros(r["covered_to"])) for r in self.coverage
         ]
         covered = merge(
-            span for span, row in zip(spans, self.coverage, strict=True) if row["is_complete"]
+            covered_range
+            for covered_range, row in zip(ranges, self.coverage, strict=True)
+            if row["is_complete"]
         )
-        if not spans:
+        if not ranges:
             return ()
-        whole = TimeRange(min(span.start for span in spans), max(span.end for span in spans))
-        return subtract(whole, covered)
+        total = TimeRange(
+            min(each.start for each in ranges),
+            max(each.end for each in ranges),
+        )
+        return subtract(total, covered)
 
 
 def _rows(batches: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Talking with a program that stays open: a line to it, a line from it."""
+"""Run a program that stays open: send it lines, and read its answers."""
 
 import subprocess
 from collections.abc import Iterator
@@ -8,32 +8,32 @@ from pathlib import Path
 from tests.support.tool_environments import Environment
 
 PYTHON = 'import sys, duckdb\nfor line in sys.stdin: exec(line); print(end="", flush=True)'
-"""A Python that runs each line it is told."""
+"""A Python program that executes each line of its input."""
 
 
-class Conversation:
-    """A program that is listening."""
+class InteractiveProgram:
+    """A running program with pipes."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         """Take over a process with pipes."""
         self._process = process
 
-    def tell(self, line: str) -> None:
-        """Say something that has no answer."""
+    def send(self, line: str) -> None:
+        """Send a line that has no answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
     def ask(self, line: str) -> str:
-        """Say something, and return the one line that it answers."""
+        """Send a line, and return its answer of one line."""
         assert self._process.stdout is not None
-        self.tell(line)
+        self.send(line)
         return self._process.stdout.readline().strip()
 
 
 @contextmanager
-def conversation(environment: Environment, folder: Path, *command: str) -> Iterator[Conversation]:
-    """Start a program in a folder; it ends with the block."""
+def running(environment: Environment, folder: Path, *command: str) -> Iterator[InteractiveProgram]:
+    """Start a program in a folder; kill it at the end of the block."""
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -43,6 +43,6 @@ def conversation(environment: Environment, folder: Path, *command: str) -> Itera
         text=True,
     ) as process:
         try:
-            yield Conversation(process)
+            yield InteractiveProgram(process)
         finally:
             process.kill()

@@ -1,7 +1,7 @@
-"""Loads that are killed, each in its own process, and what they leave.
+"""Kill loads, each in its own process, and check what they leave.
 
-The second of two loads is the one that is killed. It finds new tasks, a running task that ended, a
-deleted task, and a record that is not a task.
+The second of two loads is killed. It finds new tasks, a running task that ended, a deleted task,
+and a record that is not a task.
 """
 
 import multiprocessing
@@ -27,29 +27,29 @@ from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
 from tests.support.archive_contents import contents, evidence
-from tests.support.crash_points import CrashPoint, is_distinct, killed_at, watching
+from tests.support.crash_points import CrashPoint, is_distinct, killed_at, tracing
 from tests.support.emulator_client import NOW, PROJECT, job_id, record
-from tests.support.loads import Address, address_of, load
+from tests.support.loads import EmulatorAddress, address_of, load
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["dlt", "gaussdb_tasks.load", __name__])
 
 _PROCESSES: Final = threading.Lock()
-_NOBODY: Final = 65534
-_PATIENCE_SECONDS: Final = 300
+_NOBODY_ID: Final = 65534
+_MAX_WAIT_SECONDS: Final = 300
 
 FIRST_LOAD: Final[Micros] = NOW - DAY
 SECOND_LOAD: Final[Micros] = NOW
 
 
 @dataclass(frozen=True)
-class Aftermath:
-    """What a killed load left, and the result of the next load.
+class KillResult:
+    """The state after a killed load, and the result of the next load.
 
     Attributes:
         was_killed: False if the load finished before the kill.
         is_published: whether the second load is published; None if neither load is.
-        fault: what is wrong; None if nothing is.
+        fault: the first difference from the expected state; None if there is none.
     """
 
     was_killed: bool
@@ -57,8 +57,8 @@ class Aftermath:
     fault: str | None
 
 
-class Stage:
-    """Two loads of a small task center: the first is done, the second is the one to kill."""
+class KilledLoads:
+    """Two loads of a small task center: the first is complete, the second can be killed."""
 
     def __init__(self, emulator: Emulator, root: Path) -> None:
         self.emulator = emulator
@@ -71,32 +71,32 @@ class Stage:
         _change_for_second_load(world)
         second = self.fresh_copy()
         report = load(emulator, second, SECOND_LOAD)
-        assert report.exit_code is ExitCode.NEEDS_ATTENTION  # for the record that is no task
+        assert report.exit_code is ExitCode.NEEDS_ATTENTION  # for the record that is not a task
         assert (report.total("vanished_count"), report.total("changed_count")) == (1, 1)
         self.after = contents(second)
 
     def fresh_copy(self) -> Path:
-        """Copy the data directory as the first load left it."""
+        """Copy the data directory of the first load."""
         folder = Path(tempfile.mkdtemp(dir=self._root))
         shutil.copytree(self._first, folder, dirs_exist_ok=True)
         return folder
 
     def points(self) -> list[CrashPoint]:
-        """Trace an undisturbed second load; return its distinct points in order of time."""
+        """Trace a complete second load; return its distinct points in order of time."""
         receiver, sender = _CONTEXT.Pipe(duplex=False)
-        process = self._start(self.fresh_copy(), _watched_load, sender)
+        process = self._start(self.fresh_copy(), _traced_load, sender)
         sender.close()
         points: list[CrashPoint] = receiver.recv()
         process.join()
         return points
 
-    def kill_at(self, point: CrashPoint) -> Aftermath:
+    def kill_at(self, point: CrashPoint) -> KillResult:
         """Kill the second load at a point, inspect, and run it again."""
         folder = self.fresh_copy()
-        process = self._start(folder, _doomed_load, point)
-        return self._look_at(folder, _exit_code_of(process))
+        process = self._start(folder, _load_killed_at, point)
+        return self._inspect(folder, _exit_code_of(process))
 
-    def kill_during_call(self, number: int) -> Aftermath:
+    def kill_during_call(self, number: int) -> KillResult:
         """Kill the second load while it waits for the answer to its n-th call."""
         folder = self.fresh_copy()
         calls_before = len(self.emulator.calls)
@@ -109,30 +109,30 @@ class Stage:
             nonlocal is_killed
             if not is_killed and len(self.emulator.calls) - calls_before >= number:
                 is_killed = True
-                assert ready.wait(_PATIENCE_SECONDS)
+                assert ready.wait(_MAX_WAIT_SECONDS)
                 started[0].kill()
                 started[0].join()
 
         started.append(self._start(folder, _plain_load))
         ready.set()
-        return self._look_at(folder, _exit_code_of(started[0]))
+        return self._inspect(folder, _exit_code_of(started[0]))
 
-    def kill_after(self, seconds: float) -> Aftermath:
+    def kill_after(self, seconds: float) -> KillResult:
         """Kill the second load after some time, inspect, and run it again."""
         folder = self.fresh_copy()
         process = self._start(folder, _plain_load)
         time.sleep(seconds)
         process.kill()
-        return self._look_at(folder, _exit_code_of(process))
+        return self._inspect(folder, _exit_code_of(process))
 
-    def load_as_somebody_else(self, folder: Path) -> str:
-        """Load as a user without any right to the folder; return what is raised."""
+    def load_as_other_user(self, folder: Path) -> str:
+        """Load as a user without permissions on the folder; return the error."""
         receiver, sender = _CONTEXT.Pipe(duplex=False)
-        process = self._start(folder, _load_as_nobody, sender)
+        process = self._start(folder, _load_without_rights, sender)
         sender.close()
-        said: str = receiver.recv()
+        message: str = receiver.recv()
         process.join()
-        return said
+        return message
 
     def _start(
         self, folder: Path, target: Callable[..., None], *more: Any
@@ -142,39 +142,41 @@ class Stage:
             process.start()
         return process
 
-    def _look_at(self, folder: Path, exit_code: int | None) -> Aftermath:
+    def _inspect(self, folder: Path, exit_code: int | None) -> KillResult:
         was_killed = exit_code == -signal.SIGKILL
         if not was_killed and exit_code != 0:
-            return Aftermath(was_killed, None, f"it ended with {exit_code}")
+            return KillResult(was_killed, None, f"it ended with {exit_code}")
         found = contents(folder)
         if found not in (self.before, self.after):
-            return Aftermath(was_killed, None, "neither the first nor the second load is published")
+            return KillResult(
+                was_killed, None, "neither the first nor the second load is published"
+            )
         is_published = found == self.after
         next_load = self._start(folder, _plain_load)  # dlt works once at a time in a process
         fault = self._fault_after(folder, _exit_code_of(next_load))
-        return Aftermath(was_killed, is_published, fault)
+        return KillResult(was_killed, is_published, fault)
 
     def _fault_after(self, folder: Path, exit_code: int | None) -> str | None:
-        """Return how the next load differs from an undisturbed one; None if it does not."""
+        """Return how the next load differs from one without a kill; None if it does not."""
         if exit_code != 0:
             return f"the next load ended with {exit_code}"
         again = contents(folder)
         if evidence(again) != evidence(self.after):
-            return "the next load left something else than an undisturbed one"
+            return "the data differ from those of a load that was not killed"
         left = [".lock", ARCHIVE_NAME, DATABASE_NAME]
         if sorted(entry.name for entry in folder.iterdir()) != left:
-            return "something of the killed load is left"
+            return "files of the killed load are left"
         findings = verify(DataDir(folder), Demands()).findings
         if findings:
-            return f"the archive is not whole: {findings[0]}"
+            return f"the archive is not complete: {findings[0]}"
         shutil.rmtree(folder)
         return None
 
 
 def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | None:
-    """Wait for a process to end; several threads may do so at once, each for its own.
+    """Wait for a process to end, also while other threads start and wait for theirs.
 
-    Starting a process polls all the others, and an exit code can be read only once.
+    Starting a process polls all others, and an exit code can be read only once.
     """
     multiprocessing.connection.wait([process.sentinel])
     with _PROCESSES:
@@ -183,8 +185,8 @@ def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | N
 
 
 @contextmanager
-def stage(root: Path) -> Iterator[Stage]:
-    """Serve the task center, and make both loads undisturbed."""
+def prepare_killed_loads(root: Path) -> Iterator[KilledLoads]:
+    """Serve the task center, and run both loads without a kill."""
     tasks = [
         record(number, FIRST_LOAD - number * HOUR, FIRST_LOAD - number * HOUR + 10 * MINUTE)
         for number in range(1, 240)
@@ -192,7 +194,7 @@ def stage(root: Path) -> Iterator[Stage]:
     running = record(500, FIRST_LOAD - HOUR, None)
     world = FixedWorld({PROJECT: [*tasks, running]})
     with Emulator(world, clock=SettableClock(SECOND_LOAD)) as emulator:
-        yield Stage(emulator, root)
+        yield KilledLoads(emulator, root)
 
 
 def sample(points: list[CrashPoint], count: int, seed: int = 0) -> list[CrashPoint]:
@@ -208,28 +210,28 @@ def _change_for_second_load(world: FixedWorld) -> None:
     world.remove(PROJECT, job_id(77))
 
 
-def _plain_load(center: Address, folder: Path) -> None:
-    load(center, folder, SECOND_LOAD)
+def _plain_load(address: EmulatorAddress, folder: Path) -> None:
+    load(address, folder, SECOND_LOAD)
 
 
-def _load_as_nobody(center: Address, folder: Path, sender: Connection) -> None:
-    if os.geteuid() == 0:  # to root nothing is forbidden
+def _load_without_rights(address: EmulatorAddress, folder: Path, sender: Connection) -> None:
+    if os.geteuid() == 0:  # root has all permissions
         os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+        os.setgid(_NOBODY_ID)
+        os.setuid(_NOBODY_ID)
     try:
-        load(center, folder, SECOND_LOAD)
+        load(address, folder, SECOND_LOAD)
     except GaussdbTasksError as error:
         sender.send(f"{type(error).__name__}: {error}")
 
 
-def _doomed_load(center: Address, folder: Path, point: CrashPoint) -> None:
+def _load_killed_at(address: EmulatorAddress, folder: Path, point: CrashPoint) -> None:
     with killed_at(point):
-        load(center, folder, SECOND_LOAD)
+        load(address, folder, SECOND_LOAD)
 
 
-def _watched_load(center: Address, folder: Path, sender: Connection) -> None:
+def _traced_load(address: EmulatorAddress, folder: Path, sender: Connection) -> None:
     points: list[CrashPoint] = []
-    with watching(points.append):
-        load(center, folder, SECOND_LOAD)
+    with tracing(points.append):
+        load(address, folder, SECOND_LOAD)
     sender.send([point for point in points if is_distinct(point)])
