@@ -32,7 +32,7 @@ class Tool:
         name: with its version, if a test runs it.
         opens: the command that opens the database read-only.
         refreshes: the command that shows the next load.
-        tried: whether a test, a person or nobody has tried it.
+        tried: whether it was tried, and how.
     """
 
     name: str

@@ -12,6 +12,7 @@ import requests
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.emulator.credentials import Grant, TokenStore
 from gaussdb_tasks.model.times import HOUR, iso
+from tests.support import ROOT
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, record
 from tests.support.loads import rows
@@ -19,7 +20,7 @@ from tests.support.tool_environments import KEYSTONE, environment
 
 PASSWORD: Final = "open sesame"
 SHOP, FINANCE = "eu-de_shop", "eu-de_finance"
-_SERVICE: Final = Path(__file__).with_name("keystone_service.py")
+_SERVICE: Final = ROOT / "tests/support/keystone_service.py"
 _CONFIGURATION: Final = """
 [DEFAULT]
 log_file = {folder}/keystone.log
