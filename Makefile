@@ -4,6 +4,8 @@ PYTHON ?= python3
 # Each Python has a separate environment: .venv, .venv-python3.12, ...
 VENV ?= .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
+# One worker runs all tests of a file, so that they share their fixtures.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 # Versions of the tools that read the database; each is installed separately below $(VENV).
 TOOL_REQUIREMENTS := tests/tools/requirements
 
@@ -23,7 +25,7 @@ demo: $(VENV)/.installed ## Run loads of an invented task center and show the vi
 
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests
-	@$(BIN)/python -m pytest -n auto
+	@$(PYTEST)
 
 .PHONY: test-pythons
 test-pythons: ## Run the demo and the tests with each supported Python that is installed
@@ -34,15 +36,15 @@ test-pythons: ## Run the demo and the tests with each supported Python that is i
 
 .PHONY: test-duckdb-2
 test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the tests with DuckDB 2.0 in place of the pinned one
-	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(BIN)/python -m pytest -n auto
+	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(PYTEST)
 
 .PHONY: test-tools
 test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone
-	@TEST_TOOLS=required $(BIN)/python -m pytest -n auto tests/tools
+	@TEST_TOOLS=required $(PYTEST) tests/tools
 
 .PHONY: test-thorough
 test-thorough: $(VENV)/.installed-dev ## Run the tests with many more examples; takes long
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST)
 
 .PHONY: crash-matrix
 crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and check the result; takes 15 minutes or more

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pytest
@@ -497,15 +497,34 @@ def test_the_state_read_from_the_database_is_that_of_the_load(
             assert read_back.covered[-1].end == written_state.covered[-1].end == now
 
 
+# Each changes or breaks a dlt pipeline that reads it.
+DLT_VARIABLES: Final = {
+    "DESTINATION": "postgres",
+    "DESTINATION__DUCKDB__CREATE_INDEXES": "maybe",
+    "DEV_MODE": "true",
+    "DLT_DATA_DIR": "elsewhere",
+    "DLT_PROJECT_DIR": "elsewhere",
+    "EXTRACT__WORKERS": "none",
+    "FULL_REFRESH": "true",
+    "LOAD__DELETE_COMPLETED_JOBS": "sometimes",
+    "NORMALIZE__LOADER_FILE_FORMAT": "csv",
+    "PROGRESS": "tqdm",
+    "RUNTIME__LOG_LEVEL": "DEBUG",
+    "SCHEMA__NAMING": "direct",
+    "WORKERS": "none",
+}
+
+
 def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
-    """It writes only to its data directory, and other dlt settings have no effect."""
+    """It writes only to its data directory; dlt settings of others have no effect."""
     home = tmp_path / "home"
     (home / ".dlt").mkdir(parents=True)
-    (home / ".dlt" / "config.toml").write_text('[destination.duckdb]\ncreate_indexes = "maybe"\n')
+    (home / ".dlt" / "config.toml").write_text("this is not TOML")
     written_by_root = Path("/var/dlt")
     before = written_by_root.exists()
     with emulator_of(days_ago(1, 3)) as emulator:
-        variables = {"HOME": str(home), "OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+        sign_in = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+        variables = {"HOME": str(home), **sign_in, **DLT_VARIABLES}
         options = ["--endpoint", emulator.endpoint, "--data-dir", str(tmp_path / "data")]
         run = subprocess.run(
             [sys.executable, "-m", "gaussdb_tasks", "load", *options, "--now", iso(NOW)],
@@ -516,6 +535,8 @@ def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
             check=False,
         )
     assert run.returncode == 0, run.stderr
+    assert len(run.stderr.splitlines()) == 1
+    assert rows(tmp_path / "data", "select count(*) from tasks") == [(1,)]
     assert written_by_root.exists() == before
     assert [path.name for path in home.rglob("*")] == [".dlt", "config.toml"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "home"]

@@ -160,9 +160,10 @@ def test_every_make_target_exists(page: Path) -> None:
     assert shown <= targets
 
 
-def test_no_page_loads_real_data_into_the_demo_folder() -> None:
+def test_no_page_loads_real_data_into_the_demo_folder(command: Command) -> None:
     """`make clean` removes data/demo, so no page and no output makes it the default."""
-    shown = "".join(page.read_text() for page in PAGES) + readme_blocks.written("demo")
+    demo = command("demo", "--nights", "1", "--tasks-per-day", "3")
+    shown = "".join([*(page.read_text() for page in PAGES), demo.stdout, demo.stderr])
     assert not re.search(r"DATA_DIR=\S*demo", shown)
     assert not re.search(r"^.*gaussdb-tasks load .*data/demo", shown, re.MULTILINE)
 

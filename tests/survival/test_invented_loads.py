@@ -43,5 +43,5 @@ def test_random_loads(tmp_path: Path, seed: int) -> None:
     """A short series; `make simulate-years` runs a long one."""
     world = InventedWorld(seed, tasks_per_day=12)
     series = LoadSeries(tmp_path)
-    series.load(world, invent_loads(world, BEGIN, 40 if IS_THOROUGH else 8, seed))
+    series.load(world, invent_loads(world, BEGIN, 40 if IS_THOROUGH else 5, seed))
     assert series.differences() == []

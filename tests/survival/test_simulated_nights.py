@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gaussdb_tasks.extract.project_tables import Outcome
@@ -129,6 +129,7 @@ def test_windows_by_creation_give_the_exact_history() -> None:
     """Every state, gap and deletion is as in the model."""
     tally = Tally()
 
+    @settings(max_examples=settings().max_examples // 2)
     @given(
         intervals=pauses | daily,
         tasks=lifecycles("Running", "Running", "Pending"),
@@ -158,6 +159,7 @@ def test_no_behaviour_of_the_api_loses_or_invents_a_state() -> None:
     """With unusable counts and filters that hide tasks, a complete load still misses nothing."""
     tally = Tally()
 
+    @settings(max_examples=settings().max_examples // 2)
     @given(
         intervals=pauses | daily,
         # The status filter cannot select a pending task, and its missing end hides it.

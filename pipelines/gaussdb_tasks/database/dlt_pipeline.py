@@ -6,12 +6,11 @@ note of it, the next run in the same directory writes the rows twice. A leftover
 the next run load only that package.
 """
 
-import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -19,13 +18,16 @@ from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 
-_SETTINGS: Final = {
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "CRITICAL",
-    # A stopped load discards the clone, so dlt has nothing to finish.
-    "RUNTIME__INTERCEPT_SIGNALS": "false",
-    "EXTRACT__NEXT_ITEM_MODE": "fifo",
-    "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
+# All that dlt is told. Neither variables nor files of the environment reach it.
+_SETTINGS: Final[Mapping[str, Any]] = {
+    "runtime": {
+        "dlthub_telemetry": False,
+        "log_level": "CRITICAL",
+        # A stopped load discards the clone, so dlt has nothing to finish.
+        "intercept_signals": False,
+    },
+    "extract": {"next_item_mode": "fifo"},
+    "normalize": {"parquet_normalizer": {"add_dlt_load_id": True}},
 }
 
 
@@ -40,8 +42,8 @@ def load_into(
         duckdb.Error: DuckDB cannot write, for the same reasons.
     """
     working_dir.mkdir()
-    with _settings(), _confined(working_dir):
-        # Imported here: it takes half a second, and dlt reads its settings on import.
+    with _confined(working_dir):
+        # Imported here: it takes half a second.
         import dlt  # noqa: PLC0415
         from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415
 
@@ -67,45 +69,27 @@ def load_into(
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
-    """Set the environment variables that dlt reads; restore them afterwards."""
-    before = {name: os.environ.get(name) for name in _SETTINGS}
-    os.environ.update(_SETTINGS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
 def _confined(working_dir: Path) -> Iterator[None]:
-    """Keep dlt inside its working directory.
+    """Keep dlt inside its working directory, with our settings only.
 
-    By default dlt reads settings of other pipelines in ``./.dlt`` and ``~/.dlt``, and writes a file
-    into the latter.
+    By default dlt reads variables, ``./.dlt`` and ``~/.dlt``, which belong to other pipelines, and
+    writes a file into the latter.
     """
     from dlt.common.configuration.container import Container  # noqa: PLC0415
     from dlt.common.configuration.specs.pluggable_run_context import (  # noqa: PLC0415
         PluggableRunContext,
     )
-    from dlt.common.runtime.run_context import RunContext  # noqa: PLC0415
 
-    context = RunContext(str(working_dir))
-    context._global_dir = str(working_dir)  # noqa: SLF001 - dlt has no public setter
-    contexts = Container()[PluggableRunContext]
-    cookie = contexts.push_context()
-    contexts.reload(context)
+    from gaussdb_tasks.database.dlt_context import ConfinedContext  # noqa: PLC0415
+
+    context = PluggableRunContext(ConfinedContext(working_dir, _SETTINGS))
     # dlt writes the SQL of its merges there and renames it: it must be the same file system.
     usual_tempdir, tempfile.tempdir = tempfile.tempdir, str(working_dir)
     try:
-        yield
+        with Container().injectable_context(context):
+            yield
     finally:
         tempfile.tempdir = usual_tempdir
-        contexts.pop_context(cookie)
 
 
 def _raise_cause(error: BaseException) -> None:
