@@ -80,5 +80,5 @@ class LoadSettings:
 
     @property
     def horizon_window(self) -> TimeRange:
-        """The window that reads the whole horizon."""
+        """The window that reads the full horizon."""
         return TimeRange(self.now - self.horizon, self.now + self.margin)

@@ -17,7 +17,7 @@ from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.archive.write import chain_head, write_load_entry
 from gaussdb_tasks.database.connect import writable_clone
 from gaussdb_tasks.database.data_dir import DataDir
@@ -117,7 +117,7 @@ def _write_entries(
 
 
 def _verify(data_dir: DataDir, *, is_fast: bool) -> None:
-    findings = verify(data_dir, Demands(is_fast=is_fast)).findings
+    findings = verify(data_dir, VerifyOptions(is_fast=is_fast)).findings
     if findings:
         raise AssertionError(findings[:5])
 

@@ -194,8 +194,8 @@ class HttpClient:
             return 0.0
         if error.retry_after is None and not error.is_throttled:
             return self._backoff(state)
-        asked = error.retry_after
-        seconds = self._throttled_backoff(state) if asked is None else asked
+        retry_after = error.retry_after
+        seconds = self._throttled_backoff(state) if retry_after is None else retry_after
         max_seconds = self._retry_settings.max_retry_after_seconds
         if seconds > max_seconds:
             message = (

@@ -6,10 +6,10 @@ from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.row_comparison import describe_change
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.write import records_entries
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_RUNS, SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, SCHEMA_NAME
 
 _LOAD_RUNS = f"{SCHEMA_NAME}.{LOAD_RUNS.name}"
-_AMENDMENTS = f"{SCHEMA_NAME}.{ARCHIVE_ACTS.name}"
+_AMENDMENTS = f"{SCHEMA_NAME}.{AMENDMENTS.name}"
 
 
 def recorded_hashes(connection: duckdb.DuckDBPyConnection) -> dict[int, set[str | None]]:

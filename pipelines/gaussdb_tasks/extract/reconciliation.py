@@ -1,6 +1,6 @@
 """Compare the known tasks with the tasks that the API lists and counts. Pure.
 
-After the windows are read, the count of the whole horizon shows whether the time filter hid a task,
+After the windows are read, the count of the full horizon shows whether the time filter hid a task,
 and whether a user deleted records. For that the known tasks must be counted as the API counts them:
 a filter that looks at the end of tasks leaves out those that have no end.
 """

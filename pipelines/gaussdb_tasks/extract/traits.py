@@ -38,7 +38,7 @@ class ApiTraits:
         is_count_usable_in_load: whether total_count counts tasks, as this load has learned; None
             if no answer has shown it. False if total_count is missing, is the length of its page,
             or is smaller than a list without gaps. A count that the last load found unusable starts
-            as False; a usable one must prove itself again. Reading the whole horizon resets it.
+            as False; a usable one must prove itself again. Reading the full horizon resets it.
         is_count_seen: whether a total_count was seen that is not just the length of its page.
         is_count_too_low: whether a list without gaps was longer than its total_count.
         is_order_stable: False after one query had gaps in two paged reads in a row.

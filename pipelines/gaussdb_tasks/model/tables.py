@@ -320,7 +320,7 @@ TASK_TYPES: Final = Table(
     ("task_name",),
 )
 
-ARCHIVE_ACTS: Final = Table(
+AMENDMENTS: Final = Table(
     "archive_acts",
     "one row per amendment of the archive",
     (
@@ -356,7 +356,7 @@ LOADED_TABLES: Final = (
 )
 """The tables that dlt loads."""
 
-ALL_TABLES: Final = (*LOADED_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS)
+ALL_TABLES: Final = (*LOADED_TABLES, AMENDMENTS, SCHEMA_VERSIONS)
 
 # dlt adds this column.
 LOAD_ID: Final = Column(

@@ -26,13 +26,13 @@ from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
 TASK_TABLES: Final = (
     archive_tables.TASK_VERSIONS,
-    archive_tables.SIGHTINGS,
+    archive_tables.OBSERVATIONS,
     archive_tables.REJECTED_RECORDS,
     archive_tables.VANISHED_TASKS,
 )
@@ -78,7 +78,7 @@ class AmendmentReport:
 
 def report(context: AmendmentContext, rewrites: Iterable[Rewrite]) -> AmendmentReport:
     """Report what rewrites would do."""
-    names = {link.manifest.sequence: link.entry.name for link in context.chain}
+    names = {entry.manifest.sequence: entry.entry.name for entry in context.chain}
     rows = (
         (names[sequence], each.table.name, effect)
         for each in rewrites
@@ -113,8 +113,8 @@ def write_amendment(
     if is_removing:
         draft = msgspec.structs.replace(draft, removes=removed_files(context.chain, rewrites))
     fresh = context.scratch / data_dir.database.name
-    draft_link = ChainEntry(Entry(folder, draft.sequence, draft.kind), draft, "")
-    lost_views = restore([*context.chain, draft_link], fresh, data_dir.database)
+    draft_entry = ChainEntry(Entry(folder, draft.sequence, draft.kind), draft, "")
+    lost_views = restore([*context.chain, draft_entry], fresh, data_dir.database)
     written = _finish(fresh, draft, folder, amendment)
     archive = Archive(data_dir.archive)
     entry = archive.add(folder, written.name)
@@ -155,27 +155,27 @@ def _write(context: AmendmentContext, rewrite: Rewrite, folder: Path) -> TableDi
     They are selected once, into a table: what is digested is what is written.
     """
     context.connection.execute(f"create table rewritten_rows as {rewrite.relation}")
-    held = write_rows(
+    written = write_rows(
         context.connection, rewrite.table, "rewritten_rows", folder, file_name=rewrite.file_name
     )
     context.connection.execute("drop table rewritten_rows")
-    return held
+    return written
 
 
 def _restatements(
-    context: AmendmentContext, rewrite: Rewrite, held: TableDigest, folder: Path
+    context: AmendmentContext, rewrite: Rewrite, written: TableDigest, folder: Path
 ) -> list[Restatement]:
     digests = (
         {}
-        if held.file is None
+        if written.file is None
         else digest_by_load(
-            context.connection, rewrite.table, parquet_sql(folder / held.file), held.columns
+            context.connection, rewrite.table, parquet_sql(folder / written.file), written.columns
         ).digests
     )
     load_ids = {
-        link.manifest.sequence: link.manifest.load.load_id
-        for link in context.chain
-        if link.manifest.load is not None
+        entry.manifest.sequence: entry.manifest.load.load_id
+        for entry in context.chain
+        if entry.manifest.load is not None
     }
     restatements = []
     for sequence, effect in sorted(rewrite.effects.items()):
@@ -186,7 +186,7 @@ def _restatements(
                 table=rewrite.table.name,
                 row_count=digest.row_count,
                 rows_sha256=digest.rows_sha256,
-                columns=held.columns,
+                columns=written.columns,
                 rows_removed=effect.rows_removed,
                 rows_changed=effect.rows_changed,
             )
@@ -200,7 +200,7 @@ def _finish(fresh: Path, draft: Manifest, folder: Path, amendment: Amendment) ->
         manifest = msgspec.structs.replace(draft, database=row_counts(connection))
         written = write_manifest(folder, manifest, amendment.at, amendment.signer)
         connection.execute(
-            f"update {SCHEMA_NAME}.{ARCHIVE_ACTS.name} set head_digest = ? "
+            f"update {SCHEMA_NAME}.{AMENDMENTS.name} set head_digest = ? "
             "where archive_sequence = ?",
             [written.sha256, manifest.sequence],
         )

@@ -20,7 +20,7 @@ from gaussdb_tasks.database.data_dir import DataDir
 class AmendmentContext:
     """A verified chain, and a scratch database with a connection of its own.
 
-    The scratch database has a table ``load_places``: each load's ``_dlt_load_id`` and ``sequence``.
+    The scratch database has a table ``load_order``: each load's ``_dlt_load_id`` and ``sequence``.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -81,20 +81,20 @@ def in_order(table: ArchiveTable, relation: str) -> str:
     amendment, keep no order when DuckDB runs several threads.
     """
     return table.select(
-        f"({relation}) as unordered inner join load_places using (_dlt_load_id) "
-        "order by load_places.sequence, unordered.file_row_number"
+        f"({relation}) as unordered inner join load_order using (_dlt_load_id) "
+        "order by load_order.sequence, unordered.file_row_number"
     )
 
 
 def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
-    """Make the table ``load_places``."""
+    """Make the table ``load_order``."""
     loads = [
-        (link.manifest.load.load_id, link.manifest.sequence)
-        for link in chain
-        if link.manifest.load is not None
+        (entry.manifest.load.load_id, entry.manifest.sequence)
+        for entry in chain
+        if entry.manifest.load is not None
     ]
     connection.execute(
-        "create table load_places as "
+        "create table load_order as "
         "select unnest(?::varchar[]) as _dlt_load_id, unnest(?::bigint[]) as sequence",
         [[load_id for load_id, _ in loads], [sequence for _, sequence in loads]],
     )

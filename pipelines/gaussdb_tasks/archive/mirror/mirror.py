@@ -69,12 +69,12 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
         if entry.sequence <= state.sequence:
             continue
         try:
-            link = entry.read()
-            _copy(remote, link)
+            chain_entry = entry.read()
+            _copy(remote, chain_entry)
         except (GaussdbTasksError, OSError) as caught:
             error = str(caught)
             break
-        state = msgspec.structs.replace(state, sequence=entry.sequence, sha256=link.sha256)
+        state = msgspec.structs.replace(state, sequence=entry.sequence, sha256=chain_entry.sha256)
     waiting = sum(entry.sequence > state.sequence for entry in entries)
     state = msgspec.structs.replace(state, waiting=waiting, error=error, at=iso(now()))
     with files.replacing(data_dir.path / _NOTE_NAME) as file:
@@ -122,11 +122,11 @@ def _start_state(
     return fresh
 
 
-def _copy(remote: Remote, link: ChainEntry) -> None:
-    paths = sorted(link.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
+def _copy(remote: Remote, chain_entry: ChainEntry) -> None:
+    paths = sorted(chain_entry.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
     for path in paths:
-        remote.put(f"{link.entry.name}/{path.name}", path.read_bytes())
-    for removal in removals([link]):
+        remote.put(f"{chain_entry.entry.name}/{path.name}", path.read_bytes())
+    for removal in removals([chain_entry]):
         tombstone = tombstone_name(removal.file.file)
         remote.put(f"{removal.file.entry}/{tombstone}", removal.tombstone)
         remote.remove(f"{removal.file.entry}/{removal.file.file}")
@@ -143,13 +143,13 @@ def _fetch(remote: Remote, name: str, folder: Path) -> Path:
         message = f"{remote.name}/{name}/{DIGEST_NAME}: {error}"
         raise MirrorError(message) from error
     damaged = [
-        held.file
-        for held in digest.tables.values()
-        if held.file is not None
-        and not (folder / tombstone_name(held.file)).exists()
+        table.file
+        for table in digest.tables.values()
+        if table.file is not None
+        and not (folder / tombstone_name(table.file)).exists()
         and (
-            not (folder / held.file).exists()
-            or sha256((folder / held.file).read_bytes()) != held.file_sha256
+            not (folder / table.file).exists()
+            or sha256((folder / table.file).read_bytes()) != table.file_sha256
         )
     ]
     if (folder / CHECKSUM_NAME).read_text().partition(" ")[0] != sha256(content):
