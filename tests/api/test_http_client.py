@@ -212,7 +212,7 @@ def test_unknown_project() -> None:
 
 
 def test_invalid_parameter() -> None:
-    """The message for 400 shows the request and the answer."""
+    """The message for 400 shows the request and the response."""
     with (
         emulator_with() as emulator,
         client_for(emulator) as client,
@@ -354,7 +354,7 @@ def test_parameters_and_headers() -> None:
 
 
 def test_server_date() -> None:
-    """The Date header of the latest answer is available."""
+    """The Date header of the latest response is available."""
     with emulator_with() as emulator, client_for(emulator) as client:
         assert client.server_date is None
         client.fetch_page(MONTH, offset=0)

@@ -57,7 +57,7 @@ def test_an_unchanged_archive_is_intact(data_dir: DataDir, command: Command) -> 
 
 
 def _copy_first(original: Path, folder: Path, count: int) -> Archive:
-    """Copy the first entries, which are an intact archive of their own."""
+    """Copy the first entries, which are an intact archive."""
     for entry in Archive(original / "archive").entries()[:count]:
         shutil.copytree(entry.path, folder / entry.name)
     archive = Archive(folder)
@@ -84,7 +84,7 @@ def test_flipped_bits_of_a_small_archive(original: Path, tmp_path: Path) -> None
         bits = path.stat().st_size * 8
         step = 8 if path.suffix != ".parquet" else 1 if path.stem == "task_types" else 8 * 97
         if not IS_THOROUGH:
-            step = max(step, bits // 40 | 1)  # odd: every bit of a byte has its turn
+            step = max(step, bits // 40 | 1)  # odd, so that each bit of a byte is flipped somewhere
         for bit in _flip(path, range(bits % 8, bits, step)):
             assert not verify_archive(archive, FULL).is_intact, (path.name, bit)
 

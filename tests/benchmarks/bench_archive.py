@@ -112,8 +112,8 @@ def _write_entries(
 ) -> None:
     for number in range(1, _LOADS + 1):
         kept = [*chain[:1], *chain[-1:]]
-        sealed = write_load_entry(connection, number, chain_head(kept), folder)
-        chain.append(archive.add(folder, sealed.name).read())
+        written = write_load_entry(connection, number, chain_head(kept), folder)
+        chain.append(archive.add(folder, written.name).read())
 
 
 def _verify(data_dir: DataDir, *, is_fast: bool) -> None:

@@ -1,4 +1,4 @@
-"""Kill loads, each in its own process, and check what they leave.
+"""Kill loads, each in its own process, and check the data and files that they leave.
 
 The second of two loads is killed. It finds new tasks, a running task that ended, a deleted task,
 and a record that is not a task.

@@ -1,4 +1,4 @@
-"""Collect all states of a task with their proof: raw records, entries of the archive, digests."""
+"""Collect all states of a task with their proofs: raw records, entries of the archive, digests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass
 class Verification:
-    """Collect what a verification read and found.
+    """Collect the findings of a verification and the entries that it read.
 
     Attributes:
         chain: entries with a readable manifest, in order.

@@ -188,7 +188,7 @@ def _copy_views(
     """Create the users' views that are missing; return the names of those that do not work."""
     existing = dict(connection.execute(_VIEWS).fetchall())
     missing = {name: sql for name, sql in definitions.items() if name not in existing}
-    by_name = {name.lower(): name for name in missing}  # names in SQL ignore case
+    by_name = {name.lower(): name for name in missing}  # names in SQL are case-insensitive
     references = {
         name: {by_name[each] for each in _selected_names(connection, sql) & by_name.keys()}
         for name, sql in missing.items()

@@ -183,7 +183,7 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
         f"select rows.* from ({typed}) as rows "
         "inner join numbered_loads using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
-        "order by numbered_loads.place desc) = 1"
+        "order by numbered_loads.load_position desc) = 1"
     )
 
 
@@ -191,7 +191,7 @@ def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntr
     loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
     connection.execute(
         "create or replace temporary table numbered_loads as "
-        "select unnest(?::varchar[]) as _dlt_load_id, generate_subscripts(?, 1) as place",
+        "select unnest(?::varchar[]) as _dlt_load_id, generate_subscripts(?, 1) as load_position",
         [loads, loads],
     )
 
@@ -217,7 +217,9 @@ def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) ->
 def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     if rows:
         table = archive_tables.VANISHED_TASKS
-        latest = f"{_latest(table, rows)} order by numbered_loads.place, {', '.join(table.key)}"
+        latest = (
+            f"{_latest(table, rows)} order by numbered_loads.load_position, {', '.join(table.key)}"
+        )
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
         _delete_matching(connection, table, "latest_vanished")
         connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")

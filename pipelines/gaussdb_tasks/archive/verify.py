@@ -16,7 +16,7 @@ def verify(data_dir: DataDir, options: VerifyOptions) -> Verification:
     """Verify the archive of a data directory, and its database against it.
 
     A load adds its entry to the archive before it publishes the database. While a load is running,
-    such an entry is noted and not compared.
+    such an entry is reported in a note and not compared.
     """
     database = data_dir.database
     if not database.exists() and not data_dir.archive.exists():

@@ -1,4 +1,4 @@
-"""Verify what follows from the archive: latest states, vanished tasks, task types and views."""
+"""Verify derived tables and views: latest states, vanished tasks, task types and views."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

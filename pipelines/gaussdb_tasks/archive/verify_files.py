@@ -27,7 +27,7 @@ _MISSING: Final = "the file is missing"
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """Describe how strictly an archive is verified.
+    """Describe how an archive is verified.
 
     Attributes:
         is_fast: whether to compare file sizes instead of reading the files.
@@ -162,7 +162,7 @@ def _describe_damage(
             return _MISSING
         actual = path.stat().st_size
         if actual != size:
-            return f"it has {actual:,} bytes and had {size or 0:,}"
+            return f"it has {actual:,} bytes; expected: {size or 0:,}"
         if not options.is_fast and file_sha256(path) != sha256:
             return "its bytes differ from those that were written"
     except OSError as error:
@@ -224,4 +224,4 @@ def _verify_expected_head(expected: str | None, found: Verification) -> None:
         return
     later = len(found.chain) - 1 - positions[expected]
     name = found.chain[positions[expected]].name
-    found.notes.append(f"the expected head is {name}; {later:,} later entries")
+    found.notes.append(f"the expected head is {name}; it has {later:,} later entries")

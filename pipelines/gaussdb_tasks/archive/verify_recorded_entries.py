@@ -1,4 +1,4 @@
-"""Verify what the database records about the entries of the archive."""
+"""Verify the entries of the archive that the database records."""
 
 import duckdb
 
@@ -117,5 +117,5 @@ def _verify_totals(
         sql = f"select count(*) from {SCHEMA_NAME}.{table}"
         (actual,) = connection.execute(sql).fetchone() or (0,)
         if actual != expected:
-            detail = f"it has {actual:,} rows, and had {expected:,} after the last entry"
+            detail = f"it has {actual:,} rows; expected after the last entry: {expected:,}"
             found.add(Fault.DIFFERS, f"{SCHEMA_NAME}.{table}", detail, entry=last.name)

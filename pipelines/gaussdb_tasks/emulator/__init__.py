@@ -1,6 +1,6 @@
 """A task center with invented or given tasks, served over HTTP on loopback.
 
-It behaves as the API reference says. `Behaviour` sets what the reference leaves open:
+It follows the API reference. `Behaviour` sets what the reference leaves open:
 
     with Emulator(InventedWorld(seed=7)) as emulator:
         print(emulator.endpoint, emulator.auth_url)

@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def expected_calls(self) -> int:
-        """How many calls the plan takes, the one for running tasks included."""
+        """Number of calls of the plan, the one for running tasks included."""
         for_running = 1
         return (
             for_running + sum(w.expected_calls for w in self.windows) + int(self.is_horizon_counted)

@@ -79,7 +79,7 @@ class ProjectReader:
         return bool(full_reads) and all(full_reads)
 
     def batches(self) -> Iterator[Batch]:
-        """Read the project and yield what is new, page by page.
+        """Read the project and yield the new states, page by page.
 
         Raises:
             AccessError: the API refuses, and will refuse again.

@@ -19,7 +19,7 @@ class TimeRange(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no time lies in it."""
+        """Whether it contains no time."""
         return self.end <= self.start
 
 

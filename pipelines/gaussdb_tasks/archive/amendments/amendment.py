@@ -1,4 +1,4 @@
-"""Write an amendment: an entry that removes or changes rows of earlier entries, on the record.
+"""Write an amendment: an entry that removes or changes rows of earlier entries.
 
 The entry holds the new rows of earlier loads, and says which rows they replace. Files that must go
 are replaced by tombstones. Digests stay, so that the rest can still be proved. The database is
@@ -51,7 +51,7 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentReport:
-    """What an amendment did, or would do.
+    """The effects of an amendment, written or only planned.
 
     Attributes:
         rows: entry name, table name and effect, for each load and table with an effect.
@@ -77,7 +77,7 @@ class AmendmentReport:
 
 
 def report(context: AmendmentContext, rewrites: Iterable[Rewrite]) -> AmendmentReport:
-    """Report what rewrites would do."""
+    """Report the effects of rewrites."""
     names = {entry.manifest.sequence: entry.entry.name for entry in context.chain}
     rows = (
         (names[sequence], each.table.name, effect)
@@ -103,7 +103,7 @@ def write_amendment(
     Args:
         data_dir: locked by ``open_context``.
         context: from ``open_context``.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         rewrites: the new rows.
         is_removing: whether to remove the files that hold the earlier rows.
     """
@@ -127,7 +127,7 @@ def write_amendment(
 def _draft(
     context: AmendmentContext, amendment: Amendment, rewrites: Sequence[Rewrite], folder: Path
 ) -> Manifest:
-    """Write the new rows; return the manifest without what follows from the database."""
+    """Write the new rows; return the manifest without the fields that need the database."""
     last = context.chain[-1]
     tables = {each.table.name: _write(context, each, folder) for each in rewrites}
     restates = tuple(
@@ -152,7 +152,7 @@ def _draft(
 def _write(context: AmendmentContext, rewrite: Rewrite, folder: Path) -> TableDigest:
     """Write the rows of a rewrite.
 
-    They are selected once, into a table: what is digested is what is written.
+    They are selected once, into a table, so that the digest covers exactly the written rows.
     """
     context.connection.execute(f"create table rewritten_rows as {rewrite.relation}")
     written = write_rows(
@@ -195,7 +195,7 @@ def _restatements(
 
 
 def _finish(fresh: Path, draft: Manifest, folder: Path, amendment: Amendment) -> WrittenEntry:
-    """Add the row counts of the rebuilt database to the manifest; note its digest there."""
+    """Add the row counts of the rebuilt database to the manifest; record its digest there."""
     with connect.writable_clone(None, fresh) as connection:
         manifest = msgspec.structs.replace(draft, database=row_counts(connection))
         written = write_manifest(folder, manifest, amendment.at, amendment.signer)

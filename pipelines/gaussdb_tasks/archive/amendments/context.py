@@ -1,4 +1,4 @@
-"""The place where an amendment is prepared: a locked archive and a scratch database."""
+"""Prepare an amendment: lock and verify the archive, and open a scratch database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from gaussdb_tasks.database.data_dir import DataDir
 
 @dataclass(frozen=True, slots=True)
 class AmendmentContext:
-    """A verified chain, and a scratch database with a connection of its own.
+    """A verified chain, and a scratch database with its connection.
 
     The scratch database has a table ``load_order``: each load's ``_dlt_load_id`` and ``sequence``.
     """
@@ -53,7 +53,7 @@ def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
         connection.execute("set TimeZone = 'UTC'")
         archive = Archive(data_dir.archive)
         chain, _ = read_intact_chain(archive, is_skipping_damage=False)
-        put_tombstones(archive, chain)  # finishes an amendment that was interrupted
+        put_tombstones(archive, chain)  # finish an amendment that was interrupted
         refuse_data_loss(data_dir.database, chain[-1].manifest.sequence)
         number_loads(connection, chain)
         yield AmendmentContext(connection, chain, scratch)

@@ -58,7 +58,7 @@ def redact(
         data_dir: the directory with the archive and the database.
         columns: some of ``COLUMNS``; empty for all of them.
         job_ids: the tasks; empty for all.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
     """
     wanted = tuple(columns) or COLUMNS
@@ -127,7 +127,7 @@ def _stays(name: str, columns: Sequence[str], always: frozenset[str]) -> bool:
 
 
 def _extra(raw: str) -> str:
-    """Return what the normaliser puts into ``extra``."""
+    """Return the ``extra`` that the normaliser makes of a record."""
     try:
         task = normalise(parse_record(raw))
     except BrokenBodyError:

@@ -181,7 +181,7 @@ def renormalise(
 
     Args:
         data_dir: the directory with the archive and the database.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
 
     Returns:

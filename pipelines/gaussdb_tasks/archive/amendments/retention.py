@@ -19,7 +19,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, Micros, iso
 
-# The next load would read again what the task center may still list.
+# A shorter period would remove tasks that the next load reads again.
 MIN_DAYS = 62
 
 
@@ -47,7 +47,7 @@ def retain(
         data_dir: the directory with the archive and the database.
         before: tasks last seen before this time are removed.
         holds: exceptions.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
 
     Raises:

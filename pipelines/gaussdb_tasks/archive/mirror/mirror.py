@@ -1,6 +1,6 @@
 """Mirror the archive: copy each entry to a remote once, and fetch entries back.
 
-Progress is noted beside the archive. So a load costs one call for each new file, at any number of
+Progress is stored beside the archive. So a load costs one call for each new file, at any number of
 entries.
 """
 
@@ -36,7 +36,7 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
         sequence: the last entry that is complete there, with all before it; 0 for none.
         sha256: SHA-256 of that entry's digest.
         waiting: the number of entries that are not there yet.
-        at: when this was noted, UTC.
+        at: when this state was stored, UTC.
         error: why entries wait.
     """
 
@@ -57,9 +57,9 @@ def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
 
 
 def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
-    """Copy the entries that the remote lacks, in order, and note the progress.
+    """Copy the entries that the remote lacks, in order, and store the progress.
 
-    The digest of an entry is copied last: an entry with a digest is complete. An error is noted,
+    The digest of an entry is copied last: an entry with a digest is complete. An error is stored,
     not raised.
     """
     entries = Archive(data_dir.archive).entries()
@@ -107,16 +107,16 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
 
 
 def _start_state(
-    noted: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
+    stored: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
 ) -> MirrorState:
-    """Return the noted state if it is of this remote and this archive, else an empty one."""
+    """Return the stored state if it is of this remote and this archive, else an empty one."""
     fresh = MirrorState(remote=remote.name)
-    if noted is None or noted.remote != remote.name:
+    if stored is None or stored.remote != remote.name:
         return fresh
     for entry in entries:
-        if entry.sequence == noted.sequence:
+        if entry.sequence == stored.sequence:
             try:
-                return noted if entry.read().sha256 == noted.sha256 else fresh
+                return stored if entry.read().sha256 == stored.sha256 else fresh
             except (ManifestError, OSError):
                 return fresh
     return fresh
