@@ -104,4 +104,4 @@ comment on column main.failed_tasks.duration_seconds is
 comment on column main.failed_tasks.reason_pattern is
 'The reason with ids, addresses, quoted names, times and numbers masked.';
 comment on column main.failed_tasks.fail_reason is
-'Why the task failed, as the service reported it.';
+'Reason of the failure, as the service reported it.';

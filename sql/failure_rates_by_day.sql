@@ -30,7 +30,7 @@ select
 from failure_rates;
 
 comment on view main.failure_rates_by_day is
-'How often finished tasks failed: one row per day of start and task name, over all projects.';
+'Failure rates of finished tasks: one row per day of start and task name, over all projects.';
 comment on column main.failure_rates_by_day.created_date is 'Day on which the tasks started, UTC.';
 comment on column main.failure_rates_by_day.task_name is
 'Kind of the task, as the API names it; tasks without one are a group.';

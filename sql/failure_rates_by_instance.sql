@@ -33,7 +33,7 @@ select
 from failure_rates;
 
 comment on view main.failure_rates_by_instance is
-'How often finished tasks failed: one row per instance.';
+'Failure rates of finished tasks: one row per instance.';
 comment on column main.failure_rates_by_instance.region is 'Region of the cloud, such as eu-de.';
 comment on column main.failure_rates_by_instance.project_id is 'Project in which the tasks ran.';
 comment on column main.failure_rates_by_instance.instance_id is

@@ -39,7 +39,7 @@ select
 from failure_rates;
 
 comment on view main.failure_rates_by_month is
-'How often finished tasks failed: one row per month of start and task name, over all projects.';
+'Failure rates of finished tasks: one row per month of start and task name, over all projects.';
 comment on column main.failure_rates_by_month.created_month is
 'Month in which the tasks started, as its first day, UTC.';
 comment on column main.failure_rates_by_month.task_name is

@@ -29,7 +29,7 @@ select
 from failure_rates;
 
 comment on view main.failure_rates_by_name is
-'How often finished tasks failed: one row per task name, over all projects.';
+'Failure rates of finished tasks: one row per task name, over all projects.';
 comment on column main.failure_rates_by_name.task_name is
 'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.failure_rates_by_name.task_label is

@@ -39,7 +39,7 @@ select
 from failure_rates;
 
 comment on view main.failure_rates_by_week is
-'How often finished tasks failed: one row per ISO week of start and task name, over all projects.';
+'Failure rates of finished tasks: one row per ISO week of start and task name, over all projects.';
 comment on column main.failure_rates_by_week.created_week is
 'ISO week in which the tasks started, as its Monday, UTC.';
 comment on column main.failure_rates_by_week.task_name is

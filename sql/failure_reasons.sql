@@ -26,7 +26,7 @@ select
 from reasons;
 
 comment on view main.failure_reasons is
-'Why tasks fail: one row per pattern of reasons, in which details of single tasks are masked.';
+'Reasons of failures: one row per pattern, in which details of single tasks are masked.';
 comment on column main.failure_reasons.reason_pattern is
 'The reason with <name>, <time>, <id>, <address> and <n> in place of details.';
 comment on column main.failure_reasons.failed_count is

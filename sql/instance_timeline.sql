@@ -24,7 +24,7 @@ select
 from main.tasks;
 
 comment on view main.instance_timeline is
-'What was done to each instance: one row per task; order by created_at.';
+'Tasks of each instance: one row per task; order by created_at.';
 comment on column main.instance_timeline.region is 'Region of the cloud, such as eu-de.';
 comment on column main.instance_timeline.project_id is 'Project in which the task ran.';
 comment on column main.instance_timeline.instance_id is
@@ -47,7 +47,7 @@ comment on column main.instance_timeline.is_finished is
 'Whether the task has ended: completed, failed or canceled. Never null.';
 comment on column main.instance_timeline.is_failed is 'Whether the task has failed. Never null.';
 comment on column main.instance_timeline.fail_reason is
-'Why the task failed, as the service reported it.';
+'Reason of the failure, as the service reported it.';
 comment on column main.instance_timeline.instance_status is
 'Status of the instance when the state was observed.';
 comment on column main.instance_timeline.first_seen_at is

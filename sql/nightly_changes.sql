@@ -101,7 +101,7 @@ select
 from changes;
 
 comment on view main.nightly_changes is
-'What the last load found: one row per task that is new, changed, deleted or listed again.';
+'Changes found by the last load: one row per task that is new, changed, deleted or listed again.';
 comment on column main.nightly_changes.region is 'Region of the cloud, such as eu-de.';
 comment on column main.nightly_changes.project_id is 'Project in which the task ran.';
 comment on column main.nightly_changes.observed_at is
@@ -130,7 +130,7 @@ comment on column main.nightly_changes.is_vanished is
 comment on column main.nightly_changes.is_reappeared is
 'Whether the load observed a task again, unchanged, that an earlier load had found deleted.';
 comment on column main.nightly_changes.fail_reason is
-'Why the task failed, as the service reported it.';
+'Reason of the failure, as the service reported it.';
 comment on column main.nightly_changes.created_at is 'When the task started, UTC.';
 comment on column main.nightly_changes.ended_at is
 'When the task ended, UTC; an estimate while it is not finished.';

@@ -28,7 +28,7 @@ from finished_tasks
 group by created_date, task_name, task_label;
 
 comment on view main.task_durations_by_day is
-'How long finished tasks took, failed ones included: one row per day of start and task name.';
+'Durations of finished tasks, failed ones included: one row per day of start and task name.';
 comment on column main.task_durations_by_day.created_date is 'Day on which the tasks started, UTC.';
 comment on column main.task_durations_by_day.task_name is
 'Kind of the task, as the API names it; tasks without one are a group.';

@@ -34,7 +34,7 @@ group by region, project_id, instance_id
 having count(finished_duration_ms) > 0;
 
 comment on view main.task_durations_by_instance is
-'How long finished tasks took, failed ones included: one row per instance.';
+'Durations of finished tasks, failed ones included: one row per instance.';
 comment on column main.task_durations_by_instance.region is 'Region of the cloud, such as eu-de.';
 comment on column main.task_durations_by_instance.project_id is 'Project in which the tasks ran.';
 comment on column main.task_durations_by_instance.instance_id is

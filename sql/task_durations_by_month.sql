@@ -28,7 +28,7 @@ from finished_tasks
 group by created_month, task_name, task_label;
 
 comment on view main.task_durations_by_month is
-'How long finished tasks took, failed ones included: one row per month of start and task name.';
+'Durations of finished tasks, failed ones included: one row per month of start and task name.';
 comment on column main.task_durations_by_month.created_month is
 'Month in which the tasks started, as its first day, UTC.';
 comment on column main.task_durations_by_month.task_name is

@@ -27,7 +27,7 @@ from finished_tasks
 group by task_name, task_label;
 
 comment on view main.task_durations_by_name is
-'How long finished tasks took, failed ones included: one row per task name.';
+'Durations of finished tasks, failed ones included: one row per task name.';
 comment on column main.task_durations_by_name.task_name is
 'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.task_durations_by_name.task_label is

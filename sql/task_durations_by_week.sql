@@ -28,7 +28,7 @@ from finished_tasks
 group by created_week, task_name, task_label;
 
 comment on view main.task_durations_by_week is
-'How long finished tasks took, failed ones included: one row per ISO week of start and task name.';
+'Durations of finished tasks, failed ones included: one row per ISO week of start and task name.';
 comment on column main.task_durations_by_week.created_week is
 'ISO week in which the tasks started, as its Monday, UTC.';
 comment on column main.task_durations_by_week.task_name is

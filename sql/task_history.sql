@@ -83,7 +83,7 @@ comment on column main.task_history.is_failed is 'Whether the task had failed. N
 comment on column main.task_history.progress_percent is
 'Progress in per cent; null if the API gave no number.';
 comment on column main.task_history.fail_reason is
-'Why the task failed, as the service reported it.';
+'Reason of the failure, as the service reported it.';
 comment on column main.task_history.created_at is 'When the task started, UTC.';
 comment on column main.task_history.created_date is 'Day on which the task started, UTC.';
 comment on column main.task_history.ended_at is

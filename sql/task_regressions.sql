@@ -148,7 +148,7 @@ left join duration_tests
     on failure_tests.task_name is not distinct from duration_tests.task_name;
 
 comment on view main.task_regressions is
-'What got worse, by task name: tasks of the last 7 days compared with the 4 weeks before.';
+'Tasks of the last 7 days compared with the 4 weeks before: one row per task name.';
 comment on column main.task_regressions.task_name is
 'Kind of the task, as the API names it; tasks without one are a group.';
 comment on column main.task_regressions.task_label is

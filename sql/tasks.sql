@@ -88,7 +88,7 @@ comment on column main.tasks.is_finished is
 comment on column main.tasks.is_failed is 'Whether the task has failed. Never null.';
 comment on column main.tasks.progress_percent is
 'Progress in per cent; null if the API gave no number.';
-comment on column main.tasks.fail_reason is 'Why the task failed, as the service reported it.';
+comment on column main.tasks.fail_reason is 'Reason of the failure, as the service reported it.';
 comment on column main.tasks.created_at is 'When the task started, UTC.';
 comment on column main.tasks.created_date is 'Day on which the task started, UTC.';
 comment on column main.tasks.ended_at is

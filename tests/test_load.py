@@ -16,8 +16,8 @@ from gaussdb_tasks.database.state import read_state
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.emulator import (
     Behaviour,
-    DiesAfter,
     Emulator,
+    FailsAfter,
     FixedWorld,
     InventedWorld,
     Script,
@@ -240,7 +240,7 @@ def test_a_service_that_dies_changes_nothing(loaded: Path) -> None:
     before = DataDir(loaded).database.read_bytes()
     records = [days_ago(number, number / 30) for number in range(1, 800)]
     with (
-        emulator_of(*records, faults=[DiesAfter(5)]) as emulator,
+        emulator_of(*records, faults=[FailsAfter(5)]) as emulator,
         pytest.raises(ServiceError, match="503"),
     ):
         load(emulator, loaded, NOW + HOUR, full=True)

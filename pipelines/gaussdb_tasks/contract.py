@@ -1,7 +1,7 @@
 """The documented API of the task center: names, limits, statuses, error codes.
 
-Source: the service's API reference for "Querying Tasks". What it leaves open is not decided here:
-every load finds it out.
+Source: the service's API reference for "Querying Tasks". Behaviour that it leaves open is not in
+this module: every load detects it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PAGE_LIMIT: Final = 100
 """The largest number of records on a page."""
 
 HORIZON_DAYS: Final = 30
-"""How far back tasks can be queried: "the last month", 30 days as the console counts it."""
+"""Period in which tasks can be queried: "the last month", 30 days as the console counts it."""
 
 STATUS_RUNNING: Final = "Running"
 STATUS_COMPLETED: Final = "Completed"

@@ -36,7 +36,7 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """How often and how long to retry a call."""
+    """Limits for the retries of a call."""
 
     attempts: int = 6
     """Attempts of one call, throttled ones not counted."""
@@ -53,13 +53,13 @@ class RetrySettings:
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """The clock of a load, and what it reads."""
+    """The clock of a load, and the time ranges that it reads."""
 
     now: Micros
     horizon: Micros = HORIZON
     overlap: Micros = 15 * MINUTE
     margin: Micros = 5 * MINUTE
-    """How far windows reach into the future, since clocks differ."""
+    """Time by which windows extend into the future, since clocks differ."""
     full: bool = False
     time_range: TimeRange | None = None
     """Read this time range only."""
@@ -80,5 +80,5 @@ class LoadSettings:
 
     @property
     def horizon_window(self) -> TimeRange:
-        """The window that reads the whole horizon."""
+        """The window that reads the full horizon."""
         return TimeRange(self.now - self.horizon, self.now + self.margin)

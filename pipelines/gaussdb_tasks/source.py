@@ -61,7 +61,7 @@ def task_center(  # noqa: PLR0913 - dlt can inject each of these settings
         region: region of the cloud, such as eu-de.
         token: a project-scoped IAM token.
         os_cloud: name of a cloud in ``clouds.yaml``.
-        full: read the whole horizon again.
+        full: read the full horizon again.
         now: the load's clock, timezone-aware; None for the machine's clock.
 
     Raises:
@@ -114,13 +114,13 @@ class _SharedExtraction:
     def __init__(self, read: Callable[[], Extraction]) -> None:
         self._read = read
         self._current: Extraction | None = None
-        self._asked: set[str] = set()
+        self._served: set[str] = set()
 
     def for_table(self, table: Table) -> Extraction:
-        if self._current is None or table.name in self._asked:
+        if self._current is None or table.name in self._served:
             self._current = self._read()
-            self._asked = set()
-        self._asked.add(table.name)
+            self._served = set()
+        self._served.add(table.name)
         return self._current
 
 

@@ -11,7 +11,7 @@ from gaussdb_tasks.model.times import Micros
 
 
 def to_json(state: ProjectState, visible_from: Micros) -> dict[str, Any]:
-    """Convert what the next load needs: tasks that can still be listed, and covered time."""
+    """Convert the state that the next load needs: tasks that can still be listed, covered time."""
     oldest = known_since(visible_from)
     kept = replace(
         state,

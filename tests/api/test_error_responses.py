@@ -21,7 +21,7 @@ NOW = parse_time("2026-03-18T02:00:00Z", option="NOW")
             "400 Unauthorized: Wrong password.",
         ),
         (b"<html><h1>Bad\n gateway</h1>", "400: not JSON: '<html><h1>Bad gateway</h1>'"),
-        (b"", "400: an empty answer"),
+        (b"", "400: an empty response"),
         (b"[]", "400: not JSON: '[]'"),
         (b"{}", "400"),
     ],

@@ -16,10 +16,10 @@ from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.http_client import ApiTarget, HttpClient
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.emulator import (
-    PASSING_FAULTS,
+    TRANSIENT_FAULTS,
     Behaviour,
-    DiesAfter,
     Emulator,
+    FailsAfter,
     Fault,
     FixedWorld,
     RateLimit,
@@ -40,7 +40,7 @@ MONTH = TaskQuery(NOW - 30 * DAY, NOW)
 FEW_ATTEMPTS = RetrySettings(attempts=4, throttled_attempts=4, first_wait_seconds=0.001)
 
 
-def emulator_with(*faults: Script | DiesAfter | RateLimit, **options: Any) -> Emulator:
+def emulator_with(*faults: Script | FailsAfter | RateLimit, **options: Any) -> Emulator:
     """Make an emulator with one task and some faults."""
     world = FixedWorld({PROJECT: [record(1)], OTHER_PROJECT: []})
     return Emulator(world, clock=SettableClock(NOW), faults=faults, **options)
@@ -80,10 +80,10 @@ def limiter_without_waits(clock: SettableClock) -> RateLimiter:
     return RateLimiter(monotonic=lambda: now[0], sleep=sleep)
 
 
-@pytest.fixture(params=range(len(PASSING_FAULTS)))
+@pytest.fixture(params=range(len(TRANSIENT_FAULTS)))
 def fault(request: pytest.FixtureRequest) -> Fault:
     """Each of the transient faults."""
-    return PASSING_FAULTS[request.param]
+    return TRANSIENT_FAULTS[request.param]
 
 
 def test_transient_errors(fault: Fault) -> None:
@@ -212,7 +212,7 @@ def test_unknown_project() -> None:
 
 
 def test_invalid_parameter() -> None:
-    """The message for 400 shows the request and the answer."""
+    """The message for 400 shows the request and the response."""
     with (
         emulator_with() as emulator,
         client_for(emulator) as client,
@@ -308,7 +308,7 @@ def test_rate_limit_without_retry_after() -> None:
     """With 200 calls in five minutes and 429 without Retry-After, all 450 calls succeed."""
     clock = SettableClock(NOW)
     rate_limiter = limiter_without_waits(clock)
-    emulator = emulator_with(RateLimit(200, 300 * SECOND, says_when=False))
+    emulator = emulator_with(RateLimit(200, 300 * SECOND, sends_retry_after=False))
     emulator.clock = clock
     with (
         emulator,
@@ -354,7 +354,7 @@ def test_parameters_and_headers() -> None:
 
 
 def test_server_date() -> None:
-    """The Date header of the latest answer is available."""
+    """The Date header of the latest response is available."""
     with emulator_with() as emulator, client_for(emulator) as client:
         assert client.server_date is None
         client.fetch_page(MONTH, offset=0)

@@ -22,7 +22,7 @@ json_values = st.recursive(
 
 @given(elements=st.lists(json_values, max_size=4), indent=st.sampled_from([None, 0, 2]))
 def test_raw_text(elements: list[Any], indent: int | None) -> None:
-    """The raw text of each record is what was sent, for any JSON value."""
+    """The raw text of each record is the text that was sent, for any JSON value."""
     sent = [json.dumps(element, indent=indent) for element in elements]
     page = parse_page(f'{{"tasks": [ {" , ".join(sent)} ]}}'.encode())
     assert [record.raw for record in page.records] == sent

@@ -8,7 +8,7 @@ import pytest
 
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import HOUR, MINUTE, parse_time
@@ -28,7 +28,7 @@ def data_dir(tmp_path: Path) -> DataDir:
 def test_it_is_verified_and_rebuilt_with_the_same_answers(data_dir: DataDir) -> None:
     """Every byte is unchanged, and the views return the same rows."""
     rebuild(data_dir)
-    found = verify(data_dir, Demands())
+    found = verify(data_dir, VerifyOptions())
     assert (found.findings, len(found.chain)) == ([], 6)
     assert answers(data_dir.database) == json.loads(ANSWERS.read_text())
 
@@ -41,7 +41,7 @@ def test_a_load_continues_it(data_dir: DataDir) -> None:
     with Emulator(FixedWorld(listed), clock=SettableClock(at)) as emulator:
         report = load(emulator, data_dir.path, at, project_ids=[PROJECT])
     assert report.entry_name.startswith("000007-20260825T020000Z-load")
-    assert verify(data_dir, Demands()).is_whole
+    assert verify(data_dir, VerifyOptions()).is_intact
 
 
 def test_a_newer_archive_is_refused(data_dir: DataDir, command: Command) -> None:

@@ -13,7 +13,7 @@ from gaussdb_tasks.archive.rebuild import rebuild, restore
 from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
@@ -37,7 +37,7 @@ def load_later(data_dir: DataDir, at: int = LATER) -> LoadReport:
 
 def is_intact(data_dir: DataDir) -> bool:
     """Verify archive and database."""
-    return verify(data_dir, Demands()).is_whole
+    return verify(data_dir, VerifyOptions()).is_intact
 
 
 def names(data_dir: DataDir) -> list[str]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gaussdb_tasks.archive.signing import KeySigner, PublicKeys
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import write_manifest
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
@@ -66,7 +66,7 @@ def sign(original: Path, keys: Path) -> Callable[..., Path]:
 
 def _faults(archive: Path, keys: Path, *names: str) -> list[tuple[str, str]]:
     public = PublicKeys([keys / f"{name}.pub" for name in names]) if names else None
-    found = verify_archive(Archive(archive), Demands(keys=public)).findings
+    found = verify_archive(Archive(archive), VerifyOptions(keys=public)).findings
     return [(finding.fault.value, str(finding.entry)[:6]) for finding in found]
 
 

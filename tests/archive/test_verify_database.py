@@ -14,15 +14,15 @@ from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_database import FAST_CHECKS, FULL_CHECKS
-from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.tables import ALL_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS
+from gaussdb_tasks.model.tables import ALL_TABLES, AMENDMENTS, SCHEMA_VERSIONS
 from tests.support import IS_THOROUGH
 from tests.support.commands import Command
 from tests.support.equal_databases import everything
 from tests.support.golden_archive import GOLDEN
 
-FULL, FAST = Demands(), Demands(is_fast=True)
+FULL, FAST = VerifyOptions(), VerifyOptions(is_fast=True)
 _OTHER_VALUE = {
     "text": "coalesce({0}, '') || 'x'",
     "json": "'[1]'::json",
@@ -76,9 +76,9 @@ def edit(data_dir: DataDir, *statements: str) -> None:
             connection.execute(statement)
 
 
-def findings(data_dir: DataDir, demands: Demands = FULL) -> list[Finding]:
+def findings(data_dir: DataDir, options: VerifyOptions = FULL) -> list[Finding]:
     """Verify, and return the findings."""
-    return verify(data_dir, demands).findings
+    return verify(data_dir, options).findings
 
 
 def test_an_unchanged_database_has_no_findings(opened: Opened) -> None:
@@ -93,7 +93,7 @@ def test_an_unchanged_database_has_no_findings(opened: Opened) -> None:
     [
         (table.name, column.name)
         for table in ALL_TABLES
-        if table not in (ARCHIVE_ACTS, SCHEMA_VERSIONS)
+        if table not in (AMENDMENTS, SCHEMA_VERSIONS)
         for column in table.columns
     ],
 )
@@ -137,7 +137,7 @@ def test_the_report_of_an_edit(data_dir: DataDir, command: Command) -> None:
         "000002-20260319T120000Z-load",
         "job_id=00000000-0000-4000-8000-000000000004",
         '"column": "fail_reason"',
-        "it is 'nothing', and was 'disk full'",
+        "it is 'nothing'; expected: 'disk full'",
     ):
         assert part in run.stdout
     assert "MISMATCH: 2 findings" in run.last_line
@@ -199,8 +199,8 @@ def test_sql_that_no_load_runs(
 def test_a_table_that_checks_cannot_read(data_dir: DataDir, statement: str, table: str) -> None:
     """Both levels report it, and run the other checks."""
     edit(data_dir, "use task_center", statement, "delete from coverage where rowid = 0")
-    for demands in (FULL, FAST):
-        found = {each.where for each in findings(data_dir, demands)}
+    for options in (FULL, FAST):
+        found = {each.where for each in findings(data_dir, options)}
         assert {f"task_center.{table}", "task_center.coverage"} <= found
 
 
@@ -233,7 +233,7 @@ def test_the_database_of_another_archive(data_dir: DataDir) -> None:
     """It is reported, although archive and database are each in order."""
     shutil.rmtree(data_dir.archive)
     shutil.copytree(GOLDEN, data_dir.archive)
-    assert verify_archive(Archive(data_dir.archive), FULL).is_whole
+    assert verify_archive(Archive(data_dir.archive), FULL).is_intact
     assert {"differs"} <= {each.fault.value for each in findings(data_dir, FAST)}
 
 
@@ -267,13 +267,13 @@ def test_a_truncated_database(data_dir: DataDir) -> None:
 def test_flipped_bits_of_the_database(data_dir: DataDir, original: Path) -> None:
     """Each is found, or changes nothing that can be read: free blocks hold nothing."""
     content = data_dir.database.read_bytes()
-    dice = random.Random(5)  # noqa: S311 - not a secret
+    random_numbers = random.Random(5)  # noqa: S311 - not a secret
     before = everything(DataDir(original).database)
     found = 0
     for _ in range(100 if IS_THOROUGH else 5):
-        place = dice.randrange(len(content))
+        place = random_numbers.randrange(len(content))
         changed = bytearray(content)
-        changed[place] ^= 1 << dice.randrange(8)
+        changed[place] ^= 1 << random_numbers.randrange(8)
         data_dir.database.write_bytes(changed)
         if findings(data_dir):
             found += 1

@@ -12,12 +12,12 @@ import pytest
 from gaussdb_tasks.archive.manifest import decode, encode, sha256
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive, checksum_line
 from gaussdb_tasks.archive.verify import verify, verify_copy
-from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support import IS_THOROUGH
 from tests.support.commands import Command
 
-FULL, FAST = Demands(), Demands(is_fast=True)
+FULL, FAST = VerifyOptions(), VerifyOptions(is_fast=True)
 
 
 def entries(data_dir: DataDir) -> list[Path]:
@@ -25,14 +25,14 @@ def entries(data_dir: DataDir) -> list[Path]:
     return [entry.path for entry in Archive(data_dir.archive).entries()]
 
 
-def faults(data_dir: DataDir, demands: Demands = FULL) -> set[tuple[str, str]]:
+def faults(data_dir: DataDir, options: VerifyOptions = FULL) -> set[tuple[str, str]]:
     """Verify the archive and the database; return the faults and their places."""
-    return {(finding.fault.value, finding.where) for finding in verify(data_dir, demands).findings}
+    return {(finding.fault.value, finding.where) for finding in verify(data_dir, options).findings}
 
 
-def file_faults(data_dir: DataDir, demands: Demands = FULL) -> set[tuple[str, str]]:
+def file_faults(data_dir: DataDir, options: VerifyOptions = FULL) -> set[tuple[str, str]]:
     """Verify the archive alone, which takes a hundredth of the time."""
-    found = verify_archive(Archive(data_dir.archive), demands)
+    found = verify_archive(Archive(data_dir.archive), options)
     return {(finding.fault.value, finding.where) for finding in found.findings}
 
 
@@ -57,11 +57,11 @@ def test_an_unchanged_archive_is_intact(data_dir: DataDir, command: Command) -> 
 
 
 def _copy_first(original: Path, folder: Path, count: int) -> Archive:
-    """Copy the first entries, which are an intact archive of their own."""
+    """Copy the first entries, which are an intact archive."""
     for entry in Archive(original / "archive").entries()[:count]:
         shutil.copytree(entry.path, folder / entry.name)
     archive = Archive(folder)
-    assert verify_archive(archive, FULL).is_whole
+    assert verify_archive(archive, FULL).is_intact
     return archive
 
 
@@ -84,9 +84,9 @@ def test_flipped_bits_of_a_small_archive(original: Path, tmp_path: Path) -> None
         bits = path.stat().st_size * 8
         step = 8 if path.suffix != ".parquet" else 1 if path.stem == "task_types" else 8 * 97
         if not IS_THOROUGH:
-            step = max(step, bits // 40 | 1)  # odd: every bit of a byte has its turn
+            step = max(step, bits // 40 | 1)  # odd, so that each bit of a byte is flipped somewhere
         for bit in _flip(path, range(bits % 8, bits, step)):
-            assert not verify_archive(archive, FULL).is_whole, (path.name, bit)
+            assert not verify_archive(archive, FULL).is_intact, (path.name, bit)
 
 
 def test_flipped_bits_of_a_chain(original: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_flipped_bits_of_a_chain(original: Path, tmp_path: Path) -> None:
             for bit in _flip(
                 path, range(5, path.stat().st_size * 8, 1009 if IS_THOROUGH else 4999)
             ):
-                assert not verify_archive(archive, FAST).is_whole, (path, bit)
+                assert not verify_archive(archive, FAST).is_intact, (path, bit)
 
 
 @pytest.mark.parametrize("name", ["task_versions.parquet", "coverage.parquet", DIGEST_NAME])
@@ -190,8 +190,8 @@ def test_a_removed_entry(data_dir: DataDir, place: int) -> None:
     """The finding is a gap, and names the missing entry."""
     removed, following = entries(data_dir)[place : place + 2]
     shutil.rmtree(removed)
-    for demands in (FULL, FAST):
-        found = verify_archive(Archive(data_dir.archive), demands).findings
+    for options in (FULL, FAST):
+        found = verify_archive(Archive(data_dir.archive), options).findings
         assert ("gap", following.name) in {(each.fault.value, each.where) for each in found}
         assert any(f"entry {place + 1} before it: missing" in each.detail for each in found)
 
@@ -202,8 +202,8 @@ def test_a_removed_last_entry(data_dir: DataDir) -> None:
     noted = sha256((head / DIGEST_NAME).read_bytes())
     shutil.rmtree(head)
     assert ("missing", "entry 5") in faults(data_dir, FAST)
-    assert verify_copy(data_dir.archive, FULL).is_whole
-    expecting = Demands(expected_head=noted)
+    assert verify_copy(data_dir.archive, FULL).is_intact
+    expecting = VerifyOptions(expected_head=noted)
     assert [each.fault.value for each in verify_copy(data_dir.archive, expecting).findings] == [
         "gap"
     ]
@@ -217,8 +217,8 @@ def test_a_completely_rewritten_chain(data_dir: DataDir) -> None:
         f"copy (select * replace ('forged' as purpose) from '{file}') to '{file}' (format parquet)"
     )
     _rewrite_chain(data_dir)
-    assert verify_copy(data_dir.archive, FAST).is_whole
-    assert not verify_copy(data_dir.archive, Demands(expected_head=noted)).is_whole
+    assert verify_copy(data_dir.archive, FAST).is_intact
+    assert not verify_copy(data_dir.archive, VerifyOptions(expected_head=noted)).is_intact
     assert {finding[0] for finding in faults(data_dir, FAST)} == {"differs"}
 
 
@@ -244,9 +244,9 @@ def test_the_head_of_each_load_stays_in_the_chain(data_dir: DataDir) -> None:
     """Every earlier head is found, and the number of later entries is reported."""
     for entry in entries(data_dir):
         noted = sha256((entry / DIGEST_NAME).read_bytes())
-        demands = Demands(is_fast=True, expected_head=noted)
-        found = verify_archive(Archive(data_dir.archive), demands)
-        assert found.is_whole
+        options = VerifyOptions(is_fast=True, expected_head=noted)
+        found = verify_archive(Archive(data_dir.archive), options)
+        assert found.is_intact
         assert any(entry.name in note for note in found.notes)
 
 
@@ -257,8 +257,8 @@ def test_unexpected_files(data_dir: DataDir) -> None:
     (first / "more.parquet").write_text("x")
     (first / "folder").mkdir()
     (data_dir.archive / "000009-load").mkdir()
-    for demands in (FULL, FAST):
-        assert file_faults(data_dir, demands) == {
+    for options in (FULL, FAST):
+        assert file_faults(data_dir, options) == {
             ("extra", "notes.txt"),
             ("extra", "000009-load"),
             ("extra", f"{first.name}/more.parquet"),

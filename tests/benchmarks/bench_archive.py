@@ -17,7 +17,7 @@ from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.archive.write import chain_head, write_load_entry
 from gaussdb_tasks.database.connect import writable_clone
 from gaussdb_tasks.database.data_dir import DataDir
@@ -112,12 +112,12 @@ def _write_entries(
 ) -> None:
     for number in range(1, _LOADS + 1):
         kept = [*chain[:1], *chain[-1:]]
-        sealed = write_load_entry(connection, number, chain_head(kept), folder)
-        chain.append(archive.add(folder, sealed.name).read())
+        written = write_load_entry(connection, number, chain_head(kept), folder)
+        chain.append(archive.add(folder, written.name).read())
 
 
 def _verify(data_dir: DataDir, *, is_fast: bool) -> None:
-    findings = verify(data_dir, Demands(is_fast=is_fast)).findings
+    findings = verify(data_dir, VerifyOptions(is_fast=is_fast)).findings
     if findings:
         raise AssertionError(findings[:5])
 

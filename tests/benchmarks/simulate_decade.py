@@ -16,7 +16,7 @@ from typing import Final
 
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.demo_loads import load_nights, nights_before
@@ -62,8 +62,8 @@ def main(load_count: int, tasks_per_day: int) -> int:
 
 def _works(data_dir: DataDir) -> dict[str, Callable[[], object]]:
     def verify_all(*, is_fast: bool) -> None:
-        found = verify(data_dir, Demands(is_fast=is_fast))
-        if not found.is_whole:
+        found = verify(data_dir, VerifyOptions(is_fast=is_fast))
+        if not found.is_intact:
             raise AssertionError(found.findings[:5])
 
     return {

@@ -77,7 +77,7 @@ def test_tasks_are_the_latest_versions(invented: duckdb.DuckDBPyConnection) -> N
     assert number(invented, f"select count(*) from ({latest})") == TASKS
 
 
-def test_every_version_says_something_new(invented: duckdb.DuckDBPyConnection) -> None:
+def test_every_version_has_another_record(invented: duckdb.DuckDBPyConnection) -> None:
     """Versions of a task differ in their record and in its hash."""
     versions = "from task_center.task_versions"
     for content in ("raw", "version_hash"):

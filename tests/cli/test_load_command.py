@@ -13,8 +13,8 @@ import pytest
 from gaussdb_tasks.cli.commands import load
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import (
-    DiesAfter,
     Emulator,
+    FailsAfter,
     FixedWorld,
     Script,
     SettableClock,
@@ -354,7 +354,7 @@ def test_a_password_is_never_shown(command: Command, emulator: Emulator) -> None
     }
     runs = [command("load", "--now", iso(NOW), "--format", "json", env=env)]
     tokens = [call.headers["x-auth-token"] for call in emulator.calls]
-    emulator.faults = [DiesAfter(0)]
+    emulator.faults = [FailsAfter(0)]
     echo = answers(identity_error(400, "Bad Request", f"why {emulator.password}?"))
     emulator.identity_faults = [Script(dict.fromkeys(range(1, 20), echo))]
     runs.append(command("check", "--now", iso(NOW), env=env))

@@ -10,7 +10,7 @@ import pytest
 from gaussdb_tasks import load as load_module
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import CheckFailedError
@@ -91,7 +91,7 @@ def test_a_load_upgrades_an_old_database(
     assert run.exit_code == 0, run.stderr
     assert f"schema was upgraded from version 1 to {SCHEMA_VERSION}" in run.stderr
     assert numbers(old)[:-1] == numbers(current)
-    assert verify(old, Demands()).findings == []
+    assert verify(old, VerifyOptions()).findings == []
     again = command("load", "--now", iso(AT + HOUR), env=region_env(emulator))
     assert again.exit_code == 0
     assert "upgraded" not in again.stderr

@@ -146,7 +146,7 @@ def test_no_secrets(command: Command, kind: str) -> None:
     ("options", "message"),
     [
         (("--horizont-days", "3"), "--horizon-days"),
-        (("--full",), "--full is not for every night"),
+        (("--full",), "--full cannot be scheduled"),
         (("--at", "25:00"), "--at"),
         (("--horizon-days", "0"), "--horizon-days"),
     ],

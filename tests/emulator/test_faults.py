@@ -4,9 +4,9 @@ import pytest
 import requests
 
 from gaussdb_tasks.emulator import (
-    PASSING_FAULTS,
-    DiesAfter,
+    TRANSIENT_FAULTS,
     Emulator,
+    FailsAfter,
     Fault,
     FaultPlan,
     FixedWorld,
@@ -139,7 +139,7 @@ def test_a_redirect_has_a_location() -> None:
 
 def test_a_dying_service_answers_a_number_of_calls_and_no_more() -> None:
     """Every later call gets 503."""
-    with client_of(emulator_with(DiesAfter(2))) as client:
+    with client_of(emulator_with(FailsAfter(2))) as client:
         assert statuses(client, 5) == [200, 200, 503, 503, 503]
 
 
@@ -165,7 +165,7 @@ def test_random_faults_follow_from_the_seed() -> None:
     assert faults == again[::-1]
     assert faults != [RandomFaults(0.2, seed=4).fault_for(call, NOW) for call in calls]
     assert 120 < sum(fault is not None for fault in faults) < 280
-    assert set(faults) == {None, *PASSING_FAULTS}
+    assert set(faults) == {None, *TRANSIENT_FAULTS}
 
 
 def test_random_faults_of_rate_one_fail_every_call() -> None:
@@ -178,7 +178,7 @@ def test_random_faults_of_rate_one_fail_every_call() -> None:
 
 def test_the_first_plan_with_a_fault_decides() -> None:
     """The order of the plans counts."""
-    with client_of(emulator_with(Script({2: server_error(500)}), DiesAfter(1))) as client:
+    with client_of(emulator_with(Script({2: server_error(500)}), FailsAfter(1))) as client:
         assert statuses(client, 3) == [200, 500, 503]
 
 

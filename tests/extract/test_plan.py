@@ -55,8 +55,8 @@ def time_ranges(plan: Plan) -> list[TimeRange]:
     return [window.time_range for window in plan.windows]
 
 
-def test_a_first_load_reads_the_whole_horizon() -> None:
-    """Without a project state the whole horizon is read, and needs no count."""
+def test_a_first_load_reads_the_full_horizon() -> None:
+    """Without a project state the full horizon is read, and needs no count."""
     plan = plan_load(SETTINGS, ProjectState(known_from=0))
     assert time_ranges(plan) == [TimeRange(HORIZON_START, NOW + 5 * MINUTE)]
     assert plan.windows[0].purpose is Purpose.HORIZON
@@ -72,7 +72,7 @@ def test_a_quiet_load_reads_new_time_with_an_overlap_and_counts() -> None:
 
 
 def test_a_small_project_is_read_completely_each_time() -> None:
-    """If the whole horizon fits a page, reading it takes fewer calls than a window and a count."""
+    """If the full horizon fits a page, reading it takes fewer calls than a window and a count."""
     plan = plan_load(SETTINGS, state(tasks_every(DAY)))
     assert [window.purpose for window in plan.windows] == [Purpose.HORIZON]
     assert plan.expected_calls == 2
@@ -135,7 +135,7 @@ def test_windows_reach_to_now_if_the_filter_looks_at_ends() -> None:
 
 
 def test_full_reads_everything() -> None:
-    """--full reads the whole horizon, also covered time."""
+    """--full reads the full horizon, also covered time."""
     plan = plan_load(LoadSettings(now=NOW, full=True), state())
     assert time_ranges(plan) == [TimeRange(HORIZON_START, NOW + 5 * MINUTE)]
 
@@ -214,15 +214,17 @@ def test_the_plan_reads_all_that_is_needed_in_the_fewest_calls(
         assert plan.expected_calls <= cheapest_by_trying(known_now, uncovered, starts)
 
 
-def subtract_all(wholes: Sequence[TimeRange], parts: Sequence[TimeRange]) -> tuple[TimeRange, ...]:
+def subtract_all(
+    time_ranges: Sequence[TimeRange], parts: Sequence[TimeRange]
+) -> tuple[TimeRange, ...]:
     """Return the time in the time ranges that no part covers."""
-    return tuple(left for whole in wholes for left in subtract(whole, parts))
+    return tuple(left for each in time_ranges for left in subtract(each, parts))
 
 
 def cheapest_by_trying(
     known_now: ProjectState, uncovered: Sequence[TimeRange], starts: Sequence[Micros]
 ) -> int:
-    """Try every partition of the needs, and the whole horizon; return the fewest calls."""
+    """Try every partition of the needs, and the full horizon; return the fewest calls."""
     overlap = 15 * MINUTE
     needs = [
         TimeRange(
@@ -231,8 +233,8 @@ def cheapest_by_trying(
         for s in uncovered
     ]
     needs = sorted([*needs, *(TimeRange(at - 2 * SECOND, at + 2 * SECOND) for at in starts)])
-    whole = TimeRange(HORIZON_START, NOW + 5 * MINUTE)
-    costs = [1 + calls_of(known_now, whole)]
+    horizon = TimeRange(HORIZON_START, NOW + 5 * MINUTE)
+    costs = [1 + calls_of(known_now, horizon)]
     for count in range(len(needs)):
         for cuts in combinations(range(1, len(needs)), count):
             bounds = [0, *cuts, len(needs)]

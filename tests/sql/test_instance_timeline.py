@@ -1,4 +1,4 @@
-"""The view ``instance_timeline``: what was done to an instance, in order."""
+"""The view ``instance_timeline``: the tasks of each instance, in order."""
 
 from datetime import timedelta
 from typing import Any

@@ -80,7 +80,7 @@ def test_only_changes_of_the_last_load_are_shown() -> None:
     archive = given(
         tasks=[
             task(job_id="tonight"),
-            task(job_id="last night", **seen_earlier),
+            task(job_id="last load", **seen_earlier),
             task(job_id="gone since", **seen_earlier),
             task(job_id="of another project", project_id="project-2", **seen_earlier),
             task(job_id="of no load", project_id="project-3"),

@@ -1,4 +1,4 @@
-"""The view ``task_regressions``: what became significantly worse."""
+"""The view ``task_regressions``: tasks that became significantly slower or less reliable."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Kill loads, each in its own process, and check what they leave.
+"""Kill loads, each in its own process, and check the data and files that they leave.
 
 The second of two loads is killed. It finds new tasks, a running task that ended, a deleted task,
 and a record that is not a task.
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import ARCHIVE_NAME, DATABASE_NAME, DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
@@ -166,7 +166,7 @@ class KilledLoads:
         left = [".lock", ARCHIVE_NAME, DATABASE_NAME]
         if sorted(entry.name for entry in folder.iterdir()) != left:
             return "files of the killed load are left"
-        findings = verify(DataDir(folder), Demands()).findings
+        findings = verify(DataDir(folder), VerifyOptions()).findings
         if findings:
             return f"the archive is not complete: {findings[0]}"
         shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""A small archive to ask: the tables as a load makes them, the views on top, invented rows inside.
+"""A small archive to query: the tables as a load makes them, the views, and invented rows.
 
 A test names the columns that it is about; the others are those of a task that was started at
 ``CREATED_AT``, took a minute, and was seen by the load of ``LOADED_AT``.
@@ -70,7 +70,7 @@ class Archive:
             self.connection.unregister("batch")
 
     def empty(self) -> None:
-        """Remove all rows, and what a test has set in the session."""
+        """Remove all rows, and reset the settings of the session."""
         for table in ALL_TABLES:
             self.connection.execute(f"delete from task_center.{table.name}")
         self.connection.execute("reset TimeZone")

@@ -53,7 +53,7 @@ def contents() -> None:
 
 
 def examples() -> None:
-    """Show every question with its SQL and what the demo's data answer."""
+    """Show every question with its SQL and its answer from the demo's data."""
     for question in saved_questions():
         _show(question)
 

@@ -60,7 +60,7 @@ class TaskCenterClient:
 
     @property
     def server_date(self) -> Micros | None:
-        """The ``Date`` of the latest answer, to the second; None if it had none."""
+        """The ``Date`` of the latest response, to the second; None if it had none."""
         return self._http_client.server_date
 
     @property

@@ -24,7 +24,7 @@ _MAX_SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An answer that is not 200: its status, error code and message."""
+    """A response that is not 200: its status, error code and message."""
 
     status: int
     code: str | None
@@ -32,7 +32,7 @@ class ErrorResponse:
 
     @property
     def is_redirect(self) -> bool:
-        """Whether the answer is a redirect."""
+        """Whether the response is a redirect."""
         return HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class TransientError(Exception):
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """The seconds to wait, as the other side asked for; None if it did not."""
+        """The seconds to wait, as the server requested; None if it did not."""
         self.is_throttled = is_throttled
 
 
@@ -137,7 +137,7 @@ def is_token_refusal(response: ErrorResponse) -> bool:
 
 
 def describe_refusal(response: ErrorResponse, *, project_id: str, endpoint: str, call: str) -> str:
-    """Describe a permanent refusal in one line: the problem, the answer, and what to do."""
+    """Describe a permanent refusal in one line: the problem, the response, and what to do."""
     if response.status == HTTPStatus.FORBIDDEN or response.code in NOT_PERMITTED_CODES:
         return (
             f"project {project_id}: the user is not allowed to query tasks ({response}); "
@@ -164,4 +164,4 @@ def _shown(value: Any, redact: Callable[[str], str]) -> str:
 
 def _summarise(body: str) -> str:
     text = " ".join(body[:_MAX_SHOWN_CHARACTERS].split())
-    return f"not JSON: {text!r}" if text else "an empty answer"
+    return f"not JSON: {text!r}" if text else "an empty response"

@@ -55,7 +55,7 @@ class HttpClient:
     ) -> None:
         self.target = target
         self.server_date: Micros | None = None
-        """The ``Date`` of the latest answer; None if it had none."""
+        """The ``Date`` of the latest response; None if it had none."""
         self.clock_ahead: Micros | None = None
         """How far this machine's clock was ahead of ``server_date`` at that time."""
         self.calls_made = 0
@@ -148,9 +148,9 @@ class HttpClient:
                 timeout=(self._retry_settings.connect_seconds, self._retry_settings.read_seconds),
                 allow_redirects=False,
                 stream=True,
-            ) as answer:
-                self._note_clock(error_responses.read_http_date(answer.headers.get("Date")))
-                return answer.status_code, answer.headers, _read_bounded(answer)
+            ) as response:
+                self._note_clock(error_responses.read_http_date(response.headers.get("Date")))
+                return response.status_code, response.headers, _read_bounded(response)
         except requests.RequestException as error:
             cause = self._identity.redact(error_responses.describe_cause(error))
             if error_responses.is_certificate_error(error):
@@ -159,7 +159,7 @@ class HttpClient:
                     "set OS_CACERT to your CA bundle"
                 )
                 raise ConfigurationError(message) from error
-            message = f"no answer: {cause}"
+            message = f"no response: {cause}"
             raise error_responses.TransientError(message) from error
 
     def _note_clock(self, server_date: Micros | None) -> None:
@@ -194,8 +194,8 @@ class HttpClient:
             return 0.0
         if error.retry_after is None and not error.is_throttled:
             return self._backoff(state)
-        asked = error.retry_after
-        seconds = self._throttled_backoff(state) if asked is None else asked
+        retry_after = error.retry_after
+        seconds = self._throttled_backoff(state) if retry_after is None else retry_after
         max_seconds = self._retry_settings.max_retry_after_seconds
         if seconds > max_seconds:
             message = (
@@ -208,7 +208,7 @@ class HttpClient:
 
     def _permanent_refusal(self, refusal: error_responses.TokenRefusedError) -> AccessError:
         return AccessError(
-            f"project {self.target.project_id}: {self._identity.remedy} (the answer was: {refusal})"
+            f"project {self.target.project_id}: {self._identity.remedy} (response: {refusal})"
         )
 
 
@@ -225,11 +225,11 @@ class _StopAfterAttempts(tenacity.stop.stop_base):
         return self._left[is_throttled] <= 0
 
 
-def _read_bounded(answer: requests.Response) -> bytes:
+def _read_bounded(response: requests.Response) -> bytes:
     body = bytearray()
-    for part in answer.iter_content(_CHUNK_BYTES):
+    for part in response.iter_content(_CHUNK_BYTES):
         body += part
         if len(body) > _MAX_BODY_BYTES:
-            message = f"an answer of more than {_MAX_BODY_BYTES:,} bytes"
+            message = f"a response of more than {_MAX_BODY_BYTES:,} bytes"
             raise error_responses.TransientError(message)
     return bytes(body)

@@ -21,15 +21,15 @@ from gaussdb_tasks.model.record import Record, Undecoded, identity_of
 
 
 class Page(NamedTuple):
-    """The records of one answer, in the order of the answer."""
+    """The records of one response, in its order."""
 
     records: tuple[Record, ...]
     total_count: int | None
-    """None if the answer has no valid count."""
+    """None if the response has no valid count."""
 
 
 class BrokenBodyError(ValueError):
-    """The body of a successful answer is not the documented JSON."""
+    """The body of a successful response is not the documented JSON."""
 
 
 class _Envelope(msgspec.Struct):
@@ -37,7 +37,7 @@ class _Envelope(msgspec.Struct):
     total_count: Any = None
 
 
-# A page has 100 records of a dozen values. A far larger answer must not fill the memory.
+# A page has 100 records of a dozen values. A far larger response must not fill the memory.
 _MAX_VALUES: Final = 2_000_000
 _MAX_RECORDS: Final = 10_000
 _MAX_DIGITS: Final = 4_000
@@ -55,7 +55,7 @@ _WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
 def parse_page(body: bytes) -> Page:
-    """Parse the body of an answer.
+    """Parse the body of a response.
 
     Raises:
         BrokenBodyError: it is not a JSON object with an array ``tasks``, or it is too large.

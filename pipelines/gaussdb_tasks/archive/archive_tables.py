@@ -86,7 +86,7 @@ def _observations() -> ArchiveTable:
 
 
 TASK_VERSIONS: Final = _archive_table(tables.TASK_VERSIONS, is_appended=True)
-SIGHTINGS: Final = _observations()
+OBSERVATIONS: Final = _observations()
 COVERAGE: Final = _archive_table(tables.COVERAGE, is_appended=True)
 LOAD_RUNS: Final = _archive_table(tables.LOAD_RUNS, is_appended=True)
 REJECTED_RECORDS: Final = _archive_table(tables.REJECTED_RECORDS, is_appended=True)
@@ -102,7 +102,7 @@ TASK_TYPES: Final = ArchiveTable(
 
 OF_A_LOAD: Final = (
     TASK_VERSIONS,
-    SIGHTINGS,
+    OBSERVATIONS,
     COVERAGE,
     LOAD_RUNS,
     REJECTED_RECORDS,

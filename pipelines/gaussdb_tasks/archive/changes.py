@@ -22,7 +22,7 @@ _CHANGES: Final = """
     loads as (
         select region, project_id, run_id, _dlt_load_id, observed_at, archive_sequence
         from task_center.load_runs
-        where {is_meant}
+        where {is_selected}
     ),
 
     versions as (
@@ -164,4 +164,4 @@ def changes(
         else:
             bounds.append(f"epoch_us(observed_at) {sign} ?")
             values.append(time)
-    return connection.execute(_CHANGES.format(is_meant=" and ".join(bounds)), values)
+    return connection.execute(_CHANGES.format(is_selected=" and ".join(bounds)), values)

@@ -15,12 +15,12 @@ class Rows:
 
     Attributes:
         load: the load's entry.
-        keeper: the entry whose file contains the rows.
+        holder: the entry whose file contains the rows.
         file: None if there are no rows.
     """
 
     load: ChainEntry
-    keeper: ChainEntry
+    holder: ChainEntry
     table: str
     row_count: int
     rows_sha256: str
@@ -36,7 +36,7 @@ class Rows:
     @property
     def amendment_file(self) -> Path | None:
         """The file, if an amendment wrote it: it contains rows of several loads, in their order."""
-        return None if self.keeper is self.load else self.file
+        return None if self.holder is self.load else self.file
 
     @property
     def relation(self) -> str:
@@ -64,7 +64,7 @@ def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]
                 continue
             current[restated.sequence] = Rows(
                 load=before.load,
-                keeper=amendment,
+                holder=amendment,
                 table=restated.table,
                 row_count=restated.row_count,
                 rows_sha256=restated.rows_sha256,
@@ -77,7 +77,7 @@ def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]
 def _rows_of_load(entry: ChainEntry, table: str, written: TableDigest) -> Rows:
     return Rows(
         load=entry,
-        keeper=entry,
+        holder=entry,
         table=table,
         row_count=written.row_count,
         rows_sha256=written.rows_sha256,

@@ -1,4 +1,4 @@
-"""Collect all states of a task with their proof: raw records, entries of the archive, digests."""
+"""Collect all states of a task with their proofs: raw records, entries of the archive, digests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import parquet_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
-from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 
@@ -51,7 +51,7 @@ class Proof:
         entry_name: the entry that keeps the row.
         observed_by: the entry of the load that saw the state.
         file: None where no file of the archive holds the row.
-        troubles: mismatches; empty if the row is proved.
+        mismatches: mismatches; empty if the row is proved.
     """
 
     entry_name: str
@@ -59,7 +59,7 @@ class Proof:
     file: Path | None
     file_sha256: str | None
     digest_sha256: str
-    troubles: tuple[str, ...]
+    mismatches: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +87,21 @@ class Evidence:
         tasks: usually one; more if several projects have the id or the service reused it.
         rejected: rejected records with the id.
         head: the newest entry's name and digest; None without an archive.
-        troubles: findings about the chain of digests.
+        mismatches: findings about the chain of digests.
     """
 
     job_id: str
     tasks: tuple[TaskEvidence, ...]
     rejected: tuple[ProvedRow, ...]
     head: tuple[str, str] | None
-    troubles: tuple[str, ...]
+    mismatches: tuple[str, ...]
 
     @property
     def is_proved(self) -> bool:
         """Whether an entry covers every row, and everything matches the digests."""
         states = [*self.rejected, *(state for task in self.tasks for state in task.states)]
-        return not self.troubles and all(
-            state.proof is not None and not state.proof.troubles for state in states
+        return not self.mismatches and all(
+            state.proof is not None and not state.proof.mismatches for state in states
         )
 
 
@@ -111,7 +111,7 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
     Raises:
         ConfigurationError: no task and no rejected record has the id.
     """
-    found = verify_archive(archive, Demands(is_fast=True))
+    found = verify_archive(archive, VerifyOptions(is_fast=True))
     chain = found.chain
     versions = {rows.load_id: rows for rows in current_rows(chain, archive_tables.TASK_VERSIONS)}
     rejections = {
@@ -149,22 +149,22 @@ def _proof(
     """Check that the archive holds a row of the database, and that its file matches its digest."""
     if rows is None:
         return None
-    keeper = next(link for link in chain if link.entry.path == rows.keeper.entry.path)
-    expected = keeper.manifest.tables[rows.table].file_sha256
-    troubles = []
+    holder = next(each for each in chain if each.entry.path == rows.holder.entry.path)
+    expected = holder.manifest.tables[rows.table].file_sha256
+    mismatches = []
     if rows.file is None or not rows.file.exists():
-        troubles.append("the file is missing")
+        mismatches.append("the file is missing")
     elif file_sha256(rows.file) != expected:
-        troubles.append("the file does not match its digest")
+        mismatches.append("the file does not match its digest")
     elif not _holds(connection, rows.file, row):
-        troubles.append("the file does not hold this record: the database differs")
+        mismatches.append("the file does not hold this record: the database differs")
     return Proof(
-        keeper.entry.name,
+        holder.entry.name,
         rows.load.entry.name,
         rows.file,
         expected,
-        keeper.sha256,
-        tuple(troubles),
+        holder.sha256,
+        tuple(mismatches),
     )
 
 
@@ -188,5 +188,5 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> tupl
 
 def _unknown_task(connection: duckdb.DuckDBPyConnection, job_id: str) -> str:
     near = [name for (name,) in connection.execute(_NEAR, [job_id, job_id]).fetchall()]
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"no task has the job_id {job_id!r}{meant}"
+    suggestion = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"no task has the job_id {job_id!r}{suggestion}"

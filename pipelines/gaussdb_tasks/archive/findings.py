@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass
 class Verification:
-    """Collect what a verification read and found.
+    """Collect the findings of a verification and the entries that it read.
 
     Attributes:
         chain: entries with a readable manifest, in order.
@@ -62,7 +62,7 @@ class Verification:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether there are no findings."""
         return not self.findings
 

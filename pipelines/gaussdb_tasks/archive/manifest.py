@@ -48,7 +48,7 @@ class LoadIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe what a load read from one project.
+    """Describe the time ranges and the tasks that a load read from one project.
 
     Attributes:
         read: time ranges that were requested, as [from, to].

@@ -13,7 +13,7 @@ from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.verify_database import recorded_sequence
-from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
@@ -31,7 +31,7 @@ class Rebuilt:
 
     Attributes:
         version_count: number of rows of ``task_versions``.
-        left_out: findings for damaged entries and files, which were skipped.
+        skipped: findings for damaged entries and files, which were skipped.
         lost_views: names of users' views that do not work on the new database.
     """
 
@@ -40,7 +40,7 @@ class Rebuilt:
     version_count: int
     head_digest: str
     seconds: float
-    left_out: tuple[Finding, ...] = ()
+    skipped: tuple[Finding, ...] = ()
     lost_views: tuple[str, ...] = field(default=())
 
 
@@ -69,7 +69,7 @@ def rebuild(
         target = output or data_dir.database
         _refuse_to_overwrite(target, is_replacing=is_replacing and output is None)
         archive = Archive(data_dir.archive)
-        chain, left_out = read_intact_chain(archive, is_skipping_damage=is_skipping_damage)
+        chain, skipped = read_intact_chain(archive, is_skipping_damage=is_skipping_damage)
         put_tombstones(archive, chain)  # an amendment may have been stopped before this
         if output is None and not is_skipping_damage:
             refuse_data_loss(target, chain[-1].manifest.sequence)
@@ -89,7 +89,7 @@ def rebuild(
         version_count=version_count,
         head_digest="" if head is None else head.sha256,
         seconds=time.monotonic() - started,
-        left_out=left_out,
+        skipped=skipped,
         lost_views=lost_views,
     )
 
@@ -125,7 +125,7 @@ def read_intact_chain(
     Raises:
         ArchiveError: the archive is damaged.
     """
-    found = verify_archive(archive, Demands())
+    found = verify_archive(archive, VerifyOptions())
     if not found.chain:
         first = found.findings[0]
         message = f"{archive.path} has no readable entry: {first.where}: {first.detail}"
@@ -188,7 +188,7 @@ def _copy_views(
     """Create the users' views that are missing; return the names of those that do not work."""
     existing = dict(connection.execute(_VIEWS).fetchall())
     missing = {name: sql for name, sql in definitions.items() if name not in existing}
-    by_name = {name.lower(): name for name in missing}  # names in SQL ignore case
+    by_name = {name.lower(): name for name in missing}  # names in SQL are case-insensitive
     references = {
         name: {by_name[each] for each in _selected_names(connection, sql) & by_name.keys()}
         for name, sql in missing.items()

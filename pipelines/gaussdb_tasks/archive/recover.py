@@ -133,8 +133,8 @@ def _check_head(head: Head, archive: Archive) -> Recovered:
             problem = f"{entry.digest_path}: {error}; {_REMEDY}"
             continue
         if last.sha256 == head.sha256:
-            keepers = [e for e in archive.entries() if e.sequence == last.manifest.task_types]
-            return Recovered(chain_head([*_readable(keepers), last]), (), ())
+            holders = [e for e in archive.entries() if e.sequence == last.manifest.task_types]
+            return Recovered(chain_head([*_readable(holders), last]), (), ())
         problem = f"{entry.digest_path} differs from the one that was published; {_REMEDY}"
     return Recovered(head, (), (problem,))
 

@@ -22,12 +22,12 @@ from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.write import create_amendments_table, record_load
 from gaussdb_tasks.database.upgrades import upgrade
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
+from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
 
-_KEY: Final = ", ".join(archive_tables.SIGHTINGS.key)
+_KEY: Final = ", ".join(archive_tables.OBSERVATIONS.key)
 
 # A task's latest state is the version that its last observation counted to.
-_OBSERVED: Final = frozenset(archive_tables.SIGHTINGS.column_names)
+_OBSERVED: Final = frozenset(archive_tables.OBSERVATIONS.column_names)
 _TASK_COLUMNS: Final = (*TASKS.columns, LOAD_ID)
 _TASKS_FROM_OBSERVATIONS: Final = f"""
     select {
@@ -72,7 +72,7 @@ def apply_entries(
     for table in archive_tables.APPENDED:
         for relation in relations(_rows(chain, table, new)):
             connection.execute(f"insert into {table_sql(table)} by name {_typed(table, relation)}")
-    _merge_tasks(connection, _rows(chain, archive_tables.SIGHTINGS, new))
+    _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
     _replace_task_types(connection, chain)
     for entry in new:
@@ -87,7 +87,7 @@ def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -
     """Record an amendment in the database."""
     manifest = entry.manifest
     connection.execute(
-        f"insert into {SCHEMA_NAME}.{ARCHIVE_ACTS.name} "
+        f"insert into {SCHEMA_NAME}.{AMENDMENTS.name} "
         "values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
         [
             manifest.sequence,
@@ -107,7 +107,7 @@ def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainE
     It reads a temporary table that is created here from the archive's observations.
     """
     _number_loads(connection, chain)
-    _read_observations(connection, _rows(chain, archive_tables.SIGHTINGS, chain))
+    _read_observations(connection, _rows(chain, archive_tables.OBSERVATIONS, chain))
     return _TASKS_FROM_OBSERVATIONS
 
 
@@ -122,14 +122,14 @@ def expected_vanished_tasks(
 
 def task_types_file(chain: Sequence[ChainEntry]) -> Path | None:
     """Return the file with the documented task types of the last load."""
-    keeper = next(
+    holder = next(
         (each.manifest.task_types for each in reversed(chain) if each.manifest.load is not None),
         None,
     )
     files = (
         entry.file(archive_tables.TASK_TYPES.name)
         for entry in chain
-        if entry.manifest.sequence == keeper
+        if entry.manifest.sequence == holder
     )
     return next(files, None)
 
@@ -183,7 +183,7 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
         f"select rows.* from ({typed}) as rows "
         "inner join numbered_loads using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
-        "order by numbered_loads.place desc) = 1"
+        "order by numbered_loads.load_position desc) = 1"
     )
 
 
@@ -191,23 +191,23 @@ def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntr
     loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
     connection.execute(
         "create or replace temporary table numbered_loads as "
-        "select unnest(?::varchar[]) as _dlt_load_id, generate_subscripts(?, 1) as place",
+        "select unnest(?::varchar[]) as _dlt_load_id, generate_subscripts(?, 1) as load_position",
         [loads, loads],
     )
 
 
 def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     latest = (
-        _latest(archive_tables.SIGHTINGS, rows)
+        _latest(archive_tables.OBSERVATIONS, rows)
         if rows
-        else archive_tables.SIGHTINGS.select(f"{SCHEMA_NAME}.tasks where false")
+        else archive_tables.OBSERVATIONS.select(f"{SCHEMA_NAME}.tasks where false")
     )
     connection.execute(f"create or replace temporary table latest_observations as {latest}")
 
 
 def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     _read_observations(connection, rows)
-    _delete_matching(connection, archive_tables.SIGHTINGS, "latest_observations")
+    _delete_matching(connection, archive_tables.OBSERVATIONS, "latest_observations")
     connection.execute(
         f"insert into {SCHEMA_NAME}.tasks by name {_TASKS_FROM_OBSERVATIONS} {_TASK_ORDER}"
     )
@@ -217,7 +217,9 @@ def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) ->
 def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     if rows:
         table = archive_tables.VANISHED_TASKS
-        latest = f"{_latest(table, rows)} order by numbered_loads.place, {', '.join(table.key)}"
+        latest = (
+            f"{_latest(table, rows)} order by numbered_loads.load_position, {', '.join(table.key)}"
+        )
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
         _delete_matching(connection, table, "latest_vanished")
         connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")

@@ -62,7 +62,7 @@ def compare_rows(  # noqa: PLR0913 - the two sides, and how a difference is repo
 
 def describe_change(expected: Any, actual: Any) -> str:
     """Describe a value that differs from the archive's."""
-    return f"it is {_shortened(actual)}, and was {_shortened(expected)}"
+    return f"it is {_shortened(actual)}; expected: {_shortened(expected)}"
 
 
 def _report_row(

@@ -7,16 +7,16 @@ import duckdb
 from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verify_database import recorded_sequence, verify_database
-from gaussdb_tasks.archive.verify_files import Demands, verify_archive
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 
 
-def verify(data_dir: DataDir, demands: Demands) -> Verification:
+def verify(data_dir: DataDir, options: VerifyOptions) -> Verification:
     """Verify the archive of a data directory, and its database against it.
 
     A load adds its entry to the archive before it publishes the database. While a load is running,
-    such an entry is noted and not compared.
+    such an entry is reported in a note and not compared.
     """
     database = data_dir.database
     if not database.exists() and not data_dir.archive.exists():
@@ -25,23 +25,23 @@ def verify(data_dir: DataDir, demands: Demands) -> Verification:
             "with --data-dir"
         )
         raise ConfigurationError(message)
-    found = verify_archive(Archive(data_dir.archive), demands)
+    found = verify_archive(Archive(data_dir.archive), options)
     if not database.exists():
         detail = "there is no database; rebuild it from the archive with: gaussdb-tasks rebuild"
         found.add(Fault.MISSING, database.name, detail)
         return found
     if data_dir.is_locked():
         _skip_unpublished_entries(database, found)
-    verify_database(database, found, is_fast=demands.is_fast)
+    verify_database(database, found, is_fast=options.is_fast)
     return found
 
 
-def verify_copy(path: Path, demands: Demands) -> Verification:
+def verify_copy(path: Path, options: VerifyOptions) -> Verification:
     """Verify an archive without a database, such as a copy."""
     if not path.is_dir():
         message = f"--archive: there is no directory {path}"
         raise ConfigurationError(message)
-    found = verify_archive(Archive(path), demands)
+    found = verify_archive(Archive(path), options)
     found.notes.append("the database was not verified")
     return found
 

@@ -1,4 +1,4 @@
-"""Verify what follows from the archive: latest states, vanished tasks, task types and views."""
+"""Verify derived tables and views: latest states, vanished tasks, task types and views."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -39,7 +39,7 @@ _VIEWS: Final = """
 
 def verify_states(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare latest states, vanished tasks and task types with the archive."""
-    if not _is_damaged(_TASKS, archive_tables.SIGHTINGS, found):
+    if not _is_damaged(_TASKS, archive_tables.OBSERVATIONS, found):
         _compare(connection, found, _TASKS, expected_tasks(connection, found.chain))
     vanished = archive_tables.VANISHED_TASKS
     if not _is_damaged(vanished, vanished, found):

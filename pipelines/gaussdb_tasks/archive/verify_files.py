@@ -26,8 +26,8 @@ _MISSING: Final = "the file is missing"
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """Describe how strictly an archive is verified.
+class VerifyOptions:
+    """Describe how an archive is verified.
 
     Attributes:
         is_fast: whether to compare file sizes instead of reading the files.
@@ -40,7 +40,7 @@ class Demands:
     keys: PublicKeys | None = None
 
 
-def verify_archive(archive: Archive, demands: Demands) -> Verification:
+def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     """Verify every entry, and report all faults."""
     found = Verification()
     for path in archive.unexpected_paths():
@@ -52,10 +52,10 @@ def verify_archive(archive: Archive, demands: Demands) -> Verification:
     found.removals.extend(removals(found.chain))
     removed = {(each.file.entry, each.file.file): each for each in found.removals}
     for entry in found.chain:
-        _verify_files(entry, removed, demands, found)
-    if demands.keys:
-        _verify_signatures(demands.keys, found)
-    _verify_expected_head(demands.expected_head, found)
+        _verify_files(entry, removed, options, found)
+    if options.keys:
+        _verify_signatures(options.keys, found)
+    _verify_expected_head(options.expected_head, found)
     return found
 
 
@@ -124,7 +124,7 @@ def _name(manifest: Manifest) -> str | None:
 def _verify_files(
     entry: ChainEntry,
     removed: Mapping[tuple[str, str], Removal],
-    demands: Demands,
+    options: VerifyOptions,
     found: Verification,
 ) -> None:
     expected = {DIGEST_NAME, CHECKSUM_NAME}
@@ -143,7 +143,7 @@ def _verify_files(
             continue
         expected.add(table.file)
         path = entry.path / table.file
-        detail = _describe_damage(path, table.file_bytes, table.file_sha256, demands)
+        detail = _describe_damage(path, table.file_bytes, table.file_sha256, options)
         if detail is not None:
             fault = Fault.INVALID if path.exists() else Fault.MISSING
             found.add(fault, f"{entry.name}/{table.file}", detail, entry=entry.name)
@@ -155,15 +155,15 @@ def _verify_files(
 
 
 def _describe_damage(
-    path: Path, size: int | None, sha256: str | None, demands: Demands
+    path: Path, size: int | None, sha256: str | None, options: VerifyOptions
 ) -> str | None:
     try:
         if not path.exists():
             return _MISSING
         actual = path.stat().st_size
         if actual != size:
-            return f"it has {actual:,} bytes and had {size or 0:,}"
-        if not demands.is_fast and file_sha256(path) != sha256:
+            return f"it has {actual:,} bytes; expected: {size or 0:,}"
+        if not options.is_fast and file_sha256(path) != sha256:
             return "its bytes differ from those that were written"
     except OSError as error:
         return str(error)
@@ -224,4 +224,4 @@ def _verify_expected_head(expected: str | None, found: Verification) -> None:
         return
     later = len(found.chain) - 1 - positions[expected]
     name = found.chain[positions[expected]].name
-    found.notes.append(f"the expected head is {name}; {later:,} later entries")
+    found.notes.append(f"the expected head is {name}; it has {later:,} later entries")

@@ -1,4 +1,4 @@
-"""Verify what the database records about the entries of the archive."""
+"""Verify the entries of the archive that the database records."""
 
 import duckdb
 
@@ -6,10 +6,10 @@ from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.row_comparison import describe_change
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.write import records_entries
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOAD_RUNS, SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, SCHEMA_NAME
 
 _LOAD_RUNS = f"{SCHEMA_NAME}.{LOAD_RUNS.name}"
-_AMENDMENTS = f"{SCHEMA_NAME}.{ARCHIVE_ACTS.name}"
+_AMENDMENTS = f"{SCHEMA_NAME}.{AMENDMENTS.name}"
 
 
 def recorded_hashes(connection: duckdb.DuckDBPyConnection) -> dict[int, set[str | None]]:
@@ -117,5 +117,5 @@ def _verify_totals(
         sql = f"select count(*) from {SCHEMA_NAME}.{table}"
         (actual,) = connection.execute(sql).fetchone() or (0,)
         if actual != expected:
-            detail = f"it has {actual:,} rows, and had {expected:,} after the last entry"
+            detail = f"it has {actual:,} rows; expected after the last entry: {expected:,}"
             found.add(Fault.DIFFERS, f"{SCHEMA_NAME}.{table}", detail, entry=last.name)

@@ -20,7 +20,7 @@ def verify_counts(connection: duckdb.DuckDBPyConnection, found: Verification) ->
         for rows in current_rows(found.chain, table):
             count = actual.pop(rows.load_id, 0)
             if count != rows.row_count:
-                detail = f"it has {count:,} rows of this load, and had {rows.row_count:,}"
+                detail = f"it has {count:,} rows of this load; expected: {rows.row_count:,}"
                 found.add(Fault.DIFFERS, table_sql(table), detail, entry=rows.load.name)
         _report_unknown_loads(table, actual, found)
 
@@ -58,8 +58,8 @@ def _verify_order(
     table: ArchiveTable, load_ids: Sequence[str], order: Sequence[str], found: Verification
 ) -> None:
     """Check that the table's rows are in the order of the loads."""
-    places = {load_id: place for place, load_id in enumerate(load_ids)}
-    known = [places[load_id] for load_id in order if load_id in places]
+    positions = {load_id: position for position, load_id in enumerate(load_ids)}
+    known = [positions[load_id] for load_id in order if load_id in positions]
     if any(after <= before for before, after in pairwise(known)):
         detail = "its rows are not in the order of the loads that wrote them"
         found.add(Fault.DIFFERS, table_sql(table), detail)

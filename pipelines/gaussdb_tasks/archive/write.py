@@ -37,7 +37,7 @@ from gaussdb_tasks.archive.store import (
     entry_name,
 )
 from gaussdb_tasks.errors import DatabaseError
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, LOADED_TABLES, SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
@@ -118,8 +118,8 @@ def chain_head(chain: Sequence[ChainEntry]) -> Head | None:
         return None
     last = chain[-1]
     sequence = last.manifest.task_types
-    keeper = next((entry for entry in chain if entry.manifest.sequence == sequence), None)
-    rows = None if keeper is None else keeper.manifest.tables.get(archive_tables.TASK_TYPES.name)
+    holder = next((entry for entry in chain if entry.manifest.sequence == sequence), None)
+    rows = None if holder is None else holder.manifest.tables.get(archive_tables.TASK_TYPES.name)
     task_types = None if sequence is None or rows is None else (sequence, rows.rows_sha256)
     return Head(last.manifest.sequence, last.sha256, task_types)
 
@@ -143,7 +143,7 @@ def write_load_entry(
         for table in archive_tables.OF_A_LOAD
     }
     sequence = 1 if head is None else head.sequence + 1
-    task_types, keeper = _task_types(connection, folder, sequence, head)
+    task_types, task_types_sequence = _task_types(connection, folder, sequence, head)
     manifest = Manifest(
         format=FORMAT,
         sequence=sequence,
@@ -154,7 +154,7 @@ def write_load_entry(
         load=LoadIdentity(run_id=run_id, load_number=load_number, load_id=load_id),
         projects=_projects(connection, load_number, load_id),
         tables=tables | task_types,
-        task_types=keeper,
+        task_types=task_types_sequence,
         database=row_counts(connection),
     )
     written = write_manifest(folder, manifest, observed_at, signer)
@@ -198,9 +198,9 @@ def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def create_amendments_table(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the table of amendments, which no load fills, if it is missing."""
-    columns = ", ".join(column.ddl for column in ARCHIVE_ACTS.columns)
+    columns = ", ".join(column.ddl for column in AMENDMENTS.columns)
     connection.execute(f"create schema if not exists {SCHEMA_NAME}")
-    connection.execute(f"create table if not exists {SCHEMA_NAME}.{ARCHIVE_ACTS.name} ({columns})")
+    connection.execute(f"create table if not exists {SCHEMA_NAME}.{AMENDMENTS.name} ({columns})")
 
 
 def _task_types(

@@ -23,9 +23,9 @@ _COMMANDS = (
     Subcommand("changes", "Show what a range of loads found, one row for each state of a task."),
     Subcommand("evidence", "Show all states of a task, their proof, and how to check it."),
     Subcommand(
-        "retention", "Remove tasks that no load has seen for longer than a period, on the record."
+        "retention", "Remove tasks that no load has seen for a period, and record the removal."
     ),
-    Subcommand("redact", "Remove values that must not be kept, on the record."),
+    Subcommand("redact", "Remove values that must not be kept, and record the removal."),
     Subcommand("schedule", "Print the files that a scheduler needs for a nightly load."),
     Subcommand("config", "Show the effective settings of a command and their source."),
     Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),

@@ -109,7 +109,7 @@ class LoadMonitor:
 
     def _warn(self, problem: str | None) -> None:
         if problem is not None:
-            console.warn(f"watch: {problem}; the load is not affected", event="watch")
+            console.warn(f"monitoring: {problem}; the load is not affected", event="watch")
 
 
 def _exit_code(error: BaseException | None) -> ExitCode:

@@ -15,7 +15,7 @@ from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
-# A clock outside of these years is a typing error, and the archive would keep it.
+# A time outside of these years is a typing error, and the archive would keep it.
 _YEARS: Final = range(2000, 2200)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -180,7 +180,7 @@ signing_key_option = option(
 archive_url_option = option(
     "--archive-url",
     metavar="URL",
-    help="Copy the archive to this place after the load: a directory or s3://bucket/prefix.",
+    help="Copy the archive after the load to this directory or s3://bucket/prefix.",
 )
 
 log_format_option = option(
@@ -206,7 +206,7 @@ ping_url_option = option(
 
 dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
 
-now_option = time_option("--now", "now", "Current time, for drills. Default: the machine's clock.")
+now_option = time_option("--now", "now", "Current time, for tests. Default: the machine's clock.")
 
 output_file_option = option(
     "--output",
@@ -235,8 +235,8 @@ def format_option(
     )
 
 
-def invention_options(function: _F) -> _F:
-    """Add the options that set the data that the emulator invents."""
+def invented_data_options(function: _F) -> _F:
+    """Add the options for the invented data of the emulator."""
     seed = option("--seed", default=0, show_default=True, help="Seed of the invented tasks.")
     tasks_per_day = option(
         "--tasks-per-day",

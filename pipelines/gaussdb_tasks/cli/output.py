@@ -64,7 +64,7 @@ class Target:
             output_format = _FORMATS_BY_SUFFIX.get(suffix)
         if output_format is None:
             suffixes = ", ".join(_FORMATS_BY_SUFFIX)
-            message = f"--output {path}: the suffix is none of {suffixes}; give --format"
+            message = f"--output {path}: the suffix is not one of {suffixes}; give --format"
             raise ConfigurationError(message)
         return cls(output_format, path)
 

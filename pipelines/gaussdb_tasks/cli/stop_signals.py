@@ -8,7 +8,7 @@ from typing import NoReturn
 class StopSignals:
     """Turns both signals into a KeyboardInterrupt, and records the signal received.
 
-    The exception alone is not enough: libraries wrap it or raise one of their own.
+    The exception alone is not enough: libraries wrap it or raise another one.
     """
 
     def __init__(self) -> None:

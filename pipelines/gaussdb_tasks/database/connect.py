@@ -88,7 +88,7 @@ def refuse_unfinished_writes(published: Path) -> None:
 def _explained(path: Path, error: duckdb.Error) -> GaussdbTasksError:
     """Distinguish a lock, a permission, a version and damage.
 
-    No message may make an operator move a good database away: it is the record.
+    No message may lead an operator to delete an intact database: it may be the only copy.
     """
     reason = str(error).partition("\n")[0]
     if "Could not set lock on file" in reason:

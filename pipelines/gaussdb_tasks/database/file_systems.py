@@ -8,7 +8,7 @@ from typing import Final
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
 NETWORK_REMEDY: Final = (
-    "where locks, renames and readers of a replaced file are not dependable; keep it on a disk of "
+    "where locks, renames and open files are not reliable; keep it on a disk of "
     "this machine and copy it from there"
 )
 

@@ -25,7 +25,7 @@ _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class NamedQuery:
-    """A view or a saved question: what it answers, and its parameters with their meanings."""
+    """A view or a saved question: its meaning, and its parameters with their meanings."""
 
     name: str
     kind: str

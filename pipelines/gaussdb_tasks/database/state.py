@@ -1,4 +1,4 @@
-"""Read the state of a project from the database: before a load, and what was lost after it."""
+"""Read the state of a project before a load, and the time lost since the last one."""
 
 import threading
 from collections.abc import Callable, Iterator

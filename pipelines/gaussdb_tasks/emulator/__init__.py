@@ -1,6 +1,6 @@
 """A task center with invented or given tasks, served over HTTP on loopback.
 
-It behaves as the API reference says. `Behaviour` sets what the reference leaves open:
+It follows the API reference. `Behaviour` sets what the reference leaves open:
 
     with Emulator(InventedWorld(seed=7)) as emulator:
         print(emulator.endpoint, emulator.auth_url)
@@ -11,8 +11,8 @@ from gaussdb_tasks.emulator.clock import CLOCK_PATH, Clock, RealClock, SettableC
 from gaussdb_tasks.emulator.credentials import Account, KeyPair
 from gaussdb_tasks.emulator.emulator import Call, CallLog, Emulator
 from gaussdb_tasks.emulator.fault_injection import (
-    PASSING_FAULTS,
-    DiesAfter,
+    TRANSIENT_FAULTS,
+    FailsAfter,
     Fault,
     FaultPlan,
     RandomFaults,
@@ -38,15 +38,15 @@ from gaussdb_tasks.emulator.world import FixedWorld, Project, Snapshot, Task, Wo
 
 __all__ = [
     "CLOCK_PATH",
-    "PASSING_FAULTS",
     "SERVICE_TYPE",
+    "TRANSIENT_FAULTS",
     "Account",
     "Behaviour",
     "Call",
     "CallLog",
     "Clock",
-    "DiesAfter",
     "Emulator",
+    "FailsAfter",
     "Fault",
     "FaultPlan",
     "FixedWorld",

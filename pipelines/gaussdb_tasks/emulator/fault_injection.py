@@ -91,7 +91,7 @@ def _retry_after(value: int | str | None) -> Headers:
     return () if value is None else (("Retry-After", str(value)),)
 
 
-PASSING_FAULTS: Final = (
+TRANSIENT_FAULTS: Final = (
     too_many_requests(),
     too_many_requests(retry_after=1),
     server_error(500),
@@ -139,7 +139,7 @@ class RandomFaults:
 
     rate: float
     seed: int = 0
-    faults: Sequence[Fault] = PASSING_FAULTS
+    faults: Sequence[Fault] = TRANSIENT_FAULTS
 
     def fault_for(self, call: int, _now: Micros, /) -> Fault | None:
         """Draw a fault for this call."""
@@ -148,7 +148,7 @@ class RandomFaults:
 
 
 @dataclass(frozen=True, slots=True)
-class DiesAfter:
+class FailsAfter:
     """Answer the first `calls` calls, and every later call with 503."""
 
     calls: int
@@ -162,13 +162,13 @@ class DiesAfter:
 class RateLimit:
     """Allow `calls` calls in a period; answer the others with 429.
 
-    A period begins with a call and is measured by the emulator's clock. With `says_when`,
+    A period begins with a call and is measured by the emulator's clock. With `sends_retry_after`,
     Retry-After contains the seconds until the period ends.
     """
 
     calls: int
     period: Micros
-    says_when: bool = True
+    sends_retry_after: bool = True
     _period_start: Micros | None = field(default=None, init=False)
     _used: int = field(default=0, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -182,4 +182,4 @@ class RateLimit:
             if self._used <= self.calls:
                 return None
             seconds_left = math.ceil((self._period_start + self.period - now) / SECOND)
-            return too_many_requests(retry_after=seconds_left if self.says_when else None)
+            return too_many_requests(retry_after=seconds_left if self.sends_retry_after else None)

@@ -76,12 +76,12 @@ class ChangeDetector:
 
     @property
     def seen_count(self) -> int:
-        """How many distinct tasks were seen."""
+        """Number of distinct tasks that were seen."""
         return len(self._seen)
 
     @property
     def changed_count(self) -> int:
-        """How many tasks known before were seen in a new state."""
+        """Number of known tasks that were seen in a new state."""
         return len(self._changed)
 
     def has_seen(self, job_id: str) -> bool:

@@ -43,7 +43,7 @@ class Observations:
         self._traits = traits
 
     def open_seen(self) -> set[str]:
-        """Return the tasks in flight that were seen, which need no window of their own."""
+        """Return the tasks in flight that were seen, which need no separate window."""
         return self.open_swept.keys() | self.open_listed
 
     def observe(

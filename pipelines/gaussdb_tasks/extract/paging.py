@@ -8,7 +8,7 @@ before, nothing was skipped. That costs one call in a hundred.
 The overlap also shows what the offset counts. By the contract it counts records from 0. If a server
 counts pages, ``offset=99`` lies far behind the end or shows other records, while ``offset=1`` with
 a limit of 99 begins with the last record of the first page. Pages can overlap there too, if each
-has a limit of its own: page k of length n begins with record k * n. So a length is chosen for which
+has another limit: page k of length n begins with record k * n. So a length is chosen for which
 the page begins just before the end of the page before. That costs one call in eight.
 """
 

@@ -1,7 +1,7 @@
 """Plan the windows of time that a load reads. Pure: from the project state and a clock.
 
 A load needs three things: time that no load has covered yet, with an overlap for records that
-appear late; tasks last seen in flight; and the count of the whole horizon, or all of its tasks. API
+appear late; tasks last seen in flight; and the count of the full horizon, or all of its tasks. API
 calls are rate-limited, so the plan cuts these needs into the windows that take the fewest calls.
 """
 
@@ -19,7 +19,7 @@ from gaussdb_tasks.model.times import DAY, Micros
 from gaussdb_tasks.settings import LoadSettings
 
 _FULL_READ_EVERY: Final[Micros] = 7 * DAY
-"""How often the whole horizon is read if the API's counts cannot be used to check it."""
+"""How often the full horizon is read if the API's counts cannot be used to check it."""
 
 _MAX_NEEDS_UNJOINED: Final = 300
 """With more needs than this, neighbours that fit one page are joined first."""
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def expected_calls(self) -> int:
-        """How many calls the plan takes, the one for running tasks included."""
+        """Number of calls of the plan, the one for running tasks included."""
         for_running = 1
         return (
             for_running + sum(w.expected_calls for w in self.windows) + int(self.is_horizon_counted)
@@ -86,14 +86,14 @@ def plan_load(settings: LoadSettings, state: ProjectState, seen: Iterable[str] =
         # The service keeps no tasks from before the horizon.
         time_range = settings.time_range.clip(settings.horizon_window)
         return Plan((demand.window(time_range, Purpose.TIME_RANGE),), is_horizon_counted=False)
-    whole = demand.window(settings.horizon_window, Purpose.HORIZON)
+    horizon = demand.window(settings.horizon_window, Purpose.HORIZON)
     if settings.full or not state.covered or _is_full_read_due(settings, state):
-        return Plan((whole,), is_horizon_counted=False, is_guess=not state.covered)
+        return Plan((horizon,), is_horizon_counted=False, is_guess=not state.covered)
     needs = sorted([*_new_time(settings, state), *_in_flight(settings, state, set(seen))])
     windows = demand.cheapest_windows(needs)
     apart = Plan(windows, is_horizon_counted=state.is_count_usable is not False)
-    together = Plan((whole,), is_horizon_counted=False)
-    # For the same number of calls the whole horizon is better evidence than its count.
+    together = Plan((horizon,), is_horizon_counted=False)
+    # For the same number of calls the full horizon is better evidence than its count.
     return together if together.expected_calls <= apart.expected_calls else apart
 
 

@@ -74,12 +74,12 @@ class ProjectReader:
 
     @property
     def is_horizon_proved(self) -> bool:
-        """Whether the load has read the whole horizon and proved it complete."""
+        """Whether the load has read the full horizon and proved it complete."""
         full_reads = [w.result.is_complete for w in self.windows if w.purpose is Purpose.HORIZON]
         return bool(full_reads) and all(full_reads)
 
     def batches(self) -> Iterator[Batch]:
-        """Read the project and yield what is new, page by page.
+        """Read the project and yield the new states, page by page.
 
         Raises:
             AccessError: the API refuses, and will refuse again.

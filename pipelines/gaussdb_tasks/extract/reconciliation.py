@@ -1,6 +1,6 @@
 """Compare the known tasks with the tasks that the API lists and counts. Pure.
 
-After the windows are read, the count of the whole horizon shows whether the time filter hid a task,
+After the windows are read, the count of the full horizon shows whether the time filter hid a task,
 and whether a user deleted records. For that the known tasks must be counted as the API counts them:
 a filter that looks at the end of tasks leaves out those that have no end.
 """
@@ -17,7 +17,7 @@ from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import MINUTE, Micros
 
 HORIZON_MARGIN: Final[Micros] = 10 * MINUTE
-"""Tasks this close to the horizon may be gone already by the service's clock."""
+"""Tasks this close to the horizon may have expired already by the service's clock."""
 
 
 class Expectation(NamedTuple):
@@ -109,7 +109,7 @@ def expect(observations: Observations, proved: ProvedTime, start: Micros) -> Exp
 def hidden_tasks(
     observations: Observations, proved: ProvedTime, visible: TimeRange
 ) -> Iterator[KnownTask]:
-    """Yield tasks in flight that were not seen and that lie in no proved window up to now."""
+    """Yield tasks in flight that were not seen and are in no proved window up to now."""
     for job_id, known in observations.changes.tasks():
         if (
             not known.is_final

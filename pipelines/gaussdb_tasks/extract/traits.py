@@ -22,10 +22,10 @@ class OffsetUnit(Enum):
 
 @dataclass
 class ApiTraits:
-    """What a load has learned about the API of one project so far.
+    """The traits of the API that a load has learned so far, for one project.
 
     The pager, the window reader, the observations and the project reader share one object. Each
-    records here what its answers show, and reads what the others have recorded.
+    records here what its responses show, and reads what the others have recorded.
 
     Threads that fetch pages write ``is_future_refused`` only, and only from False to True. All
     other attributes belong to the thread that reads the project.
@@ -36,9 +36,9 @@ class ApiTraits:
         offset_unit: what an offset counts; shown by overlapping pages. A paged read with gaps
             resets it.
         is_count_usable_in_load: whether total_count counts tasks, as this load has learned; None
-            if no answer has shown it. False if total_count is missing, is the length of its page,
+            if no response has shown it. False if total_count is missing, is the length of its page,
             or is smaller than a list without gaps. A count that the last load found unusable starts
-            as False; a usable one must prove itself again. Reading the whole horizon resets it.
+            as False; a usable one must prove itself again. Reading the full horizon resets it.
         is_count_seen: whether a total_count was seen that is not just the length of its page.
         is_count_too_low: whether a list without gaps was longer than its total_count.
         is_order_stable: False after one query had gaps in two paged reads in a row.

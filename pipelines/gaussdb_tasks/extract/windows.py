@@ -258,7 +258,7 @@ class WindowReader:
         if max(counts) >= total:
             return ()
         if sum(counts) != total:
-            # Tasks may have come or gone meanwhile: the sum must lie between before and after.
+            # Tasks may appear or vanish: the sum must be between the counts before and after.
             recount = self._first_page(time_range).total_count or 0
             if not min(total, recount) <= sum(counts) <= max(total, recount):
                 return ()

@@ -54,7 +54,7 @@ class ProjectState:
         is_count_usable: whether the API's total_count counts tasks; None if not learned.
         is_running_listed: whether windows list tasks without an end; None if not learned.
         is_sweep_whole: False if the query for running tasks once left one out.
-        last_full_read_at: when the whole horizon was last read.
+        last_full_read_at: when the full horizon was last read.
         last_observed_at: the clock of the last load.
         last_load_number: how many loads there were so far, of all projects.
     """

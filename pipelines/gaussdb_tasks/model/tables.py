@@ -133,7 +133,7 @@ _STATE: Final = (
     Column("task_name", "text", "Kind of the task, as the API names it."),
     Column("status", "text", "Status from the API: Running, Completed, Failed, ..."),
     Column("progress_percent", "double", "Progress in per cent; null if the API gave no number."),
-    Column("fail_reason", "text", "Why the task failed, as the service reported it."),
+    Column("fail_reason", "text", "Reason of the failure, as the service reported it."),
     Column("created_at", "timestamp", "When the task started, UTC.", nullable=False),
     Column("ended_at", "timestamp", "When the task ended, UTC; an estimate while it is running."),
     Column("created_date", "date", "Day on which the task started, UTC.", nullable=False),
@@ -212,7 +212,10 @@ COVERAGE: Final = Table(
         _RUN_ID,
         Column("observed_at", "timestamp", "Clock of the load, UTC.", nullable=False),
         Column(
-            "purpose", "text", "Why it was read: new, in_flight, horizon, stretch.", nullable=False
+            "purpose",
+            "text",
+            "Reason for reading it: new, in_flight, horizon, or stretch (requested range).",
+            nullable=False,
         ),
         Column("window_from", "timestamp", "start_time of the request.", nullable=False),
         Column("window_to", "timestamp", "end_time of the request.", nullable=False),
@@ -227,7 +230,7 @@ COVERAGE: Final = Table(
         Column(
             "total_count", "bigint", "Tasks that the API counted in it; null if it gave no count."
         ),
-        Column("reason", "text", "Why the window is incomplete."),
+        Column("reason", "text", "Reason why the window is incomplete."),
     ),
     ("region", "project_id", "run_id", "window_from", "window_to"),
 )
@@ -246,7 +249,7 @@ LOAD_RUNS: Final = Table(
         ),
         Column("observed_at", "timestamp", "Clock of the load, UTC.", nullable=False),
         Column("outcome", "text", "complete, incomplete or failed.", nullable=False),
-        Column("error", "text", "Why the project failed or is incomplete."),
+        Column("error", "text", "Reason why the project failed or is incomplete."),
         Column("seen_count", "bigint", "Distinct tasks observed.", nullable=False),
         Column("new_count", "bigint", "Tasks observed for the first time.", nullable=False),
         Column("changed_count", "bigint", "Known tasks in a new state.", nullable=False),
@@ -284,7 +287,7 @@ REJECTED_RECORDS: Final = Table(
         Column(
             "observed_at", "timestamp", "Clock of the load that observed it, UTC.", nullable=False
         ),
-        Column("reason", "text", "Why it could not be read.", nullable=False),
+        Column("reason", "text", "Reason why it could not be read as a task.", nullable=False),
         Column("job_id", "text", "Its job_id, if it has one."),
         Column("created_at", "timestamp", "Its created_at in UTC, if it can be read."),
         Column("raw", "text", "The record, exactly as it was received.", nullable=False),
@@ -320,7 +323,7 @@ TASK_TYPES: Final = Table(
     ("task_name",),
 )
 
-ARCHIVE_ACTS: Final = Table(
+AMENDMENTS: Final = Table(
     "archive_acts",
     "one row per amendment of the archive",
     (
@@ -356,7 +359,7 @@ LOADED_TABLES: Final = (
 )
 """The tables that dlt loads."""
 
-ALL_TABLES: Final = (*LOADED_TABLES, ARCHIVE_ACTS, SCHEMA_VERSIONS)
+ALL_TABLES: Final = (*LOADED_TABLES, AMENDMENTS, SCHEMA_VERSIONS)
 
 # dlt adds this column.
 LOAD_ID: Final = Column(

@@ -19,7 +19,7 @@ class TimeRange(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no time lies in it."""
+        """Whether it contains no time."""
         return self.end <= self.start
 
 
@@ -36,12 +36,12 @@ def merge(time_ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
     return tuple(merged)
 
 
-def subtract(whole: TimeRange, parts: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
-    """Return what is left of a time range without the parts, sorted."""
+def subtract(time_range: TimeRange, parts: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
+    """Return the time of a time range that is in none of the parts, sorted."""
     left: list[TimeRange] = []
-    at = whole.start
+    at = time_range.start
     for part in merge(parts):
-        left.append(TimeRange(at, min(part.start, whole.end)))
+        left.append(TimeRange(at, min(part.start, time_range.end)))
         at = max(at, part.end)
-    left.append(TimeRange(at, whole.end))
-    return tuple(time_range for time_range in left if not time_range.is_empty)
+    left.append(TimeRange(at, time_range.end))
+    return tuple(each for each in left if not each.is_empty)

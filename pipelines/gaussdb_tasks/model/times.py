@@ -32,7 +32,7 @@ _PERIOD_UNITS: Final = {"d": "days", "m": "months", "y": "years"}
 
 @dataclass(frozen=True, slots=True)
 class CalendarPeriod:
-    """A period of the calendar; what it lasts depends on the date that it is added to."""
+    """A period of the calendar; its length depends on the date that it is added to."""
 
     days: int = 0
     months: int = 0

@@ -62,5 +62,5 @@ class Heartbeat:
         with requests.Session() as http:
             http.trust_env = not self._is_local
             headers = {"Content-Type": "text/plain; charset=utf-8"}
-            answer = http.post(url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS)
-            answer.raise_for_status()
+            response = http.post(url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS)
+            response.raise_for_status()

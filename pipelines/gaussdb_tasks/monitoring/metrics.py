@@ -35,7 +35,7 @@ def write_metrics(
         file: its name should end in ``.prom``.
         ended_at: when the load ended.
         exit_code: the exit code of the load.
-        report: what was published; None if nothing was.
+        report: the report of the load; None if nothing was published.
         freshness: the freshness of the published database; None if there is no database.
 
     Raises:

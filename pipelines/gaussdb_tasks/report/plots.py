@@ -248,7 +248,7 @@ def _bin_position(bins: Sequence[DurationBin], seconds: float) -> float:
 
 
 def _runs(bucket: Bucket, points: Sequence[DurationPoint]) -> Iterator[list[DurationPoint]]:
-    """Split points where a bucket without tasks lies between them."""
+    """Split points at buckets without tasks."""
     run: list[DurationPoint] = []
     for point in points:
         if run and bucket_end(bucket, run[-1].starts_on) != point.starts_on.toordinal():

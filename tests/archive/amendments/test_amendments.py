@@ -19,7 +19,7 @@ from gaussdb_tasks.archive.amendments.redaction import redact, without_payload
 from gaussdb_tasks.archive.amendments.renormalisation import Difference, renormalise
 from gaussdb_tasks.archive.amendments.retention import Holds, retain
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
@@ -101,7 +101,7 @@ def _amendment(kind: Any = "redaction") -> Amendment:
 
 
 def _is_intact(folder: Path) -> bool:
-    return verify(DataDir(folder), Demands()).is_whole
+    return verify(DataDir(folder), VerifyOptions()).is_intact
 
 
 def _bytes(folder: Path) -> Iterator[bytes]:
@@ -208,7 +208,7 @@ def test_a_changed_tombstone_or_a_file_put_back_is_a_finding(
     else:
         tombstone.with_name("task_versions.parquet").write_bytes(content)
     fault = {"unlink": "missing", "edit": "invalid", "put back": "extra"}[harm]
-    found = verify(DataDir(folder), Demands(is_fast=True)).findings
+    found = verify(DataDir(folder), VerifyOptions(is_fast=True)).findings
     assert [finding.fault.value for finding in found] == [fault]
 
 

@@ -27,7 +27,9 @@ REPEATS: Final = 3
 FILE: Final = VANISHED_TASKS.file_name
 
 
-def _link(folder: Path, sequence: int, kind: EntryKind, restated: range = range(0)) -> ChainEntry:
+def _chain_entry(
+    folder: Path, sequence: int, kind: EntryKind, restated: range = range(0)
+) -> ChainEntry:
     held = TableDigest(
         row_count=ROWS_PER_LOAD,
         rows_sha256="",
@@ -60,9 +62,9 @@ def _link(folder: Path, sequence: int, kind: EntryKind, restated: range = range(
     return ChainEntry(Entry(folder / f"{sequence:06}", sequence, kind), manifest, "")
 
 
-def _write(connection: duckdb.DuckDBPyConnection, link: ChainEntry, loads: range) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, entry: ChainEntry, loads: range) -> None:
     """Write numbered rows of some loads; the number is the job_id, the order descends."""
-    link.entry.path.mkdir()
+    entry.entry.path.mkdir()
     count = len(loads) * ROWS_PER_LOAD
     connection.execute(f"""
         copy (
@@ -76,7 +78,7 @@ def _write(connection: duckdb.DuckDBPyConnection, link: ChainEntry, loads: range
                 'run' as run_id,
                 'load-' || ({loads.start} + range // {ROWS_PER_LOAD}) as _dlt_load_id
             from range({count})
-        ) to '{link.entry.path / FILE}' (format parquet, row_group_size 2048)
+        ) to '{entry.entry.path / FILE}' (format parquet, row_group_size 2048)
     """)
 
 
@@ -92,16 +94,16 @@ def test_rewritten_rows_keep_the_order_of_loads_and_files(
 ) -> None:
     """Selecting the rows that stay, again and again, gives one order: that of the archive."""
     loads = range(1, LOADS + 1)
-    chain = [_link(tmp_path, sequence, "load") for sequence in loads]
-    for link in chain:
-        _write(connection, link, range(link.manifest.sequence, link.manifest.sequence + 1))
+    chain = [_chain_entry(tmp_path, sequence, "load") for sequence in loads]
+    for entry in chain:
+        _write(connection, entry, range(entry.manifest.sequence, entry.manifest.sequence + 1))
     number_loads(connection, chain)
     connection.execute(
         "create table old as select cast(range as varchar) as job_id"
         f" from range({ROWS_PER_LOAD} + 1)"
         " where range % 3 = 0"
     )
-    is_kept = "not exists (from old where old.job_id = kept.job_id)"
+    is_kept = "not exists (from old where old.job_id = stored.job_id)"
     context = AmendmentContext(connection, chain, tmp_path)
     (rewrite,) = plan_rewrites(context, {VANISHED_TASKS: RowChange(is_kept=is_kept)})
     expected = [
@@ -121,8 +123,8 @@ def test_rows_of_an_amendment_enter_the_database_in_the_order_of_its_file(
     """Also where many loads are selected from it, though not all."""
     loads = range(1, LOADS + 1)
     chain = [
-        *(_link(tmp_path, sequence, "load") for sequence in loads),
-        _link(tmp_path, LOADS + 1, "redaction", restated=loads),
+        *(_chain_entry(tmp_path, sequence, "load") for sequence in loads),
+        _chain_entry(tmp_path, LOADS + 1, "redaction", restated=loads),
     ]
     _write(connection, chain[-1], loads)
     wanted = [each for each in current_rows(chain, VANISHED_TASKS) if each.load_id != "load-5"]

@@ -17,7 +17,7 @@ from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.mirror.mirror import fetch_entries, mirror_entries, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
@@ -158,7 +158,7 @@ def test_an_entry_that_could_not_be_mirrored_is_mirrored_by_the_next_load(
         patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         report = _load(data_dir.path, 0, s3)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
-    assert verify(data_dir, Demands()).is_whole
+    assert verify(data_dir, VerifyOptions()).is_intact
     run = command("status", "--data-dir", data_dir.path)
     assert "copies: 1 entries wait to be copied to s3://audit-" in run.stderr
     assert SECRET not in run.stderr + (data_dir.path / "archive-copies.json").read_text()
@@ -202,7 +202,7 @@ def test_a_lost_machine_is_replaced_from_the_mirror(
     report = _load(data_dir.path, 2, url)
     assert report.exit_code is ExitCode.DONE
     assert report.entry_name.startswith("000003-")
-    assert verify(data_dir, Demands()).is_whole
+    assert verify(data_dir, VerifyOptions()).is_intact
     assert _mirrored(url) == _contents(data_dir)
 
 

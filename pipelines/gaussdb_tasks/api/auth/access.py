@@ -70,7 +70,7 @@ class Transport:
         http = requests.Session()
         http.verify = True if self.verify is None else self.verify
         http.cert = self.cert
-        # No cookies: a call must not depend on the answer to another thread's call.
+        # No cookies: a call must not depend on the response to another thread's call.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=_MAX_SERVERS, pool_maxsize=connections)
         http.mount("https://", adapter)

@@ -28,7 +28,7 @@ _LIST_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class KeySettings:
-    """An access key and the settings beside it; ``name`` is how messages name their source."""
+    """An access key and the settings beside it; messages show ``name`` as their source."""
 
     name: str
     keys: KeyPair
@@ -69,7 +69,7 @@ class KeySettings:
 
     @property
     def iam_url(self) -> str:
-        """Where IAM is: as configured, or by region.
+        """Return the URL of IAM: as configured, or by region.
 
         Raises:
             ConfigurationError: neither is configured.
@@ -132,19 +132,19 @@ def _list_projects(settings: KeySettings) -> list[ListedProject]:
     identity = KeyIdentity(settings.keys, None)
     http = settings.transport.session(1)
     try:
-        answer = http.get(
+        response = http.get(
             endpoints.projects_url(iam_url),
             auth=identity.credential(),
             verify=http.verify,
             timeout=_LIST_SECONDS,
             allow_redirects=False,
         )
-        body = answer.json()
+        body = response.json()
     except requests.RequestException as error:
         cause = identity.redact(error_responses.describe_cause(error))
-        message = f"{iam_url} did not answer with a list of projects ({cause}); run it again"
+        message = f"{iam_url} did not return a list of projects ({cause}); run it again"
         raise ServiceError(message) from error
-    if answer.status_code in {401, 403}:
+    if response.status_code in {401, 403}:
         message = f"{iam_url}: {identity.remedy}"
         raise AccessError(message)
     return read_projects(read_project_list(body, iam_url))

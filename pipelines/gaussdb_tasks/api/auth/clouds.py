@@ -34,18 +34,18 @@ class Cloud:
     """One named cloud, or the cloud of the ``OS_*`` variables; creating it makes no call.
 
     Attributes:
-        name: how messages name it.
+        name: its name in messages.
         region: as configured, or None.
         endpoint: ``gaussdb_endpoint_override``, or None.
         transport: TLS settings of the connections.
         keys: the access key to sign with, or None for another way to sign in.
-        auth_url: where IAM is; empty if it is not configured.
+        auth_url: the URL of IAM; empty if it is not configured.
         project_id: as configured, or None.
         project_name: as configured, or None.
     """
 
     def __init__(self, cloud: str | None, environ: Mapping[str, str]) -> None:
-        """Read the settings of a cloud; None stands for the variables.
+        """Read the settings of a cloud; None reads the ``OS_*`` variables.
 
         Raises:
             ConfigurationError: the cloud does not exist, or its settings are invalid.

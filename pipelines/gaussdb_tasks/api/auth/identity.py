@@ -221,15 +221,15 @@ class KeystoneIdentity:
             raise type(error)(self.redact(str(error))) from error.__cause__
 
 
-def read_project_list(answer: Any, iam_url: str) -> list[Any]:
-    """Return the list of projects in IAM's answer, unchecked.
+def read_project_list(body: Any, iam_url: str) -> list[Any]:
+    """Return the list of projects in a response of IAM, unchecked.
 
     Raises:
-        ServiceError: the answer has no list.
+        ServiceError: the response has no list.
     """
-    projects = answer.get("projects") if isinstance(answer, dict) else None
+    projects = body.get("projects") if isinstance(body, dict) else None
     if not isinstance(projects, list):
-        message = f"{iam_url} did not answer with a list of projects; run it again"
+        message = f"{iam_url} did not return a list of projects; run it again"
         raise ServiceError(message)
     return projects
 

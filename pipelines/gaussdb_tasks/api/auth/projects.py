@@ -81,7 +81,7 @@ def project_named(listed: Sequence[ListedProject], name: str, source: str) -> Li
 def endpoint_of_listed(
     project: ListedProject, region: str | None, endpoint: str | None
 ) -> ProjectEndpoint:
-    """Return where a listed project is, given the configured region and endpoint.
+    """Return the endpoint of a listed project, given the configured region and endpoint.
 
     A configured endpoint belongs to the configured region only.
     """

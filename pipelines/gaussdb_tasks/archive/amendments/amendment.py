@@ -1,4 +1,4 @@
-"""Write an amendment: an entry that removes or changes rows of earlier entries, on the record.
+"""Write an amendment: an entry that removes or changes rows of earlier entries.
 
 The entry holds the new rows of earlier loads, and says which rows they replace. Files that must go
 are replaced by tombstones. Digests stay, so that the rest can still be proved. The database is
@@ -26,13 +26,13 @@ from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.tables import ARCHIVE_ACTS, SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
 TASK_TABLES: Final = (
     archive_tables.TASK_VERSIONS,
-    archive_tables.SIGHTINGS,
+    archive_tables.OBSERVATIONS,
     archive_tables.REJECTED_RECORDS,
     archive_tables.VANISHED_TASKS,
 )
@@ -51,7 +51,7 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentReport:
-    """What an amendment did, or would do.
+    """The effects of an amendment, written or only planned.
 
     Attributes:
         rows: entry name, table name and effect, for each load and table with an effect.
@@ -77,8 +77,8 @@ class AmendmentReport:
 
 
 def report(context: AmendmentContext, rewrites: Iterable[Rewrite]) -> AmendmentReport:
-    """Report what rewrites would do."""
-    names = {link.manifest.sequence: link.entry.name for link in context.chain}
+    """Report the effects of rewrites."""
+    names = {entry.manifest.sequence: entry.entry.name for entry in context.chain}
     rows = (
         (names[sequence], each.table.name, effect)
         for each in rewrites
@@ -103,7 +103,7 @@ def write_amendment(
     Args:
         data_dir: locked by ``open_context``.
         context: from ``open_context``.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         rewrites: the new rows.
         is_removing: whether to remove the files that hold the earlier rows.
     """
@@ -113,8 +113,8 @@ def write_amendment(
     if is_removing:
         draft = msgspec.structs.replace(draft, removes=removed_files(context.chain, rewrites))
     fresh = context.scratch / data_dir.database.name
-    draft_link = ChainEntry(Entry(folder, draft.sequence, draft.kind), draft, "")
-    lost_views = restore([*context.chain, draft_link], fresh, data_dir.database)
+    draft_entry = ChainEntry(Entry(folder, draft.sequence, draft.kind), draft, "")
+    lost_views = restore([*context.chain, draft_entry], fresh, data_dir.database)
     written = _finish(fresh, draft, folder, amendment)
     archive = Archive(data_dir.archive)
     entry = archive.add(folder, written.name)
@@ -127,7 +127,7 @@ def write_amendment(
 def _draft(
     context: AmendmentContext, amendment: Amendment, rewrites: Sequence[Rewrite], folder: Path
 ) -> Manifest:
-    """Write the new rows; return the manifest without what follows from the database."""
+    """Write the new rows; return the manifest without the fields that need the database."""
     last = context.chain[-1]
     tables = {each.table.name: _write(context, each, folder) for each in rewrites}
     restates = tuple(
@@ -152,30 +152,30 @@ def _draft(
 def _write(context: AmendmentContext, rewrite: Rewrite, folder: Path) -> TableDigest:
     """Write the rows of a rewrite.
 
-    They are selected once, into a table: what is digested is what is written.
+    They are selected once, into a table, so that the digest covers exactly the written rows.
     """
     context.connection.execute(f"create table rewritten_rows as {rewrite.relation}")
-    held = write_rows(
+    written = write_rows(
         context.connection, rewrite.table, "rewritten_rows", folder, file_name=rewrite.file_name
     )
     context.connection.execute("drop table rewritten_rows")
-    return held
+    return written
 
 
 def _restatements(
-    context: AmendmentContext, rewrite: Rewrite, held: TableDigest, folder: Path
+    context: AmendmentContext, rewrite: Rewrite, written: TableDigest, folder: Path
 ) -> list[Restatement]:
     digests = (
         {}
-        if held.file is None
+        if written.file is None
         else digest_by_load(
-            context.connection, rewrite.table, parquet_sql(folder / held.file), held.columns
+            context.connection, rewrite.table, parquet_sql(folder / written.file), written.columns
         ).digests
     )
     load_ids = {
-        link.manifest.sequence: link.manifest.load.load_id
-        for link in context.chain
-        if link.manifest.load is not None
+        entry.manifest.sequence: entry.manifest.load.load_id
+        for entry in context.chain
+        if entry.manifest.load is not None
     }
     restatements = []
     for sequence, effect in sorted(rewrite.effects.items()):
@@ -186,7 +186,7 @@ def _restatements(
                 table=rewrite.table.name,
                 row_count=digest.row_count,
                 rows_sha256=digest.rows_sha256,
-                columns=held.columns,
+                columns=written.columns,
                 rows_removed=effect.rows_removed,
                 rows_changed=effect.rows_changed,
             )
@@ -195,12 +195,12 @@ def _restatements(
 
 
 def _finish(fresh: Path, draft: Manifest, folder: Path, amendment: Amendment) -> WrittenEntry:
-    """Add the row counts of the rebuilt database to the manifest; note its digest there."""
+    """Add the row counts of the rebuilt database to the manifest; record its digest there."""
     with connect.writable_clone(None, fresh) as connection:
         manifest = msgspec.structs.replace(draft, database=row_counts(connection))
         written = write_manifest(folder, manifest, amendment.at, amendment.signer)
         connection.execute(
-            f"update {SCHEMA_NAME}.{ARCHIVE_ACTS.name} set head_digest = ? "
+            f"update {SCHEMA_NAME}.{AMENDMENTS.name} set head_digest = ? "
             "where archive_sequence = ?",
             [written.sha256, manifest.sequence],
         )

@@ -1,4 +1,4 @@
-"""The place where an amendment is prepared: a locked archive and a scratch database."""
+"""Prepare an amendment: lock and verify the archive, and open a scratch database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ from gaussdb_tasks.database.data_dir import DataDir
 
 @dataclass(frozen=True, slots=True)
 class AmendmentContext:
-    """A verified chain, and a scratch database with a connection of its own.
+    """A verified chain, and a scratch database with its connection.
 
-    The scratch database has a table ``load_places``: each load's ``_dlt_load_id`` and ``sequence``.
+    The scratch database has a table ``load_order``: each load's ``_dlt_load_id`` and ``sequence``.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -53,7 +53,7 @@ def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
         connection.execute("set TimeZone = 'UTC'")
         archive = Archive(data_dir.archive)
         chain, _ = read_intact_chain(archive, is_skipping_damage=False)
-        put_tombstones(archive, chain)  # finishes an amendment that was interrupted
+        put_tombstones(archive, chain)  # finish an amendment that was interrupted
         refuse_data_loss(data_dir.database, chain[-1].manifest.sequence)
         number_loads(connection, chain)
         yield AmendmentContext(connection, chain, scratch)
@@ -81,20 +81,20 @@ def in_order(table: ArchiveTable, relation: str) -> str:
     amendment, keep no order when DuckDB runs several threads.
     """
     return table.select(
-        f"({relation}) as unordered inner join load_places using (_dlt_load_id) "
-        "order by load_places.sequence, unordered.file_row_number"
+        f"({relation}) as unordered inner join load_order using (_dlt_load_id) "
+        "order by load_order.sequence, unordered.file_row_number"
     )
 
 
 def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
-    """Make the table ``load_places``."""
+    """Make the table ``load_order``."""
     loads = [
-        (link.manifest.load.load_id, link.manifest.sequence)
-        for link in chain
-        if link.manifest.load is not None
+        (entry.manifest.load.load_id, entry.manifest.sequence)
+        for entry in chain
+        if entry.manifest.load is not None
     ]
     connection.execute(
-        "create table load_places as "
+        "create table load_order as "
         "select unnest(?::varchar[]) as _dlt_load_id, unnest(?::bigint[]) as sequence",
         [[load_id for load_id, _ in loads], [sequence for _, sequence in loads]],
     )

@@ -58,24 +58,24 @@ def redact(
         data_dir: the directory with the archive and the database.
         columns: some of ``COLUMNS``; empty for all of them.
         job_ids: the tasks; empty for all.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
     """
     wanted = tuple(columns) or COLUMNS
-    is_meant = _conditions(job_ids)
+    is_selected = _conditions(job_ids)
     with open_context(data_dir) as context:
         context.connection.execute(
             "create table redacted_tasks as select unnest(?::varchar[]) as job_id", [list(job_ids)]
         )
-        _redact_records(context, wanted, is_meant)
+        _redact_records(context, wanted, is_selected)
         rewrites = plan_rewrites(
             context,
             {
                 archive_tables.TASK_VERSIONS: _versions_change(
-                    wanted, is_meant[archive_tables.TASK_VERSIONS]
+                    wanted, is_selected[archive_tables.TASK_VERSIONS]
                 ),
                 archive_tables.REJECTED_RECORDS: _rejected_records_change(
-                    is_meant[archive_tables.REJECTED_RECORDS]
+                    is_selected[archive_tables.REJECTED_RECORDS]
                 ),
             },
         )
@@ -97,17 +97,21 @@ def without_payload(raw: str, columns: Sequence[str]) -> str:
     # An instance that is not an object cannot be split into columns.
     is_instance_kept = instance is not None or not _OF_INSTANCE.intersection(columns)
     always = _IDENTITY | {_INSTANCE} if is_instance_kept else _IDENTITY
-    kept: dict[str, Any] = {
+    redacted: dict[str, Any] = {
         name: value if _is_empty(value) or _stays(name, columns, always) else REMOVED
         for name, value in fields.items()
     }
     if instance is not None:
-        kept[_INSTANCE] = {
+        redacted[_INSTANCE] = {
             name: value if _is_empty(value) or _stays(name, columns, frozenset()) else REMOVED
             for name, value in instance.items()
         }
-    inner = kept[_INSTANCE].values() if instance is not None else ()
-    return raw if REMOVED not in (*kept.values(), *inner) else msgspec.json.encode(kept).decode()
+    inner = redacted[_INSTANCE].values() if instance is not None else ()
+    return (
+        raw
+        if REMOVED not in (*redacted.values(), *inner)
+        else msgspec.json.encode(redacted).decode()
+    )
 
 
 def _is_empty(value: msgspec.Raw) -> bool:
@@ -123,7 +127,7 @@ def _stays(name: str, columns: Sequence[str], always: frozenset[str]) -> bool:
 
 
 def _extra(raw: str) -> str:
-    """Return what the normaliser puts into ``extra``."""
+    """Return the ``extra`` that the normaliser makes of a record."""
     try:
         task = normalise(parse_record(raw))
     except BrokenBodyError:
@@ -141,11 +145,11 @@ def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
     """Return the condition of rows to redact, by table."""
     return {
         archive_tables.TASK_VERSIONS: (
-            "kept.job_id in (select job_id from redacted_tasks)" if job_ids else "true"
+            "stored.job_id in (select job_id from redacted_tasks)" if job_ids else "true"
         ),
         archive_tables.REJECTED_RECORDS: (
-            "exists (from redacted_tasks where redacted_tasks.job_id = kept.job_id"
-            " or contains(kept.raw, redacted_tasks.job_id))"
+            "exists (from redacted_tasks where redacted_tasks.job_id = stored.job_id"
+            " or contains(stored.raw, redacted_tasks.job_id))"
             if job_ids
             else "true"
         ),
@@ -153,7 +157,7 @@ def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
 
 
 def _redact_records(
-    context: AmendmentContext, columns: Sequence[str], is_meant: dict[ArchiveTable, str]
+    context: AmendmentContext, columns: Sequence[str], is_selected: dict[ArchiveTable, str]
 ) -> None:
     """Fill a table with each distinct record to redact, its new text and its new ``extra``.
 
@@ -163,8 +167,8 @@ def _redact_records(
         "create table redacted_records (raw varchar, redacted_raw varchar, redacted_extra varchar)"
     )
     records = " union ".join(
-        f"select raw from ({context.relation(table)}) as kept where {condition}"
-        for table, condition in is_meant.items()
+        f"select raw from ({context.relation(table)}) as stored where {condition}"
+        for table, condition in is_selected.items()
     )
     cursor = context.connection.cursor().execute(records)
     while batch := cursor.fetchmany(_BATCH_SIZE):
@@ -182,25 +186,25 @@ def _redact_records(
         context.connection.unregister("records_batch")
 
 
-def _versions_change(columns: Sequence[str], is_meant: str) -> RowChange:
+def _versions_change(columns: Sequence[str], is_selected: str) -> RowChange:
     replaced = {
-        name: f"case when {is_meant} and {name} is not null then {quoted_text(REMOVED)} "
+        name: f"case when {is_selected} and {name} is not null then {quoted_text(REMOVED)} "
         f"else {name} end"
         for name in columns
         if name != "extra"
     }
-    replaced["raw"] = _redacted("raw", is_meant)
-    replaced["extra"] = _redacted("extra", f"{is_meant} and extra is not null")
+    replaced["raw"] = _redacted("raw", is_selected)
+    replaced["extra"] = _redacted("extra", f"{is_selected} and extra is not null")
     return RowChange(replaced=replaced)
 
 
-def _rejected_records_change(is_meant: str) -> RowChange:
+def _rejected_records_change(is_selected: str) -> RowChange:
     # The reason stays: it quotes only fields of a task's identity, which redaction leaves.
-    return RowChange(replaced={"raw": _redacted("raw", is_meant)})
+    return RowChange(replaced={"raw": _redacted("raw", is_selected)})
 
 
-def _redacted(column: str, is_meant: str) -> str:
+def _redacted(column: str, is_selected: str) -> str:
     redacted = (
-        f"(select redacted_{column} from redacted_records where redacted_records.raw = kept.raw)"
+        f"(select redacted_{column} from redacted_records where redacted_records.raw = stored.raw)"
     )
-    return f"case when {is_meant} then {redacted} else {column} end"
+    return f"case when {is_selected} then {redacted} else {column} end"

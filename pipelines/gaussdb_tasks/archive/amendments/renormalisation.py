@@ -93,7 +93,7 @@ class _Rereading:
         versions += [
             self._known_version(entry, row) for row in old[archive_tables.TASK_VERSIONS.name]
         ]
-        for row in old[archive_tables.SIGHTINGS.name]:
+        for row in old[archive_tables.OBSERVATIONS.name]:
             identity = self._by_old_key[_key(row, row["created_at"])]
             observations[id(identity)] = _observation(row, identity, row["last_seen_at"])
         vanished = [
@@ -102,7 +102,7 @@ class _Rereading:
         ]
         return {
             archive_tables.TASK_VERSIONS.name: versions,
-            archive_tables.SIGHTINGS.name: list(observations.values()),
+            archive_tables.OBSERVATIONS.name: list(observations.values()),
             archive_tables.REJECTED_RECORDS.name: rejected,
             archive_tables.VANISHED_TASKS.name: vanished,
         }
@@ -181,7 +181,7 @@ def renormalise(
 
     Args:
         data_dir: the directory with the archive and the database.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
 
     Returns:
@@ -203,20 +203,20 @@ def _rewrites(context: AmendmentContext, rereading: _Rereading) -> list[Rewrite]
         for table in TASK_TABLES
     }
     effects: dict[ArchiveTable, dict[int, Effect]] = {table: {} for table in TASK_TABLES}
-    for link in context.chain:
-        if link.manifest.load is None:
+    for entry in context.chain:
+        if entry.manifest.load is None:
             continue
-        sequence = link.manifest.sequence
+        sequence = entry.manifest.sequence
         old = {
             table.name: _rows(context, table, by_table[table].get(sequence))
             for table in TASK_TABLES
         }
-        new = rereading.read_load(link.entry.name, old)
+        new = rereading.read_load(entry.entry.name, old)
         for table in TASK_TABLES:
             changed = _count_changes(old[table.name], new[table.name])
             if changed:
                 effects[table][sequence] = Effect(rows_changed=changed)
-                _add_restated(context, table, link, new[table.name])
+                _add_restated(context, table, entry, new[table.name])
     return [
         Rewrite(
             table,
@@ -242,10 +242,10 @@ def _rows(context: AmendmentContext, table: ArchiveTable, rows: Rows | None) -> 
 
 
 def _add_restated(
-    context: AmendmentContext, table: ArchiveTable, link: ChainEntry, rows: Iterable[Row]
+    context: AmendmentContext, table: ArchiveTable, entry: ChainEntry, rows: Iterable[Row]
 ) -> None:
     """Add the new rows of a load to the table that is written into the amendment's file."""
-    identity = link.manifest.load
+    identity = entry.manifest.load
     marked = [row | {"_dlt_load_id": identity.load_id if identity else None} for row in rows]
     declared = Table(table.name, table.meaning, table.columns, table.key)
     batch: pa.Table = declared.arrow_from_rows(marked)

@@ -19,7 +19,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, Micros, iso
 
-# The next load would read again what the task center may still list.
+# A shorter period would remove tasks that the next load reads again.
 MIN_DAYS = 62
 
 
@@ -47,7 +47,7 @@ def retain(
         data_dir: the directory with the archive and the database.
         before: tasks last seen before this time are removed.
         holds: exceptions.
-        amendment: what the entry records.
+        amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
 
     Raises:
@@ -75,9 +75,9 @@ def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -
     connection.execute("create table held_instances (instance varchar)")
     connection.execute("create table held_time (held_from timestamp, held_to timestamp)")
     loads = [
-        (link.manifest.load.load_id, link.manifest.at < iso(before))
-        for link in context.chain
-        if link.manifest.load is not None
+        (entry.manifest.load.load_id, entry.manifest.at < iso(before))
+        for entry in context.chain
+        if entry.manifest.load is not None
     ]
     connection.executemany("insert into loads values (?, ?)", loads)
     for instance in holds.instances:
@@ -89,7 +89,7 @@ def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -
     seen = " union all ".join(
         "select region, project_id, job_id, created_at, _dlt_load_id "
         f"from ({context.relation(table)})"
-        for table in (archive_tables.SIGHTINGS, archive_tables.VANISHED_TASKS)
+        for table in (archive_tables.OBSERVATIONS, archive_tables.VANISHED_TASKS)
     )
     versions = context.relation(archive_tables.TASK_VERSIONS)
     connection.execute(f"""
@@ -121,15 +121,15 @@ def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -
 def _change(table: ArchiveTable, holds: Holds) -> RowChange:
     if table is archive_tables.REJECTED_RECORDS:
         # The text of a rejected record may name a held instance anywhere.
-        is_held = "exists (from held_instances where contains(kept.raw, instance))"
+        is_held = "exists (from held_instances where contains(stored.raw, instance))"
         if holds.time_ranges:  # a record without a readable start may be of any time
             is_held += (
-                " or kept.created_at is null or exists (from held_time"
-                " where kept.created_at >= held_from and kept.created_at < held_to)"
+                " or stored.created_at is null or exists (from held_time"
+                " where stored.created_at >= held_from and stored.created_at < held_to)"
             )
         return RowChange(
-            is_kept=f"not exists (from loads where is_old and _dlt_load_id = kept._dlt_load_id)"
+            is_kept=f"not exists (from loads where is_old and _dlt_load_id = stored._dlt_load_id)"
             f" or {is_held}"
         )
-    is_old = " and ".join(f"old.{name} = kept.{name}" for name in archive_tables.SIGHTINGS.key)
+    is_old = " and ".join(f"old.{name} = stored.{name}" for name in archive_tables.OBSERVATIONS.key)
     return RowChange(is_kept=f"not exists (from old_tasks as old where {is_old})")

@@ -15,7 +15,7 @@ from gaussdb_tasks.archive.tombstones import removals
 class RowChange:
     """A change to the rows of an archive table, in SQL over its columns.
 
-    Expressions may refer to a row as ``kept``.
+    Expressions may refer to a row as ``stored``.
 
     Attributes:
         is_kept: a condition that is true for rows that stay.
@@ -29,7 +29,7 @@ class RowChange:
         """Return SQL for the rows of a relation after the change."""
         replaced = ", ".join(f"{sql} as {name}" for name, sql in self.replaced.items())
         columns = f"* replace ({replaced})" if replaced else "*"
-        return f"(select {columns} from ({relation}) as kept where {self.is_kept})"
+        return f"(select {columns} from ({relation}) as stored where {self.is_kept})"
 
     @property
     def is_changed(self) -> str:
@@ -115,7 +115,7 @@ def _effects(
             _dlt_load_id,
             count(*) filter (where not ({change.is_kept})),
             count(*) filter (where {change.is_changed})
-        from ({union(table, rows)}) as kept
+        from ({union(table, rows)}) as stored
         group by all
     """
     counts = {
@@ -149,18 +149,18 @@ def _loads_by_file(
     """Return a table's files that still exist, with the loads that have rows in each."""
     removed = {(removal.file.entry, removal.file.file) for removal in removals(chain)}
     found: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for link in chain:
-        held = link.manifest.tables.get(table.name)
-        if held is None or held.file is None or (link.entry.name, held.file) in removed:
+    for entry in chain:
+        digest = entry.manifest.tables.get(table.name)
+        if digest is None or digest.file is None or (entry.entry.name, digest.file) in removed:
             continue
-        if link.manifest.load is not None:
-            found[link.entry.name, held.file].add(link.manifest.sequence)
-        for restated in link.manifest.restates:
+        if entry.manifest.load is not None:
+            found[entry.entry.name, digest.file].add(entry.manifest.sequence)
+        for restated in entry.manifest.restates:
             if restated.table == table.name:
-                found[link.entry.name, held.file].add(restated.sequence)
+                found[entry.entry.name, digest.file].add(restated.sequence)
     return found
 
 
 def _file_sha256(chain: Sequence[ChainEntry], entry_name: str, table: ArchiveTable) -> str:
-    tables = next(link for link in chain if link.entry.name == entry_name).manifest.tables
+    tables = next(entry for entry in chain if entry.entry.name == entry_name).manifest.tables
     return tables[table.name].file_sha256 or ""

@@ -1,6 +1,6 @@
 """Mirror the archive: copy each entry to a remote once, and fetch entries back.
 
-Progress is noted beside the archive. So a load costs one call for each new file, at any number of
+Progress is stored beside the archive. So a load costs one call for each new file, at any number of
 entries.
 """
 
@@ -36,7 +36,7 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
         sequence: the last entry that is complete there, with all before it; 0 for none.
         sha256: SHA-256 of that entry's digest.
         waiting: the number of entries that are not there yet.
-        at: when this was noted, UTC.
+        at: when this state was stored, UTC.
         error: why entries wait.
     """
 
@@ -57,9 +57,9 @@ def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
 
 
 def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
-    """Copy the entries that the remote lacks, in order, and note the progress.
+    """Copy the entries that the remote lacks, in order, and store the progress.
 
-    The digest of an entry is copied last: an entry with a digest is complete. An error is noted,
+    The digest of an entry is copied last: an entry with a digest is complete. An error is stored,
     not raised.
     """
     entries = Archive(data_dir.archive).entries()
@@ -69,12 +69,12 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
         if entry.sequence <= state.sequence:
             continue
         try:
-            link = entry.read()
-            _copy(remote, link)
+            chain_entry = entry.read()
+            _copy(remote, chain_entry)
         except (GaussdbTasksError, OSError) as caught:
             error = str(caught)
             break
-        state = msgspec.structs.replace(state, sequence=entry.sequence, sha256=link.sha256)
+        state = msgspec.structs.replace(state, sequence=entry.sequence, sha256=chain_entry.sha256)
     waiting = sum(entry.sequence > state.sequence for entry in entries)
     state = msgspec.structs.replace(state, waiting=waiting, error=error, at=iso(now()))
     with files.replacing(data_dir.path / _NOTE_NAME) as file:
@@ -107,26 +107,26 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
 
 
 def _start_state(
-    noted: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
+    stored: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
 ) -> MirrorState:
-    """Return the noted state if it is of this remote and this archive, else an empty one."""
+    """Return the stored state if it is of this remote and this archive, else an empty one."""
     fresh = MirrorState(remote=remote.name)
-    if noted is None or noted.remote != remote.name:
+    if stored is None or stored.remote != remote.name:
         return fresh
     for entry in entries:
-        if entry.sequence == noted.sequence:
+        if entry.sequence == stored.sequence:
             try:
-                return noted if entry.read().sha256 == noted.sha256 else fresh
+                return stored if entry.read().sha256 == stored.sha256 else fresh
             except (ManifestError, OSError):
                 return fresh
     return fresh
 
 
-def _copy(remote: Remote, link: ChainEntry) -> None:
-    paths = sorted(link.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
+def _copy(remote: Remote, chain_entry: ChainEntry) -> None:
+    paths = sorted(chain_entry.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
     for path in paths:
-        remote.put(f"{link.entry.name}/{path.name}", path.read_bytes())
-    for removal in removals([link]):
+        remote.put(f"{chain_entry.entry.name}/{path.name}", path.read_bytes())
+    for removal in removals([chain_entry]):
         tombstone = tombstone_name(removal.file.file)
         remote.put(f"{removal.file.entry}/{tombstone}", removal.tombstone)
         remote.remove(f"{removal.file.entry}/{removal.file.file}")
@@ -143,13 +143,13 @@ def _fetch(remote: Remote, name: str, folder: Path) -> Path:
         message = f"{remote.name}/{name}/{DIGEST_NAME}: {error}"
         raise MirrorError(message) from error
     damaged = [
-        held.file
-        for held in digest.tables.values()
-        if held.file is not None
-        and not (folder / tombstone_name(held.file)).exists()
+        table.file
+        for table in digest.tables.values()
+        if table.file is not None
+        and not (folder / tombstone_name(table.file)).exists()
         and (
-            not (folder / held.file).exists()
-            or sha256((folder / held.file).read_bytes()) != held.file_sha256
+            not (folder / table.file).exists()
+            or sha256((folder / table.file).read_bytes()) != table.file_sha256
         )
     ]
     if (folder / CHECKSUM_NAME).read_text().partition(" ")[0] != sha256(content):

@@ -135,7 +135,7 @@ class Remote:
 
 
 def _put_locally(path: Path, content: bytes) -> None:
-    """Write a temporary file and link it: the name never shows half a file, nor replaces one."""
+    """Write a temporary file and link it, so that no file is incomplete or replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".half") as half:
         half.write(content)
@@ -161,7 +161,7 @@ def _lock_arguments(fs: Any, root: str, retain_until: datetime, name: str) -> di
         raise ConfigurationError(message) from error
     if answer.get("ObjectLockConfiguration", {}).get("Rule"):
         return {}
-    # In this mode, users with a special permission can still erase what the law wants erased.
+    # In this mode, users with a special permission can still delete files, as a law may require.
     return {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": retain_until}
 
 

@@ -35,7 +35,7 @@ def command(
       gaussdb-tasks check --all-projects --format json
 
     \b
-    Exit codes: 0 a load can work; 1 a service or the database failed; 2 a setting is wrong.
+    Exit codes: 0 a load can succeed; 1 a service or the database failed; 2 a setting is wrong.
     """
     settings = LoadSettings(now=machine_clock() if now is None else now)
     preflight = run_preflight(DataDir(data_dir), access, os.environ, settings)

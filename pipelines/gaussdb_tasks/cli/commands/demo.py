@@ -11,7 +11,7 @@ import click
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import (
     data_dir_option_with_default,
-    invention_options,
+    invented_data_options,
     now_option,
     option,
 )
@@ -66,7 +66,7 @@ Try next:
     show_default=True,
     help="Number of nights to load.",
 )
-@invention_options
+@invented_data_options
 def command(
     *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int
 ) -> None:

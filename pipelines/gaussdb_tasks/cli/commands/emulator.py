@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from gaussdb_tasks.cli import console
-from gaussdb_tasks.cli.options import invention_options, option, time_option
+from gaussdb_tasks.cli.options import invented_data_options, option, time_option
 from gaussdb_tasks.emulator import (
     Behaviour,
     Emulator,
@@ -30,7 +30,7 @@ from gaussdb_tasks.model.times import now as machine_clock
     show_default=True,
     help="Port on 127.0.0.1; 0 uses any free port.",
 )
-@invention_options
+@invented_data_options
 @time_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
 @option(
     "--speed",

@@ -84,8 +84,8 @@ def _lines(evidence: Evidence) -> Iterator[str]:
     yield ""
     if evidence.head is not None:
         yield f"head of the chain: {evidence.head[1]} ({evidence.head[0]})"
-    for trouble in evidence.troubles:
-        yield f"MISMATCH: {trouble}"
+    for mismatch in evidence.mismatches:
+        yield f"MISMATCH: {mismatch}"
     yield "everything is proved" if evidence.is_proved else "NOT everything is proved"
     yield from _how_to_check(evidence)
 
@@ -100,8 +100,8 @@ def _proof_lines(state: ProvedRow) -> Iterator[str]:
     yield f"  {'kept in':<17} {proof.file or proof.entry_name}"
     yield f"  {'file sha256':<17} {proof.file_sha256}"
     yield f"  {'digest sha256':<17} {proof.digest_sha256}"
-    for trouble in proof.troubles:
-        yield f"  MISMATCH: {trouble}"
+    for mismatch in proof.mismatches:
+        yield f"  MISMATCH: {mismatch}"
 
 
 def _how_to_check(evidence: Evidence) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _as_dict(evidence: Evidence) -> dict[str, Any]:
         "job_id": evidence.job_id,
         "is_proved": evidence.is_proved,
         "head": None if evidence.head is None else evidence.head[1],
-        "troubles": list(evidence.troubles),
+        "troubles": list(evidence.mismatches),
         "tasks": [
             {
                 "task": _plain(task.task),
@@ -166,7 +166,7 @@ def _state(state: ProvedRow) -> dict[str, Any]:
             "file": None if proof.file is None else str(proof.file),
             "file_sha256": proof.file_sha256,
             "digest_sha256": proof.digest_sha256,
-            "troubles": list(proof.troubles),
+            "troubles": list(proof.mismatches),
         },
     }
 

@@ -89,13 +89,13 @@ class _TimeOptions:
 
 @dataclass(frozen=True, slots=True)
 class _MirrorOptions:
-    """The options that choose where the archive is copied."""
+    """The options of the copy of the archive."""
 
     archive_url: str | None
     archive_lock: str | None
 
     def remote(self) -> Remote | None:
-        """Return the place to copy to.
+        """Return the remote that gets the copy.
 
         Raises:
             ConfigurationError: the options are incomplete or wrong.
@@ -108,7 +108,7 @@ class _MirrorOptions:
         if self.archive_lock is None:
             return Remote(self.archive_url)
         period = parse_period(self.archive_lock, option="--archive-lock")
-        # By the machine's clock, also with --now: the bucket compares it with its own.
+        # From the machine's clock, also with --now: the bucket uses its own clock.
         return Remote(self.archive_url, period.after(machine_clock()))
 
 

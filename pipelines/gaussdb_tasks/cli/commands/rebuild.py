@@ -112,11 +112,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         is_skipping_damage=skip_damaged,
     )
     _report(rebuilt)
-    sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.left_out else ExitCode.DONE)
+    sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.skipped else ExitCode.DONE)
 
 
 def _report(rebuilt: Rebuilt) -> None:
-    for finding in rebuilt.left_out:
+    for finding in rebuilt.skipped:
         console.info(f"skipped: {finding.where}: {finding.detail}")
     for name in rebuilt.lost_views:
         console.info(f"note: the view {name} does not work on the new database and was not copied")

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks redact``: remove values that must not be kept, on the record."""
+"""``gaussdb-tasks redact``: remove values that must not be kept, and record it."""
 
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     umask: int,
     output_format: str,
 ) -> None:
-    """Remove values that must not be kept, on the record.
+    """Remove values that must not be kept, and record the removal.
 
     An example is a person's name in a failure reason. Redacts a column, a task, or a column of a
     task: in the archive, the raw records and the database. The task's identity, times and status
@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks redact --column fail_reason --reason "names of people in it"
     """
     if not job_ids and not columns:
-        message = "nothing to redact is named; give --job-id ID, --column NAME, or both"
+        message = "no task and no column is given; give --job-id ID, --column NAME, or both"
         raise ConfigurationError(message)
     os.umask(umask)
     amendment = amendment_output.amendment_of("redaction", now, reason, signing_key)

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks retention``: remove tasks older than a period, on the record."""
+"""``gaussdb-tasks retention``: remove tasks older than a period, and record it."""
 
 import os
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     umask: int,
     output_format: str,
 ) -> None:
-    """Remove tasks that no load has seen for longer than a period, on the record.
+    """Remove tasks that no load has seen for a period, and record the removal.
 
     No other command removes tasks. They are removed from the archive and the database. Digests,
     loads and coverage stay: `verify` still proves the rest, and reports the removal. A mirror

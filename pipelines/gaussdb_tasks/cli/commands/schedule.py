@@ -24,7 +24,7 @@ from gaussdb_tasks.masking import mask_url_credentials
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _IN_CONTAINERS: Final = frozenset({"kubernetes", "github-actions"})
-_NOT_NIGHTLY: Final = frozenset({"now", "from", "to", "dry-run", "full"})
+_NOT_SCHEDULED: Final = frozenset({"now", "from", "to", "dry-run", "full"})
 _SECRET: Final = frozenset({"ping-url"})
 
 
@@ -132,11 +132,11 @@ def _option_arguments(param: click.Option, value: object) -> Iterator[str]:
     """Yield one option as arguments.
 
     Raises:
-        ConfigurationError: it is a secret, or is not for every night.
+        ConfigurationError: it is a secret, or cannot be scheduled.
     """
     name = long_name(param)
-    if name in _NOT_NIGHTLY:
-        message = f"--{name} is not for every night; remove it"
+    if name in _NOT_SCHEDULED:
+        message = f"--{name} cannot be scheduled; remove it"
         raise ConfigurationError(message)
     if param.is_flag:
         yield f"--{name}"
@@ -148,7 +148,7 @@ def _option_arguments(param: click.Option, value: object) -> Iterator[str]:
 
 
 def _refuse_secret(param: click.Option, text: str) -> None:
-    """Refuse what must not be an argument: schedulers show the arguments of what they run."""
+    """Refuse secrets as arguments: schedulers show the arguments of commands."""
     name = long_name(param)
     if name in _SECRET:
         message = (

@@ -11,7 +11,7 @@ import click
 from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.verify import verify, verify_copy
-from gaussdb_tasks.archive.verify_files import Demands
+from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, option
 from gaussdb_tasks.database.data_dir import DataDir
@@ -81,24 +81,24 @@ def command(  # noqa: PLR0913 - one parameter per option
     Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
-    demands = Demands(is_fast=fast, expected_head=expect_head, keys=keys)
+    options = VerifyOptions(is_fast=fast, expected_head=expect_head, keys=keys)
     if archive_path is None:
-        found = verify(DataDir(data_dir), demands)
+        found = verify(DataDir(data_dir), options)
     else:
-        found = verify_copy(archive_path, demands)
+        found = verify_copy(archive_path, options)
     if output_format == "json":
-        _write_json(found, demands)
+        _write_json(found, options)
     elif found.findings:
         output.write_rows(_NAMES, map(_row, found.findings), output.Target(output_format))
-    _report(found, demands)
-    sys.exit(ExitCode.DONE if found.is_whole else ExitCode.FAILED)
+    _report(found, options)
+    sys.exit(ExitCode.DONE if found.is_intact else ExitCode.FAILED)
 
 
 def _row(finding: Finding) -> tuple[Any, ...]:
     return tuple(None if value is None else str(value) for value in astuple(finding))
 
 
-def _report(found: Verification, demands: Demands) -> None:
+def _report(found: Verification, options: VerifyOptions) -> None:
     for amendment, removals in groupby(found.removals, key=lambda removal: removal.amendment):
         files = [removal.file for removal in removals]
         reason = amendment.manifest.reason or "no reason given"
@@ -110,25 +110,25 @@ def _report(found: Verification, demands: Demands) -> None:
         )
     for note in found.notes:
         console.info(f"note: {note}")
-    if demands.is_fast:
+    if options.is_fast:
         console.info(
             "note: the bytes of archive tables and the rows of the database were not read; run "
             "verify without --fast to read them"
         )
-    if not demands.keys and any(entry.manifest.signed_by for entry in found.chain):
+    if not options.keys and any(entry.manifest.signed_by for entry in found.chain):
         console.info("note: signatures were not checked; check them with --public-key")
-    if found.is_whole:
+    if found.is_intact:
         last = found.chain[-1]
         console.info(f"intact: {len(found.chain):,} entries, head {last.sha256} ({last.name})")
     else:
         console.info(f"MISMATCH: {len(found.findings):,} findings")
 
 
-def _write_json(found: Verification, demands: Demands) -> None:
+def _write_json(found: Verification, options: VerifyOptions) -> None:
     last = found.chain[-1] if found.chain else None
     value = {
-        "is_whole": found.is_whole,
-        "level": "fast" if demands.is_fast else "full",
+        "is_whole": found.is_intact,
+        "level": "fast" if options.is_fast else "full",
         "entry_count": len(found.chain),
         "head": None if last is None else last.sha256,
         "findings": [dict(zip(_NAMES, _row(each), strict=True)) for each in found.findings],
