@@ -190,7 +190,9 @@ def test_every_remark_is_explained() -> None:
     """The operator's table has exactly the first words of a load's lines."""
     source = sources("cli")
     explained = set(re.findall(r"^\| `(\w+:)` \|", OPERATORS, re.MULTILINE))
-    written = set(re.findall(r"f?\"(failed|incomplete|rejected|lost|archive|copies|note):", source))
+    written = set(
+        re.findall(r"f?\"(failed|incomplete|rejected|lost|archive|copies|watch|note):", source)
+    )
     assert explained == {f"{word}:" for word in written}
 
 

@@ -250,9 +250,9 @@ def _check_clock(server_date: Micros | None) -> CheckResult:
     part = "clock"
     if server_date is None:
         return CheckResult(part, CheckState.OK, "the service sends no Date header")
-    seconds = (server_date - now()) / SECOND
-    detail = f"the service's clock differs by {seconds:+.0f} s"
-    if abs(seconds) * SECOND > _MAX_CLOCK_DIFFERENCE:
+    difference = server_date - now()
+    detail = f"the service's clock differs by {round(difference / SECOND):+d} s"
+    if abs(difference) > _MAX_CLOCK_DIFFERENCE:
         remedy = "set this machine's clock (NTP), or uncovered time may be counted as covered"
         return CheckResult(part, CheckState.WARNING, f"{detail}; {remedy}")
     return CheckResult(part, CheckState.OK, detail)

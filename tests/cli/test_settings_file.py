@@ -1,6 +1,8 @@
 """The settings file: defaults for options, checked, and shown with their source."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +87,30 @@ def test_a_wrong_key_or_value_is_an_error(command: Command, text: str, message: 
     """The message suggests the most similar name; no key is ignored."""
     write_settings(text)
     run = command("load")
+    assert run.exit_code == 2
+    assert message in run.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        (".", (), "change to another one"),
+        ("locked", ("--data-dir", "locked"), "--data-dir"),
+        ("locked", ("--data-dir", "locked/data"), "choose another with --data-dir"),
+    ],
+)
+def test_a_directory_without_permission(
+    command: Command, tmp_path: Path, name: str, arguments: tuple[str, ...], message: str
+) -> None:
+    """The current directory and the data directory must be readable."""
+    folder = tmp_path / name
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0)
+    try:
+        run = command("status", *arguments)
+    finally:
+        folder.chmod(0o700)
     assert run.exit_code == 2
     assert message in run.stderr
 

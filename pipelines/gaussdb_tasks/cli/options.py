@@ -73,8 +73,26 @@ def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
         type=click.Path(file_okay=False, path_type=Path),
         default=default,
         show_default=True,
+        callback=_refuse_unreachable,
         help="Directory of the database.",
     )
+
+
+def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
+    """Refuse a directory that the user has no permission to enter."""
+    if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
+        return path  # perhaps only the group's: the command may have another
+    try:
+        (path / "any").stat()
+    except PermissionError as error:
+        message = (
+            f"the data directory {path} cannot be reached ({error.strerror}); "
+            "choose another with --data-dir, or fix its mode and that of its parents"
+        )
+        raise ConfigurationError(message) from error
+    except OSError:
+        pass  # the command reports a directory that does not exist
+    return path
 
 
 data_dir_option = data_dir_option_with_default(Path("data"))

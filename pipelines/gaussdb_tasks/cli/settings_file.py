@@ -64,8 +64,8 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
             message suggests the most similar name.
     """
     if path is None:
-        path = Path(FILE_NAME)
-        if not path.exists():
+        path = _file_in_current_folder()
+        if path is None:
             return SettingsFile(None, {})
     try:
         with path.open("rb") as file:
@@ -133,6 +133,21 @@ def with_settings_file(ctx: click.Context, arguments: Iterable[str]) -> list[str
 def long_name(option: click.Option) -> str:
     """Return the long name of an option, without its dashes."""
     return max(option.opts, key=len).removeprefix("--")
+
+
+def _file_in_current_folder() -> Path | None:
+    path = Path(FILE_NAME)
+    try:
+        path.stat()
+    except PermissionError as error:
+        message = (
+            f"{path} cannot be read: no permission for the current directory; "
+            "change to another one, such as /"
+        )
+        raise ConfigurationError(message) from error
+    except OSError:
+        return None
+    return path
 
 
 def _text(ctx: click.Context, option: click.Option) -> str:

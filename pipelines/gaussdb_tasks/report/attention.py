@@ -75,5 +75,5 @@ def _of_tasks(figures: Figures) -> Iterator[AttentionItem]:
         yield AttentionItem(Urgency.LOOK, text, "projects")
     if totals.vanished_count:
         tasks = counted(totals.vanished_count, "task was", "tasks were")
-        text = f"{tasks} deleted in the task center; the archive still has them."
+        text = f"{tasks} deleted in the task center, and kept in the archive."
         yield AttentionItem(Urgency.LOOK, text, "projects")

@@ -1,6 +1,7 @@
 """Sign-in with the settings that the other tools of this cloud use."""
 
 import logging
+import os
 import socketserver
 import ssl
 import threading
@@ -255,6 +256,20 @@ def test_broken_clouds_yaml(home: Path, text: str, words: str) -> None:
     (home / "clouds.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match=words):
         sign_in(AccessRequest(os_clouds=("shop",)), {})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_home_without_permission(
+    home: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A named file is used even if the default folders cannot be entered."""
+    write_clouds(home, emulator)
+    folder = home / "other"
+    folder.mkdir(mode=0)
+    for files in ("CONFIG_FILES", "SECURE_FILES"):
+        monkeypatch.setattr(f"openstack.config.loader.{files}", [str(folder / "clouds.yaml")])
+    (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
+    assert count_tasks(access) == 1
 
 
 def test_endpoint_from_region(emulator: Emulator) -> None:

@@ -136,7 +136,9 @@ def _read_files(cloud: str | None) -> Any:
     named_files = filter(
         None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"))
     )
-    for file in (*named_files, *CONFIG_FILES, *SECURE_FILES):
+    # openstacksdk skips folders without permission too, such as the home of another user.
+    found_files = (file for file in (*CONFIG_FILES, *SECURE_FILES) if os.access(file, os.F_OK))
+    for file in (*named_files, *found_files):
         _check_yaml(Path(file))
     config = OpenStackConfig(app_name="gaussdb-tasks")
     if cloud is not None and cloud not in config.get_cloud_names():
