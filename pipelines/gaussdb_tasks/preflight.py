@@ -118,7 +118,7 @@ def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
 
 
 def _check_last_load(connection: duckdb.DuckDBPyConnection) -> CheckResult:
-    part = "last load"
+    part = "last night"
     row = connection.execute(_LAST_LOAD).fetchone() if has_tables(connection) else None
     if row is None:
         return CheckResult(part, CheckState.OK, "there was no load yet")
@@ -193,7 +193,7 @@ def _check_project(
 
 def _probe(client: TaskCenterClient, start: Micros, end: Micros, page: Page) -> CheckResult:
     """Find out with two more calls how the API behaves where its documentation is open."""
-    part = "API behaviour"
+    part = "what the API means"
     if len(page.records) < _MIN_TASKS_TO_PROBE:
         return CheckResult(part, CheckState.OK, "too few tasks to find out; no load depends on it")
     second = client.fetch_page(TaskQuery(start, end), offset=1, limit=_PROBE_LIMIT)

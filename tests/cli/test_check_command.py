@@ -115,7 +115,9 @@ def test_probe(command: Command) -> None:
             run = command("check", "--format", "json", env=token_env(served))
             assert len(served.calls) == 3
         (detail,) = (
-            each["detail"] for each in json.loads(run.stdout) if each["part"] == "API behaviour"
+            each["detail"]
+            for each in json.loads(run.stdout)
+            if each["part"] == "what the API means"
         )
         assert f"offset counts {meaning}" in detail
         assert "newest first" in detail
@@ -130,7 +132,7 @@ def test_list_without_times_is_refused(command: Command) -> None:
     with Emulator(FixedWorld({PROJECT: listed}), clock=RealClock(), behaviour=behaviour) as served:
         run = command("check", "--format", "json", env=token_env(served))
     assert run.exit_code == 0
-    assert states(run)["API behaviour"] == "ok"
+    assert states(run)["what the API means"] == "ok"
     assert "without times is refused" in run.stdout
 
 
@@ -138,11 +140,11 @@ def test_last_load(command: Command, emulator: Emulator) -> None:
     """A project that failed in the last load is named."""
     env = token_env(emulator)
     assert command("load", env=env).exit_code == 0
-    assert states(command("check", "--format", "json", env=env))["last load"] == "ok"
+    assert states(command("check", "--format", "json", env=env))["last night"] == "ok"
     with Emulator(emulator.world, clock=RealClock(), forbidden_projects=[OTHER_PROJECT]) as served:
         assert command("load", env=token_env(served)).exit_code == 3
         run = command("check", "--format", "json", env=token_env(served))
-    assert states(run)["last load"] == "warning"
+    assert states(run)["last night"] == "warning"
     assert f"{OTHER_PROJECT} failed" in run.stdout
 
 

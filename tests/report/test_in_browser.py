@@ -81,7 +81,14 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module", params=PAGE_KINDS[1:])
+# The fullest page and the one with hostile texts; `make test-thorough` opens all of them.
+KINDS: Final = [
+    pytest.param(kind, marks=() if kind in {"many", "hostile"} else pytest.mark.thorough)
+    for kind in PAGE_KINDS[1:]
+]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of an archive of each kind, in a file."""
     path = tmp_path_factory.mktemp(request.param) / "report.html"

@@ -10,12 +10,17 @@ from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, Record, record
 from tests.support.loads import load
+from tests.support.made_once import made_once
 
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run five loads: new, changed, rejected, vanished, reappeared and unchanged tasks."""
-    folder = tmp_path_factory.mktemp("original")
+    """Return the data directory of five loads."""
+    return made_once(tmp_path_factory, "original", _load_five_times)
+
+
+def _load_five_times(folder: Path) -> None:
+    """Find new, changed, rejected, vanished, reappeared and unchanged tasks."""
     old = record(1, NOW - 20 * DAY, NOW - 20 * DAY + HOUR)
     broken: Record = {**record(3), "created_at": "19 May"}
     more = [record(number, NOW - 3 * DAY, NOW - 3 * DAY + number * MINUTE) for number in (5, 6, 7)]
@@ -33,7 +38,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         at = NOW + number * DAY
         with Emulator(world, clock=SettableClock(at)) as emulator:
             load(emulator, folder, at)
-    return folder
 
 
 @pytest.fixture

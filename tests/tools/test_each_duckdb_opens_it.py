@@ -62,7 +62,8 @@ def test_every_view_and_column_has_a_comment(
 def test_the_oldest_duckdb_opens_a_file_of_the_newest(tmp_path: Path, archive: Path) -> None:
     """DuckDB 1.4 reads a database that loads with DuckDB 2.0 published; the tasks are the same."""
     oldest, newest = environment(OLDEST), environment(NEWEST)
-    folder = load_demo(newest, tmp_path)
+    folder = tmp_path
+    load_demo(newest, folder)
     answers = everything(oldest, folder)
     assert answers["duckdb"] == version(OLDEST, "duckdb")
     assert answers["rows"] == everything(newest, folder)["rows"]
