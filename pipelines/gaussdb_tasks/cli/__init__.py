@@ -60,18 +60,18 @@ def cli(**_options_of_commands: object) -> None:
 
 def main() -> NoReturn:
     """Run the command line; report a user's mistake in one sentence, without a traceback."""
-    stop = StopSignals()
     console.log_as_json(None)
-    try:
-        cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
-    except BaseException as error:
-        # After a stop signal libraries may raise any error; the signal sets the exit code.
-        if stop.received is not None:
-            _exit_now(stop.received)
-        exit_code = _report(error)
-        if exit_code is None:
-            raise
-        sys.exit(exit_code)
+    with StopSignals() as stop:
+        try:
+            cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
+        except BaseException as error:
+            # After a stop signal libraries may raise any error; the signal sets the exit code.
+            if stop.received is not None:
+                _exit_now(stop.received)
+            exit_code = _report(error)
+            if exit_code is None:
+                raise
+            sys.exit(exit_code)
     sys.exit(0)
 
 
