@@ -191,7 +191,7 @@ def test_every_remark_is_explained() -> None:
     source = sources("cli")
     explained = set(re.findall(r"^\| `(\w+:)` \|", OPERATORS, re.MULTILINE))
     written = set(
-        re.findall(r"f?\"(failed|incomplete|rejected|lost|archive|copies|watch|note):", source)
+        re.findall(r"f?\"(failed|incomplete|rejected|lost|archive|copies|monitoring|note):", source)
     )
     assert explained == {f"{word}:" for word in written}
 
