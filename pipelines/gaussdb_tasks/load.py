@@ -28,7 +28,7 @@ from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.dlt_pipeline import load_into
-from gaussdb_tasks.database.state import newly_lost, read_state, task_finder
+from gaussdb_tasks.database.state import has_tables, newly_lost, read_state, task_finder
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
@@ -178,7 +178,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
             request.on_progress,
             request.on_read,
         )
-        extraction = Extraction(run, sources)
+        extraction = Extraction(run, sources, creates_tables=not has_tables(connection))
         try:
             with _garbage_collection_off():
                 load_into(connection, extraction, scratch / "dlt")

@@ -5,7 +5,7 @@ last batch. If they are read first, the versions wait in memory.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -19,13 +19,14 @@ from gaussdb_tasks.extract.project_tables import (
     Run,
 )
 from gaussdb_tasks.model import tables
+from gaussdb_tasks.model.tables import Table
 
 
 class Extraction:
     """The tables of one load, read from all its projects.
 
-    Each method yields the rows of one table as Arrow tables. It yields at least an empty one, so
-    that the table exists in the destination.
+    Each method yields the rows of one table as Arrow tables. If the destination has no tables yet,
+    it yields at least an empty one, so that the table is created.
 
     Attributes:
         projects: one for each source, in the same order.
@@ -37,11 +38,14 @@ class Extraction:
         run: Run,
         sources: Sequence[ProjectSource],
         on_taken: "Callable[[Extraction], None]" = lambda _extraction: None,
+        *,
+        creates_tables: bool = True,
     ) -> None:
         self.summaries: list[ProjectSummary] = []
         self.projects = [ProjectExtraction(source, run) for source in sources]
         self._connections = run.connections
         self._on_taken = on_taken
+        self._creates_tables = creates_tables
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
 
@@ -51,7 +55,7 @@ class Extraction:
         Raises:
             GaussdbTasksError: no project could be read.
         """
-        yield tables.TASK_VERSIONS.schema.empty_table()
+        yield from self._rows(tables.TASK_VERSIONS, ())
         while True:
             batch = self._waiting.popleft() if self._waiting else next(self._versions, None)
             if batch is not None:
@@ -63,9 +67,8 @@ class Extraction:
 
     def tasks(self) -> Iterator[pa.Table]:
         """Yield the latest states of tasks that are new, changed or in flight."""
-        yield tables.TASKS.schema.empty_table()
-        for project in self._read_projects():
-            yield project.latest_states()
+        batches = (project.latest_states() for project in self._read_projects())
+        yield from self._rows(tables.TASKS, batches)
 
     def coverage(self) -> Iterator[pa.Table]:
         """Yield the windows that were read, and the time that they cover."""
@@ -79,19 +82,23 @@ class Extraction:
 
     def rejected_records(self) -> Iterator[pa.Table]:
         """Yield the records that are not tasks, with the reasons."""
-        yield tables.REJECTED_RECORDS.schema.empty_table()
-        for project in self._read_projects():
-            yield project.rejected_records()
+        batches = (project.rejected_records() for project in self._read_projects())
+        yield from self._rows(tables.REJECTED_RECORDS, batches)
 
     def vanished_tasks(self) -> Iterator[pa.Table]:
         """Yield the tasks that were found deleted, and those that are listed again."""
-        yield tables.VANISHED_TASKS.schema.empty_table()
-        for project in self._read_projects():
-            yield project.vanished_tasks()
+        batches = (project.vanished_tasks() for project in self._read_projects())
+        yield from self._rows(tables.VANISHED_TASKS, batches)
 
     def task_types(self) -> Iterator[pa.Table]:
         """Yield the documented kinds of task."""
         yield arrow_rows.task_types()
+
+    def _rows(self, table: Table, batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        if self._creates_tables:
+            yield table.schema.empty_table()
+        # A load package has a file and a job for each table that is yielded, even for no rows.
+        yield from (batch for batch in batches if batch.num_rows)
 
     def _read_projects(self) -> Sequence[ProjectExtraction]:
         """Return the projects after reading them; versions that were not taken yet wait."""
