@@ -414,7 +414,9 @@ def test_a_damaged_database_is_reported_as_damaged(tmp_path: Path) -> None:
     assert DataDir(folder).database.read_bytes() == content
 
 
-@pytest.mark.parametrize("total_count", ["exact", "missing"])
+@pytest.mark.parametrize(
+    "total_count", ["exact", pytest.param("missing", marks=pytest.mark.thorough)]
+)
 def test_one_load_with_a_clock_ahead_loses_no_task(tmp_path: Path, total_count: str) -> None:
     """After a load with a clock of next month, later loads still read all new tasks."""
     with emulator_of(*(days_ago(number, number / 5) for number in range(1, 150))) as emulator:
