@@ -1,17 +1,48 @@
-"""The manifest of an entry: its digest.json, with its content and the previous entry's hash."""
+"""The manifest of an entry: its digest.json, with its content and the previous entry's hash.
+
+A manifest may come from anybody. Decoding it accepts only names of known tables, columns and files,
+so that no name of it can reach SQL or a path unchecked.
+"""
 
 import hashlib
-from typing import Final, Literal, TypeAlias
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
+from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.model.tables import ALL_TABLES
 
 FORMAT: Final = 1
 """Format of the archive. A program reads this format and older ones."""
 
 LOAD: Final = "load"
 EntryKind: TypeAlias = Literal["load", "retention", "redaction", "renormalisation"]
+
+# An amendment of ten years of loads has some 10 MB.
+MAX_BYTES: Final = 64 * 1024 * 1024
+ENTRY_NAME: Final = re.compile(
+    r"(?P<sequence>\d{6,12})-(?P<at>\d{8}T\d{6}Z)-(?P<kind>[a-z]{1,32})", re.ASCII
+)
+_DATABASE_TABLES: Final = frozenset(table.name for table in ALL_TABLES)
+
+
+def file_names(table: str) -> tuple[str, ...]:
+    """Return the names that a file with rows of a table can have; the first is the usual one."""
+    return f"{table}.parquet", f"{table}.renormalised.parquet"
+
+
+FILE_NAMES: Final = frozenset(
+    file_name for table in archive_tables.BY_NAME for file_name in file_names(table)
+)
+
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Sequence: TypeAlias = Annotated[int, Meta(ge=1, le=10**12)]
+Text: TypeAlias = Annotated[str, Meta(max_length=10_000)]
 
 
 class ManifestError(GaussdbTasksError):
@@ -31,20 +62,20 @@ class TableDigest(msgspec.Struct, frozen=True, kw_only=True):
         file: file in the entry's folder; None if there are no rows.
     """
 
-    row_count: int
-    rows_sha256: str
+    row_count: Count
+    rows_sha256: Sha256
     columns: tuple[str, ...]
     file: str | None
-    file_bytes: int | None
-    file_sha256: str | None
+    file_bytes: Count | None
+    file_sha256: Sha256 | None
 
 
 class LoadIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Identify the load of an entry; each of its rows has ``load_id`` as ``_dlt_load_id``."""
 
-    run_id: str
-    load_number: int
-    load_id: str
+    run_id: Text
+    load_number: Count
+    load_id: Text
 
 
 class ProjectResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,16 +86,16 @@ class ProjectResult(msgspec.Struct, frozen=True, kw_only=True):
         covered: time ranges for which the load proved that it read every task.
     """
 
-    region: str
-    project_id: str
-    outcome: str
-    seen_count: int
-    new_count: int
-    changed_count: int
-    rejected_count: int
-    vanished_count: int
-    read: tuple[tuple[str, str], ...]
-    covered: tuple[tuple[str, str], ...]
+    region: Text
+    project_id: Text
+    outcome: Text
+    seen_count: Count
+    new_count: Count
+    changed_count: Count
+    rejected_count: Count
+    vanished_count: Count
+    read: tuple[tuple[Text, Text], ...]
+    covered: tuple[tuple[Text, Text], ...]
 
 
 class Restatement(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,13 +107,13 @@ class Restatement(msgspec.Struct, frozen=True, kw_only=True):
         rows_changed: number of rows that have other values than before.
     """
 
-    sequence: int
+    sequence: Sequence
     table: str
-    row_count: int
-    rows_sha256: str
+    row_count: Count
+    rows_sha256: Sha256
     columns: tuple[str, ...]
-    rows_removed: int = 0
-    rows_changed: int = 0
+    rows_removed: Count = 0
+    rows_changed: Count = 0
 
 
 class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,9 +129,9 @@ class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     entry: str
     file: str
-    file_sha256: str
-    rows_removed: int
-    rows_changed: int
+    file_sha256: Sha256
+    rows_removed: Count
+    rows_changed: Count
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,21 +154,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         signed_by: fingerprint of the key that signed digest.json; None if it is not signed.
     """
 
-    format: int
-    sequence: int
+    format: Annotated[int, Meta(ge=1)]
+    sequence: Sequence
     kind: EntryKind
-    at: str
-    tool_version: str
-    previous: str | None
+    at: Annotated[str, Meta(max_length=32)]
+    tool_version: Text
+    previous: Sha256 | None
     load: LoadIdentity | None = None
     projects: tuple[ProjectResult, ...] = ()
     tables: dict[str, TableDigest] = {}
-    task_types: int | None = None
-    database: dict[str, int] = {}
+    task_types: Sequence | None = None
+    database: dict[str, Count] = {}
     restates: tuple[Restatement, ...] = ()
     removes: tuple[RemovedFile, ...] = ()
-    reason: str | None = None
-    signed_by: str | None = None
+    reason: Text | None = None
+    signed_by: Sha256 | None = None
 
     @property
     def row_count(self) -> int:
@@ -160,16 +191,82 @@ def decode(content: bytes) -> Manifest:
 
     Raises:
         NewerArchiveError: a newer program wrote it.
-        ManifestError: it is not a manifest.
+        ManifestError: it is not a manifest, or it names what no archive has.
     """
+    if len(content) > MAX_BYTES:
+        message = f"it is not a manifest (it has {len(content):,} bytes)"
+        raise ManifestError(message)
     try:
         if msgspec.json.decode(content, type=_Format).format > FORMAT:
             message = "the archive was written by a newer gaussdb-tasks; upgrade gaussdb-tasks"
             raise NewerArchiveError(message)
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"it is not a manifest ({error})"
         raise ManifestError(message) from error
+    for problem in _problems(manifest):
+        message = f"it is not a manifest of this archive ({problem})"
+        raise ManifestError(message)
+    return manifest
+
+
+def _problems(manifest: Manifest) -> Iterator[str]:
+    """Yield what the types do not exclude: unknown names, and references to no earlier entry."""
+    yield from _kind_problems(manifest)
+    for name, table in manifest.tables.items():
+        yield from _table_problems(name, table.columns)
+        yield from _file_problems(name, table)
+    for restated in manifest.restates:
+        yield from _table_problems(restated.table, restated.columns)
+    yield from _reference_problems(manifest)
+    for name in manifest.database.keys() - _DATABASE_TABLES:
+        yield f"unknown table {_shown(name)}"
+
+
+def _kind_problems(manifest: Manifest) -> Iterator[str]:
+    is_load = manifest.kind == LOAD
+    if is_load != (manifest.load is not None):
+        yield "only a load has the identity of a load"
+    if is_load and (manifest.restates or manifest.removes):
+        yield "a load restates and removes nothing"
+
+
+def _file_problems(name: str, table: TableDigest) -> Iterator[str]:
+    has_file = table.file is not None
+    if has_file and table.file not in file_names(name):
+        yield f"unknown file {_shown(table.file)}"
+    if {table.file_bytes is not None, table.file_sha256 is not None} != {has_file}:
+        yield f"a file of {name} needs a name, a size and a hash"
+
+
+def _reference_problems(manifest: Manifest) -> Iterator[str]:
+    for restated in manifest.restates:
+        if restated.sequence >= manifest.sequence:
+            yield f"it restates entry {restated.sequence}, which is not an earlier one"
+    for removed in manifest.removes:
+        match = ENTRY_NAME.fullmatch(removed.entry)
+        if match is None or int(match["sequence"]) >= manifest.sequence:
+            yield f"it removes a file of {_shown(removed.entry)}, which is not an earlier entry"
+        if removed.file not in FILE_NAMES:
+            yield f"unknown file {_shown(removed.file)}"
+    if manifest.task_types is not None and manifest.task_types > manifest.sequence:
+        yield f"entry {manifest.task_types} with the task types is not an earlier one"
+
+
+def _table_problems(name: str, columns: tuple[str, ...]) -> Iterator[str]:
+    table = archive_tables.BY_NAME.get(name)
+    if table is None:
+        yield f"unknown table {_shown(name)}"
+        return
+    unknown = [column for column in columns if column not in table.column_names]
+    if unknown:
+        yield f"unknown column {_shown(unknown[0])}"
+    if len(set(columns)) != len(columns):
+        yield f"a column of {name} is listed twice"
+
+
+def _shown(text: str | None) -> str:
+    return repr(text)[:80]
 
 
 def sha256(content: bytes) -> str:

@@ -89,8 +89,8 @@ def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recove
     if plan.missing:
         chain = read_chain(plan.archive.entries())
         first = 0 if plan.is_rebuild else len(chain) - len(plan.missing)
-        put_tombstones(plan.archive, chain)  # an amendment may have been stopped before this
         _refuse_damage(chain[first:], recorded_head(connection))
+        put_tombstones(plan.archive, chain)  # an amendment may have been stopped before this
         apply_entries(connection, chain, first)
         return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing), ())
     head = recorded_head(connection)

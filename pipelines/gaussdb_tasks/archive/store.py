@@ -1,7 +1,6 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
-import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Final
 
 import msgspec
 
-from gaussdb_tasks.archive.manifest import Manifest, decode, sha256
+from gaussdb_tasks.archive.manifest import ENTRY_NAME, FILE_NAMES, Manifest, decode, sha256
 from gaussdb_tasks.database import files
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
 
 DIGEST_NAME: Final = "digest.json"
@@ -18,9 +18,6 @@ _TOMBSTONE_SUFFIX: Final = ".removed.json"
 CHECKSUM_NAME: Final = "digest.sha256"
 SIGNATURE_NAME: Final = "digest.sig"
 
-_ENTRY_NAME: Final = re.compile(
-    r"(?P<sequence>\d{6,})-(?P<at>\d{8}T\d{6}Z)-(?P<kind>[a-z]+)", re.ASCII
-)
 _READ_SIZE: Final = 1024 * 1024
 
 
@@ -144,9 +141,23 @@ def entry_name_of(manifest: Manifest) -> str:
     return entry_name(manifest.sequence, manifest.kind, parse_time(manifest.at, option="at"))
 
 
+def manifest_name(manifest: Manifest) -> str | None:
+    """Return the folder name of the entry that a manifest describes; None if it has no time."""
+    try:
+        return entry_name_of(manifest)
+    except (ConfigurationError, ValueError, OverflowError):
+        return None
+
+
 def tombstone_name(file_name: str) -> str:
     """Return the name of the tombstone that replaces a removed file."""
     return file_name.removesuffix(".parquet") + _TOMBSTONE_SUFFIX
+
+
+KNOWN_NAMES: Final = frozenset(
+    {DIGEST_NAME, CHECKSUM_NAME, SIGNATURE_NAME, *FILE_NAMES, *map(tombstone_name, FILE_NAMES)}
+)
+"""The names that files in an entry's folder can have."""
 
 
 def checksum_line(digest_sha256: str) -> str:
@@ -168,7 +179,8 @@ def file_sha256(path: Path) -> str:
 
 
 def _entry(path: Path) -> Entry | None:
-    match = _ENTRY_NAME.fullmatch(path.name)
-    if match is None or not path.is_dir():
+    match = ENTRY_NAME.fullmatch(path.name)
+    # A link may lead out of the archive.
+    if match is None or path.is_symlink() or not path.is_dir():
         return None
     return Entry(path, int(match["sequence"]), match["kind"])

@@ -1,6 +1,6 @@
 """Tombstones: small files that replace the files which an amendment removed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,10 @@ class Removal:
 
     amendment: ChainEntry
     file: RemovedFile
+
+    def is_of(self, known: Mapping[tuple[str, str], str | None]) -> bool:
+        """Whether the removed file is one of ``files_of`` a chain, with the same hash."""
+        return known.get((self.file.entry, self.file.file)) == self.file.file_sha256
 
     @property
     def tombstone_name(self) -> str:
@@ -40,6 +44,16 @@ class Removal:
         return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
+def files_of(chain: Iterable[ChainEntry]) -> Mapping[tuple[str, str], str | None]:
+    """Return the SHA-256 of each file of a chain, by entry name and file name."""
+    return {
+        (entry.name, rows.file): rows.file_sha256
+        for entry in chain
+        for rows in entry.manifest.tables.values()
+        if rows.file is not None
+    }
+
+
 def removals(chain: Iterable[ChainEntry]) -> Iterator[Removal]:
     """Yield the files that amendments removed, in order of the amendments."""
     for amendment in chain:
@@ -50,12 +64,24 @@ def removals(chain: Iterable[ChainEntry]) -> Iterator[Removal]:
 def put_tombstones(archive: Archive, chain: Sequence[ChainEntry]) -> None:
     """Replace removed files by their tombstones; files that are replaced already are skipped.
 
-    The tombstone is written first, so that a stop in between leaves both files, not none.
+    A removal that names no file of the chain removes nothing: `verify` reports it. The tombstone is
+    written first, so that a stop in between leaves both files, not none.
+
+    Args:
+        archive: holds the entries.
+        chain: all of its entries.
     """
+    known = files_of(chain)
     for removal in removals(chain):
+        if not removal.is_of(known):
+            continue
         folder: Path = archive.path / removal.file.entry
         tombstone, removed = folder / removal.tombstone_name, folder / removal.file.file
-        if not folder.is_dir() or (tombstone.exists() and not removed.exists()):
+        if (
+            folder.is_symlink()
+            or not folder.is_dir()
+            or (tombstone.exists() and not removed.exists())
+        ):
             continue
         with files.replacing(tombstone) as file:
             file.write(removal.tombstone)

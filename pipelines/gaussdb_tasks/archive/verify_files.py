@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.manifest import Manifest, ManifestError
+from gaussdb_tasks.archive.manifest import ManifestError
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
@@ -16,11 +16,10 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     Entry,
     checksum_line,
-    entry_name_of,
     file_sha256,
+    manifest_name,
 )
-from gaussdb_tasks.archive.tombstones import Removal, removals
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
 
 _MISSING: Final = "the file is missing"
 
@@ -50,6 +49,7 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
         found.add(Fault.MISSING, str(archive.path), "there is no entry")
     _verify_chain(entries, found)
     found.removals.extend(removals(found.chain))
+    _verify_references(found)
     removed = {(each.file.entry, each.file.file): each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
@@ -83,6 +83,28 @@ def _verify_chain(entries: tuple[Entry, ...], found: Verification) -> None:
         previous, is_known = chained.sha256, True
 
 
+def _verify_references(found: Verification) -> None:
+    """Check that amendments name files and rows of earlier entries; a missing entry is a gap."""
+    by_sequence = {entry.manifest.sequence: entry for entry in found.chain}
+    known = files_of(found.chain)
+    for removal in found.removals:
+        sequence = int(removal.file.entry.partition("-")[0])
+        if sequence in by_sequence and not removal.is_of(known):
+            file = f"{removal.file.entry}/{removal.file.file}"
+            detail = f"it removes {file}, which the archive never had with this hash"
+            _add_invalid_manifest(removal.amendment, detail, found)
+    for amendment in found.chain:
+        for restated in amendment.manifest.restates:
+            load = by_sequence.get(restated.sequence)
+            if load is not None and restated.table not in load.manifest.tables:
+                detail = f"it restates rows of {restated.table} that {load.name} does not have"
+                _add_invalid_manifest(amendment, detail, found)
+
+
+def _add_invalid_manifest(entry: ChainEntry, detail: str, found: Verification) -> None:
+    found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+
+
 def _read(entry: Entry, found: Verification) -> ChainEntry | None:
     where = f"{entry.name}/{DIGEST_NAME}"
     try:
@@ -93,7 +115,7 @@ def _read(entry: Entry, found: Verification) -> ChainEntry | None:
     except (ManifestError, OSError) as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
         return None
-    name = _name(chained.manifest)
+    name = manifest_name(chained.manifest)
     if name != entry.name:
         found.add(Fault.INVALID, where, f"it is the manifest of {name}", entry=entry.name)
     _verify_checksum(chained, found)
@@ -112,13 +134,6 @@ def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
         if content != checksum_line(entry.sha256).encode():
             detail = f"its hash differs from the one in {CHECKSUM_NAME}"
             found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
-
-
-def _name(manifest: Manifest) -> str | None:
-    try:
-        return entry_name_of(manifest)
-    except (ConfigurationError, ValueError, OverflowError):
-        return None
 
 
 def _verify_files(
@@ -158,6 +173,8 @@ def _describe_damage(
     path: Path, size: int | None, sha256: str | None, options: VerifyOptions
 ) -> str | None:
     try:
+        if path.is_symlink():
+            return "it is a link; an archive has files only"
         if not path.exists():
             return _MISSING
         actual = path.stat().st_size

@@ -24,6 +24,7 @@ from gaussdb_tasks.archive.amendments.context import AmendmentContext, in_order,
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows
+from gaussdb_tasks.archive.manifest import file_names
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.normalise import normalise
@@ -222,7 +223,7 @@ def _rewrites(context: AmendmentContext, rereading: _Rereading) -> list[Rewrite]
             table,
             f"from restated_{table.name}",
             found,
-            file_name=f"{table.name}.renormalised.parquet",
+            file_name=file_names(table.name)[1],
         )
         for table, found in effects.items()
         if found

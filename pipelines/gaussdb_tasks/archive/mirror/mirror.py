@@ -9,14 +9,17 @@ from typing import Final
 
 import msgspec
 
-from gaussdb_tasks.archive.manifest import ManifestError, decode, sha256
+from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError, decode, sha256
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
+    KNOWN_NAMES,
     Archive,
     ChainEntry,
     Entry,
+    checksum_line,
+    manifest_name,
     tombstone_name,
 )
 from gaussdb_tasks.archive.tombstones import removals
@@ -94,7 +97,8 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
     data_dir.prepare()
     with data_dir.locked(), data_dir.scratch("fetch") as scratch:
         archive = Archive(data_dir.archive)
-        names = [name for name in remote.names() if DIGEST_NAME in remote.names(name)]
+        listed = [name for name in remote.names() if ENTRY_NAME.fullmatch(name)]
+        names = [name for name in listed if DIGEST_NAME in remote.names(name)]
         if not names:
             message = f"{remote.name} does not hold an archive; check the URL"
             raise MirrorError(message)
@@ -102,8 +106,34 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
         _refuse_another_archive(remote, [local[name] for name in names if name in local])
         missing = [name for name in names if name not in local]
         for name in missing:
-            archive.add(_fetch(remote, name, scratch / name), name)
+            folder = _fetch(remote, name, scratch / name)
+            _refuse_break(remote, name, archive, Entry(folder, *_position(name)).read())
+            archive.add(folder, name)
     return len(missing)
+
+
+def _position(name: str) -> tuple[int, str]:
+    match = ENTRY_NAME.fullmatch(name)
+    if match is None:  # names were matched before
+        raise ValueError(name)
+    return int(match["sequence"]), match["kind"]
+
+
+def _refuse_break(remote: Remote, name: str, archive: Archive, fetched: ChainEntry) -> None:
+    """Refuse an entry that does not continue the chain of the archive."""
+    earlier = [entry for entry in archive.entries() if entry.sequence < fetched.manifest.sequence]
+    previous = earlier[-1].read().sha256 if earlier else None
+    expected = earlier[-1].sequence + 1 if earlier else 1
+    if (
+        manifest_name(fetched.manifest) != name
+        or fetched.manifest.sequence != expected
+        or fetched.manifest.previous != previous
+    ):
+        message = (
+            f"{remote.name}/{name} does not continue the chain of the archive; nothing of it was "
+            "added; fetch from another copy"
+        )
+        raise MirrorError(message)
 
 
 def _start_state(
@@ -135,6 +165,12 @@ def _copy(remote: Remote, chain_entry: ChainEntry) -> None:
 def _fetch(remote: Remote, name: str, folder: Path) -> Path:
     folder.mkdir()
     for file_name in remote.names(name):
+        if file_name not in KNOWN_NAMES:
+            message = (
+                f"{remote.name}/{name} holds a file that no entry has: {file_name[:80]!r}; fetch "
+                "from another copy"
+            )
+            raise MirrorError(message)
         (folder / file_name).write_bytes(remote.read(f"{name}/{file_name}"))
     content = (folder / DIGEST_NAME).read_bytes()
     try:
@@ -152,7 +188,8 @@ def _fetch(remote: Remote, name: str, folder: Path) -> Path:
             or sha256((folder / table.file).read_bytes()) != table.file_sha256
         )
     ]
-    if (folder / CHECKSUM_NAME).read_text().partition(" ")[0] != sha256(content):
+    checksum = folder / CHECKSUM_NAME
+    if not checksum.exists() or checksum.read_bytes() != checksum_line(sha256(content)).encode():
         damaged.append(DIGEST_NAME)
     if damaged:
         message = (

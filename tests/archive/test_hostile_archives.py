@@ -1,0 +1,262 @@
+"""Prepared archives and remotes: findings or one sentence; nothing outside is read or changed."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gaussdb_tasks.archive.amendments.amendment import Amendment
+from gaussdb_tasks.archive.amendments.redaction import redact
+from gaussdb_tasks.archive.manifest import ManifestError, decode
+from gaussdb_tasks.archive.mirror.mirror import fetch_entries
+from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.times import DAY
+from tests.support.commands import Command
+from tests.support.emulator_client import NOW
+
+Document = dict[str, Any]
+
+OUTSIDE = "../../outside.parquet"
+SQL = "tasks; copy (select 1) to 'outside.parquet'; --"
+EARLIER = "000001-20260318T120000Z-load"
+
+
+def rewrite(entry: Path, change: Callable[[Document], None]) -> None:
+    """Change a manifest, and its checksum with it."""
+    document = json.loads((entry / "digest.json").read_text())
+    change(document)
+    content = json.dumps(document).encode()
+    (entry / "digest.json").write_bytes(content)
+    checksum = f"{hashlib.sha256(content).hexdigest()}  digest.json\n"
+    (entry / "digest.sha256").write_text(checksum)
+
+
+def entries(data_dir: DataDir) -> list[Path]:
+    """Return the folders of the entries, in order of the chain."""
+    return sorted(data_dir.archive.iterdir())
+
+
+def rename_table(document: Document) -> None:
+    """Name a table that is SQL."""
+    document["tables"][SQL] = document["tables"].pop("coverage")
+
+
+def removal(entry: str, file: str) -> Document:
+    """Describe the removal of a file."""
+    hashed = {"file_sha256": "0" * 64, "rows_removed": 0, "rows_changed": 0}
+    return {"entry": entry, "file": file, **hashed}
+
+
+def as_amendment(document: Document, **fields: Any) -> None:
+    """Make the manifest that of an amendment."""
+    document.update({"kind": "redaction", "load": None, "reason": "x", **fields})
+
+
+CHANGES: dict[str, Callable[[Document], None]] = {
+    "a table that is SQL": rename_table,
+    "a table of the database that is SQL": lambda d: d["database"].update({SQL: 1}),
+    "a column that is SQL": lambda d: d["tables"]["coverage"].update(columns=[SQL]),
+    "a column twice": lambda d: d["tables"]["coverage"].update(columns=["region", "region"]),
+    "a file outside": lambda d: d["tables"]["coverage"].update(file=OUTSIDE),
+    "a file of another table": lambda d: d["tables"]["coverage"].update(file="load_runs.parquet"),
+    "a file with a NUL": lambda d: d["tables"]["coverage"].update(file="coverage\0.parquet"),
+    "a file without a hash": lambda d: d["tables"]["coverage"].update(file_sha256=None),
+    "a hash with a line end": lambda d: d["tables"]["coverage"].update(rows_sha256="0" * 64 + "\n"),
+    "a hash in capitals": lambda d: d["tables"]["coverage"].update(rows_sha256="A" * 64),
+    "a negative count": lambda d: d["tables"]["coverage"].update(row_count=-1),
+    "a count beyond all tasks": lambda d: d["tables"]["coverage"].update(row_count=10**30),
+    "a load that removes": lambda d: d.update(removes=[removal(EARLIER, "coverage.parquet")]),
+    "a load without identity": lambda d: d.update(load=None),
+    "a removal outside": lambda d: as_amendment(d, removes=[removal(EARLIER, OUTSIDE)]),
+    "a removal in another folder": lambda d: as_amendment(
+        d, removes=[removal("../../outside", "coverage.parquet")]
+    ),
+    "a removal in a later entry": lambda d: as_amendment(
+        d, removes=[removal("000009-20260318T120000Z-load", "coverage.parquet")]
+    ),
+    "task types of a later entry": lambda d: d.update(task_types=99),
+    "a kind that is unknown": lambda d: d.update(kind="rewrite"),
+    "a sequence of zero": lambda d: d.update(sequence=0),
+    "a reason of a megabyte": lambda d: as_amendment(d, reason="x" * 1_000_000),
+}
+
+
+@pytest.fixture
+def outside(data_dir: DataDir) -> Iterator[Path]:
+    """Put a file beside the data directory; it must stay, alone."""
+    path = data_dir.path.parent / "outside.parquet"
+    path.write_bytes(b"not yours")
+    folder = data_dir.path.parent / "outside"
+    folder.mkdir()
+    (folder / "coverage.parquet").write_bytes(b"not yours")
+    before = sorted(data_dir.path.parent.iterdir())
+    yield path
+    assert path.read_bytes() == b"not yours"
+    assert [each.name for each in folder.iterdir()] == ["coverage.parquet"]
+    assert (folder / "coverage.parquet").read_bytes() == b"not yours"
+    assert sorted(data_dir.path.parent.iterdir()) == before
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_prepared_manifest_is_refused(
+    data_dir: DataDir, command: Command, change: Callable[[Document], None]
+) -> None:
+    """`verify` reports it, `rebuild` refuses it; neither ends with a traceback."""
+    entry = entries(data_dir)[-1]
+    rewrite(entry, change)
+    with pytest.raises(ManifestError):
+        decode((entry / "digest.json").read_bytes())
+    run = command("verify", "--data-dir", data_dir.path, "--format", "json")
+    assert run.exit_code == 1
+    assert entry.name in run.stdout
+    assert "Traceback" not in run.stderr
+    run = command("rebuild", "--data-dir", data_dir.path, "--replace")
+    assert run.exit_code == 1
+    assert "Traceback" not in run.stderr
+
+
+@settings(
+    max_examples=settings().max_examples * 4,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_change_of_a_manifest_decodes_or_is_a_manifest_error(
+    original: Path, data: st.DataObject
+) -> None:
+    """A value at a random place is replaced by anything that JSON can hold."""
+    entry = entries(DataDir(original))[-1]
+    document = json.loads((entry / "digest.json").read_text())
+    target: Any = document
+    while isinstance(target, dict | list) and target:
+        keys = list(target) if isinstance(target, dict) else list(range(len(target)))
+        key = data.draw(st.sampled_from(keys))
+        if not isinstance(target[key], dict | list) or not target[key] or data.draw(st.booleans()):
+            anything = st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+                lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+                max_leaves=4,
+            )
+            target[key] = data.draw(anything)
+            break
+        target = target[key]
+    content = json.dumps(document).encode("utf-8", "surrogatepass")
+    try:
+        manifest = decode(content)
+    except ManifestError:
+        return
+    assert msgspec.json.decode(msgspec.json.encode(manifest)) is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 200_000, b"{", b"\xff\xfe", b'{"format": 1e999}'])
+def test_bytes_that_are_no_manifest(content: bytes) -> None:
+    with pytest.raises(ManifestError):
+        decode(content)
+
+
+@pytest.fixture
+def redacted(data_dir: DataDir) -> DataDir:
+    """Redact, so that an amendment removes a file and leaves a tombstone."""
+    amendment = Amendment("redaction", NOW + 9 * DAY, "x")
+    redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
+    return data_dir
+
+
+def test_a_removal_of_a_file_that_never_was_removes_nothing(redacted: DataDir) -> None:
+    """The manifest is well-formed, but its hash is not that of the file it names."""
+    *_, load, amendment = entries(redacted)
+    file = load / "coverage.parquet"
+    rewrite(amendment, lambda d: d["removes"].append(removal(load.name, file.name)))
+    redacted.database.unlink()
+    findings = verify(redacted, VerifyOptions()).findings
+    details = [finding.detail for finding in findings]
+    assert any("never had with this hash" in detail for detail in details), details
+    assert file.exists()
+
+
+def test_a_link_in_place_of_a_file_is_reported(data_dir: DataDir, tmp_path: Path) -> None:
+    """Also if it leads to the same bytes."""
+    file = entries(data_dir)[0] / "coverage.parquet"
+    shutil.move(file, tmp_path / "elsewhere.parquet")
+    file.symlink_to(tmp_path / "elsewhere.parquet")
+    details = [finding.detail for finding in verify(data_dir, VerifyOptions()).findings]
+    assert "it is a link; an archive has files only" in details
+
+
+def test_a_link_in_place_of_an_entry_is_not_followed(data_dir: DataDir, tmp_path: Path) -> None:
+    entry = entries(data_dir)[-1]
+    shutil.move(entry, tmp_path / "elsewhere")
+    entry.symlink_to(tmp_path / "elsewhere")
+    faults = {(f.fault, f.where) for f in verify(data_dir, VerifyOptions()).findings}
+    assert ("extra", entry.name) in faults
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda entry: (entry / "digest.sha256").unlink(),
+        lambda entry: (entry / "digest.sha256").write_bytes(b"\xff\xfe\x00"),
+        lambda entry: (entry / "notes.txt").write_text("hello"),
+        lambda entry: (entry / ("x" * 200)).write_text("hello"),
+        lambda entry: rewrite(entry, lambda d: d.update(previous="0" * 64)),
+        lambda entry: rewrite(entry, lambda d: d.update(sequence=7)),
+        lambda entry: rewrite(entry, lambda d: d.update(at="2026-01-01T00:00:00Z")),
+        lambda entry: rewrite(entry, rename_table),
+    ],
+    ids=["no sum", "binary sum", "file", "long name", "chain", "sequence", "time", "table"],
+)
+def test_a_prepared_remote_is_refused(
+    data_dir: DataDir, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """Entries before the damaged one are fetched; it and what follows are not."""
+    remote = tmp_path / "remote"
+    shutil.copytree(data_dir.archive, remote)
+    good, bad, *_ = sorted(remote.iterdir())
+    damage(bad)
+    target = DataDir(tmp_path / "fetched")
+    with pytest.raises(MirrorError) as refusal:
+        fetch_entries(target, Remote(str(remote)))
+    assert len(str(refusal.value)) < 1_000
+    assert [entry.name for entry in entries(target)] == [good.name]
+    shutil.rmtree(remote)
+    shutil.rmtree(target.path)
+
+
+def test_folders_of_a_remote_that_are_no_entries_are_ignored(
+    data_dir: DataDir, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote"
+    shutil.copytree(data_dir.archive, remote)
+    shutil.copytree(entries(data_dir)[0], remote / "old copy")
+    assert fetch_entries(DataDir(tmp_path / "fetched"), Remote(str(remote))) == 5
+
+
+def test_an_entry_that_does_not_follow_stops_the_load_before_it_removes_a_file(
+    redacted: DataDir, command: Command
+) -> None:
+    """An amendment that somebody appended has no effect on the files."""
+    *_, load, amendment = entries(redacted)
+    file = load / "coverage.parquet"
+    redacted.database.unlink()
+    held = hashlib.sha256(file.read_bytes()).hexdigest()
+    described = {**removal(load.name, file.name), "file_sha256": held}
+
+    def forge(document: Document) -> None:
+        document["removes"].append(described)
+        document["previous"] = "0" * 64
+
+    rewrite(amendment, forge)
+    run = command("rebuild", "--data-dir", redacted.path)
+    assert run.exit_code == 1
+    assert file.exists()
