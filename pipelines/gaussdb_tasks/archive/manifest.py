@@ -191,7 +191,7 @@ def decode(content: bytes) -> Manifest:
 
     Raises:
         NewerArchiveError: a newer program wrote it.
-        ManifestError: it is not a manifest, or it names what no archive has.
+        ManifestError: it is not a manifest, or it names an unknown table, column or file.
     """
     if len(content) > MAX_BYTES:
         message = f"it is not a manifest (it has {len(content):,} bytes)"
