@@ -1,6 +1,5 @@
 """Write archive tables: rows of the database as Parquet files, which are read back and compared."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,13 +30,12 @@ def write_load(
     return write_rows(connection, table, relation, folder)
 
 
-def write_rows(  # noqa: PLR0913 - source, target and options
+def write_rows(
     connection: duckdb.DuckDBPyConnection,
     table: ArchiveTable,
     relation: str,
     folder: Path,
     *,
-    columns: Sequence[str] | None = None,
     file_name: str | None = None,
 ) -> TableDigest:
     """Write rows in their order, and return their digest.
@@ -47,7 +45,7 @@ def write_rows(  # noqa: PLR0913 - source, target and options
         OSError: the file cannot be written.
         duckdb.Error: the file cannot be written.
     """
-    wanted = table.column_names if columns is None else tuple(columns)
+    wanted = table.column_names
     rows = digest_rows(connection, table, relation, wanted)
     if rows == NO_ROWS:
         return _table_digest(rows, wanted, None)
