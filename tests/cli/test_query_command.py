@@ -357,12 +357,14 @@ def test_a_query_can_only_read_the_database(
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_an_error_after_some_rows_is_one_sentence(command: Command, loaded: Path) -> None:
-    """A query that fails after thousands of rows ends without a traceback."""
-    question = "select case when i = 200000 then error('odd') else i end from range(300000) t(i)"
+def test_an_error_among_the_rows_is_one_sentence(command: Command, loaded: Path) -> None:
+    """A query that fails after it started ends without a traceback.
+
+    How many rows came before depends on DuckDB's threads.
+    """
+    question = "select case when i = 500000 then error('odd') else i end from range(1000000) t(i)"
     run = command("query", question, "--data-dir", loaded, "--format", "csv")
     assert run.exit_code == 2
-    assert run.stdout.count("\n") > 10_000
     assert "cannot answer" in run.last_line
     assert "odd" in run.last_line
 
