@@ -105,33 +105,29 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
         local = {entry.name: entry for entry in archive.entries()}
         _refuse_another_archive(remote, [local[name] for name in names if name in local])
         missing = [name for name in names if name not in local]
-        for name in missing:
-            folder = _fetch(remote, name, scratch / name)
-            _refuse_break(remote, name, archive, Entry(folder, *_position(name)).read())
-            archive.add(folder, name)
+        last: Entry | None = None
+        for name in sorted({*local, *missing}):
+            if name in local:
+                last = local[name]
+                continue
+            fetched = _fetch(remote, name, scratch / name)
+            _refuse_break(remote, last, fetched)
+            last = archive.add(fetched.path, name)
     return len(missing)
 
 
-def _position(name: str) -> tuple[int, str]:
-    match = ENTRY_NAME.fullmatch(name)
-    if match is None:  # names were matched before
-        raise ValueError(name)
-    return int(match["sequence"]), match["kind"]
-
-
-def _refuse_break(remote: Remote, name: str, archive: Archive, fetched: ChainEntry) -> None:
-    """Refuse an entry that does not continue the chain of the archive."""
-    earlier = [entry for entry in archive.entries() if entry.sequence < fetched.manifest.sequence]
-    previous = earlier[-1].read().sha256 if earlier else None
-    expected = earlier[-1].sequence + 1 if earlier else 1
+def _refuse_break(remote: Remote, last: Entry | None, fetched: ChainEntry) -> None:
+    """Refuse an entry that does not continue the chain after the last entry before it."""
+    expected = 1 if last is None else last.sequence + 1
+    previous = None if last is None else last.read().sha256
     if (
-        manifest_name(fetched.manifest) != name
+        manifest_name(fetched.manifest) != fetched.name
         or fetched.manifest.sequence != expected
         or fetched.manifest.previous != previous
     ):
         message = (
-            f"{remote.name}/{name} does not continue the chain of the archive; nothing of it was "
-            "added; fetch from another copy"
+            f"{remote.name}/{fetched.name} does not continue the chain of the archive; nothing of "
+            "it was added; fetch from another copy"
         )
         raise MirrorError(message)
 
@@ -162,7 +158,7 @@ def _copy(remote: Remote, chain_entry: ChainEntry) -> None:
         remote.remove(f"{removal.file.entry}/{removal.file.file}")
 
 
-def _fetch(remote: Remote, name: str, folder: Path) -> Path:
+def _fetch(remote: Remote, name: str, folder: Path) -> ChainEntry:
     folder.mkdir()
     for file_name in remote.names(name):
         if file_name not in KNOWN_NAMES:
@@ -174,13 +170,13 @@ def _fetch(remote: Remote, name: str, folder: Path) -> Path:
         (folder / file_name).write_bytes(remote.read(f"{name}/{file_name}"))
     content = (folder / DIGEST_NAME).read_bytes()
     try:
-        digest = decode(content)
+        manifest = decode(content)
     except ManifestError as error:
         message = f"{remote.name}/{name}/{DIGEST_NAME}: {error}"
         raise MirrorError(message) from error
     damaged = [
         table.file
-        for table in digest.tables.values()
+        for table in manifest.tables.values()
         if table.file is not None
         and not (folder / tombstone_name(table.file)).exists()
         and (
@@ -188,15 +184,15 @@ def _fetch(remote: Remote, name: str, folder: Path) -> Path:
             or sha256((folder / table.file).read_bytes()) != table.file_sha256
         )
     ]
-    checksum = folder / CHECKSUM_NAME
-    if not checksum.exists() or checksum.read_bytes() != checksum_line(sha256(content)).encode():
+    digest, checksum = sha256(content), folder / CHECKSUM_NAME
+    if not checksum.exists() or checksum.read_bytes() != checksum_line(digest).encode():
         damaged.append(DIGEST_NAME)
     if damaged:
         message = (
             f"{remote.name}/{name}/{damaged[0]} is missing or damaged; fetch from another copy"
         )
         raise MirrorError(message)
-    return folder
+    return ChainEntry(Entry(folder, manifest.sequence, manifest.kind), manifest, digest)
 
 
 def _refuse_another_archive(remote: Remote, shared: list[Entry]) -> None:
