@@ -85,6 +85,7 @@ CHANGES: dict[str, Callable[[Document], None]] = {
         d, removes=[removal("000009-20260318T120000Z-load", "coverage.parquet")]
     ),
     "task types of a later entry": lambda d: d.update(task_types=99),
+    "a clock that is not a time": lambda d: as_amendment(d, at="soon"),
     "a kind that is unknown": lambda d: d.update(kind="rewrite"),
     "a sequence of zero": lambda d: d.update(sequence=0),
     "a reason of a megabyte": lambda d: as_amendment(d, reason="x" * 1_000_000),

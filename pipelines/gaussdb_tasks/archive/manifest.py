@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Meta
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.tables import ALL_TABLES
+from gaussdb_tasks.model.times import parse_time
 
 FORMAT: Final = 1
 """Format of the archive. A program reads this format and older ones."""
@@ -224,6 +225,10 @@ def _problems(manifest: Manifest) -> Iterator[str]:
 
 
 def _kind_problems(manifest: Manifest) -> Iterator[str]:
+    try:
+        parse_time(manifest.at, option="at")
+    except ConfigurationError:
+        yield f"{_shown(manifest.at)} is not a time"
     is_load = manifest.kind == LOAD
     if is_load != (manifest.load is not None):
         yield "only a load has the identity of a load"
