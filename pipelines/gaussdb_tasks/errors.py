@@ -19,9 +19,19 @@ class ExitCode(IntEnum):
 
 
 class GaussdbTasksError(Exception):
-    """An error with one line for the user: the problem, the cause and the fix."""
+    """An error with one line for the user: the problem, the cause and the fix.
+
+    Several errors that are joined have a line each.
+    """
 
     exit_code = ExitCode.FAILED
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+        self.lines = lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class ConfigurationError(GaussdbTasksError):
@@ -61,6 +71,6 @@ class CheckFailedError(GaussdbTasksError):
 def worst_of(errors: Sequence[GaussdbTasksError]) -> GaussdbTasksError:
     """Join errors into one, a line each; its type is ServiceError if a retry may help."""
     worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
-    merged = type(worst)("\n".join(dict.fromkeys(str(error) for error in errors)))
+    merged = type(worst)(*dict.fromkeys(line for error in errors for line in error.lines))
     merged.__cause__ = worst
     return merged

@@ -259,7 +259,7 @@ def _check_clock(server_date: Micros | None) -> CheckResult:
 
 
 def _wrong(part: str, error: GaussdbTasksError) -> CheckResult:
-    return CheckResult(part, CheckState.WRONG, str(error), error.exit_code)
+    return CheckResult(part, CheckState.WRONG, "; ".join(error.lines), error.exit_code)
 
 
 def _nearest_existing(path: Path) -> Path:

@@ -8,6 +8,7 @@ import click
 
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
+from gaussdb_tasks.cli.library_messages import library_messages
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
@@ -61,7 +62,7 @@ def cli(**_options_of_commands: object) -> None:
 def main() -> NoReturn:
     """Run the command line; report a user's mistake in one sentence, without a traceback."""
     console.log_as_json(None)
-    with StopSignals() as stop:
+    with StopSignals() as stop, library_messages():
         try:
             cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
         except BaseException as error:
@@ -79,14 +80,17 @@ def _report(error: BaseException) -> int | None:
     """Report an error and return its exit code; return None for an unexpected one."""
     match error:
         case GaussdbTasksError():
-            console.error(str(error))
+            console.error(*error.lines)
             return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
-            click.echo(error.format_message(), err=True)
+            click.echo(error.format_message(), err=True)  # noqa: TID251 - help has many lines
             return ExitCode.USAGE
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
-            console.error(f"{error.format_message()} Try: {command} -h")
+            message = error.format_message()
+            if isinstance(error, click.MissingParameter):  # click lists the choices, a line each
+                message = " ".join(message.split())
+            console.error(f"{message} Try: {command} -h")
             return ExitCode.USAGE
         case BrokenPipeError():
             # The reader of stdout has closed it, like `head`. Python would report it at exit.

@@ -22,13 +22,13 @@ def amendment_of(
     return Amendment(kind, machine_clock() if now is None else now, reason, signer)
 
 
-def write_report(report: AmendmentReport, output_format: str, *, is_dry_run: bool) -> None:
+def write_report(report: AmendmentReport, target: output.Target, *, is_dry_run: bool) -> None:
     """Write one row for each entry and table with an effect, then a line with the totals."""
     rows: Sequence[Sequence[Any]] = [
         (entry, table, effect.rows_removed, effect.rows_changed)
         for entry, table, effect in report.rows
     ]
-    output.write_rows(_NAMES, iter(rows), output.Target(output_format))
+    output.write_rows(_NAMES, iter(rows), target)
     write_totals(report, is_dry_run=is_dry_run)
 
 

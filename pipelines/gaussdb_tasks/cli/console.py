@@ -1,14 +1,19 @@
-"""Messages on stderr while a command runs: text for people, or JSON log lines."""
+"""Messages on stderr while a command runs, as text or as JSON log lines; lines of text on stdout.
+
+A message is one line. Line ends and other invisible characters in it are escaped; a message of
+several lines is given as several texts.
+"""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
 import click
-import msgspec
 
+from gaussdb_tasks.cli.json_text import json_text
+from gaussdb_tasks.foreign_text import shortened, visible, visible_json
 from gaussdb_tasks.masking import mask_url_credentials
 from gaussdb_tasks.model.project_state import ProjectKey
 
@@ -47,33 +52,51 @@ def is_json() -> bool:
 
 def info(message: str, event: str = "note", **fields: object) -> None:
     """Write a message; ``event`` and ``fields`` appear in JSON only."""
-    _write(message, event, "info", fields)
+    _write((message,), event, "info", fields)
 
 
 def warn(message: str, event: str = "note", **fields: object) -> None:
     """Write a warning; the command goes on."""
-    _write(message, event, "warning", fields)
+    _write((message,), event, "warning", fields)
 
 
-def error(message: str, event: str = "failed", **fields: object) -> None:
+def error(*lines: str, event: str = "failed", **fields: object) -> None:
     """Write an error, as text with the program's name before it."""
     if _FORMAT.is_json:
-        _write(message, event, "error", fields)
+        _write(lines, event, "error", fields)
     else:
-        click.echo(f"gaussdb-tasks: {mask_url_credentials(message)}", err=True)
+        _print(lines, "gaussdb-tasks: ")
 
 
-def _write(message: str, event: str, level: str, fields: dict[str, object]) -> None:
-    """Write a message: to a terminal as it is, to a file with the time."""
-    message = mask_url_credentials(message)
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines of text to stdout."""
+    for line in lines:
+        click.echo(visible(line))
+
+
+def plain(message: str) -> None:
+    """Write a message as text without the time, also to a file."""
+    _print((message,))
+
+
+def _write(lines: Sequence[str], event: str, level: str, fields: dict[str, object]) -> None:
+    """Write a message: to a terminal without the time, to a file with it."""
     timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if _FORMAT.is_json:
         head = {"at": timestamp, "level": level, "run_id": _FORMAT.run_id, "event": event}
-        click.echo(msgspec.json.encode({**head, **fields, "message": message}), err=True)
-    elif sys.stderr.isatty():
-        click.echo(message, err=True)
+        record = {**head, **fields, "message": "\n".join(map(_masked, lines))}
+        click.echo(visible_json(json_text(record)), err=True)
     else:
-        click.echo(f"{timestamp} {message}", err=True)
+        _print(lines, "" if sys.stderr.isatty() else f"{timestamp} ")
+
+
+def _print(lines: Sequence[str], prefix: str = "") -> None:
+    click.echo(prefix + "\n".join(visible(_masked(line)) for line in lines), err=True)
+
+
+def _masked(line: str) -> str:
+    # Masked before it is cut: the first half of a secret would not be recognised.
+    return shortened(mask_url_credentials(line))
 
 
 @contextmanager
@@ -135,7 +158,7 @@ def _bars() -> Iterator[Progress]:
     from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -145,7 +168,7 @@ def _bars() -> Iterator[Progress]:
 
         def show(project: ProjectKey, seen: int, announced: int) -> None:
             if project not in bar_of_project:
-                description = f"project {project.project_id}"
+                description = f"project {visible(project.project_id)}"
                 bar_of_project[project] = bars.add_task(description, total=None)
             total = max(seen, announced) or None
             bars.update(bar_of_project[project], completed=seen, total=total)

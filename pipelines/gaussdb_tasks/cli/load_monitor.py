@@ -1,7 +1,7 @@
 """Report a load to monitoring: a metrics file and a dead-man switch."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.summary import remarks, summary_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
+from gaussdb_tasks.foreign_text import shortened, visible
 from gaussdb_tasks.load import LoadReport
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import Micros
@@ -74,12 +75,12 @@ class LoadMonitor:
         if self._heartbeat is None:
             return
         if self._report is None:
-            cause = str(error) if isinstance(error, GaussdbTasksError) else type(error).__name__
-            self._warn(self._heartbeat.failure(f"exit {int(exit_code)}: {cause}"))
+            causes = error.lines if isinstance(error, GaussdbTasksError) else [type(error).__name__]
+            self._warn(self._heartbeat.failure(_body(exit_code, causes)))
         else:
-            summary = f"exit {int(exit_code)}: {summary_line(self._report)}"
-            lines = [summary, *(remark.text for remark in remarks(self._report))]
-            self._warn(self._heartbeat.success("\n".join(lines)))
+            remark_texts = (remark.text for remark in remarks(self._report))
+            body = _body(exit_code, [summary_line(self._report), *remark_texts])
+            self._warn(self._heartbeat.success(body))
 
     def _take_report(self, report: LoadReport) -> None:
         self._report = report
@@ -105,11 +106,15 @@ class LoadMonitor:
         try:
             yield
         except GaussdbTasksError as error:
-            self._warn(str(error))
+            self._warn("; ".join(error.lines))
 
     def _warn(self, problem: str | None) -> None:
         if problem is not None:
             console.warn(f"monitoring: {problem}; the load is not affected", event="watch")
+
+
+def _body(exit_code: ExitCode, lines: Iterable[str]) -> str:
+    return f"exit {int(exit_code)}: " + "\n".join(visible(shortened(line)) for line in lines)
 
 
 def _exit_code(error: BaseException | None) -> ExitCode:

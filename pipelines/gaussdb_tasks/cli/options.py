@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
 from gaussdb_tasks.settings import AccessRequest
 
@@ -44,6 +45,11 @@ class Option(click.Option):
         ):
             return group.params[self.name], ParameterSource.COMMANDLINE
         return value, source
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option's help; a default may come from the settings file."""
+        record = super().get_help_record(ctx)
+        return None if record is None else (visible(record[0]), visible(record[1]))
 
 
 def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:

@@ -9,17 +9,22 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias, TypeVar
 
 import click
 import duckdb
 import msgspec
+from click.core import ParameterSource
 
-from gaussdb_tasks.cli import render
+from gaussdb_tasks.cli import console, render
+from gaussdb_tasks.cli.json_text import json_text
+from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.foreign_text import visible_json
 
 Rows: TypeAlias = Iterator[Sequence[Any]]
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _RENDERERS: Final[Mapping[str, Callable[[Sequence[str], Rows], Iterator[str]]]] = MappingProxyType(
     {
@@ -51,22 +56,49 @@ class Target:
 
     output_format: str
     path: Path | None = None
+    is_escaping_formulas: bool = False
+    """Whether a spreadsheet reads a text in CSV as text, also if it looks like a formula."""
 
-    @classmethod
-    def of(cls, output_format: str | None, path: Path | None) -> "Target":
-        """Return a target; the file's suffix sets the format if none is given.
 
-        Raises:
-            ConfigurationError: the suffix is not that of a format.
-        """
-        if output_format is None:
-            suffix = path.suffix.lower() if path else ".txt"
-            output_format = _FORMATS_BY_SUFFIX.get(suffix)
-        if output_format is None:
-            suffixes = ", ".join(_FORMATS_BY_SUFFIX)
-            message = f"--output {path}: the suffix is not one of {suffixes}; give --format"
-            raise ConfigurationError(message)
-        return cls(output_format, path)
+def target_options(*formats: str, default: str | None) -> Callable[[_F], _F]:
+    """Add the options of a command that writes rows; pass them as one ``Target``: ``target``.
+
+    Without a default the suffix of ``--output`` sets the format.
+    """
+    escape_formulas = option(
+        "--csv-escape-formulas",
+        is_flag=True,
+        help="In CSV, put an apostrophe before a text that a spreadsheet would calculate.",
+    )
+
+    def decorate(function: _F) -> _F:
+        decorated = escape_formulas(combine("target", _target)(function))
+        return format_option(*formats, default=default)(decorated)
+
+    return decorate
+
+
+def _target(
+    output_format: str | None, *, csv_escape_formulas: bool, output_file: Path | None = None
+) -> Target:
+    """Return the target of a command's options.
+
+    Raises:
+        ConfigurationError: the suffix is not that of a format, or an option is of another format.
+    """
+    if output_format is None:
+        suffix = output_file.suffix.lower() if output_file else ".txt"
+        output_format = _FORMATS_BY_SUFFIX.get(suffix)
+    if output_format is None:
+        suffixes = ", ".join(_FORMATS_BY_SUFFIX)
+        message = f"--output {output_file}: the suffix is not one of {suffixes}; give --format"
+        raise ConfigurationError(message)
+    # A variable or a settings file may set it for all commands; it then applies to CSV only.
+    source = click.get_current_context().get_parameter_source("csv_escape_formulas")
+    if output_format != "csv" and csv_escape_formulas and source is ParameterSource.COMMANDLINE:
+        message = f"--csv-escape-formulas is for CSV, not for {output_format}; add --format csv"
+        raise ConfigurationError(message)
+    return Target(output_format, output_file, csv_escape_formulas)
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
@@ -91,16 +123,28 @@ def write_rows(names: Sequence[str], rows: Rows, target: Target) -> None:
     Raises:
         ConfigurationError: the file cannot be written.
     """
-    max_rows = _MAX_TABLE_ROWS if target.path is None else None
-    lines_of = _RENDERERS.get(target.output_format, partial(_table_lines, max_rows=max_rows))
     with _opened(target.path) as out:
-        out.writelines(f"{line}\n".encode() for line in lines_of(names, rows))
+        out.writelines(_encoded(f"{line}\n") for line in _renderer(target)(names, rows))
 
 
 def write_json(value: object) -> None:
     """Write a value as indented JSON to stdout; values that JSON cannot hold become texts."""
-    encoded = msgspec.json.encode(value, enc_hook=str)
-    sys.stdout.buffer.write(msgspec.json.format(encoded) + b"\n")
+    sys.stdout.buffer.write(visible_json(msgspec.json.format(json_text(value))).encode() + b"\n")
+
+
+def _renderer(target: Target) -> Callable[[Sequence[str], Rows], Iterator[str]]:
+    if target.output_format == "csv":
+        return partial(render.csv_lines, is_escaping_formulas=target.is_escaping_formulas)
+    max_rows = _MAX_TABLE_ROWS if target.path is None else None
+    return _RENDERERS.get(target.output_format, partial(_table_lines, max_rows=max_rows))
+
+
+def _encoded(line: str) -> bytes:
+    """Encode a line; only CSV can have half surrogate pairs, as for names that are not UTF-8."""
+    try:
+        return line.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return line.encode(errors="backslashreplace")
 
 
 def _table_lines(names: Sequence[str], rows: Rows, max_rows: int | None) -> Iterator[str]:
@@ -109,9 +153,9 @@ def _table_lines(names: Sequence[str], rows: Rows, max_rows: int | None) -> Iter
     yield from render.table_lines(names, shown, _terminal_width())
     omitted = sum(1 for _ in rows)
     if omitted:
-        click.echo(f"... and {omitted:,} more rows; use --format csv or json for all", err=True)
+        console.plain(f"... and {omitted:,} more rows; use --format csv or json for all")
     elif not shown:
-        click.echo("no rows", err=True)
+        console.plain("no rows")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import html
 import math
-import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -10,11 +9,13 @@ from itertools import chain, islice, pairwise
 from typing import Any, BinaryIO, Final
 
 import duckdb
-import msgspec
+
+from gaussdb_tasks.cli.json_text import json_text
+from gaussdb_tasks.foreign_text import visible, visible_json
 
 _NULL: Final = "NULL"
-# Characters that could move the cursor, colour the terminal or reverse the direction of text.
-_INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# A spreadsheet reads a cell that begins with one of these as a formula; also in their wide form.
+_FORMULA_STARTS: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - see above
 
 _PARQUET_BATCH_ROWS: Final = 10_000
 _ROWS_TO_ALIGN: Final = 1_000
@@ -31,26 +32,33 @@ def table_lines(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int)
 
     psql does the same with ``\\x auto``.
     """
+    names = list(map(visible, names))
     cells = [[_cell_text(value) for value in row] for row in rows]
     # Long names are split at underscores before a grid is too wide.
-    for headers in (list(names), [name.replace("_", "_\n") for name in names]):
+    for headers in (names, [name.replace("_", "_\n") for name in names]):
         if _min_grid_width(headers, cells) <= width:
             return _grid_lines(headers, rows, cells, width)
     return _list_lines(names, cells)
 
 
-def csv_lines(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
-    """Render CSV (RFC 4180) with a header; null is an empty field, an empty text is quoted."""
-    yield ",".join(map(_csv_field, names))
-    for row in rows:
-        yield ",".join("" if value is None else _csv_field(_csv_text(value)) for value in row)
+def csv_lines(
+    names: Sequence[str], rows: Iterator[Sequence[Any]], *, is_escaping_formulas: bool = False
+) -> Iterator[str]:
+    """Render CSV (RFC 4180) with a header; null is an empty field, an empty text is quoted.
+
+    Texts keep every character. Where formulas are escaped, an apostrophe stands before a text that
+    a spreadsheet would calculate.
+    """
+    text_of = _csv_text_without_formula if is_escaping_formulas else _csv_text
+    for row in chain([names], rows):
+        yield ",".join("" if value is None else _csv_field(text_of(value)) for value in row)
 
 
 def json_lines(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
     """Render one JSON object per line."""
     for row in rows:
         record = dict(zip(names, map(_json_value, row), strict=True))
-        yield msgspec.json.encode(record, enc_hook=str).decode()
+        yield visible_json(json_text(record))
 
 
 def json_array(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[str]:
@@ -65,7 +73,7 @@ def markdown_lines(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> Itera
     """Render a table in GitHub's Markdown; HTML and Markdown in texts are escaped."""
     first = list(islice(rows, _ROWS_TO_ALIGN))
     numeric = [any(_is_number(row[at]) for row in first) for at in range(len(names))]
-    yield _markdown_row(names)
+    yield _markdown_row([_markdown_name(visible(name)) for name in names])
     yield _markdown_row(["---:" if is_numeric else "---" for is_numeric in numeric])
     for row in chain(first, rows):
         yield _markdown_row([_markdown_text(_cell_text(value)) for value in row])
@@ -82,7 +90,7 @@ def write_parquet(cursor: duckdb.DuckDBPyConnection, out: BinaryIO) -> None:
 
 
 def _cell_text(value: Any) -> str:
-    """Return a value as a cell shows it; invisible characters are escaped."""
+    """Return a value as a cell shows it, in one line."""
     match value:
         case None:
             return _NULL
@@ -93,27 +101,13 @@ def _cell_text(value: Any) -> str:
         case float():
             return f"{value:.4g}" if abs(value) < 1 else f"{value:.3f}".rstrip("0").rstrip(".")
         case list() | dict():
-            return _visible(_json_text(value))
+            return visible(json_text(value))
         case _:
-            return _visible(str(value))
-
-
-def _json_text(value: list[Any] | dict[Any, Any]) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()
+            return visible(str(value))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def _visible(text: str) -> str:
-    return text if text.isprintable() else "".join(map(_escape_invisible, text))
-
-
-def _escape_invisible(character: str) -> str:
-    if character == "\n" or unicodedata.category(character) not in _INVISIBLE_CATEGORIES:
-        return character
-    return character.encode("unicode_escape").decode()
 
 
 def _min_grid_width(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
@@ -166,12 +160,10 @@ def _with_aligned_digits(
 
 def _list_lines(names: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[str]:
     margin = max(map(len, names), default=0)
-    indented_newline = "\n" + " " * (margin + 2)
     for number, row in enumerate(cells, start=1):
         yield f"--- row {number}"
         for name, cell in zip(names, row, strict=True):
-            indented = cell.replace("\n", indented_newline)
-            yield f"{name:<{margin}}  {indented}"
+            yield f"{name:<{margin}}  {cell}"
 
 
 def _csv_text(value: Any) -> str:
@@ -183,9 +175,15 @@ def _csv_text(value: Any) -> str:
         case datetime():
             return value.isoformat(sep=" ")
         case list() | dict():
-            return _json_text(value)
+            return json_text(value)
         case _:
             return str(value)
+
+
+def _csv_text_without_formula(value: Any) -> str:
+    text = _csv_text(value)
+    is_formula = text.startswith(_FORMULA_STARTS) and not _is_number(value)
+    return f"'{text}" if is_formula else text
 
 
 def _csv_field(text: str) -> str:
@@ -213,8 +211,12 @@ def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _markdown_name(name: str) -> str:
+    return name if name.isidentifier() else _markdown_text(name)
+
+
 def _markdown_text(text: str) -> str:
     escaped = html.escape(text, quote=False)
     for mark in "\\`*_[]|":
         escaped = escaped.replace(mark, f"\\{mark}")
-    return escaped.replace("\n", "<br>")
+    return escaped

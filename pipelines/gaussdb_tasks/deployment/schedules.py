@@ -11,6 +11,9 @@ from typing import Any, Final
 
 import jinja2
 
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import visible
+
 _TEMPLATES: Final = Path(__file__).parent
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@:,./=+-]+")
 
@@ -38,6 +41,21 @@ class Schedule:
     user: str
     image: str
     credentials: Path
+
+    def __post_init__(self) -> None:
+        """Refuse invisible characters: a line end would begin another line of a schedule.
+
+        Raises:
+            ConfigurationError: a value has one.
+        """
+        paths = (str(self.data_dir), str(self.credentials))
+        for value in (self.program, *self.arguments, *paths, self.user, self.image):
+            if visible(value) != value:
+                message = (
+                    f"{visible(value)}: schedules cannot have line ends and invisible characters; "
+                    "use a value without them"
+                )
+                raise ConfigurationError(message)
 
 
 def for_systemd(schedule: Schedule) -> Mapping[str, str]:

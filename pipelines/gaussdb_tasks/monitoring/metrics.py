@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, Info, write_to_textfile
 
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.extract.project_tables import Outcome, ProjectSummary
+from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.load import LoadReport
 from gaussdb_tasks.model.times import SECOND, Micros
 from gaussdb_tasks.monitoring.freshness import Freshness, ProjectFreshness, age_seconds
@@ -87,7 +88,7 @@ def _add_freshness(registry: CollectorRegistry, freshness: Freshness) -> None:
     for project in freshness.projects:
         seconds = age_seconds(project.uncovered_since, freshness.now)
         if seconds is not None:
-            age.labels(*project.key).set(seconds)
+            age.labels(*map(visible, project.key)).set(seconds)
     if freshness.head_digest is not None:
         head_help = "Digest of the newest entry of the archive."
         head = Info(f"{_PREFIX}_archive_head", head_help, registry=registry)
@@ -103,7 +104,7 @@ def _add_project_gauges(
         for project in projects:
             value = value_of(project)
             if value is not None:  # Prometheus has no null
-                gauge.labels(*project.key).set(value)
+                gauge.labels(*map(visible, project.key)).set(value)
 
 
 def _last_success_seconds(project: ProjectFreshness) -> float | None:

@@ -1,9 +1,10 @@
 """Format durations, rates, counts, times and untrusted text for the report."""
 
-import unicodedata
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Final
+
+from gaussdb_tasks.foreign_text import shortened, visible
 
 MISSING: Final = "\N{EN DASH}"
 # Not from the calendar module, which uses the language of the machine.
@@ -16,7 +17,6 @@ MONTH_NAMES: Final = (
 SPACE: Final = "\N{NO-BREAK SPACE}"
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 _MAX_TEXT: Final = 400
-_TAIL: Final = 80
 
 
 def duration(seconds: float | None) -> str:
@@ -101,30 +101,10 @@ def day(on: date) -> str:
 
 
 def shown(text: str | None, max_length: int = _MAX_TEXT) -> str:
-    """Return untrusted text in a form that is safe to show.
-
-    Long text is cut in its middle. Control, format and unassigned characters are written as
-    their code points.
-    """
+    """Return foreign text in a form that is safe to show; long text is cut in its middle."""
     if text is None:
         return MISSING
-    visible = "".join(map(_visible, _cut(text, max_length)))
-    return visible.strip() or "(blank)"
-
-
-def _cut(text: str, max_length: int) -> str:
-    if len(text) <= max_length:
-        return text
-    tail = min(_TAIL, max_length // 3)
-    return f"{text[: max_length - tail]} […] {text[-tail:]} ({len(text):,} characters)"
-
-
-def _visible(character: str) -> str:
-    if character in "\t\n\r" or unicodedata.category(character).startswith("Z"):
-        return " "
-    if unicodedata.category(character).startswith("C"):
-        return f"\\u{{{ord(character):04x}}}"
-    return character
+    return visible(shortened(text, max_length)) if text.strip() else "(blank)"
 
 
 def _plain(number: float) -> str:

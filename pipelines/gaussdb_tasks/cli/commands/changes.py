@@ -6,7 +6,7 @@ import click
 
 from gaussdb_tasks.archive.changes import LoadBound, changes
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.options import data_dir_option, option
+from gaussdb_tasks.cli.options import data_dir_option, option, output_file_option
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 
@@ -20,27 +20,9 @@ from gaussdb_tasks.database.data_dir import DataDir
     help="First load: a day, a time, or an entry of the archive.",
 )
 @option("--until", metavar="LOAD", help="Last load, included. Default: the newest.")
-@option(
-    "--output",
-    "output_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write to this file, atomically; its suffix sets the format.",
-)
-@option(
-    "--format",
-    "output_format",
-    type=click.Choice(output.FORMATS),
-    help="Output format. Default: by the file's suffix, else table.",
-)
-def command(
-    *,
-    data_dir: Path,
-    since: str,
-    until: str | None,
-    output_file: Path | None,
-    output_format: str | None,
-) -> None:
+@output.target_options(*output.FORMATS, default=None)
+@output_file_option
+def command(*, data_dir: Path, since: str, until: str | None, target: output.Target) -> None:
     """Show what a range of loads found, one row for each state of a task.
 
     Shows new tasks, changed tasks with their previous state, tasks deleted from the task center or
@@ -53,7 +35,6 @@ def command(
     """
     first = LoadBound.parse(since, option="--since")
     last = None if until is None else LoadBound.parse(until, option="--until")
-    target = output.Target.of(output_format, output_file)
     with read_published(DataDir(data_dir).database) as connection:
         connection.execute("set TimeZone = 'UTC'")
         output.write(changes(connection, first, last), target)

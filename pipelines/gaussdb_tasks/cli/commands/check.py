@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.options import access_request, data_dir_option, format_option, now_option
+from gaussdb_tasks.cli.options import access_request, data_dir_option, now_option
 from gaussdb_tasks.cli.settings_file import settings_file_in_use
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import Micros
@@ -20,9 +20,9 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings
 @data_dir_option
 @access_request
 @now_option
-@format_option(*output.ROW_FORMATS, default="table")
+@output.target_options(*output.ROW_FORMATS, default="table")
 def command(
-    *, data_dir: Path, access: AccessRequest, now: Micros | None, output_format: str
+    *, data_dir: Path, access: AccessRequest, now: Micros | None, target: output.Target
 ) -> None:
     """Check sign-in, API, clock and data directory for a load.
 
@@ -41,7 +41,7 @@ def command(
     preflight = run_preflight(DataDir(data_dir), access, os.environ, settings)
     results = [_settings_file_result(), *preflight]
     rows = ((each.part, each.state.value, each.detail) for each in results)
-    output.write_rows(["part", "state", "detail"], rows, output.Target(output_format))
+    output.write_rows(["part", "state", "detail"], rows, target)
     sys.exit(max((each.exit_code for each in results), default=0))
 
 

@@ -9,7 +9,6 @@ import click
 
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.group import LazyGroup
-from gaussdb_tasks.cli.options import format_option
 from gaussdb_tasks.cli.settings_file import (
     EffectiveSetting,
     effective_settings,
@@ -29,9 +28,9 @@ _VARIABLES: Final = (
 
 @click.command("config", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND [OPTIONS]]")
-@format_option(*output.ROW_FORMATS, default="table")
+@output.target_options(*output.ROW_FORMATS, default="table")
 @click.pass_context
-def command(ctx: click.Context, *, arguments: tuple[str, ...], output_format: str) -> None:
+def command(ctx: click.Context, *, arguments: tuple[str, ...], target: output.Target) -> None:
     """Show the effective settings of a command and their source.
 
     The source is an option, a variable, the settings file or the default. COMMAND is load if it is
@@ -60,7 +59,7 @@ def command(ctx: click.Context, *, arguments: tuple[str, ...], output_format: st
     with described.make_context(name, arguments_of_command, parent=ctx.parent) as inner:
         settings = [*effective_settings(inner), *_variables()]
     rows = ((each.name, _masked(each), each.source) for each in settings)
-    output.write_rows(["setting", "value", "source"], rows, output.Target(output_format))
+    output.write_rows(["setting", "value", "source"], rows, target)
 
 
 def _masked(setting: EffectiveSetting) -> str:

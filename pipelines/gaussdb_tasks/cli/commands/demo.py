@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
     data_dir_option_with_default,
     invented_data_options,
@@ -46,14 +46,15 @@ _QUERIES: Final = {
     """,
 }
 
-_TRY_NEXT: Final = """
-Try next:
-  {program} status --data-dir {where}
-  {program} query stuck_now --data-dir {where}
-  {program} query --list --data-dir {where}
-  {program} report report.html --data-dir {where}
-  {program} emulator
-"""
+_TRY_NEXT: Final = (
+    "",
+    "Try next:",
+    "  {program} status --data-dir {where}",
+    "  {program} query stuck_now --data-dir {where}",
+    "  {program} query --list --data-dir {where}",
+    "  {program} report report.html --data-dir {where}",
+    "  {program} emulator",
+)
 
 
 @click.command("demo")
@@ -86,12 +87,13 @@ def command(
     clocks = nights_before(machine_clock() if now is None else now, nights)
     reports = load_nights(data_dir, clocks, seed=seed, tasks_per_day=tasks_per_day)
     for clock, report in zip(clocks, reports, strict=True):
-        click.echo(f"night of {iso(clock)}: {summary_line(report)}", err=True)
+        console.plain(f"night of {iso(clock)}: {summary_line(report)}")
     with open_for_queries(DataDir(data_dir).database) as connection:
         for title, question in _QUERIES.items():
-            click.echo(f"\n{title}\n")
+            console.write_lines(("", title, ""))
             output.write(run_query(connection, question), output.Target("table"))
-    click.echo(_TRY_NEXT.format(program=_program(), where=shlex.quote(str(data_dir))), nl=False)
+    names = {"program": _program(), "where": shlex.quote(str(data_dir))}
+    console.write_lines(line.format(**names) for line in _TRY_NEXT)
 
 
 def _program() -> str:

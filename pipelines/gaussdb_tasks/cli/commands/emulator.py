@@ -131,15 +131,15 @@ def command(  # noqa: PLR0913 - one parameter an option
         port=port,
     )
     with emulator, suppress(KeyboardInterrupt):
-        click.echo(_environment(emulator))
+        console.write_lines(_environment(emulator))
         console.info(
             f"task center at {emulator.endpoint}, its clock is {iso(emulator.clock.now())}"
         )
         threading.Event().wait()
 
 
-def _environment(emulator: Emulator) -> str:
-    lines = [
+def _environment(emulator: Emulator) -> list[str]:
+    return [
         f"export GAUSSDB_TASKS_ENDPOINT={emulator.endpoint}",
         f"export GAUSSDB_TASKS_PROJECT_ID='{' '.join(emulator.project_ids)}'",
         f"export OS_TOKEN={emulator.token}",
@@ -148,4 +148,3 @@ def _environment(emulator: Emulator) -> str:
         f"# export OS_PASSWORD={emulator.password} OS_USER_DOMAIN_NAME={emulator.account.domain}",
         f"# export OS_PROJECT_ID={emulator.project_ids[0]} OS_REGION_NAME=eu-de",
     ]
-    return "\n".join(lines)

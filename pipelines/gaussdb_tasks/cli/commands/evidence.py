@@ -1,5 +1,6 @@
 """``gaussdb-tasks evidence``: show all states of a task, their proof, and how to check it."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -9,8 +10,8 @@ from typing import Any, Final
 import click
 
 from gaussdb_tasks.archive.evidence import Evidence, Proof, ProvedRow, collect
-from gaussdb_tasks.archive.store import CHECKSUM_NAME, Archive
-from gaussdb_tasks.cli import output
+from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive
+from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
@@ -56,8 +57,7 @@ def command(*, job_id: str, data_dir: Path, output_format: str) -> None:
     if output_format == "json":
         output.write_json(_as_dict(evidence))
     else:
-        for line in _lines(evidence):
-            click.echo(line)
+        console.write_lines(_lines(evidence))
     sys.exit(ExitCode.DONE if evidence.is_proved else ExitCode.FAILED)
 
 
@@ -112,16 +112,21 @@ def _how_to_check(evidence: Evidence) -> Iterator[str]:
     yield ""
     yield "To check this without gaussdb-tasks, in a shell:"
     for folder in dict.fromkeys(proof.file.parent for proof in proofs if proof.file):
-        yield f"  (cd '{folder.resolve()}' && sha256sum --check {CHECKSUM_NAME})"
+        yield f"  (cd {_quoted(folder.resolve())} && sha256sum --check {CHECKSUM_NAME})"
     for proof in proofs:
         if proof.file is not None:
-            yield f"  echo '{proof.file_sha256}  {proof.file.resolve()}' | sha256sum --check"
-            yield f"  grep {proof.file_sha256} '{proof.file.resolve().parent}/digest.json'"
+            path = proof.file.resolve()
+            yield f"  echo {_quoted(f'{proof.file_sha256}  {path}')} | sha256sum --check"
+            yield f"  grep {proof.file_sha256} {_quoted(path.parent / DIGEST_NAME)}"
     yield "and in Python, with pyarrow:"
     yield "  import pyarrow.parquet"
     for file in dict.fromkeys(proof.file for proof in proofs if proof.file):
         yield f"  rows = pyarrow.parquet.read_table({str(file.resolve())!r}).to_pylist()"
         yield f"  print(*[row['raw'] for row in rows if row['job_id'] == {evidence.job_id!r}])"
+
+
+def _quoted(text: Path | str) -> str:
+    return shlex.quote(str(text))
 
 
 def _proofs(evidence: Evidence) -> list[Proof]:

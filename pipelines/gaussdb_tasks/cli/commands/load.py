@@ -244,14 +244,15 @@ def _run(request: LoadRequest) -> LoadReport:
     except LockedError:
         raise
     except GaussdbTasksError as error:
-        raise type(error)(_failure_message(error, request.data_dir.database)) from error
+        raise type(error)(*_failure_lines(error, request.data_dir.database)) from error
 
 
-def _failure_message(error: GaussdbTasksError, database: Path) -> str:
-    separator = "\n" if "\n" in str(error) else "; "  # errors of several projects: one per line
+def _failure_lines(error: GaussdbTasksError, database: Path) -> tuple[str, ...]:
     state = f"{database} is unchanged" if database.exists() else f"there is no {database} yet"
     remedy = "; run the same load again" if error.exit_code is ExitCode.FAILED else ""
-    return f"{error}{separator}nothing was published, {state}{remedy}"
+    effect = f"nothing was published, {state}{remedy}"
+    # Errors of several projects have a line each.
+    return (f"{error}; {effect}",) if len(error.lines) == 1 else (*error.lines, effect)
 
 
 def _print_plan(request: LoadRequest, output_format: str) -> None:
@@ -260,8 +261,7 @@ def _print_plan(request: LoadRequest, output_format: str) -> None:
         output.write_json({"projects": [plan_as_dict(key, plan) for key, plan in plans]})
         return
     for key, plan in plans:
-        for line in plan_lines(key, plan):
-            click.echo(line)
+        console.write_lines(plan_lines(key, plan))
 
 
 def _print_report(report: LoadReport, output_format: str) -> None:

@@ -11,7 +11,6 @@ from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import (
     data_dir_option,
-    format_option,
     now_option,
     option,
     output_file_option,
@@ -46,17 +45,16 @@ def _read_variables(
     callback=_read_variables,
     help="Set a parameter of a saved question, or getvariable('name') in SQL; repeatable.",
 )
-@format_option(*output.FORMATS, default=None)
+@output.target_options(*output.FORMATS, default=None)
 @output_file_option
-def command(  # noqa: PLR0913 - one parameter an option
+def command(  # noqa: PLR0913 - one parameter per option or group of options
     *,
     question: str | None,
     data_dir: Path,
     now: Micros | None,
     is_list: bool,
     variables: Mapping[str, str],
-    output_format: str | None,
-    output_file: Path | None,
+    target: output.Target,
 ) -> None:
     """Show a view, or run a saved question or a SELECT, read-only.
 
@@ -74,7 +72,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     \b
     Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """
-    target = output.Target.of(output_format, output_file)
     with open_for_queries(DataDir(data_dir).database, now) as connection:
         if is_list:
             output.write_rows(("name", "what_it_answers"), _listed(connection), target)

@@ -16,7 +16,6 @@ from gaussdb_tasks.cli import amendment_output, console, output
 from gaussdb_tasks.cli.options import (
     data_dir_option,
     dry_run_option,
-    format_option,
     now_option,
     option,
     signing_key_option,
@@ -58,7 +57,7 @@ from gaussdb_tasks.model.times import Micros
 @now_option
 @signing_key_option
 @umask_option
-@format_option(*output.ROW_FORMATS, default="table")
+@output.target_options(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     data_dir: Path,
@@ -72,7 +71,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     now: Micros | None,
     signing_key: Path | None,
     umask: int,
-    output_format: str,
+    target: output.Target,
 ) -> None:
     """Rebuild the database from the archive.
 
@@ -99,7 +98,7 @@ def command(  # noqa: PLR0913 - one parameter per option
             message = "--renormalise cannot be combined with --output or --skip-damaged"
             raise ConfigurationError(message)
         amendment = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
-        _renormalise(DataDir(data_dir), amendment, output_format, is_dry_run=dry_run)
+        _renormalise(DataDir(data_dir), amendment, target, is_dry_run=dry_run)
         return
     for name, value in (("--dry-run", dry_run), ("--reason", reason)):
         if value:
@@ -127,9 +126,9 @@ def _report(rebuilt: Rebuilt) -> None:
 
 
 def _renormalise(
-    data_dir: DataDir, amendment: Amendment, output_format: str, *, is_dry_run: bool
+    data_dir: DataDir, amendment: Amendment, target: output.Target, *, is_dry_run: bool
 ) -> None:
     effects, differences = renormalisation.renormalise(data_dir, amendment, is_dry_run=is_dry_run)
     names = [field.name for field in fields(renormalisation.Difference)]
-    output.write_rows(names, map(astuple, differences), output.Target(output_format))
+    output.write_rows(names, map(astuple, differences), target)
     amendment_output.write_totals(effects, is_dry_run=is_dry_run)

@@ -10,7 +10,6 @@ from gaussdb_tasks.cli import amendment_output, output
 from gaussdb_tasks.cli.options import (
     data_dir_option,
     dry_run_option,
-    format_option,
     now_option,
     option,
     signing_key_option,
@@ -42,7 +41,7 @@ from gaussdb_tasks.model.times import Micros
 @now_option
 @signing_key_option
 @umask_option
-@format_option(*output.ROW_FORMATS, default="table")
+@output.target_options(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     data_dir: Path,
@@ -53,7 +52,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     now: Micros | None,
     signing_key: Path | None,
     umask: int,
-    output_format: str,
+    target: output.Target,
 ) -> None:
     """Remove values that must not be kept, and record the removal.
 
@@ -72,4 +71,4 @@ def command(  # noqa: PLR0913 - one parameter an option
     os.umask(umask)
     amendment = amendment_output.amendment_of("redaction", now, reason, signing_key)
     report = redact(DataDir(data_dir), columns, job_ids, amendment, is_dry_run=dry_run)
-    amendment_output.write_report(report, output_format, is_dry_run=dry_run)
+    amendment_output.write_report(report, target, is_dry_run=dry_run)

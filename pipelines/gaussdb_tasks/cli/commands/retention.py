@@ -13,7 +13,6 @@ from gaussdb_tasks.cli import amendment_output, output
 from gaussdb_tasks.cli.options import (
     data_dir_option,
     dry_run_option,
-    format_option,
     now_option,
     option,
     signing_key_option,
@@ -53,7 +52,7 @@ _LAST: Final[Micros] = 2**55
 @now_option
 @signing_key_option
 @umask_option
-@format_option(*output.ROW_FORMATS, default="table")
+@output.target_options(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     data_dir: Path,
@@ -66,7 +65,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     now: Micros | None,
     signing_key: Path | None,
     umask: int,
-    output_format: str,
+    target: output.Target,
 ) -> None:
     """Remove tasks that no load has seen for a period, and record the removal.
 
@@ -88,7 +87,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     before = period.before(clock)
     report = retain(DataDir(data_dir), before, holds, amendment, is_dry_run=dry_run)
-    amendment_output.write_report(report, output_format, is_dry_run=dry_run)
+    amendment_output.write_report(report, target, is_dry_run=dry_run)
 
 
 def _time_ranges(start: Micros | None, end: Micros | None) -> tuple[TimeRange, ...]:

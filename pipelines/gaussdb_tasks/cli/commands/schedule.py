@@ -10,6 +10,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
+from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.commands.load import command as load_command
 from gaussdb_tasks.cli.options import option
 from gaussdb_tasks.cli.settings_file import (
@@ -58,6 +59,7 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
 )
 @option(
     "--output",
+    "folder",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     metavar="DIRECTORY",
     help="Write the files to this directory. Default: stdout.",
@@ -73,7 +75,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     program: str | None,
     image: str,
     credentials: Path,
-    output: Path | None,
+    folder: Path | None,
 ) -> None:
     """Print the files that a scheduler needs for a nightly load.
 
@@ -104,7 +106,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         image=image,
         credentials=credentials,
     )
-    _write(SCHEDULERS[kind](schedule), output)
+    _write(SCHEDULERS[kind](schedule), folder)
 
 
 def _data_dir(load: click.Context, default: Path | None) -> Path:
@@ -183,9 +185,9 @@ def _program(given: str | None, kind: str) -> str:
 def _write(files: Mapping[str, str], folder: Path | None) -> None:
     for name, content in files.items():
         if folder is None:
-            header = f"# {name}\n" if len(files) > 1 else ""
-            click.echo(header + content)
+            header = [f"# {name}"] if len(files) > 1 else []
+            console.write_lines([*header, *content.split("\n")])
             continue
         with replacing(folder / name) as file:
             file.write(content.encode())
-        click.echo(f"wrote {folder / name}", err=True)
+        console.plain(f"wrote {folder / name}")

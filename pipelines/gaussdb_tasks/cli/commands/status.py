@@ -12,7 +12,6 @@ from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
     combine,
     data_dir_option,
-    format_option,
     now_option,
     option,
 )
@@ -20,6 +19,7 @@ from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
+from gaussdb_tasks.foreign_text import shortened
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
 
@@ -79,7 +79,7 @@ _PROJECTS_LOSING_DATA: Final = """
     "2 critical, 3 unknown.",
 )
 @now_option
-@format_option(*output.ROW_FORMATS, default="table")
+@output.target_options(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter per option or group of options
     *,
     data_dir: Path,
@@ -87,7 +87,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     thresholds: Thresholds,
     exit_codes: str,
     now: Micros | None,
-    output_format: str,
+    target: output.Target,
 ) -> None:
     """Show what is covered, and the nights left before data loss.
 
@@ -106,10 +106,9 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     """
     if check:
         sys.exit(_check(DataDir(data_dir), thresholds, now, is_own=exit_codes == "own"))
-    target = output.Target(output_format)
     with open_for_queries(DataDir(data_dir).database, now) as connection:
         output.write(run_query(connection, _STATUS), target)
-        if output_format == "table":
+        if target.output_format == "table":
             _print_gaps(connection, target)
         copies = read_mirror_state(DataDir(data_dir))
         if copies is not None and copies.waiting:
@@ -124,7 +123,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 def _print_gaps(connection: duckdb.DuckDBPyConnection, target: output.Target) -> None:
     gaps = run_query(connection, _GAPS).fetchall()
     if gaps:
-        click.echo("\nnot covered:")
+        console.write_lines(("", "not covered:"))
         output.write_rows(["region", "project_id", "from", "to", "is_lost"], iter(gaps), target)
 
 
@@ -133,7 +132,7 @@ def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_
     try:
         freshness = read_freshness(data_dir.database, now)
     except GaussdbTasksError as error:
-        click.echo(f"GAUSSDB_TASKS UNKNOWN: {error}")
+        _write_check("UNKNOWN", "; ".join(error.lines))
         return error.exit_code if is_own else Alarm.UNKNOWN
     judgements = judge(freshness, thresholds)
     worst = max((each.alarm for each in judgements), default=Alarm.UNKNOWN)
@@ -145,7 +144,13 @@ def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_
     nights = [each.nights_left for each in freshness.projects if each.nights_left is not None]
     text = "; ".join(reasons) or f"{len(judgements)} projects, all up to date"
     figures = f"projects={len(judgements)} nights_left={min(nights, default=0)}"
-    click.echo(f"GAUSSDB_TASKS {worst.name}: {text} | {figures}")
+    _write_check(worst.name, text, f" | {figures}")
     if is_own:
         return ExitCode.DONE if worst is Alarm.OK else ExitCode.NEEDS_ATTENTION
     return worst
+
+
+def _write_check(state: str, text: str, figures: str = "") -> None:
+    """Write the line of a monitoring plugin, in which ``|`` begins the figures."""
+    cut = shortened(text).replace("|", "/")
+    console.write_lines([f"GAUSSDB_TASKS {state}: {cut}{figures}"])

@@ -4,7 +4,7 @@ import sys
 from dataclasses import astuple
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -16,6 +16,7 @@ from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
+from gaussdb_tasks.foreign_text import shortened
 
 _NAMES: Final = ("fault", "where", "detail", "entry", "task", "column")
 _HASH_LENGTH: Final = 64
@@ -89,12 +90,13 @@ def command(  # noqa: PLR0913 - one parameter per option
     if output_format == "json":
         _write_json(found, options)
     elif found.findings:
-        output.write_rows(_NAMES, map(_row, found.findings), output.Target(output_format))
+        rows = (tuple(text and shortened(text) for text in _row(each)) for each in found.findings)
+        output.write_rows(_NAMES, rows, output.Target(output_format))
     _report(found, options)
     sys.exit(ExitCode.DONE if found.is_intact else ExitCode.FAILED)
 
 
-def _row(finding: Finding) -> tuple[Any, ...]:
+def _row(finding: Finding) -> tuple[str | None, ...]:
     return tuple(None if value is None else str(value) for value in astuple(finding))
 
 
