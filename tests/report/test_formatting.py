@@ -116,5 +116,5 @@ def test_missing_text_differs_from_blank_text() -> None:
     assert (shown(None), shown(" \n"), shown("a\tb\u202ec")) == (
         MISSING,
         "(blank)",
-        r"a b\u{202e}c",
+        r"a\tb\u202ec",
     )

@@ -68,10 +68,10 @@ class TaskCenter:
 
 
 @contextmanager
-def task_center() -> Iterator[TaskCenter]:
-    """Serve a task center with old and new tasks."""
+def task_center(**fields: object) -> Iterator[TaskCenter]:
+    """Serve a task center with old and new tasks; each record has these fields."""
     starts = [_OLD - DAY, _OLD - 2 * DAY, NOW - DAY, NOW - 2 * DAY]
-    tasks = [record(number, at, at + MINUTE) for number, at in enumerate(starts, 1)]
+    tasks = [record(number, at, at + MINUTE, **fields) for number, at in enumerate(starts, 1)]
     clock = SettableClock(NOW)
     with Emulator(FixedWorld({PROJECT: tasks}), clock=clock) as emulator:
         yield TaskCenter(emulator, clock)

@@ -31,7 +31,7 @@ from gaussdb_tasks.model.times import Micros
 @option("--replace", "is_replacing", is_flag=True, help="Replace an existing database.")
 @option(
     "--output",
-    "output_file",
+    "database_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write this file instead of the database of the data directory.",
@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     *,
     data_dir: Path,
     is_replacing: bool,
-    output_file: Path | None,
+    database_file: Path | None,
     source_url: str | None,
     skip_damaged: bool,
     renormalise: bool,
@@ -94,7 +94,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         count = fetch_entries(DataDir(data_dir), remote)
         console.info(f"{count:,} entries copied from {remote.name}")
     if renormalise:
-        if output_file is not None or skip_damaged:
+        if database_file is not None or skip_damaged:
             message = "--renormalise cannot be combined with --output or --skip-damaged"
             raise ConfigurationError(message)
         amendment = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
@@ -106,7 +106,7 @@ def command(  # noqa: PLR0913 - one parameter per option
             raise ConfigurationError(message)
     rebuilt = rebuild(
         DataDir(data_dir),
-        output=output_file,
+        output=database_file,
         is_replacing=is_replacing,
         is_skipping_damage=skip_damaged,
     )
