@@ -39,6 +39,9 @@ _WITHOUT_DATA = frozenset({"schedule", "demo"})
 """Commands with no foreign text; a schedule refuses such a folder."""
 
 
+REGION = {"GAUSSDB_TASKS_REGION": HOSTILE}
+
+
 class Done(NamedTuple):
     """A command line that was run, and its result."""
 
@@ -57,9 +60,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(folder: Path) -> list[Done]:
     """Run every command on hostile records, in a folder with a hostile name."""
     with isolated(folder), task_center(**TEXTS) as center:
-        absolute = {"GAUSSDB_TASKS_DATA_DIR": str(folder / "data")}
+        env = {
+            "GAUSSDB_TASKS_DATA_DIR": str(folder / "data"),
+            "GAUSSDB_TASKS_METRICS_FILE": "load.prom",
+        }
         return [
-            Done(line, run_command(*line.arguments, env={**absolute, **center.prepare(line)}))
+            Done(line, run_command(*line.arguments, env={**center.prepare(line), **env, **REGION}))
             for line in LINES
             if line.arguments[0] not in _WITHOUT_DATA
         ]
@@ -90,6 +96,44 @@ def test_the_report_shows_them_too(done: list[Done], folder: Path) -> None:
     assert invisible_in(page) == set()
     assert r"\x1b[31mred" in page
     assert LETTERS in page
+
+
+def test_the_metrics_too(done: list[Done], folder: Path) -> None:
+    metrics = (folder / "load.prom").read_text()
+    assert done
+    assert invisible_in(metrics) == set()
+    assert r"\x1b[31mred" in metrics.replace("\\\\", "\\")
+
+
+FORMATS = {
+    f"GAUSSDB_TASKS_{name}": "json" for name in ("FORMAT", "VERIFY_FORMAT", "EVIDENCE_FORMAT")
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check",),
+        ("status",),
+        ("query", "tasks"),
+        ("query", "--list"),
+        ("verify",),
+        ("changes", "--since", "2025-01-01"),
+        ("evidence", job_id(3)),
+        ("redact", "--job-id", job_id(3), "--reason", HOSTILE, "--dry-run"),
+        ("retention", "--keep", "90d", "--dry-run"),
+        ("rebuild", "--renormalise", "--dry-run"),
+        ("config",),
+    ],
+    ids=" ".join,
+)
+def test_json_of_every_command_can_be_parsed(
+    done: list[Done], folder: Path, command: Command, arguments: tuple[str, ...]
+) -> None:
+    assert done
+    run = command(*arguments, env={"GAUSSDB_TASKS_DATA_DIR": str(folder / "data"), **FORMATS})
+    assert invisible_in(texts_of(run)) == set()
+    json.loads(run.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -175,11 +219,24 @@ def test_a_view_of_a_stranger_is_listed_in_one_line(
     assert run.stdout.count(r"\x1b[31mred") == 2
 
 
+NOT_UTF_8 = os.fsdecode(b"\xff")
+
 MISTAKES = [
     (HOSTILE,),
     ("query", HOSTILE),
     ("query", f'select 1 from "{HOSTILE}"'),
     ("query", f"select error('{HOSTILE}')"),
+    ("query", f"select '{NOT_UTF_8}'"),
+    ("query", "select getvariable('a')", "--set", f"a={NOT_UTF_8}"),
+    ("evidence", NOT_UTF_8),
+    ("redact", "--job-id", "a", "--reason", NOT_UTF_8),
+    ("redact", "--job-id", NOT_UTF_8, "--reason", "a"),
+    ("retention", "--keep", "1d", "--reason", NOT_UTF_8),
+    ("retention", "--keep", "1d", "--hold-instance", NOT_UTF_8),
+    ("load", "--region", NOT_UTF_8, "--project-id", NOT_UTF_8, "--endpoint", "http://127.0.0.1:9"),
+    ("load", "--os-cloud", NOT_UTF_8),
+    ("load", "--data-dir", NOT_UTF_8),
+    ("status", "--data-dir", NOT_UTF_8),
     ("query", "tasks", f"--{HOSTILE}"),
     ("query", "tasks", "--format", HOSTILE),
     ("query", "tasks", "--set", HOSTILE),
@@ -218,7 +275,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize("arguments", MISTAKES, ids=lambda each: " ".join(each)[:30].encode())
+@pytest.mark.parametrize("arguments", MISTAKES, ids=lambda each: ascii(" ".join(each))[:40])
 def test_the_message_of_a_mistake_is_one_line(
     command: Command, data_dir: Path, arguments: tuple[str, ...]
 ) -> None:

@@ -46,10 +46,47 @@ class Option(click.Option):
             return group.params[self.name], ParameterSource.COMMANDLINE
         return value, source
 
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value in the option's type.
+
+        Raises:
+            BadParameter: it is not valid.
+        """
+        return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option's help; a default may come from the settings file."""
         record = super().get_help_record(ctx)
         return None if record is None else (visible(record[0]), visible(record[1]))
+
+
+class Argument(click.Argument):
+    """An argument in UTF-8."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value in the argument's type.
+
+        Raises:
+            BadParameter: it is not valid.
+        """
+        return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
+
+
+def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Refuse a text that is not UTF-8: the database cannot hold it; names of files can be so."""
+    for each in value if isinstance(value, tuple) else (value,):
+        if isinstance(each, str) and not _is_utf8(each):
+            message = f"{each!r} is not valid UTF-8."
+            raise click.BadParameter(message, ctx, param)
+    return value
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
@@ -85,9 +122,12 @@ def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
 
 
 def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
-    """Refuse a directory that the user has no permission to enter."""
+    """Refuse a directory that the user has no permission to enter, or that DuckDB cannot open."""
     if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
         return path  # perhaps only the group's: the command may have another
+    if not _is_utf8(str(path.absolute())):
+        message = f"the path of the data directory {path} must be valid UTF-8; choose another"
+        raise ConfigurationError(message)
     try:
         (path / "any").stat()
     except PermissionError as error:

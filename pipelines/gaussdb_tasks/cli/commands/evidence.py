@@ -12,7 +12,7 @@ import click
 from gaussdb_tasks.archive.evidence import Evidence, Proof, ProvedRow, collect
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive
 from gaussdb_tasks.cli import console, output
-from gaussdb_tasks.cli.options import data_dir_option, format_option
+from gaussdb_tasks.cli.options import Argument, data_dir_option, format_option
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ExitCode
@@ -34,7 +34,7 @@ _STATE_FIELDS: Final = ("status", "progress_percent", "fail_reason", "ended_at",
 
 
 @click.command("evidence")
-@click.argument("job_id")
+@click.argument("job_id", cls=Argument)
 @data_dir_option
 @format_option("text", "json", default="text", variable="EVIDENCE_FORMAT")
 def command(*, job_id: str, data_dir: Path, output_format: str) -> None:

@@ -10,6 +10,7 @@ import duckdb
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import (
+    Argument,
     data_dir_option,
     now_option,
     option,
@@ -33,7 +34,7 @@ def _read_variables(
 
 
 @click.command("query")
-@click.argument("question", metavar="[NAME-OR-SQL]", required=False)
+@click.argument("question", cls=Argument, metavar="[NAME-OR-SQL]", required=False)
 @data_dir_option
 @now_option
 @option("--list", "is_list", is_flag=True, help="List the views and saved questions.")
