@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import logging
 import os
 import shutil
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +12,7 @@ import duckdb
 import pytest
 from pyarrow import parquet
 
-from gaussdb_tasks.cli import cli
-from gaussdb_tasks.cli.console import log_as_json
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.emulator.fault_injection import Script, answers
-from gaussdb_tasks.emulator.http import Response
 from gaussdb_tasks.model.times import DAY, HOUR, iso
 from tests.support.commands import Command, Run, isolated, run_command, token_env
 from tests.support.emulator_client import NOW, PROJECT, job_id, record
@@ -219,75 +213,6 @@ def test_a_view_of_a_stranger_is_listed_in_one_line(
     assert run.stdout.count(r"\x1b[31mred") == 2
 
 
-NOT_UTF_8 = os.fsdecode(b"\xff")
-
-MISTAKES = [
-    (HOSTILE,),
-    ("query", HOSTILE),
-    ("query", f'select 1 from "{HOSTILE}"'),
-    ("query", f"select error('{HOSTILE}')"),
-    ("query", f"select '{NOT_UTF_8}'"),
-    ("query", "select getvariable('a')", "--set", f"a={NOT_UTF_8}"),
-    ("evidence", NOT_UTF_8),
-    ("redact", "--job-id", "a", "--reason", NOT_UTF_8),
-    ("redact", "--job-id", NOT_UTF_8, "--reason", "a"),
-    ("retention", "--keep", "1d", "--reason", NOT_UTF_8),
-    ("retention", "--keep", "1d", "--hold-instance", NOT_UTF_8),
-    ("load", "--region", NOT_UTF_8, "--project-id", NOT_UTF_8, "--endpoint", "http://127.0.0.1:9"),
-    ("load", "--os-cloud", NOT_UTF_8),
-    ("load", "--data-dir", NOT_UTF_8),
-    ("status", "--data-dir", NOT_UTF_8),
-    ("query", "tasks", f"--{HOSTILE}"),
-    ("query", "tasks", "--format", HOSTILE),
-    ("query", "tasks", "--set", HOSTILE),
-    ("query", "tasks", "--set", f"{HOSTILE}=1"),
-    ("query", "tasks", "--output", HOSTILE),
-    ("query", "tasks", "--output", f"{FILE_NAME}/a.csv"),
-    ("status", "--data-dir", f"{FILE_NAME}/b"),
-    ("status", "--check", "--data-dir", f"{FILE_NAME}/b"),
-    ("status", "--now", HOSTILE),
-    ("status", "--warning-nights", HOSTILE),
-    ("status", "--config", FILE_NAME),
-    ("changes", "--since", HOSTILE),
-    ("changes", "--since", "2026-03-01", "--until", HOSTILE),
-    ("evidence", HOSTILE),
-    ("verify", "--archive", FILE_NAME),
-    ("verify", "--expect-head", HOSTILE),
-    ("verify", "--public-key", FILE_NAME),
-    ("rebuild", "--from", f"file:///{FILE_NAME}"),
-    ("redact", "--reason", HOSTILE, "--job-id", HOSTILE),
-    ("redact", "--reason", HOSTILE, "--column", HOSTILE),
-    ("retention", "--keep", HOSTILE),
-    ("report", f"{FILE_NAME}/r.html"),
-    ("config", HOSTILE),
-    ("config", "load", f"--{HOSTILE}", "1"),
-    ("load", "--umask", HOSTILE),
-    ("load", "--endpoint", HOSTILE),
-    ("load", "--archive-url", HOSTILE),
-    ("load", "--os-cloud", HOSTILE),
-    ("check", "--os-cloud", HOSTILE),
-    ("schedule", HOSTILE),
-    ("schedule", "cron", "--at", HOSTILE),
-    ("schedule", "cron", "--user", "root\n* * * * * root evil"),
-    ("schedule", "systemd", "--region", HOSTILE),
-    ("schedule", "kubernetes", "--image", HOSTILE),
-    ("emulator", "--clock", HOSTILE),
-]
-
-
-@pytest.mark.parametrize("arguments", MISTAKES, ids=lambda each: ascii(" ".join(each))[:40])
-def test_the_message_of_a_mistake_is_one_line(
-    command: Command, data_dir: Path, arguments: tuple[str, ...]
-) -> None:
-    """Line ends of the user's value are escaped like all else."""
-    run = command(*arguments, env={"GAUSSDB_TASKS_DATA_DIR": str(data_dir)})
-    assert run.exit_code != 0 or arguments[0] == "redact"
-    assert invisible_in(texts_of(run)) == set()
-    lines = run.stderr.splitlines()
-    assert len(lines) <= 1 + (arguments[0] == "redact")
-    assert all(len(line) < 2_500 for line in lines)
-
-
 def toml_text(text: str) -> str:
     return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
 
@@ -326,120 +251,3 @@ def test_a_settings_file_with_a_hostile_name_of_an_option_is_refused_in_one_line
     assert run.exit_code == 2
     assert run.stderr.count("\n") == 1
     assert invisible_in(run.stderr) == set()
-
-
-def error_body(text: str) -> bytes:
-    return json.dumps({"error_code": text, "error_msg": text}, ensure_ascii=False).encode()
-
-
-@pytest.mark.parametrize(
-    "body", [error_body(HOSTILE), HOSTILE.encode(), HOSTILE.encode("latin-1", "replace")]
-)
-@pytest.mark.parametrize("status", [400, 403, 404])
-def test_an_error_body_of_the_service_cannot_forge_a_log_line(
-    command: Command, status: int, body: bytes
-) -> None:
-    """Each line of the log is the program's own; JSON lines hold the text as a value."""
-    response = Response(status, body, (("Content-Type", "application/json"),))
-    faults = Script(dict.fromkeys(range(1, 99), answers(response)))
-    with Emulator(FixedWorld({PROJECT: []}), faults=[faults]) as emulator:
-        env = token_env(emulator)
-        text = command("load", env=env)
-        as_json = command("load", "--log-format", "json", env=env)
-        checked = command("check", env=env)
-    assert text.exit_code in {1, 2}
-    for run in (text, as_json, checked):
-        assert invisible_in(texts_of(run)) == set()
-    assert all(line.startswith("gaussdb-tasks: ") for line in text.stderr.splitlines())
-    assert all(json.loads(line)["message"] for line in as_json.stderr.splitlines())
-
-
-def test_a_long_error_body_is_cut(command: Command) -> None:
-    body = error_body("x" * 5_000_000)
-    faults = Script(dict.fromkeys(range(1, 99), answers(Response(400, body, ()))))
-    with Emulator(FixedWorld({PROJECT: []}), faults=[faults]) as emulator:
-        run = command("load", env=token_env(emulator))
-        checked = command("check", env=token_env(emulator))
-    assert len(run.stderr) < 2_500
-    assert len(texts_of(checked)) < 10_000
-
-
-@pytest.mark.parametrize("run_id", [None, "run-1"])
-def test_log_records_and_warnings_of_libraries_are_messages(
-    command: Command, monkeypatch: pytest.MonkeyPatch, run_id: str | None
-) -> None:
-    """Libraries quote headers and bodies; as JSON, each message is one object."""
-    name = f"library_of_{run_id}"
-
-    def main(**_options: object) -> None:
-        log_as_json(run_id)
-        logger = logging.getLogger(name)
-        logger.propagate = False  # pytest has handlers at the root
-        logger.warning("header %s", HOSTILE)
-        warnings.simplefilter("always")
-        warnings.warn(HOSTILE, stacklevel=1)
-
-    monkeypatch.setattr(cli, "main", main)
-    run = command()
-    logged, warned = run.stderr.splitlines()
-    assert invisible_in(run.stderr) == set()
-    assert rf"{name}: header \x1b[31mred" in logged or run_id
-    assert r"UserWarning: \x1b[31mred" in warned or run_id
-    if run_id is not None:
-        assert json.loads(logged)["message"] == f"{name}: header {HOSTILE}"
-        assert json.loads(warned)["message"] == f"UserWarning: {HOSTILE}"
-
-
-@pytest.mark.parametrize(
-    ("sql", "field"),
-    [
-        ("'=1+1'", "'=1+1"),
-        ("'+1'", "'+1"),
-        ("'-1'", "'-1"),
-        ("'@SUM(A1)'", "'@SUM(A1)"),
-        ("e'\\t=1'", "'\t=1"),
-        ("e'\\r=1'", "'\r=1"),
-        ("'=a,b'", "'=a,b"),
-        ("-1", "-1"),
-        ("-1.5::double", "-1.5"),
-        ("-1.5::decimal(9, 1)", "-1.5"),
-        ("'a=1'", "a=1"),
-        ("''", ""),
-        ("null", ""),
-        ("date '2026-03-01'", "2026-03-01"),
-    ],
-)
-def test_csv_for_spreadsheets_escapes_texts_that_are_formulas(
-    command: Command, data_dir: Path, sql: str, field: str
-) -> None:
-    """Numbers stay numbers; without the option, or with a file, each byte stays."""
-    line = ("query", f'select {sql} as "=head", 1 as n', "--data-dir", data_dir, "--format", "csv")
-    escaped = command(*line, "--csv-escape-formulas")
-    assert list(csv.reader(io.StringIO(escaped.stdout, newline=""))) == [
-        ["'=head", "n"],
-        [field, "1"],
-    ]
-    plain = command(*line).stdout
-    assert plain.startswith("=head,n\n")
-    assert "'" not in plain
-    by_variable = command(*line, env={"GAUSSDB_TASKS_CSV_ESCAPE_FORMULAS": "1"})
-    assert by_variable.stdout == escaped.stdout
-
-
-def test_the_option_is_for_csv_only(command: Command, data_dir: Path) -> None:
-    """As an option; a variable for all commands does not stop those that print a table."""
-    line = ("query", "tasks", "--data-dir", data_dir)
-    refused = command(*line, "--csv-escape-formulas")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "--csv-escape-formulas" in refused.stderr
-    env = {"GAUSSDB_TASKS_CSV_ESCAPE_FORMULAS": "1"}
-    assert command(*line, env=env).exit_code == 0
-    file = command(*line, "--csv-escape-formulas", "--output", "a.csv")
-    assert file.exit_code == 0
-
-
-@pytest.mark.parametrize(
-    "name", ["query", "status", "changes", "config", "check", "redact", "retention", "rebuild"]
-)
-def test_every_command_that_writes_csv_has_the_option(command: Command, name: str) -> None:
-    assert "--csv-escape-formulas" in command(name, "-h").stdout
