@@ -19,7 +19,7 @@ from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.monitoring.heartbeat import Heartbeat
 from tests.support.commands import Command, token_env
 from tests.support.emulator_client import PROJECT
-from tests.support.hostile_text import FILE_NAME, HOSTILE, invisible_in
+from tests.support.hostile_text import FILE_NAME, HOSTILE, LETTERS, invisible_in
 
 NOT_UTF_8 = os.fsdecode(b"\xff")
 
@@ -207,3 +207,25 @@ def test_a_heartbeat_has_no_invisible_character(
     assert r"\x1b[31mred" in failure
     assert invisible_in(failure) == set()
     assert "\n" not in failure
+
+
+def test_lines_on_stdout_are_utf8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    with io.TextIOWrapper(buffer, encoding="ascii") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        console.write_lines([LETTERS])
+        assert buffer.getvalue() == f"{LETTERS}\n".encode()
+
+
+def test_fields_of_json_lines_are_cut_and_masked_like_messages(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also inside of lists and objects."""
+    console.log_as_json("run-1")
+    url = "https://user:open-sesame@host.test/"
+    console.warn("a", error=url, projects=[{"error": "x" * 5_000_000, "seen": 1}])
+    console.log_as_json(None)
+    line = capsys.readouterr().err
+    assert "open-sesame" not in line
+    assert len(line) < 2_500
+    assert json.loads(line)["projects"][0]["seen"] == 1

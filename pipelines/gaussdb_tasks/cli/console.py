@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import click
 
@@ -69,9 +69,9 @@ def error(*lines: str, event: str = "failed", **fields: object) -> None:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Write lines of text to stdout."""
+    """Write lines of text to stdout, as UTF-8 like all data, whatever the locale."""
     for line in lines:
-        click.echo(visible(line))
+        click.echo(visible(line).encode())
 
 
 def plain(message: str) -> None:
@@ -84,7 +84,8 @@ def _write(lines: Sequence[str], event: str, level: str, fields: dict[str, objec
     timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if _FORMAT.is_json:
         head = {"at": timestamp, "level": level, "run_id": _FORMAT.run_id, "event": event}
-        record = {**head, **fields, "message": "\n".join(map(_masked, lines))}
+        message = "\n".join(map(_masked, lines))
+        record = {**head, **_masked_values(fields), "message": message}
         click.echo(visible_json(json_text(record)), err=True)
     else:
         _print(lines, "" if sys.stderr.isatty() else f"{timestamp} ")
@@ -92,6 +93,17 @@ def _write(lines: Sequence[str], event: str, level: str, fields: dict[str, objec
 
 def _print(lines: Sequence[str], prefix: str = "") -> None:
     click.echo(prefix + "\n".join(visible(_masked(line)) for line in lines), err=True)
+
+
+def _masked_values(value: Any) -> Any:
+    match value:
+        case str():
+            return _masked(value)
+        case dict():
+            return {key: _masked_values(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_masked_values(each) for each in value]
+    return value
 
 
 def _masked(line: str) -> str:

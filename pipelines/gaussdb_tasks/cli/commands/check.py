@@ -10,6 +10,7 @@ from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import access_request, data_dir_option, now_option
 from gaussdb_tasks.cli.settings_file import settings_file_in_use
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.foreign_text import shortened
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.preflight import CheckResult, CheckState, run_preflight
@@ -40,7 +41,7 @@ def command(
     settings = LoadSettings(now=machine_clock() if now is None else now)
     preflight = run_preflight(DataDir(data_dir), access, os.environ, settings)
     results = [_settings_file_result(), *preflight]
-    rows = ((each.part, each.state.value, each.detail) for each in results)
+    rows = ((each.part, each.state.value, shortened(each.detail)) for each in results)
     output.write_rows(["part", "state", "detail"], rows, target)
     sys.exit(max((each.exit_code for each in results), default=0))
 
