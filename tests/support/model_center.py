@@ -212,6 +212,7 @@ class ModelRead:
         self.reader = ProjectReader(self.center, settings, self.state, self.changes, connections=1)
         for batch in self.reader.batches():
             self.versions += batch.versions
+        self.versions += self.changes.settle()
 
 
 def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:

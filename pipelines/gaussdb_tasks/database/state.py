@@ -1,7 +1,7 @@
 """Read the state of a project before a load, and the time lost since the last one."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -35,6 +35,16 @@ _KNOWN_TASKS: Final = """
         group by all
     ) as vanished using (region, project_id, job_id, created_at)
     where tasks.region = ? and tasks.project_id = ?
+"""
+
+# The bounds let DuckDB skip the rest of the archive.
+_HASHES: Final = """
+    with wanted as (select unnest(?::varchar[]) as job_id, unnest(?::timestamp[]) as created_at)
+    select job_id, list(version_hash)
+    from task_center.task_versions
+    inner join wanted using (job_id, created_at)
+    where region = ? and project_id = ? and created_at between ? and ?
+    group by job_id
 """
 
 _COVERED: Final = """
@@ -152,6 +162,21 @@ def task_finder(
                 return None
             rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
         return _known_task(rows[0])[1] if rows else None
+
+    return find
+
+
+def hash_finder(
+    connection: duckdb.DuckDBPyConnection, project: ProjectKey
+) -> Callable[[Mapping[str, Micros]], Mapping[str, frozenset[str]]]:
+    """Return a function that finds the version_hash of every version of some tasks."""
+
+    def find(tasks: Mapping[str, Micros]) -> Mapping[str, frozenset[str]]:
+        created = [_timestamp(created_at) for created_at in tasks.values()]
+        bounds = min(created), max(created)
+        with _CONNECTION_LOCK:
+            cursor = connection.execute(_HASHES, [list(tasks), created, *project, *bounds])
+            return {job_id: frozenset(hashes) for job_id, hashes in cursor.fetchall()}
 
     return find
 

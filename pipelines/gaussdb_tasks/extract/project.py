@@ -97,6 +97,7 @@ class ProjectReader:
                 yield from self._reconcile()
             self._mark_missing()
             yield from self._test_filter()
+            yield self._observe(())
             self._finish()
         finally:
             # A load that is stopped must not wait for calls, which may be paused for minutes.
@@ -154,7 +155,13 @@ class ProjectReader:
     def _observe(
         self, records: Iterable[Record], note: Callable[[Task], None] | None = None
     ) -> Batch:
-        batch = self._observations.observe(records, note)
+        listed = tuple(records)
+        # A record counts as seen however it came: a probe may show a state that no window shows.
+        unlisted = {id(record): record for record in self._pager.fetched_alone}
+        for record in listed if unlisted else ():
+            unlisted.pop(id(record), None)
+        self._pager.fetched_alone.clear()
+        batch = self._observations.observe(listed, note, unlisted=unlisted.values())
         self._learn_what_windows_hide()
         return batch
 
