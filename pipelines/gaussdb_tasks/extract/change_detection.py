@@ -12,7 +12,7 @@ after new states, it is a new version again, or the latest version would be wron
 is unfinished and they are finished: then the service was behind.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
@@ -155,13 +155,19 @@ class ChangeDetector:
         versions = map(self._observe, ordered)
         return [version for version in versions if version is not None]
 
-    def settle(self) -> list[Version]:
-        """Return the states that waited for the end of the load and are new."""
-        versions = []
-        for shown in self._shown.values():
-            versions += [self._add_version(task) for task in shown.waiting]
-            shown.waiting = []
-        return versions
+    def settle(self, undecided: Collection[str] = ()) -> list[Version]:
+        """Return the states that waited for the end of the load and are new.
+
+        Args:
+            undecided: tasks whose latest version may be listed and was not read; a state that one
+                of their versions has is not new.
+        """
+        return [
+            self._add_version(task)
+            for job_id, shown in self._shown.items()
+            for task in shown.waiting
+            if job_id not in undecided or task.version_hash not in self._hashes_before(job_id)
+        ]
 
     def reject(self, rejection: Rejection) -> bool:
         """Record a record that is not a task; return False if it was rejected before."""

@@ -103,6 +103,19 @@ class ProjectReader:
             # A load that is stopped must not wait for calls, which may be paused for minutes.
             self._executor.shutdown(wait=False, cancel_futures=True)
 
+    def settle(self) -> Batch:
+        """Return the states that waited for the end of the load and are new.
+
+        If only the query for running tasks was read, the service may list the end of a task too.
+        """
+        proved, observations = self._proved_time(), self._observations
+        undecided = {
+            job_id
+            for job_id, created_at in observations.open_swept.items()
+            if job_id not in observations.open_listed and not proved.shows(created_at)
+        }
+        return Batch(observations.changes.settle(undecided), [])
+
     def _sweep(self) -> Iterator[Batch]:
         """List the running tasks without times, since a time filter may hide them."""
         query = TaskQuery(status=STATUS_RUNNING)
@@ -138,7 +151,7 @@ class ProjectReader:
         seen = self._observations.open_seen()
         in_flight = [id_ for id_, known in self._state.tasks.items() if known.is_in_flight]
         planned = plan_load(self._settings, self._state, seen)
-        least = plan_load(self._settings, self._state, in_flight)
+        least = plan_load(self._settings, self._state, seen.union(in_flight))
         return planned.expected_calls - least.expected_calls > 1
 
     def _read(self, time_range: TimeRange, purpose: Purpose) -> Iterator[Batch]:

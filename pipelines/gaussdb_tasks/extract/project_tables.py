@@ -156,7 +156,7 @@ class ProjectExtraction:
                 yield from self._take(batch)
         except GaussdbTasksError as error:
             self._error = error
-        yield from self._take(Batch(self._changes.settle(), []))
+        yield from self._take(self._reader.settle())
         self._call_count = self._source.calls_made() - calls_before
         self._compare_clocks()
         self._run.on_read(self.summary())
