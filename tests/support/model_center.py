@@ -205,20 +205,25 @@ class ModelRead:
 
     center: FetchPage
     state: ProjectState
+    connections: int
     versions: list[Version] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.changes = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
         settings = LoadSettings(now=NOW)
-        self.reader = ProjectReader(self.center, settings, self.state, self.changes, connections=1)
+        self.reader = ProjectReader(
+            self.center, settings, self.state, self.changes, connections=self.connections
+        )
         for batch in self.reader.batches():
             self.versions += batch.versions
         self.versions += self.reader.settle().versions
 
 
-def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:
+def read(
+    center: FetchPage, state: ProjectState | None = None, *, connections: int = 1
+) -> ModelRead:
     """Read a model once; without a state as a first load."""
-    return ModelRead(center, state or ProjectState(known_from=NOW - 31 * DAY))
+    return ModelRead(center, state or ProjectState(known_from=NOW - 31 * DAY), connections)
 
 
 def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:
