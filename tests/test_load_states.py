@@ -22,6 +22,7 @@ from gaussdb_tasks.load import LoadReport
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.record import Record as KeptRecord
 from gaussdb_tasks.model.task import Rejection, Task
+from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, HOUR, Micros, to_datetime
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, Record, job_id, record
@@ -194,6 +195,17 @@ def test_a_redaction_changes_each_state_and_the_next_load_adds_none(loaded: Data
         load(emulator, loaded.path, later)
     assert states(loaded.path) == EXPECTED
     assert is_intact(loaded)
+
+
+def test_a_state_is_not_new_if_the_window_of_its_task_was_not_read(loaded: DataDir) -> None:
+    """The list of running tasks shows one of two states; a load of other days does not decide."""
+    later = NIGHTS[-1] + 2 * HOUR
+    listed = {PROJECT: LISTED[2] + BESIDE[2]}
+    other_days = TimeRange(NOW - 9 * DAY, NOW - 8 * DAY)
+    with Emulator(FixedWorld(listed), clock=SettableClock(later)) as emulator:
+        report = load(emulator, loaded.path, later, time_range=other_days)
+    assert report.projects[0].seen_count == 2
+    assert states(loaded.path) == EXPECTED
 
 
 def test_retention_removes_all_states_of_old_tasks(loaded: DataDir) -> None:
