@@ -46,11 +46,34 @@ touched_tasks as (
             and last_loads.observed_at = reappeared_tasks.reappeared_at
 ),
 
+-- The state before the load, since a load can observe several new states of a task.
+previous_versions as (
+    select
+        touched_tasks.region,
+        touched_tasks.project_id,
+        touched_tasks.job_id,
+        touched_tasks.created_at,
+        arg_max(coalesce(earlier_versions.status, ''), earlier_versions.version) as status
+    from touched_tasks
+    inner join task_center.task_versions as earlier_versions
+        on
+            touched_tasks.region = earlier_versions.region
+            and touched_tasks.project_id = earlier_versions.project_id
+            and touched_tasks.job_id = earlier_versions.job_id
+            and touched_tasks.created_at = earlier_versions.created_at
+            and touched_tasks.observed_at <> earlier_versions.observed_at
+    group by
+        touched_tasks.region,
+        touched_tasks.project_id,
+        touched_tasks.job_id,
+        touched_tasks.created_at
+),
+
 changes as (
     select
         tasks.*,
         touched_tasks.observed_at,
-        previous_versions.status as previous_status,
+        nullif(previous_versions.status, '') as previous_status,
         tasks.first_seen_at = touched_tasks.observed_at as is_new,
         tasks.last_changed_at = touched_tasks.observed_at as has_new_state,
         coalesce(tasks.vanished_at = touched_tasks.observed_at, false) as is_vanished,
@@ -67,13 +90,12 @@ changes as (
             and touched_tasks.project_id = tasks.project_id
             and touched_tasks.job_id = tasks.job_id
             and touched_tasks.created_at = tasks.created_at
-    left join task_center.task_versions as previous_versions
+    left join previous_versions
         on
             tasks.region = previous_versions.region
             and tasks.project_id = previous_versions.project_id
             and tasks.job_id = previous_versions.job_id
             and tasks.created_at = previous_versions.created_at
-            and tasks.version_count = previous_versions.version + 1
 )
 
 select
@@ -115,7 +137,7 @@ comment on column main.nightly_changes.instance_name is 'Name of the instance in
 comment on column main.nightly_changes.instance_status is
 'Status of the instance in the latest state.';
 comment on column main.nightly_changes.previous_status is
-'Status before the change; null for a new task.';
+'Status before the load; null for a new task.';
 comment on column main.nightly_changes.status is 'Status in the latest state.';
 comment on column main.nightly_changes.is_new is
 'Whether the load observed the task for the first time.';

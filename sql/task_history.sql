@@ -66,7 +66,8 @@ left join main.tasks as latest_states
         and versions.job_id = latest_states.job_id
         and versions.created_at = latest_states.created_at;
 
-comment on view main.task_history is 'One row per distinct state of a task. All times are UTC.';
+comment on view main.task_history is
+'One row per state of a task, in the order of observation. All times are UTC.';
 comment on column main.task_history.region is 'Region of the cloud, such as eu-de.';
 comment on column main.task_history.project_id is 'Project in which the task ran.';
 comment on column main.task_history.job_id is 'Identifier of the task within its project.';
@@ -113,7 +114,7 @@ comment on column main.task_history.version is '1 for the first observed state, 
 comment on column main.task_history.valid_from is
 'Clock of the load that first observed this version, UTC.';
 comment on column main.task_history.valid_to is
-'Clock of the load that first observed the next version, UTC; null for the latest.';
+'Clock of the load that found the next version, UTC: perhaps the same; null for the latest.';
 comment on column main.task_history.version_hash is
 'SHA-256 of the record as JSON with sorted keys and no white space, in hex.';
 comment on column main.task_history.raw is 'The record, exactly as it was received.';

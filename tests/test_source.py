@@ -112,6 +112,20 @@ def test_it_keeps_its_state_in_dlts_state(
     ]
 
 
+def test_a_task_listed_in_two_states_gets_two_versions(tmp_path: Path) -> None:
+    """Three runs of a pipeline that keeps its state in dlt's state give them once."""
+    world = FixedWorld({PROJECT: [record(1, NOW - HOUR, NOW), record(1, NOW - HOUR, None)]})
+    clock = SettableClock(NOW)
+    with Emulator(world, clock=clock) as emulator:
+        for number in range(3):
+            clock.set(NOW + number * DAY)
+            pipeline_into(tmp_path).run(source(emulator, to_datetime(NOW + number * DAY)))
+    versions = ask(tmp_path, "select version, status from gaussdb.task_versions order by 1")
+    assert versions == [(1, "Running"), (2, "Completed")]
+    latest = ask(tmp_path, "select status, version_count from gaussdb.tasks")
+    assert latest == [("Completed", 2)]
+
+
 def test_one_source_object_can_run_twice(emulator: Emulator, tmp_path: Path) -> None:
     """Each run reads the API, and known states are not loaded again."""
     pipeline = pipeline_into(tmp_path)

@@ -28,7 +28,13 @@ from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.dlt_pipeline import load_into
-from gaussdb_tasks.database.state import has_tables, newly_lost, read_state, task_finder
+from gaussdb_tasks.database.state import (
+    has_tables,
+    hash_finder,
+    newly_lost,
+    read_state,
+    task_finder,
+)
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
@@ -231,6 +237,7 @@ def _source(
         calls_made=lambda: client.calls_made,
         state=state,
         find=task_finder(connection, key),
+        find_hashes=hash_finder(connection, key),
         clock_ahead=lambda: client.clock_ahead if request.is_clock_real else None,
     )
 

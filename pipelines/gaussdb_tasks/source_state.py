@@ -13,9 +13,13 @@ from gaussdb_tasks.model.times import Micros
 def to_json(state: ProjectState, visible_from: Micros) -> dict[str, Any]:
     """Convert the state that the next load needs: tasks that can still be listed, covered time."""
     oldest = known_since(visible_from)
+    tasks = {id_: known for id_, known in state.tasks.items() if known.created_at >= oldest}
     kept = replace(
         state,
-        tasks={id_: known for id_, known in state.tasks.items() if known.created_at >= oldest},
+        tasks=tasks,
+        earlier_hashes={
+            id_: hashes for id_, hashes in state.earlier_hashes.items() if id_ in tasks
+        },
         rejected={
             record_hash: at
             for record_hash, at in state.rejected.items()

@@ -107,6 +107,13 @@ def test_a_task_seen_running_needs_no_window() -> None:
     assert plan_load(SETTINGS, state(tasks), ["open"]).expected_calls == 3
 
 
+def test_a_finished_task_that_is_listed_as_running_is_read_again() -> None:
+    """Only a window shows whether the service lists its end as well."""
+    start = NOW - 20 * DAY
+    plan = plan_load(SETTINGS, state({**tasks_every(DAY // 45), "ended": known(start)}), ["ended"])
+    assert any(s.start < start < s.end for s in time_ranges(plan))
+
+
 def test_deleted_and_expired_tasks_need_no_window() -> None:
     """A task that was deleted, or is older than the horizon, costs no window."""
     tasks = {

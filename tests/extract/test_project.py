@@ -1,6 +1,8 @@
 """A project is read completely, however the API works, or the load reports what is unproved."""
 
+import threading
 from collections import Counter
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -14,6 +16,7 @@ from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import RequestRefusedError
 from gaussdb_tasks.extract.change_detection import TaskChange
 from gaussdb_tasks.model.project_state import ProjectState
+from gaussdb_tasks.model.record import content_hash
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY
 from tests.support.model_center import (
@@ -22,6 +25,7 @@ from tests.support.model_center import (
     Filter,
     Job,
     ModelCenter,
+    ModelRead,
     Order,
     Total,
     Unit,
@@ -303,3 +307,99 @@ def test_a_huge_count_does_not_cost_as_many_calls() -> None:
     assert result.changes.seen_count == 300
     assert result.reader.incomplete_reasons
     assert center.calls < 200
+
+
+def states_of(result: ModelRead, job_id: str) -> list[tuple[str | None, int]]:
+    """Return status and number of the new versions of a task."""
+    return [(v.task.status, v.version) for v in result.versions if v.task.job_id == job_id]
+
+
+def test_states_of_two_readings_are_in_the_order_of_the_readings() -> None:
+    """A task runs in the list of running tasks and has ended in the window after it."""
+    jobs = jobs_through_the_month(250)
+    ended = jobs[100]
+    running = Job(100, ended.created_at, None)
+
+    def fetch(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        listed = [running] if query.status else jobs
+        return ModelCenter(list(listed))(query, offset=offset, limit=limit)
+
+    result = read(fetch)
+    assert states_of(result, ended.job_id) == [("Running", 1), ("Completed", 2)]
+    again = ProjectState(
+        known_from=NOW - 31 * DAY,
+        tasks=result.changes.known_tasks(),
+        earlier_hashes=result.changes.earlier_hashes(),
+        covered=(TimeRange(NOW - 31 * DAY, NOW),),
+        is_count_usable=True,
+        is_running_listed=True,
+    )
+    assert states_of(read(fetch, again), ended.job_id) == []
+
+
+@pytest.mark.parametrize("time_filter", ["created", "created and ended"])
+def test_a_task_that_runs_again_is_in_a_new_state_although_it_was_in_it_before(
+    time_filter: Filter,
+) -> None:
+    """It was running, then failed; now it runs as before, and a window no longer lists its end."""
+    jobs = jobs_through_the_month(250, running=1)
+    center = ModelCenter(list(jobs), time_filter=time_filter)
+    running = Job(100, jobs[100].created_at, None)
+    state = state_after(center)
+    known = state.tasks[running.job_id]._replace(version=2)
+    earlier = content_hash(running.record().fields)
+    before = replace(
+        state,
+        tasks={**state.tasks, running.job_id: known},
+        earlier_hashes={running.job_id: frozenset({earlier})},
+    )
+    center.jobs = [*jobs[:100], running, *jobs[101:]]
+    assert states_of(read(center, before), running.job_id) == [("Running", 3)]
+
+
+def test_a_state_that_only_a_probe_shows_is_kept() -> None:
+    """Each page is kept, also one that finds out how the service pages and is not read further."""
+    jobs = jobs_through_the_month(250)
+    center = ModelCenter(list(jobs), unit="pages")
+    strange = Job(900_000, jobs[5].created_at, jobs[5].ended_at)
+
+    def fetch(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        page = center(query, offset=offset, limit=limit)
+        is_probe = offset == 1 and limit == PAGE_LIMIT - 1 and center.calls < 5
+        return page._replace(records=(*page.records, strange.record())) if is_probe else page
+
+    result = read(fetch)
+    assert states_of(result, strange.job_id) == [("Completed", 1)]
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_the_order_of_states_does_not_depend_on_threads(is_reversed: bool) -> None:  # noqa: FBT001 - drawn
+    """Pages that are fetched at once and answered in any order give the same versions."""
+    jobs = jobs_through_the_month(500)
+    center = ModelCenter(
+        [*jobs, *(Job(number, jobs[number].created_at, None) for number in range(0, 500, 7))],
+        total="tasks",
+    )
+    lock, answered = threading.Lock(), threading.Condition()
+    done: set[int] = set()
+
+    def fetch(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
+        if query.status is not None:  # so that the window is the first to show both states
+            return Page((), 0)
+        with lock:
+            page = center(query, offset=offset, limit=limit)
+        # The pages at 198 and 297 are fetched at once.
+        first, second = (297, 198) if is_reversed else (198, 297)
+        with answered:
+            if offset == second:
+                assert answered.wait_for(lambda: first in done, timeout=60)
+            done.add(offset)
+            answered.notify_all()
+        return page
+
+    result = read(fetch, connections=4)
+    assert {198, 297} <= done
+    for number in range(500):
+        states = ["Running", "Completed"] if number % 7 == 0 else ["Completed"]
+        expected = [(status, at) for at, status in enumerate(states, 1)]
+        assert states_of(result, f"job-{number:06d}") == expected

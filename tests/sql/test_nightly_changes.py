@@ -43,7 +43,12 @@ def states(*statuses: str | None) -> dict[str, list[Row]]:
             )
         ],
         "task_versions": [
-            version(status=status, version=number) for number, status in enumerate(statuses, 1)
+            version(
+                status=status,
+                version=number,
+                observed_at=LOADED_AT if number == len(statuses) else EARLIER,
+            )
+            for number, status in enumerate(statuses, 1)
         ],
     }
 
@@ -72,6 +77,29 @@ def test_flags_compare_the_latest_state_with_the_one_before(
     assert flags(row) == expected
     assert row["status"] == statuses[-1]
     assert row["previous_status"] == (statuses[-2] if len(statuses) > 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("before", "tonight", "expected"),
+    [
+        ([], ["Running", "Failed"], {"is_new", "is_ended", "is_failed"}),
+        ([], ["Completed", "Failed"], {"is_new", "is_ended", "is_failed"}),
+        (["Running"], ["Completed", "Failed"], {"is_changed", "is_ended", "is_failed"}),
+        (["Failed"], ["Running", "Failed"], {"is_changed"}),
+        (["Running", None], ["Running", "Completed"], {"is_changed", "is_ended"}),
+    ],
+)
+def test_several_states_of_one_load_are_one_change(
+    before: list[str | None], tonight: list[str], expected: set[str]
+) -> None:
+    """The latest state is compared with the state before the load."""
+    rows = states(*before, *tonight)
+    for row in rows["task_versions"][len(before) :]:
+        row["observed_at"] = LOADED_AT
+    rows["tasks"][0]["first_seen_at"] = EARLIER if before else LOADED_AT
+    row = given(**rows, load_runs=[load_run()]).only_row("nightly_changes")
+    assert flags(row) == expected
+    assert row["previous_status"] == (before[-1] if before else None)
 
 
 def test_only_changes_of_the_last_load_are_shown() -> None:
@@ -111,7 +139,7 @@ def test_deleted_and_reappeared_tasks_are_shown() -> None:
             task(job_id="back", status="Failed", **before),
             task(job_id="back, changed", first_seen_at=EARLIER, version_count=2),
         ],
-        task_versions=[version(job_id="back, changed", status="Completed")],
+        task_versions=[version(job_id="back, changed", status="Completed", observed_at=EARLIER)],
         vanished_tasks=[
             vanished_task(job_id="gone"),
             vanished_task(job_id="back", **returned),

@@ -89,16 +89,15 @@ class LoadSeries:
         return rows(self.folder, f"{sql} where project_id = '{project_id}' order by gap_from")
 
 
-def visible(world: InventedWorld, project_id: str, now: Micros) -> dict[str, TaskState]:
+def visible(world: InventedWorld, project_id: str, now: Micros) -> dict[str, list[TaskState]]:
     """Return the tasks of a project that the task center lists at a time."""
     snapshot = world.snapshot(project_id, since=now - HORIZON, now=now)
     states = {}
     for task in snapshot.tasks:
         if now - HORIZON <= task.created_at <= now:
             fields = json.loads(task.body_at(now))
-            states[task.job_id] = TaskState(
-                task.created_at, is_final(fields["status"]), content_hash(fields)
-            )
+            state = TaskState(task.created_at, is_final(fields["status"]), content_hash(fields))
+            states[task.job_id] = [state]
     return states
 
 

@@ -26,7 +26,7 @@ NOW: Final[Micros] = parse_time("2026-05-18T02:00:00Z", option="NOW")
 
 Order = Literal["newest", "oldest", "arbitrary", "shuffled"]
 Unit = Literal["records", "pages", "pages from one"]
-Total = Literal["exact", "missing", "page length", "behind", "ahead"]
+Total = Literal["exact", "tasks", "missing", "page length", "behind", "ahead"]
 Filter = Literal["created", "created and ended"]
 
 
@@ -123,7 +123,8 @@ class ModelCenter:
         size = min(limit, self.page_cap)
         begin = self._begin(offset, size)
         page = listed[begin : begin + size]
-        total = self._total(len(listed), len(page))
+        tasks = len({job.job_id for job in listed}) if self.total == "tasks" else len(listed)
+        total = self._total(tasks, len(page))
         return Page(tuple(job.record() for job in page), total)
 
     def _apply(self, event: Event) -> None:
@@ -181,7 +182,7 @@ class ModelCenter:
 
     def _total(self, listed: int, on_page: int) -> int | None:
         match self.total:
-            case "exact":
+            case "exact" | "tasks":
                 return listed
             case "missing":
                 return None
@@ -204,19 +205,25 @@ class ModelRead:
 
     center: FetchPage
     state: ProjectState
+    connections: int
     versions: list[Version] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.changes = ChangeDetector(self.state, NOW, lambda _job_id, _created_at: None)
         settings = LoadSettings(now=NOW)
-        self.reader = ProjectReader(self.center, settings, self.state, self.changes, connections=1)
+        self.reader = ProjectReader(
+            self.center, settings, self.state, self.changes, connections=self.connections
+        )
         for batch in self.reader.batches():
             self.versions += batch.versions
+        self.versions += self.reader.settle().versions
 
 
-def read(center: FetchPage, state: ProjectState | None = None) -> ModelRead:
+def read(
+    center: FetchPage, state: ProjectState | None = None, *, connections: int = 1
+) -> ModelRead:
     """Read a model once; without a state as a first load."""
-    return ModelRead(center, state or ProjectState(known_from=NOW - 31 * DAY))
+    return ModelRead(center, state or ProjectState(known_from=NOW - 31 * DAY), connections)
 
 
 def jobs_through_the_month(count: int, *, running: int = 0, seed: int = 0) -> list[Listed]:

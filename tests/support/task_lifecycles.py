@@ -21,6 +21,7 @@ class Lifecycle:
         duration: time from the creation to the end.
         deleted_after: time from the end until the record is deleted.
         progress_interval: time between two changes of the progress.
+        lingers: time from the end for which the last running state is listed as well.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Lifecycle:
     progress_interval: int = 600
     end_status: str = "Completed"
     first_status: str = "Running"
+    lingers: int = 0
 
     @property
     def job_id(self) -> str:
@@ -53,11 +55,17 @@ class Lifecycle:
         # A task exactly at the horizon is not listed: exclusive bounds of a window would hide it.
         return appeared and self.created_at > now - HORIZON and not self._is_deleted(now)
 
-    def at(self, now: Micros) -> "ListedTask":
-        """Return the task as it is listed at a time."""
+    def at(self, now: Micros) -> "list[ListedTask]":
+        """Return the records of the task at a time, the oldest state first."""
         ends_at = self.ends_at
-        if ends_at is not None and ends_at <= now:
-            return ListedTask(self, ends_at, self.end_status, "100")
+        if ends_at is None or now < ends_at:
+            return [self._in_flight(now)]
+        ended = ListedTask(self, ends_at, self.end_status, "100")
+        if now < ends_at + self.lingers * MINUTE:
+            return [self._in_flight(ends_at), ended]
+        return [ended]
+
+    def _in_flight(self, now: Micros) -> "ListedTask":
         progress = (now - self.created_at) // (self.progress_interval * MINUTE)
         return ListedTask(self, None, self.first_status, str(progress))
 

@@ -1,11 +1,12 @@
 """Read the state of a project before a load, and the time lost since the last one."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.errors import ConfigurationError
@@ -35,6 +36,15 @@ _KNOWN_TASKS: Final = """
         group by all
     ) as vanished using (region, project_id, job_id, created_at)
     where tasks.region = ? and tasks.project_id = ?
+"""
+
+# The bounds let DuckDB skip the rest of the archive.
+_HASHES: Final = """
+    select job_id, list(version_hash)
+    from task_center.task_versions
+    inner join wanted_tasks using (job_id, created_at)
+    where region = ? and project_id = ? and created_at between ? and ?
+    group by job_id
 """
 
 _COVERED: Final = """
@@ -152,6 +162,25 @@ def task_finder(
                 return None
             rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
         return _known_task(rows[0])[1] if rows else None
+
+    return find
+
+
+def hash_finder(
+    connection: duckdb.DuckDBPyConnection, project: ProjectKey
+) -> Callable[[Mapping[str, Micros]], Mapping[str, frozenset[str]]]:
+    """Return a function that finds the version_hash of every version of some tasks."""
+
+    def find(tasks: Mapping[str, Micros]) -> Mapping[str, frozenset[str]]:
+        created = pa.array(tasks.values(), pa.timestamp("us"))
+        # DuckDB reads a table at once; thousands of list parameters take it seconds.
+        wanted = pa.table({"job_id": pa.array(tasks, pa.string()), "created_at": created})
+        bounds = [_timestamp(bound) for bound in (min(tasks.values()), max(tasks.values()))]
+        with _CONNECTION_LOCK:
+            connection.register("wanted_tasks", wanted)
+            found = connection.execute(_HASHES, [*project, *bounds]).fetchall()
+            connection.unregister("wanted_tasks")
+        return {job_id: frozenset(hashes) for job_id, hashes in found}
 
     return find
 

@@ -1,17 +1,28 @@
 """Compare observed tasks with their known states: which states are new, and which version.
 
-A record is a new version if its content differs from the last known version of its task. So a task
-that was Running, Failed and Running again in three loads has three versions. A task that a load
-does not see stays unchanged.
+If a load sees the latest known version of a task, only states that no version of it has are new. If
+not, every state that the load sees is new. So a task that was Running, Failed and Running again in
+three loads has three versions, and a task that every load sees in two states has two. A task that a
+load does not see stays unchanged.
+
+Readings follow each other in time, but pages of one reading are fetched at the same time. So the
+states of a load are in the order of its readings, and those of one reading are in the order
+unfinished before finished, then by progress, then as listed. If the latest known version is read
+after new states, it is a new version again, or the latest version would be wrong. It is not if it
+is unfinished and they are finished: then the service was behind.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.times import Micros
+
+FindHashes: TypeAlias = Callable[[Mapping[str, Micros]], Mapping[str, frozenset[str]]]
+"""Finds the version_hash of every version of some tasks, given by job_id and created_at."""
 
 
 class TaskChange(Enum):
@@ -44,11 +55,26 @@ class Vanishing(NamedTuple):
     reappeared_at: Micros | None
 
 
+@dataclass(slots=True)
+class _ShownStates:
+    """The states that a load sees of a task, if there are several or one that it had before.
+
+    Attributes:
+        hashes: the version_hash of each state seen.
+        is_latest_seen: whether the latest known version is among them.
+        waiting: states that may be new, in order: the rest of the load decides.
+    """
+
+    hashes: set[str]
+    is_latest_seen: bool = False
+    waiting: list[Task] = field(default_factory=list)
+
+
 class ChangeDetector:
     """The known tasks of a project, updated by each task that a load observes.
 
     Attributes:
-        superseded: (job_id, version) of states that this load has seen and then seen changed.
+        superseded: (job_id, version) of states that this load has seen, and a later one too.
         vanishings: tasks that this load found deleted, and deleted tasks that are listed again.
         new_count: tasks seen for the first time.
         gone_rejects: rejected records that are no longer listed, by hash.
@@ -59,6 +85,7 @@ class ChangeDetector:
         state: ProjectState,
         observed_at: Micros,
         find: Callable[[str, Micros], KnownTask | None],
+        find_hashes: FindHashes = lambda _tasks: {},
     ) -> None:
         self.superseded: set[tuple[str, int]] = set()
         self.vanishings: list[Vanishing] = []
@@ -67,11 +94,14 @@ class ChangeDetector:
         self._known_from = state.known_from
         self._observed_at = observed_at
         self._find = find
+        self._find_hashes = find_hashes
         self._before: dict[str, KnownTask] = dict(state.tasks)
         self._tasks: dict[str, KnownTask] = dict(state.tasks)
         self._rejected: dict[str, Micros | None] = dict(state.rejected)
+        self._earlier_hashes: Mapping[str, frozenset[str]] = state.earlier_hashes
+        self._found_hashes: Mapping[str, frozenset[str]] = {}
         self._seen: set[str] = set()
-        self._states: dict[str, set[str]] = {}
+        self._shown: dict[str, _ShownStates] = {}
         self._changed: set[str] = set()
 
     @property
@@ -105,29 +135,39 @@ class ChangeDetector:
         """Return the created_at of rejected records by hash; None where it cannot be read."""
         return self._rejected
 
-    def observe(self, task: Task) -> Version | None:
-        """Compare a task with its known state; return None if it adds nothing."""
-        is_first_sight = task.job_id not in self._seen
-        self._seen.add(task.job_id)
-        known = self._known_task(task)
-        if known is None:
-            self.new_count += 1
-            return self._add_version(task, 1, TaskChange.NEW, first_seen_at=self._observed_at)
-        # The columns that identify a task stay as first seen; raw keeps what was received.
-        if task.created_at != known.created_at:
-            task = task.started_at(known.created_at)
-        if known.version_hash != task.version_hash:
-            if not is_first_sight and not self._is_new_in_load(task, known):
-                return None
-            if task.job_id in self._before:
-                self._changed.add(task.job_id)
-            return self._add_version(
-                task, known.version + 1, TaskChange.CHANGED, first_seen_at=known.first_seen_at
-            )
-        if known.is_final or not is_first_sight:
-            return None
-        first_seen_at, last_changed_at = known.first_seen_at, known.last_changed_at
-        return Version(task, known.version, TaskChange.CONFIRMED, first_seen_at, last_changed_at)
+    def earlier_hashes(self) -> dict[str, frozenset[str]]:
+        """Return the version_hash of all versions but the latest of each task that has several."""
+        earlier: dict[str, frozenset[str]] = {}
+        for job_id, known in self._tasks.items():
+            if known.version == 1:
+                continue
+            before, shown = self._before.get(job_id), self._shown.get(job_id)
+            hashes = self._earlier_hashes.get(job_id, frozenset())
+            hashes |= set() if before is None else {before.version_hash}
+            hashes |= set() if shown is None else shown.hashes
+            earlier[job_id] = hashes - {known.version_hash}
+        return earlier
+
+    def observe(self, tasks: Iterable[Task]) -> list[Version]:
+        """Compare the tasks of one reading with their known states; return what they add."""
+        ordered = list(_in_order(tasks))
+        self._find_earlier(ordered)
+        versions = map(self._observe, ordered)
+        return [version for version in versions if version is not None]
+
+    def settle(self, undecided: Collection[str] = ()) -> list[Version]:
+        """Return the states that waited for the end of the load and are new.
+
+        Args:
+            undecided: tasks whose latest version may be listed and was not read; a state that one
+                of their versions has is not new.
+        """
+        return [
+            self._add_version(task)
+            for job_id, shown in self._shown.items()
+            for task in shown.waiting
+            if job_id not in undecided or task.version_hash not in self._hashes_before(job_id)
+        ]
 
     def reject(self, rejection: Rejection) -> bool:
         """Record a record that is not a task; return False if it was rejected before."""
@@ -142,17 +182,75 @@ class ChangeDetector:
         self._tasks[job_id] = known._replace(vanished_at=self._observed_at)
         self.vanishings.append(Vanishing(job_id, known.created_at, self._observed_at, None))
 
-    def _is_new_in_load(self, task: Task, known: KnownTask) -> bool:
-        """Check whether this load sees this state of a task for the first time.
+    def _observe(self, task: Task) -> Version | None:
+        job_id = task.job_id
+        is_first_sight = job_id not in self._seen
+        self._seen.add(job_id)
+        known = self._known_task(task)
+        if known is None:
+            return self._add_version(task)
+        if is_first_sight:
+            if task.version_hash == known.version_hash:
+                return _confirmed(task, known)
+            if task.version_hash not in self._hashes_before(job_id):
+                return self._add_version(task)
+            self._shown[job_id] = _ShownStates({task.version_hash}, waiting=[task])
+            return None
+        if job_id not in self._shown:
+            if task.version_hash == known.version_hash:
+                return None
+            is_unchanged = known.version == self._version_before(job_id)
+            self._shown[job_id] = _ShownStates({known.version_hash}, is_latest_seen=is_unchanged)
+        return self._observe_another(task, known, self._shown[job_id])
 
-        A list may show a task twice, in two states. Reading it again must not add versions.
-        """
-        states = self._states.setdefault(task.job_id, {known.version_hash})
-        if task.version_hash in states:
-            return False
-        states.add(task.version_hash)
-        self.superseded.add((task.job_id, known.version))
-        return True
+    def _observe_another(self, task: Task, known: KnownTask, shown: _ShownStates) -> Version | None:
+        """Compare a task with its known states, if this load has seen it before."""
+        if task.version_hash in shown.hashes:
+            return None
+        shown.hashes.add(task.version_hash)
+        before = self._before.get(task.job_id)
+        earlier = self._hashes_before(task.job_id)
+        if before is not None and task.version_hash == before.version_hash:
+            shown.is_latest_seen = True
+            shown.waiting = [each for each in shown.waiting if each.version_hash not in earlier]
+            if known.version == before.version and not shown.waiting:
+                return _confirmed(task, known)
+            newest = shown.waiting[-1] if shown.waiting else known
+            if newest.is_final and not task.is_final:
+                return None
+        elif task.version_hash in earlier:
+            if not shown.is_latest_seen:
+                shown.waiting.append(task)
+            return None
+        if shown.waiting:
+            shown.waiting.append(task)
+            return None
+        return self._add_version(task)
+
+    def _version_before(self, job_id: str) -> int:
+        """Return the number of versions that the task had before this load."""
+        before = self._before.get(job_id)
+        return 0 if before is None else before.version
+
+    def _hashes_before(self, job_id: str) -> frozenset[str]:
+        """Return the version_hash of every version that a task had before, if it had several."""
+        if self._version_before(job_id) <= 1:
+            return frozenset()
+        for hashes in (self._earlier_hashes, self._found_hashes):
+            if job_id in hashes:
+                return hashes[job_id]
+        return self._find_hashes({job_id: self._before[job_id].created_at}).get(job_id, frozenset())
+
+    def _find_earlier(self, tasks: Sequence[Task]) -> None:
+        """Find the earlier versions of all tasks that need a comparison with them, at once."""
+        wanted: dict[str, Micros] = {}
+        for task in tasks:
+            before = self._before.get(task.job_id)
+            if before is None or before.version == 1 or task.job_id in self._earlier_hashes:
+                continue
+            if task.version_hash != before.version_hash or task.job_id in self._shown:
+                wanted[task.job_id] = before.created_at
+        self._found_hashes = self._find_hashes(wanted) if wanted else {}
 
     def _known_task(self, task: Task) -> KnownTask | None:
         known = self._tasks.get(task.job_id)
@@ -169,15 +267,62 @@ class ChangeDetector:
             self._tasks[task.job_id] = known
         return known
 
-    def _add_version(
-        self, task: Task, version: int, change: TaskChange, *, first_seen_at: Micros
-    ) -> Version:
-        self._tasks[task.job_id] = KnownTask(
+    def _add_version(self, task: Task) -> Version:
+        job_id = task.job_id
+        known = self._tasks.get(job_id)
+        if known is None:
+            number, first_seen_at, change = 1, self._observed_at, TaskChange.NEW
+            self.new_count += 1
+        else:
+            number, first_seen_at, change = (
+                known.version + 1,
+                known.first_seen_at,
+                TaskChange.CHANGED,
+            )
+            # The columns that identify a task stay as first seen; raw keeps what was received.
+            task = _started_at(task, known.created_at)
+            if job_id in self._before:
+                self._changed.add(job_id)
+            if job_id in self._shown:
+                self.superseded.add((job_id, known.version))
+        self._tasks[job_id] = KnownTask(
             task.created_at,
-            version,
+            number,
             task.version_hash,
             task.is_final,
             first_seen_at,
             self._observed_at,
         )
-        return Version(task, version, change, first_seen_at, self._observed_at)
+        return Version(task, number, change, first_seen_at, self._observed_at)
+
+
+def _in_order(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Yield the tasks of one reading, each state of a task next to its others and in order."""
+    first: dict[str, Task] = {}
+    several: dict[str, list[Task]] = {}
+    for task in tasks:
+        before = first.setdefault(task.job_id, task)
+        if task.version_hash != before.version_hash:
+            several.setdefault(task.job_id, [before]).append(task)
+    for job_id, task in first.items():
+        if job_id in several:
+            yield from sorted(several[job_id], key=_stage)
+        else:
+            yield task
+
+
+def _stage(task: Task) -> tuple[bool, float]:
+    return task.is_final, task.progress_percent or 0.0
+
+
+def _confirmed(task: Task, known: KnownTask) -> Version | None:
+    """Return a row for a task in flight that is still in the known state."""
+    if known.is_final:
+        return None
+    task = _started_at(task, known.created_at)
+    first_seen_at, last_changed_at = known.first_seen_at, known.last_changed_at
+    return Version(task, known.version, TaskChange.CONFIRMED, first_seen_at, last_changed_at)
+
+
+def _started_at(task: Task, created_at: Micros) -> Task:
+    return task if task.created_at == created_at else task.started_at(created_at)

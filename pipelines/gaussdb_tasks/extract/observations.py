@@ -1,6 +1,6 @@
 """Sort received records: new states, rejected records, and the tasks that windows list."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from gaussdb_tasks.contract import STATUS_RUNNING
@@ -47,28 +47,43 @@ class Observations:
         return self.open_swept.keys() | self.open_listed
 
     def observe(
-        self, records: Iterable[Record], note: Callable[[Task], None] | None = None
+        self,
+        records: Iterable[Record],
+        note: Callable[[Task], None] | None = None,
+        *,
+        unlisted: Iterable[Record] = (),
     ) -> Batch:
-        """Normalise records and return those that are new to the archive.
+        """Normalise the records of one reading and return those that are new to the archive.
 
         Args:
             records: as received, repeats included.
             note: records how a task was listed; by default, that a window of time listed it.
+            unlisted: records of the same reading that say nothing about how a task is listed.
         """
-        batch = Batch([], [])
+        rejections: list[Rejection] = []
+        tasks = [
+            *self._tasks(unlisted, rejections, lambda _task: None),
+            *self._tasks(records, rejections, note),
+        ]
+        return Batch(self.changes.observe(tasks), rejections)
+
+    def _tasks(
+        self,
+        records: Iterable[Record],
+        rejections: list[Rejection],
+        note: Callable[[Task], None] | None,
+    ) -> Iterator[Task]:
+        """Yield the records that are tasks; add rejections that are new to the archive."""
         for record in records:
             outcome = normalise(record)
-            if isinstance(outcome, Rejection):
-                if self.changes.reject(outcome):
-                    batch.rejections.append(outcome)
-                if note is None:
-                    self.listed_rejects.add(outcome.record_hash)
+            if isinstance(outcome, Task):
+                (note or self.note_listed)(outcome)
+                yield outcome
                 continue
-            version = self.changes.observe(outcome)
-            if version is not None:
-                batch.versions.append(version)
-            (note or self.note_listed)(outcome)
-        return batch
+            if self.changes.reject(outcome):
+                rejections.append(outcome)
+            if note is None:
+                self.listed_rejects.add(outcome.record_hash)
 
     def note_swept(self, task: Task) -> None:
         """Record that the query for running tasks listed a task."""

@@ -78,13 +78,19 @@ class PagedRead:
 
 
 class Pager:
-    """Reads the pages of one project's queries, and learns what an offset counts."""
+    """Reads the pages of one project's queries, and learns what an offset counts.
+
+    Attributes:
+        fetched_alone: records of pages that may be in no paged read; whoever observes them
+            empties the list.
+    """
 
     def __init__(self, fetch_page: FetchPage, executor: Executor, traits: ApiTraits) -> None:
         self._fetch_page = fetch_page
         self._executor = executor
         self._traits = traits
         self._uncapped_length = 0
+        self.fetched_alone: list[Record] = []
 
     def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Fetch one page, up to now only if the service refuses a window that ends later.
@@ -94,6 +100,11 @@ class Pager:
         Raises:
             RequestRefusedError: the service refuses the query for another reason.
         """
+        page = self._fetch(query, offset, limit)
+        self.fetched_alone += page.records
+        return page
+
+    def _fetch(self, query: TaskQuery, offset: int, limit: int) -> Page:
         if query.end is None or query.end <= self._traits.now:
             return self._fetch_page(query, offset=offset, limit=limit)
         if not self._traits.is_future_refused:
@@ -212,7 +223,7 @@ class Pager:
         return _paged_read(pages, lengths)
 
     def _fetch_request(self, query: TaskQuery, request: "_PageRequest") -> Page:
-        return self.fetch_page(query, offset=request.offset, limit=request.limit)
+        return self._fetch(query, request.offset, request.limit)
 
 
 class _PageRequest(NamedTuple):

@@ -79,7 +79,7 @@ def plan_load(settings: LoadSettings, state: ProjectState, seen: Iterable[str] =
     Args:
         settings: the clock, the horizon, and the user's choices.
         state: the project as earlier loads recorded it.
-        seen: job_ids of tasks that this load has seen already, in the list of running tasks.
+        seen: job_ids of tasks in flight that this load has seen, in the list of running tasks.
     """
     demand = _Demand(settings, state)
     if settings.time_range is not None:
@@ -126,11 +126,15 @@ def _new_time(settings: LoadSettings, state: ProjectState) -> list[_Need]:
 
 
 def _in_flight(settings: LoadSettings, state: ProjectState, seen: set[str]) -> list[_Need]:
-    """Return the time around the start of each task that may have ended since it was seen."""
+    """Return the time around the start of each task that may have ended since it was seen.
+
+    Likewise of each task that had ended and is listed as running: only a window shows whether the
+    service lists its end as well.
+    """
     created = [
         known.created_at
         for job_id, known in state.tasks.items()
-        if known.is_in_flight and known.created_at >= settings.visible.start and job_id not in seen
+        if known.created_at >= settings.visible.start and known.is_in_flight != (job_id in seen)
     ]
     return [
         _Need(TimeRange(at - WINDOW_MARGIN, at + WINDOW_MARGIN), Purpose.IN_FLIGHT)

@@ -97,10 +97,24 @@ class ProjectReader:
                 yield from self._reconcile()
             self._mark_missing()
             yield from self._test_filter()
+            yield self._observe(())
             self._finish()
         finally:
             # A load that is stopped must not wait for calls, which may be paused for minutes.
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def settle(self) -> Batch:
+        """Return the states that waited for the end of the load and are new.
+
+        If only the query for running tasks was read, the service may list the end of a task too.
+        """
+        proved, observations = self._proved_time(), self._observations
+        undecided = {
+            job_id
+            for job_id, created_at in observations.open_swept.items()
+            if job_id not in observations.open_listed and not proved.shows(created_at)
+        }
+        return Batch(observations.changes.settle(undecided), [])
 
     def _sweep(self) -> Iterator[Batch]:
         """List the running tasks without times, since a time filter may hide them."""
@@ -137,7 +151,7 @@ class ProjectReader:
         seen = self._observations.open_seen()
         in_flight = [id_ for id_, known in self._state.tasks.items() if known.is_in_flight]
         planned = plan_load(self._settings, self._state, seen)
-        least = plan_load(self._settings, self._state, in_flight)
+        least = plan_load(self._settings, self._state, seen.union(in_flight))
         return planned.expected_calls - least.expected_calls > 1
 
     def _read(self, time_range: TimeRange, purpose: Purpose) -> Iterator[Batch]:
@@ -154,7 +168,13 @@ class ProjectReader:
     def _observe(
         self, records: Iterable[Record], note: Callable[[Task], None] | None = None
     ) -> Batch:
-        batch = self._observations.observe(records, note)
+        listed = tuple(records)
+        # A record counts as seen however it came: a probe may show a state that no window shows.
+        unlisted = {id(record): record for record in self._pager.fetched_alone}
+        for record in listed if unlisted else ():
+            unlisted.pop(id(record), None)
+        self._pager.fetched_alone.clear()
+        batch = self._observations.observe(listed, note, unlisted=unlisted.values())
         self._learn_what_windows_hide()
         return batch
 

@@ -13,7 +13,7 @@ from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract import arrow_rows
-from gaussdb_tasks.extract.change_detection import ChangeDetector
+from gaussdb_tasks.extract.change_detection import ChangeDetector, FindHashes
 from gaussdb_tasks.extract.observations import Batch
 from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.plan import Purpose
@@ -63,6 +63,7 @@ class ProjectSource:
     Attributes:
         calls_made: returns how many calls were made so far.
         find: finds a known task by job_id and created_at that is older than ``state`` holds.
+        find_hashes: finds the versions of tasks for which ``state`` has no earlier hashes.
         clock_ahead: returns by how much the load's clock is ahead of the service's; None if that is
             not known, or if the load does not use the machine's clock.
     """
@@ -72,6 +73,7 @@ class ProjectSource:
     calls_made: Callable[[], int]
     state: ProjectState
     find: Callable[[str, Micros], KnownTask | None]
+    find_hashes: FindHashes = lambda _tasks: {}
     clock_ahead: Callable[[], Micros | None] = lambda: None
 
     @classmethod
@@ -129,7 +131,9 @@ class ProjectExtraction:
         self.key = source.key
         self._source = source
         self._run = run
-        self._changes = ChangeDetector(source.state, run.settings.now, source.find)
+        self._changes = ChangeDetector(
+            source.state, run.settings.now, source.find, source.find_hashes
+        )
         self._reader = ProjectReader(
             source.fetch_page,
             run.settings,
@@ -152,6 +156,7 @@ class ProjectExtraction:
                 yield from self._take(batch)
         except GaussdbTasksError as error:
             self._error = error
+        yield from self._take(self._reader.settle())
         self._call_count = self._source.calls_made() - calls_before
         self._compare_clocks()
         self._run.on_read(self.summary())
@@ -281,6 +286,7 @@ class ProjectExtraction:
         return ProjectState(
             known_from=before.known_from,
             tasks=self._changes.known_tasks(),
+            earlier_hashes=self._changes.earlier_hashes(),
             covered=merge((*so_far, *covered)),
             rejected=self._changes.rejected(),
             gone_rejects=frozenset(self._changes.gone_rejects),

@@ -102,6 +102,7 @@ class WindowReader:
         reason = self._incomplete_reason(paged_read)
         if reason is None:
             return paged_read, None
+        self._pager.fetched_alone += paged_read.records()
         again = self._read_again(query, paged_read)
         return again, self._incomplete_reason(again)
 

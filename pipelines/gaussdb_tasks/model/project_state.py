@@ -48,6 +48,8 @@ class ProjectState:
     Attributes:
         known_from: every task of the archive created since then is in ``tasks``.
         tasks: the latest known states, by job_id.
+        earlier_hashes: version_hash of the earlier versions of tasks, by job_id; empty where a
+            database holds them.
         covered: the time ranges whose tasks were all read, merged and sorted.
         rejected: created_at of rejected records by hash; None where it cannot be read.
         gone_rejects: hashes of rejected records that are no longer listed.
@@ -61,6 +63,7 @@ class ProjectState:
 
     known_from: Micros
     tasks: Mapping[str, KnownTask] = field(default_factory=dict)
+    earlier_hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     covered: tuple[TimeRange, ...] = ()
     rejected: Mapping[str, Micros | None] = field(default_factory=dict)
     gone_rejects: frozenset[str] = frozenset()
