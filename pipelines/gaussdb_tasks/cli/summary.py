@@ -80,7 +80,7 @@ def waiting_line(copies: MirrorState) -> str:
     """Return a line about archive entries that are not copied yet."""
     return (
         f"copies: {copies.waiting:,} entries wait to be copied to {copies.remote} since "
-        f"{copies.at}: {copies.error}; the next load with --archive-url copies them"
+        f"{copies.at}: {copies.error}; the next load with --archive-url tries again"
     )
 
 
