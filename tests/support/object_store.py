@@ -307,15 +307,15 @@ class _Handler(BaseHTTPRequestHandler):
             inside = {key: key.removeprefix(prefix).partition(delimiter) for key, _ in found}
             folders = sorted({f"{prefix}{name}/" for name, slash, _ in inside.values() if slash})
             found = [(key, size) for key, size in found if not inside[key][1]]
-        names: list[Any] = [*found, *folders]
+        listed: list[Any] = [*found, *folders]
         if bucket.listing == "cut":
             return _page(found[:1], folders[:1], "")
         end = start + PAGE_LENGTH
-        page = names[start:end]
+        page = listed[start:end]
         return _page(
             [each for each in page if isinstance(each, tuple)],
             [each for each in page if isinstance(each, str)],
-            str(end) if end < len(names) else None,
+            str(end) if end < len(listed) else None,
         )
 
 

@@ -1,5 +1,6 @@
 """Copies in stores that behave otherwise than S3: a copy counts only if it can be read back."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -38,9 +39,9 @@ def contents(data_dir: DataDir) -> dict[str, bytes]:
     }
 
 
-def copy(data_dir: DataDir, place: Place, **options: bool) -> MirrorState:
+def copy(data_dir: DataDir, place: Place, *, is_overwriting: bool = False) -> MirrorState:
     """Copy the archive to a place."""
-    return mirror_entries(data_dir, Remote(place.url, **options))
+    return mirror_entries(data_dir, Remote(place.url, is_overwriting=is_overwriting))
 
 
 def is_copied(data_dir: DataDir, place: Place, state: MirrorState) -> bool:
@@ -238,18 +239,30 @@ def test_entries_that_somebody_removed_there_are_copied_again(
         b"[" * 50_000,
         b'{"place": "URL", "sequence": -1}',
         b'{"place": "URL", "sequence": 2, "sha256": "x"}',
-        b'{"place": "URL", "sequence": 99, "sha256": null}',
         b'{"place": "URL", "sequence": "2"}',
         b'{"place": "URL", "sequence": 1, "error": "' + b"x" * 20_000 + b'"}',
     ],
 )
-def test_a_damaged_state_starts_again(data_dir: DataDir, place: Place, note: bytes) -> None:
-    path = data_dir.path / "archive-copies.json"
-    path.write_bytes(note.replace(b"URL", place.url.encode()))
+def test_a_damaged_state_is_not_read(data_dir: DataDir, note: bytes) -> None:
+    (data_dir.path / "archive-copies.json").write_bytes(note)
+    assert read_mirror_state(data_dir) is None
+
+
+def test_without_a_readable_state_all_is_compared_again(data_dir: DataDir, place: Place) -> None:
+    copy(data_dir, place)
+    (data_dir.path / "archive-copies.json").write_bytes(b"\xff")
+    place.bucket.requests.clear()
     assert is_copied(data_dir, place, copy(data_dir, place))
-    state = read_mirror_state(data_dir)
-    assert state is not None
-    assert state.sequence == 2
+    read = {key.removeprefix("tasks/") for method, key in place.bucket.requests if method == "GET"}
+    assert contents(data_dir).keys() <= read
+
+
+def test_a_state_of_entries_that_never_were_is_not_believed(
+    data_dir: DataDir, place: Place
+) -> None:
+    note = {"place": place.url, "sequence": 99, "sha256": "0" * 64}
+    (data_dir.path / "archive-copies.json").write_text(json.dumps(note))
+    assert is_copied(data_dir, place, copy(data_dir, place))
 
 
 @pytest.mark.parametrize("damage", ["link", "changed", "missing"])

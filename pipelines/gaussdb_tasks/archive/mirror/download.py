@@ -1,12 +1,13 @@
 """Download an entry of a remote: only files that an entry can have, and only of the listed size."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.archive import manifest
 from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError
-from gaussdb_tasks.archive.mirror.remote import Remote, UnreadableFileError
+from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote, UnreadableFileError
 from gaussdb_tasks.archive.store import DIGEST_NAME, KNOWN_NAMES
 
 # Checksums, signatures, time stamps and tombstones have some 10 KB at most.
@@ -46,13 +47,14 @@ def download_entry(
         on_unreadable: called with the name and the error of a file that cannot be read.
 
     Raises:
-        MirrorError: the remote cannot be read.
+        MirrorError: the remote cannot be read, or the disk is full.
     """
     folder.mkdir()
 
     def read(file_name: str, max_bytes: int, *, is_wanted: bool = True) -> None:
         size, target = sizes[file_name], folder / file_name
         if is_wanted and size <= max_bytes:
+            _refuse_full_disk(folder, size)
             try:
                 remote.fetch(f"{folder.name}/{file_name}", target, size)
             except UnreadableFileError as error:
@@ -73,14 +75,14 @@ def download_entry(
             read(file_name, _MAX_SMALL_BYTES)
 
 
-def wanted_bytes(entries: Mapping[str, Mapping[str, int]], *, is_whole: bool) -> int:
-    """Return the most bytes that downloads of entries can have."""
-    return sum(
-        size
-        for sizes in entries.values()
-        for file_name, size in sizes.items()
-        if file_name in KNOWN_NAMES and (is_whole or file_name not in manifest.FILE_NAMES)
-    )
+def _refuse_full_disk(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        message = (
+            f"a file of {size:,} bytes does not fit on the disk of {folder.parent}, which has "
+            f"{free:,} bytes free; free some space there; for verify, set TMPDIR or use --fast"
+        )
+        raise MirrorError(message)
 
 
 def _table_sizes(digest: Path) -> dict[str, int | None]:

@@ -19,7 +19,7 @@ PROTOCOLS: Final = frozenset({"s3", "s3a"})
 # An archive of an hourly load for ten years has some 800,000 files.
 MAX_LISTED: Final = 2_000_000
 # S3 may answer with a page that is empty and not the last one.
-_MAX_EMPTY_PAGES: Final = 100
+_MAX_EMPTY_PAGES: Final = 20
 # A single upload can have up to 5 GB. s3fs splits larger ones than twice this number.
 _SINGLE_UPLOAD_BYTES: Final = 5 * 1024**3
 _NO_OBJECT_LOCK: Final = "ObjectLockConfigurationNotFoundError"

@@ -1,7 +1,6 @@
 """Verify a copy of the archive where it lies, and compare it with the local archive."""
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +8,9 @@ from typing import Final
 
 from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError
-from gaussdb_tasks.archive.mirror.download import download_entry, entries_of, wanted_bytes
+from gaussdb_tasks.archive.mirror.download import download_entry, entries_of
 from gaussdb_tasks.archive.mirror.remote import (
     MAX_NAME_LENGTH,
-    MirrorError,
     Remote,
     UnreadableFileError,
 )
@@ -32,7 +30,7 @@ def verify_remote(remote: Remote, options: VerifyOptions, data_dir: DataDir) -> 
     the check is fast.
 
     Raises:
-        MirrorError: the remote cannot be read, or the temporary folder is too small.
+        MirrorError: the remote cannot be read, or the disk is full.
         ConfigurationError: the directory does not exist.
     """
     if remote.path is not None:
@@ -50,7 +48,6 @@ def _verify_downloaded(remote: Remote, options: VerifyOptions) -> tuple[Verifica
     entries = entries_of(listing)
     with TemporaryDirectory(prefix="gaussdb-tasks-") as temporary:
         folder = Path(temporary)
-        _refuse_small_disk(folder, wanted_bytes(entries, is_whole=not options.is_fast))
         unreadable = Verification()
         for name, sizes in entries.items():
 
@@ -65,16 +62,6 @@ def _verify_downloaded(remote: Remote, options: VerifyOptions) -> tuple[Verifica
         _rename(found, temporary, remote.name)
     _add_unexpected(found, listing)
     return found, list(entries)
-
-
-def _refuse_small_disk(folder: Path, size: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        message = (
-            f"the copy has {size:,} bytes, and the folder for temporary files {folder.parent} has "
-            f"{free:,} bytes free; set TMPDIR to another folder, or use --fast"
-        )
-        raise MirrorError(message)
 
 
 def _rename(found: Verification, folder: str, name: str) -> None:
