@@ -48,6 +48,7 @@ class Bucket:
         listing: "whole"; "endless": names without an end; "empty": empty pages without an end;
             "cut": the first page only, without a token for the next.
         broken_message: message of a 400 to each request; None to work.
+        opened: an event that requests wait for; None to answer at once.
         requests: method and path of each request.
         headers: headers of each upload.
     """
@@ -64,6 +65,7 @@ class Bucket:
     listed: dict[str, int] = field(default_factory=dict)
     listing: str = "whole"
     broken_message: str | None = None
+    opened: threading.Event | None = None
     requests: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -242,6 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
         if bucket is None:
             raise _Refused(404, "NoSuchBucket")
         bucket.requests.append((self.command, key))
+        if bucket.opened is not None:
+            bucket.opened.wait()
         if bucket.broken_message is not None:
             raise _Refused(400, "InvalidRequest", bucket.broken_message)
         return bucket

@@ -242,6 +242,26 @@ def test_a_removal_is_mirrored(data_dir: DataDir, url: str) -> None:
     assert not any("task_versions.parquet" in name for name in mirrored if "-load" in name)
 
 
+def test_a_forged_removal_removes_nothing_there(data_dir: DataDir, tmp_path: Path) -> None:
+    """It names a file of an earlier entry, but not its hash."""
+    amendment = Amendment("redaction", NOW + DAY, "x")
+    redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
+    load, entry = sorted(data_dir.archive.iterdir())[-2:]
+    document = json.loads((entry / "digest.json").read_text())
+    document["removes"].append(
+        {
+            "entry": load.name,
+            "file": "coverage.parquet",
+            "file_sha256": "0" * 64,
+            "rows_removed": 0,
+            "rows_changed": 0,
+        }
+    )
+    (entry / "digest.json").write_text(json.dumps(document))
+    mirror_entries(data_dir, Remote(str(tmp_path / "copy")))
+    assert (tmp_path / "copy" / load.name / "coverage.parquet").exists()
+
+
 def test_object_lock_is_set_on_each_file(data_dir: DataDir, s3: str, command: Command) -> None:
     """A bucket without object lock is refused; the option needs --archive-url."""
     bucket = s3.split("/")[2] + "-locked"
@@ -259,8 +279,9 @@ def test_object_lock_is_set_on_each_file(data_dir: DataDir, s3: str, command: Co
     (data_dir.path / "archive-copies.json").unlink()
     state = mirror_entries(data_dir, Remote(s3, NOW + 9_000 * DAY))
     assert "has no object lock" in str(state.error)
-    run = command("load", "--archive-lock", "1y", env={"OS_TOKEN": "x"})
-    assert (run.exit_code, "--archive-url" in run.stderr) == (2, True)
+    for options in (["--archive-lock", "1y"], ["--archive-overwrite"]):
+        run = command("load", *options, env={"OS_TOKEN": "x"})
+        assert (run.exit_code, f"{options[0]} needs --archive-url" in run.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("url", ["carrier-pigeon://loft", "s4://x"])

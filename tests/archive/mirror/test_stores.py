@@ -2,17 +2,21 @@
 
 import json
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from gaussdb_tasks.archive.mirror import object_store
+from gaussdb_tasks.archive.mirror import remote as remote_module
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.times import DAY
-from tests.support.emulator_client import NOW
+from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.model.times import DAY, iso
+from tests.support.commands import Command, token_env
+from tests.support.emulator_client import NOW, PROJECT
 from tests.support.object_store import SECRET, Place
 
 
@@ -295,7 +299,7 @@ def test_files_that_no_entry_has_are_not_copied(data_dir: DataDir, place: Place)
 def test_a_listing_without_an_end_is_an_error(
     data_dir: DataDir, place: Place, listing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_store, "MAX_LISTED", 5_000)
+    monkeypatch.setattr(object_store, "MAX_LISTED", 1_000)
     copy(data_dir, place)
     place.bucket.listing = listing
     state = copy(data_dir, place)
@@ -322,6 +326,19 @@ def test_an_error_of_a_store_is_one_short_line_without_secrets(
     assert len(error) < 500
     assert "\n" not in error
     assert "\r" not in error
+
+
+def test_a_store_that_never_answers_does_not_stop_a_load(
+    data_dir: DataDir, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_module, "_CALL_SECONDS", 0.1)
+    place.bucket.opened = threading.Event()
+    try:
+        state = copy(data_dir, place)
+    finally:
+        place.bucket.opened.set()
+    assert "it did not answer in time" in str(state.error)
+    assert state.waiting == 2
 
 
 @pytest.mark.parametrize("file", ["digest.json", "coverage.parquet", "digest.sha256"])
@@ -371,3 +388,38 @@ def test_object_lock_needs_a_checksum_that_every_store_knows(
     monkeypatch.setattr(object_store, "lock_arguments", lambda *_: {"ObjectLockMode": "GOVERNANCE"})
     assert is_copied(data_dir, place, mirror_entries(data_dir, remote))
     assert place.bucket.headers[0]["x-amz-object-lock-mode"] == "GOVERNANCE"
+
+
+@pytest.mark.parametrize(("options", "exit_code"), [([], 3), (["--archive-overwrite"], 0)])
+def test_a_load_copies_to_a_store_that_only_overwrites(
+    place: Place, command: Command, tmp_path: Path, options: list[str], exit_code: int
+) -> None:
+    """With the option; without it the load is published, and its last lines name the option."""
+    place.bucket.on_condition = "501"
+    with Emulator(FixedWorld({PROJECT: []}), clock=SettableClock(NOW)) as emulator:
+        arguments = ("--now", iso(NOW), "--data-dir", tmp_path / "data", "--archive-url", place.url)
+        run = command("load", *arguments, *options, env=token_env(emulator, PROJECT))
+    assert run.exit_code == exit_code, run.stderr
+    assert ("--archive-overwrite" in run.stderr) == (not options)
+    assert bool(place.contents()) == bool(options)
+
+
+def test_a_killed_copy_to_a_directory_can_be_fetched(data_dir: DataDir, tmp_path: Path) -> None:
+    """Its temporary file is not a file of the entry."""
+    folder = tmp_path / "copy"
+    mirror_entries(data_dir, Remote(str(folder)))
+    (folder / entry_names(data_dir)[0] / ".abc.half").write_bytes(b"PAR1")
+    assert fetch_entries(DataDir(tmp_path / "new"), Remote(str(folder))) == 2
+
+
+def test_a_link_in_a_directory_is_not_followed(data_dir: DataDir, tmp_path: Path) -> None:
+    """Whoever hands over the directory could let it lead to any file of this machine."""
+    folder = tmp_path / "copy"
+    mirror_entries(data_dir, Remote(str(folder)))
+    file = folder / entry_names(data_dir)[0] / "coverage.parquet"
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MirrorError, match=r"coverage\.parquet is missing or damaged"):
+        fetch_entries(DataDir(tmp_path / "new"), Remote(str(folder)))
+    with pytest.raises(MirrorError):
+        Remote(str(folder)).read(f"{file.parent.name}/{file.name}", 1_000_000)

@@ -6,8 +6,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Final
 
 from gaussdb_tasks.database import files
+
+_UNFINISHED: Final = ".half"
 
 
 def create(path: Path, content: bytes) -> None:
@@ -17,7 +20,7 @@ def create(path: Path, content: bytes) -> None:
         FileExistsError: the file exists.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".half") as half:
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=_UNFINISHED) as half:
         half.write(content)
         half.flush()
         os.fsync(half.fileno())
@@ -26,12 +29,15 @@ def create(path: Path, content: bytes) -> None:
 
 
 def list_files(root: Path) -> Iterator[tuple[str, int]]:
-    """Yield the name, relative to a root, and the size in bytes of each file below the root."""
+    """Yield the name, relative to a root, and the size in bytes of each file below the root.
+
+    Links are omitted, and files of a copy that was killed.
+    """
     for folder, _folders, names in os.walk(root):  # does not follow links
         for name in names:
             path = Path(folder, name)
             status = path.lstat()
-            if stat.S_ISREG(status.st_mode):
+            if stat.S_ISREG(status.st_mode) and not name.endswith(_UNFINISHED):
                 yield str(path.relative_to(root)), status.st_size
 
 

@@ -21,7 +21,7 @@ from gaussdb_tasks.archive.store import (
     file_sha256,
     tombstone_name,
 )
-from gaussdb_tasks.archive.tombstones import removals
+from gaussdb_tasks.archive.tombstones import files_of, removals
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import GaussdbTasksError
@@ -83,6 +83,7 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
                 continue
             chain_entry = entry.read()
             _copy(remote, chain_entry, lambda: _refuse_unknown_entries(remote, entries))
+            _copy_removals(remote, chain_entry, entries)
             state = msgspec.structs.replace(
                 state, sequence=entry.sequence, sha256=chain_entry.sha256
             )
@@ -172,7 +173,18 @@ def _copy(remote: Remote, chain_entry: ChainEntry, before_digest: Callable[[], N
             before_digest()
         name = f"{chain_entry.name}/{path.name}"
         remote.put(name, path.read_bytes(), exists=path.name in listed)
-    for removal in removals([chain_entry]):
+
+
+def _copy_removals(remote: Remote, amendment: ChainEntry, entries: tuple[Entry, ...]) -> None:
+    """Replace the files that an amendment removed by tombstones, there too.
+
+    A removal that names no file of the chain removes nothing: `verify` reports it.
+    """
+    named = {removal.file.entry for removal in removals([amendment])}
+    known = files_of(entry.read() for entry in entries if entry.name in named)
+    for removal in removals([amendment]):
+        if not removal.is_of(known):
+            continue
         folder, tombstone = removal.file.entry, tombstone_name(removal.file.file)
         exists = tombstone in remote.files(folder)
         remote.put(f"{folder}/{tombstone}", removal.tombstone, exists=exists)

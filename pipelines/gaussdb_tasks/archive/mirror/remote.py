@@ -192,10 +192,10 @@ class Remote:
                 case Refusal.CONFLICT if not is_again:
                     return self._create(name, content, is_again=True)
                 case Refusal.NO_CONDITIONS if not self._is_overwriting:
+                    answer = object_store.describe(error.__cause__ or error)
                     message = (
-                        f"{self.name}/{name}: the store refuses to create a file on condition "
-                        f"({object_store.describe(error.__cause__ or error)}); if it can only "
-                        "overwrite, use --archive-overwrite"
+                        f"{error} ({answer}); if the store cannot create a file on condition, use "
+                        "--archive-overwrite"
                     )
                     raise MirrorError(message) from error
             raise

@@ -39,7 +39,11 @@ def verify_remote(remote: Remote, options: VerifyOptions, data_dir: DataDir) -> 
     else:
         found, names = _verify_downloaded(remote, options)
     if data_dir.archive.is_dir():
+        found.notes.append(f"{remote.name} was compared with {data_dir.archive}")
         _compare(found, names, remote, data_dir)
+    else:
+        detail = f"there is no archive in {data_dir.path} (--data-dir)"
+        found.notes.append(f"{remote.name} was compared with no other archive: {detail}")
     return found
 
 
@@ -108,7 +112,6 @@ def _compare(found: Verification, names: list[str], remote: Remote, data_dir: Da
     for name in local.keys() & digests.keys():
         _compare_digest(found, local[name], digests[name])
     _add_missing(found, [entry for name, entry in local.items() if name not in names], data_dir)
-    found.notes.append(f"the copy was compared with {data_dir.archive}")
 
 
 def _compare_digest(found: Verification, entry: Entry, digest: str) -> None:
