@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import botocore.loaders
+import botocore.session
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -184,8 +187,15 @@ def make_place(store: ObjectStore, monkeypatch: pytest.MonkeyPatch, folder: Path
         "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(botocore.session, "create_loader", _shared_loader)
     name, bucket = store.make_bucket()
     return Place(f"s3://{name}/tasks", bucket)
+
+
+@cache
+def _shared_loader(search_paths: str | None = None) -> Any:
+    """Return one reader of botocore's own files: each client would read them again."""
+    return botocore.loaders.create_loader(search_paths)
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not an error of the server
@@ -246,6 +256,11 @@ class _Handler(BaseHTTPRequestHandler):
         bucket.requests.append((self.command, key))
         if bucket.opened is not None:
             bucket.opened.wait()
+        if bucket.refuses_checksums and any(
+            name.lower().startswith(("x-amz-checksum-", "x-amz-sdk-checksum", "x-amz-trailer"))
+            for name in self.headers
+        ):
+            raise _Refused(400, "InvalidArgument")
         if bucket.broken_message is not None:
             raise _Refused(400, "InvalidRequest", bucket.broken_message)
         return bucket
@@ -277,11 +292,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _check_headers(self, bucket: Bucket, body: bytes) -> None:
         names = {name.lower() for name in self.headers}
-        if bucket.refuses_checksums and any(
-            name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum", "x-amz-trailer"))
-            for name in names
-        ):
-            raise _Refused(400, "InvalidArgument")
         if bucket.requires_md5:
             digest = hashlib.md5(body, usedforsecurity=False).digest()
             if self.headers.get("Content-MD5") != b64encode(digest).decode():

@@ -28,8 +28,7 @@ from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.equal_databases import everything
 from tests.support.loads import load_request
-
-SECRET = "wJalrXUtnFEMI-not-a-real-key"
+from tests.support.object_store import SECRET, Place
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +66,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return a URL of each kind of remote."""
     if request.param == "directory":
         return f"file://{tmp_path}/copy"
-    return str(request.getfixturevalue("s3"))
+    place: Place = request.getfixturevalue("place")
+    return place.url
 
 
 def _client() -> Any:
