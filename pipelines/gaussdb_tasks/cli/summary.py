@@ -150,7 +150,7 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
         yield Remark(text, is_warning=False)
     for problem in report.archive_problems:
         yield Remark(f"archive: {problem}")
-    if report.mirror is not None and report.mirror.waiting:
+    if report.mirror is not None and report.mirror.is_behind:
         yield Remark(waiting_line(report.mirror))
 
 

@@ -223,7 +223,9 @@ def test_the_newest_common_entry_is_compared(data_dir: DataDir, place: Place) ->
     copy(data_dir, place)
     last = entry_names(data_dir)[-1]
     place.bucket.objects[f"tasks/{last}/digest.json"] = b"{}"
-    assert "holds another archive" in str(copy(data_dir, place).error)
+    state = copy(data_dir, place)
+    assert "holds another archive" in str(state.error)
+    assert (state.waiting, state.is_behind) == (0, True)
 
 
 def test_entries_that_somebody_removed_there_are_copied_again(

@@ -43,7 +43,7 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
         sha256: SHA-256 of that entry's digest.
         waiting: the number of entries that are not there yet.
         at: when this state was stored, UTC.
-        error: why entries wait.
+        error: why entries wait, or why the remote was refused.
     """
 
     remote: Text = msgspec.field(name="place")
@@ -52,6 +52,11 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Annotated[int, Meta(ge=0, le=10**12)] = 0
     at: Annotated[str, Meta(max_length=32)] = ""
     error: Text | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether entries wait, or the remote was refused."""
+        return bool(self.waiting or self.error)
 
 
 def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
