@@ -115,7 +115,7 @@ class LoadReport:
     @property
     def exit_code(self) -> ExitCode:
         """Whether the load is done, or a person must look at its report."""
-        is_mirror_behind = self.mirror is not None and self.mirror.waiting
+        is_mirror_behind = self.mirror is not None and self.mirror.is_behind
         needs_attention = (
             self.lost
             or self.failed_sign_ins

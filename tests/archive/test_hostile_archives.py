@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.manifest import ManifestError, decode
-from gaussdb_tasks.archive.mirror.mirror import fetch_entries
+from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify, verify_copy
 from gaussdb_tasks.archive.verify_files import VerifyOptions

@@ -19,7 +19,7 @@ class Fault(StrEnum):
     EXTRA = "extra"
     """A file, entry, table, column or load is not in the archive's manifests."""
     DIFFERS = "differs"
-    """The database differs from the archive."""
+    """The database, or a copy, differs from the archive."""
     SIGNATURE = "signature"
     """A signature is invalid, missing, or made with an unknown key."""
 

@@ -80,7 +80,7 @@ def waiting_line(copies: MirrorState) -> str:
     """Return a line about archive entries that are not copied yet."""
     return (
         f"copies: {copies.waiting:,} entries wait to be copied to {copies.remote} since "
-        f"{copies.at}: {copies.error}; the next load with --archive-url copies them"
+        f"{copies.at}: {copies.error}; the next load with --archive-url tries again"
     )
 
 
@@ -150,7 +150,7 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
         yield Remark(text, is_warning=False)
     for problem in report.archive_problems:
         yield Remark(f"archive: {problem}")
-    if report.mirror is not None and report.mirror.waiting:
+    if report.mirror is not None and report.mirror.is_behind:
         yield Remark(waiting_line(report.mirror))
 
 

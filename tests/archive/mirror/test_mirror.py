@@ -14,7 +14,8 @@ from moto.server import ThreadedMotoServer
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.mirror.mirror import fetch_entries, mirror_entries, read_mirror_state
+from gaussdb_tasks.archive.mirror.fetch import fetch_entries
+from gaussdb_tasks.archive.mirror.mirror import mirror_entries, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import VerifyOptions
@@ -27,8 +28,7 @@ from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.equal_databases import everything
 from tests.support.loads import load_request
-
-SECRET = "wJalrXUtnFEMI-not-a-real-key"
+from tests.support.object_store import SECRET, Place
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +66,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return a URL of each kind of remote."""
     if request.param == "directory":
         return f"file://{tmp_path}/copy"
-    return str(request.getfixturevalue("s3"))
+    place: Place = request.getfixturevalue("place")
+    return place.url
 
 
 def _client() -> Any:
@@ -110,11 +111,7 @@ def _contents(data_dir: DataDir) -> dict[str, bytes]:
 
 def _mirrored(url: str) -> dict[str, bytes]:
     remote = Remote(url)
-    return {
-        f"{entry}/{name}": remote.read(f"{entry}/{name}")
-        for entry in remote.names()
-        for name in remote.names(entry)
-    }
+    return {name: remote.read(name, size) for name, size in remote.files().items()}
 
 
 def test_a_load_mirrors_its_entry(data_dir: DataDir, url: str) -> None:
@@ -137,16 +134,17 @@ def test_mirroring_again_changes_nothing(data_dir: DataDir, url: str) -> None:
     assert _mirrored(url) == before
 
 
-def test_another_archive_is_not_overwritten(data_dir: DataDir, tmp_path: Path, url: str) -> None:
-    """The load reports it."""
+def test_another_archive_gets_nothing(data_dir: DataDir, tmp_path: Path, url: str) -> None:
+    """The load of a machine that lost its data directory reports it, and names the way out."""
     mirror_entries(data_dir, Remote(url))
     before = _mirrored(url)
     report = _load(tmp_path / "other", 0, url)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
     assert report.mirror is not None
     assert report.mirror.waiting == 1
-    assert "it is of another archive" in str(report.mirror.error)
-    assert {name: content for name, content in _mirrored(url).items() if name in before} == before
+    error = str(report.mirror.error)
+    assert "holds entries that this archive lacks (000002-" in error or "another archive" in error
+    assert _mirrored(url) == before
 
 
 def test_an_entry_that_could_not_be_mirrored_is_mirrored_by_the_next_load(
@@ -173,7 +171,7 @@ def test_the_digest_of_an_entry_is_mirrored_last(
     """An interrupted entry has no digest yet."""
     put: list[str] = []
     remote = Remote(str(tmp_path / "copy"))
-    monkeypatch.setattr(remote, "put", lambda name, _content: put.append(name))
+    monkeypatch.setattr(remote, "put", lambda name, _content, **_more: put.append(name))
     mirror_entries(data_dir, remote)
     entries = sorted({name.partition("/")[0] for name in put})
     for entry in entries:
@@ -244,24 +242,24 @@ def test_a_removal_is_mirrored(data_dir: DataDir, url: str) -> None:
     assert not any("task_versions.parquet" in name for name in mirrored if "-load" in name)
 
 
-def test_mirroring_makes_one_call_for_each_new_file(
-    data_dir: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At any number of entries that are mirrored already."""
-    calls: list[tuple[str, str]] = []
-    remote = Remote(str(tmp_path / "copy"))
-    for name in ("put", "read", "names", "remove"):
-        monkeypatch.setattr(
-            remote, name, lambda *arguments, called=name: calls.append((called, arguments[0]))
-        )
-    newest = next(data_dir.archive.glob("000002-*"))
-    newest.rename(tmp_path / newest.name)
-    mirror_entries(data_dir, remote)
-    calls.clear()
-    (tmp_path / newest.name).rename(newest)
-    mirror_entries(data_dir, remote)
-    names = sorted(path.name for path in newest.iterdir())
-    assert sorted(calls) == [("put", f"{newest.name}/{name}") for name in names]
+def test_a_forged_removal_removes_nothing_there(data_dir: DataDir, tmp_path: Path) -> None:
+    """It names a file of an earlier entry, but not its hash."""
+    amendment = Amendment("redaction", NOW + DAY, "x")
+    redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
+    load, entry = sorted(data_dir.archive.iterdir())[-2:]
+    document = json.loads((entry / "digest.json").read_text())
+    document["removes"].append(
+        {
+            "entry": load.name,
+            "file": "coverage.parquet",
+            "file_sha256": "0" * 64,
+            "rows_removed": 0,
+            "rows_changed": 0,
+        }
+    )
+    (entry / "digest.json").write_text(json.dumps(document))
+    mirror_entries(data_dir, Remote(str(tmp_path / "copy")))
+    assert (tmp_path / "copy" / load.name / "coverage.parquet").exists()
 
 
 def test_object_lock_is_set_on_each_file(data_dir: DataDir, s3: str, command: Command) -> None:
@@ -281,8 +279,9 @@ def test_object_lock_is_set_on_each_file(data_dir: DataDir, s3: str, command: Co
     (data_dir.path / "archive-copies.json").unlink()
     state = mirror_entries(data_dir, Remote(s3, NOW + 9_000 * DAY))
     assert "has no object lock" in str(state.error)
-    run = command("load", "--archive-lock", "1y", env={"OS_TOKEN": "x"})
-    assert (run.exit_code, "--archive-url" in run.stderr) == (2, True)
+    for options in (["--archive-lock", "1y"], ["--archive-overwrite"]):
+        run = command("load", *options, env={"OS_TOKEN": "x"})
+        assert (run.exit_code, f"{options[0]} needs --archive-url" in run.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("url", ["carrier-pigeon://loft", "s4://x"])
@@ -296,7 +295,7 @@ def test_secrets_in_a_url_are_hidden(tmp_path: Path) -> None:
     remote = Remote("s3://user:hidden@bucket/prefix?token=hidden")
     assert "hidden" not in remote.name
     with pytest.raises(MirrorError) as caught:
-        remote.read("x")
+        remote.read("x", 1)
     assert "hidden" not in str(caught.value)
     assert read_mirror_state(DataDir(tmp_path)) is None
     assert "hidden" not in Remote("s3://user:hid/hidden@bucket/prefix").name

@@ -1,34 +1,37 @@
-"""Mirror the archive: copy each entry to a remote once, and fetch entries back.
+"""Mirror the archive: copy each entry to a remote once.
 
-Progress is stored beside the archive. So a load costs one call for each new file, at any number of
-entries.
+Progress is stored beside the archive. So a load copies only new entries, at any number of entries.
 """
 
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
-from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError, decode, sha256
-from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
+from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError, Sha256, Text
+from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote, UnreadableFileError
 from gaussdb_tasks.archive.store import (
-    CHECKSUM_NAME,
     DIGEST_NAME,
     KNOWN_NAMES,
     Archive,
     ChainEntry,
     Entry,
-    checksum_line,
-    manifest_name,
+    file_sha256,
     tombstone_name,
 )
-from gaussdb_tasks.archive.tombstones import removals
+from gaussdb_tasks.archive.tombstones import files_of, removals
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.model.times import iso, now
 
 _NOTE_NAME: Final = "archive-copies.json"
+_MAX_NOTE_BYTES: Final = 64 * 1024
+# More folders than these that are no complete entry of this archive are another archive.
+_MAX_INCOMPLETE: Final = 100
+_MAX_NAMED: Final = 3
 
 
 class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,22 +43,28 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
         sha256: SHA-256 of that entry's digest.
         waiting: the number of entries that are not there yet.
         at: when this state was stored, UTC.
-        error: why entries wait.
+        error: why entries wait, or why the remote was refused.
     """
 
-    remote: str = msgspec.field(name="place")
-    sequence: int = 0
-    sha256: str | None = None
-    waiting: int = 0
-    at: str = ""
-    error: str | None = None
+    remote: Text = msgspec.field(name="place")
+    sequence: Annotated[int, Meta(ge=0, le=10**12)] = 0
+    sha256: Sha256 | None = None
+    waiting: Annotated[int, Meta(ge=0, le=10**12)] = 0
+    at: Annotated[str, Meta(max_length=32)] = ""
+    error: Text | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether entries wait, or the remote was refused."""
+        return bool(self.waiting or self.error)
 
 
 def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
-    """Read the progress after the last load; None if there is no mirror."""
+    """Read the progress after the last load; None if there is no mirror, or no readable state."""
     try:
-        return msgspec.json.decode((data_dir.path / _NOTE_NAME).read_bytes(), type=MirrorState)
-    except (OSError, msgspec.DecodeError):
+        with (data_dir.path / _NOTE_NAME).open("rb") as file:
+            return msgspec.json.decode(file.read(_MAX_NOTE_BYTES), type=MirrorState)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -63,73 +72,33 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
     """Copy the entries that the remote lacks, in order, and store the progress.
 
     The digest of an entry is copied last: an entry with a digest is complete. An error is stored,
-    not raised.
+    not raised. A remote with entries that this archive lacks gets nothing: two data directories
+    that copy to one place would make two chains.
     """
     entries = Archive(data_dir.archive).entries()
     state = _start_state(read_mirror_state(data_dir), remote, entries)
     error = None
-    for entry in entries:
-        if entry.sequence <= state.sequence:
-            continue
-        try:
+    try:
+        present = set(remote.folders())
+        _refuse_another_archive(remote, entries, present)
+        if not all(each.name in present for each in entries if each.sequence <= state.sequence):
+            state = MirrorState(remote=remote.name)  # somebody removed entries there
+        for entry in entries:
+            if entry.sequence <= state.sequence:
+                continue
             chain_entry = entry.read()
-            _copy(remote, chain_entry)
-        except (GaussdbTasksError, OSError) as caught:
-            error = str(caught)
-            break
-        state = msgspec.structs.replace(state, sequence=entry.sequence, sha256=chain_entry.sha256)
+            _copy(remote, chain_entry, lambda: _refuse_unknown_entries(remote, entries))
+            _copy_removals(remote, chain_entry, entries)
+            state = msgspec.structs.replace(
+                state, sequence=entry.sequence, sha256=chain_entry.sha256
+            )
+    except (GaussdbTasksError, OSError) as caught:
+        error = str(caught)
     waiting = sum(entry.sequence > state.sequence for entry in entries)
     state = msgspec.structs.replace(state, waiting=waiting, error=error, at=iso(now()))
     with files.replacing(data_dir.path / _NOTE_NAME) as file:
         file.write(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
     return state
-
-
-def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
-    """Fetch the entries that the archive lacks; return their number.
-
-    Each entry is checked against its digest before it is added.
-
-    Raises:
-        MirrorError: the remote cannot be read, is damaged, or holds another archive.
-        LockedError: a load is running.
-    """
-    data_dir.prepare()
-    with data_dir.locked(), data_dir.scratch("fetch") as scratch:
-        archive = Archive(data_dir.archive)
-        listed = [name for name in remote.names() if ENTRY_NAME.fullmatch(name)]
-        names = [name for name in listed if DIGEST_NAME in remote.names(name)]
-        if not names:
-            message = f"{remote.name} does not hold an archive; check the URL"
-            raise MirrorError(message)
-        local = {entry.name: entry for entry in archive.entries()}
-        _refuse_another_archive(remote, [local[name] for name in names if name in local])
-        missing = [name for name in names if name not in local]
-        last: Entry | None = None
-        for name in sorted({*local, *missing}):
-            if name in local:
-                last = local[name]
-                continue
-            fetched = _fetch(remote, name, scratch / name)
-            _refuse_break(remote, last, fetched)
-            last = archive.add(fetched.path, name)
-    return len(missing)
-
-
-def _refuse_break(remote: Remote, last: Entry | None, fetched: ChainEntry) -> None:
-    """Refuse an entry that does not continue the chain after the last entry before it."""
-    expected = 1 if last is None else last.sequence + 1
-    previous = None if last is None else last.read().sha256
-    if (
-        manifest_name(fetched.manifest) != fetched.name
-        or fetched.manifest.sequence != expected
-        or fetched.manifest.previous != previous
-    ):
-        message = (
-            f"{remote.name}/{fetched.name} does not continue the chain of the archive; nothing of "
-            "it was added; fetch from another copy"
-        )
-        raise MirrorError(message)
 
 
 def _start_state(
@@ -148,60 +117,105 @@ def _start_state(
     return fresh
 
 
-def _copy(remote: Remote, chain_entry: ChainEntry) -> None:
-    paths = sorted(chain_entry.entry.path.iterdir(), key=lambda path: path.name == DIGEST_NAME)
-    for path in paths:
-        remote.put(f"{chain_entry.entry.name}/{path.name}", path.read_bytes())
-    for removal in removals([chain_entry]):
-        tombstone = tombstone_name(removal.file.file)
-        remote.put(f"{removal.file.entry}/{tombstone}", removal.tombstone)
-        remote.remove(f"{removal.file.entry}/{removal.file.file}")
+def _refuse_another_archive(
+    remote: Remote, entries: tuple[Entry, ...], present: Collection[str]
+) -> None:
+    """Refuse a remote that has entries which this archive lacks, or other ones of their names."""
+    _refuse_unknown_entries(remote, entries, present)
+    for entry in reversed(entries):
+        if entry.name in present and DIGEST_NAME in remote.files(entry.name):
+            refuse_another_digest(remote, entry)
+            return  # the chain covers the entries before it
 
 
-def _fetch(remote: Remote, name: str, folder: Path) -> ChainEntry:
-    folder.mkdir()
-    for file_name in remote.names(name):
-        if file_name not in KNOWN_NAMES:
-            message = (
-                f"{remote.name}/{name} holds a file that no entry has: {file_name[:80]!r}; fetch "
-                "from another copy"
-            )
-            raise MirrorError(message)
-        (folder / file_name).write_bytes(remote.read(f"{name}/{file_name}"))
-    content = (folder / DIGEST_NAME).read_bytes()
+def refuse_another_digest(remote: Remote, entry: Entry) -> None:
+    """Refuse a remote whose manifest of an entry differs from the local one.
+
+    Raises:
+        MirrorError: it differs, or cannot be read.
+    """
+    content = entry.digest_path.read_bytes()
     try:
-        manifest = decode(content)
-    except ManifestError as error:
-        message = f"{remote.name}/{name}/{DIGEST_NAME}: {error}"
-        raise MirrorError(message) from error
-    damaged = [
-        table.file
-        for table in manifest.tables.values()
-        if table.file is not None
-        and not (folder / tombstone_name(table.file)).exists()
-        and (
-            not (folder / table.file).exists()
-            or sha256((folder / table.file).read_bytes()) != table.file_sha256
-        )
-    ]
-    digest, checksum = sha256(content), folder / CHECKSUM_NAME
-    if not checksum.exists() or checksum.read_bytes() != checksum_line(digest).encode():
-        damaged.append(DIGEST_NAME)
-    if damaged:
+        is_equal = remote.read(f"{entry.name}/{DIGEST_NAME}", len(content)) == content
+    except UnreadableFileError:
+        is_equal = False
+    if not is_equal:
         message = (
-            f"{remote.name}/{name}/{damaged[0]} is missing or damaged; fetch from another copy"
-        )
-        raise MirrorError(message)
-    return ChainEntry(Entry(folder, manifest.sequence, manifest.kind), manifest, digest)
-
-
-def _refuse_another_archive(remote: Remote, shared: list[Entry]) -> None:
-    """Compare the newest entry that both have; the chain covers the entries before it."""
-    if shared and remote.read(f"{shared[-1].name}/{DIGEST_NAME}") != (
-        shared[-1].digest_path.read_bytes()
-    ):
-        message = (
-            f"{remote.name}/{shared[-1].name} differs from the local entry: the remote holds"
+            f"{remote.name}/{entry.name} differs from the local entry: the remote holds"
             " another archive; check the URL and the data directory"
         )
         raise MirrorError(message)
+
+
+def _refuse_unknown_entries(
+    remote: Remote, entries: tuple[Entry, ...], present: Collection[str] | None = None
+) -> None:
+    """Refuse a remote that has complete entries which this archive lacks.
+
+    An entry without a digest was cut off while it was copied. Nobody can restore it, and it stops
+    nobody.
+    """
+    local = {entry.name for entry in entries}
+    found = remote.folders() if present is None else sorted(present)
+    unknown = [name for name in found if ENTRY_NAME.fullmatch(name) and name not in local]
+    if len(unknown) <= _MAX_INCOMPLETE:
+        unknown = [name for name in unknown if DIGEST_NAME in remote.files(name)]
+    if unknown:
+        more = f" and {len(unknown) - _MAX_NAMED:,} more" if len(unknown) > _MAX_NAMED else ""
+        message = (
+            f"{remote.name} holds entries that this archive lacks "
+            f"({', '.join(unknown[:_MAX_NAMED])}{more}): another data directory copies there, or "
+            f"this one lost entries; nothing was copied; run gaussdb-tasks rebuild --from "
+            f"{remote.name} in an empty --data-dir and load there, or choose another --archive-url"
+        )
+        raise MirrorError(message)
+
+
+def _copy(remote: Remote, chain_entry: ChainEntry, before_digest: Callable[[], None]) -> None:
+    listed = remote.files(chain_entry.name)
+    for path in _files(chain_entry):
+        if path.name == DIGEST_NAME:
+            before_digest()
+        name = f"{chain_entry.name}/{path.name}"
+        remote.put(name, path.read_bytes(), exists=path.name in listed)
+
+
+def _copy_removals(remote: Remote, amendment: ChainEntry, entries: tuple[Entry, ...]) -> None:
+    """Replace the files that an amendment removed by tombstones, there too.
+
+    A removal that names no file of the chain removes nothing: `verify` reports it.
+    """
+    named = {removal.file.entry for removal in removals([amendment])}
+    known = files_of(entry.read() for entry in entries if entry.name in named)
+    for removal in removals([amendment]):
+        if not removal.is_of(known):
+            continue
+        folder, tombstone = removal.file.entry, tombstone_name(removal.file.file)
+        exists = tombstone in remote.files(folder)
+        remote.put(f"{folder}/{tombstone}", removal.tombstone, exists=exists)
+        remote.remove(f"{folder}/{removal.file.file}")
+
+
+def _files(chain_entry: ChainEntry) -> Iterator[Path]:
+    """Yield the files of an entry, the manifest last; links and unknown files are not copied.
+
+    Raises:
+        MirrorError: a file differs from the manifest.
+    """
+    paths = {
+        path.name: path
+        for path in sorted(chain_entry.path.iterdir())
+        if path.name in KNOWN_NAMES and path.is_file() and not path.is_symlink()
+    }
+    for table in chain_entry.manifest.tables.values():
+        if table.file is None or (table.file not in paths and tombstone_name(table.file) in paths):
+            continue
+        if table.file not in paths or file_sha256(paths[table.file]) != table.file_sha256:
+            message = (
+                f"{chain_entry.name}/{table.file} is missing or damaged in the local archive; run "
+                "gaussdb-tasks verify, and restore the file from a copy"
+            )
+            raise MirrorError(message)
+    digest = paths.pop(DIGEST_NAME)
+    yield from paths.values()
+    yield digest

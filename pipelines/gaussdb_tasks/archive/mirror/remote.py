@@ -1,38 +1,57 @@
 """A remote that holds a copy of the archive: a directory or an object store, through fsspec.
 
-Files are created on the condition that they do not exist. Nothing is ever overwritten.
+A file counts as copied only after it was read back. An existing file is compared, never replaced.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from gaussdb_tasks.database import files
+from gaussdb_tasks.archive.mirror import directory, object_store
+from gaussdb_tasks.archive.mirror.object_store import Refusal
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.masking import mask_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
 
-_NO_OBJECT_LOCK: Final = "ObjectLockConfigurationNotFoundError"
+MAX_NAME_LENGTH: Final = 80
+"""Longest name of a remote's file that a message repeats whole."""
+
+_MAX_CAUSE_LENGTH: Final = 300
+# A store that sends less has stopped, as far as a nightly load is concerned.
+_MIN_BYTES_PER_SECOND: Final = 50_000
+_CALL_SECONDS: Final = 300.0
 
 
 class MirrorError(GaussdbTasksError):
     """A copy of the archive cannot be reached, written or read."""
 
 
+class UnreadableFileError(MirrorError):
+    """One file of a copy is missing, closed, or longer than expected."""
+
+
 class Remote:
     """A directory or an object store that holds a copy of the archive."""
 
-    def __init__(self, url: str, retain_until: Micros | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        retain_until: Micros | None = None,
+        *,
+        is_overwriting: bool = False,
+        option: str = "--archive-url",
+    ) -> None:
         """Open a remote; this makes no call.
 
         Args:
             url: a path, or a URL that fsspec supports, such as ``s3://bucket/prefix``.
             retain_until: the end of the object lock of each new file; None for no lock.
+            is_overwriting: whether the store cannot create on condition, so that none is sent.
+            option: the option that gave the URL, for messages.
 
         Raises:
             ConfigurationError: the URL is not supported, or a package for it is not installed.
@@ -40,48 +59,83 @@ class Remote:
         import fsspec.core  # noqa: PLC0415 - slow, and needed only with a mirror
 
         self.name = _without_secrets(url)
+        self._is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
+        options = object_store.options() if self._is_s3 else {}
         try:
-            self._fs, root = fsspec.core.url_to_fs(url, skip_instance_cache=True)
+            self._fs, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
         except ImportError as error:
             message = (
-                f"--archive-url: a package for {self.name} is not installed; "
+                f"{option}: a package for {self.name} is not installed; "
                 "for s3://: pip install 'gaussdb-tasks[s3]'"
             )
             raise ConfigurationError(message) from error
         except ValueError as error:
-            message = f"--archive-url: {self.name} is not a path, file:// or s3:// URL"
+            message = f"{option}: {self.name} is not a path, file:// or s3:// URL"
             raise ConfigurationError(message) from error
         self._root = str(root).rstrip("/")
-        self._is_local = "file" in _protocols(self._fs)
+        self.path = Path(str(root)) if "file" in _protocols(self._fs) else None
+        """The directory of the copy; None for an object store."""
+        self._is_overwriting = is_overwriting
         self._retain_until = None if retain_until is None else to_datetime(retain_until)
         self._lock: dict[str, Any] | None = None
 
-    def put(self, name: str, content: bytes) -> None:
-        """Create a file; accept an existing one with the same content.
+    def put(self, name: str, content: bytes, *, exists: bool) -> None:
+        """Create a file, and read it back; an existing file is compared.
+
+        Args:
+            name: of the file, relative to the remote.
+            content: its bytes.
+            exists: whether a listing has the file.
 
         Raises:
-            MirrorError: another file exists, or the remote cannot be written.
+            MirrorError: another file exists, or the remote does not keep what it gets.
         """
-        with self._one_error(name):
-            try:
-                self._put(name, content)
-            except FileExistsError:
-                if self._fs.cat_file(f"{self._root}/{name}") == content:
-                    return
-                message = (
-                    f"{self.name}/{name} exists with other content: it is of another archive, or it"
-                    " was changed; nothing was overwritten; choose another URL"
-                )
-                raise MirrorError(message) from None
+        is_created = not exists and self._create(name, content)
+        if self._holds(name, content):
+            return
+        if is_created:
+            message = (
+                f"{self.name}/{name} reads back with other bytes than were written; the store does "
+                "not keep what it gets; remove this file there, and choose another store"
+            )
+        else:
+            message = (
+                f"{self.name}/{name} exists with other content: it is of another archive, or it"
+                " was changed; nothing was overwritten; choose another URL"
+            )
+        raise MirrorError(message)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, max_bytes: int) -> bytes:
         """Read a file.
 
         Raises:
-            MirrorError: it cannot be read.
+            UnreadableFileError: it is missing, closed, or longer than ``max_bytes``.
+            MirrorError: the remote cannot be read.
+        """
+        with TemporaryDirectory(prefix="gaussdb-tasks-") as folder:
+            target = Path(folder, "file")
+            self.fetch(name, target, max_bytes)
+            return target.read_bytes()
+
+    def fetch(self, name: str, target: Path, max_bytes: int) -> None:
+        """Copy a file to this machine, without reading it into memory.
+
+        Raises:
+            UnreadableFileError: it is missing, closed, or longer than ``max_bytes``.
+            MirrorError: the remote cannot be read.
         """
         with self._one_error(name):
-            return bytes(self._fs.cat_file(f"{self._root}/{name}"))
+            if self.path is not None:
+                source = self.path / name
+                _bound(f"{self.name}/{name}", source.lstat().st_size, max_bytes)
+                directory.fetch(source, target)
+                return
+            self._fs.get_file(
+                f"{self._root}/{name}",
+                str(target),
+                callback=_bounded(f"{self.name}/{name}", max_bytes),
+                **self._deadline(max_bytes),
+            )
 
     def remove(self, name: str) -> None:
         """Remove a file, if it exists.
@@ -90,79 +144,138 @@ class Remote:
             MirrorError: the remote refuses, such as while the file is locked.
         """
         with self._one_error(name), suppress(FileNotFoundError):
-            self._fs.rm_file(f"{self._root}/{name}")
+            self._fs.rm_file(f"{self._root}/{name}", **self._deadline())
 
-    def names(self, folder: str = "") -> list[str]:
-        """Return the names in a folder, sorted; empty if it does not exist.
+    def folders(self) -> list[str]:
+        """Return the names of the folders, sorted; empty if the remote does not exist.
 
         Raises:
             MirrorError: it cannot be listed.
         """
-        path = f"{self._root}/{folder}" if folder else self._root
-        with self._one_error(folder):
-            try:
-                found = self._fs.ls(path, detail=False, refresh=True)
-            except FileNotFoundError:
-                return []
-        return sorted(str(each).rstrip("/").rpartition("/")[2] for each in found)
+        with self._one_error(""), suppress(FileNotFoundError):
+            if self.path is not None:
+                return sorted(directory.list_folders(self.path))
+            if self._is_s3:
+                return sorted(object_store.list_folders(self._fs, self._root, _CALL_SECONDS))
+            listed = self._fs.ls(self._root, detail=True, refresh=True)
+            folders = (str(each["name"]) for each in listed if each["type"] == "directory")
+            return sorted(folder.rstrip("/").rpartition("/")[2] for folder in folders)
+        return []
 
-    def _put(self, name: str, content: bytes) -> None:
-        if self._is_local:
-            _put_locally(Path(self._root, name), content)
-        else:
-            path = f"{self._root}/{name}"
-            self._fs.pipe_file(path, content, mode="create", **self._lock_arguments())
+    def files(self, folder: str = "") -> dict[str, int]:
+        """Return the size in bytes of each file below a folder, by its name relative to the folder.
+
+        Raises:
+            MirrorError: the remote cannot be listed.
+        """
+        root = f"{self._root}/{folder}" if folder else self._root
+        with self._one_error(folder), suppress(FileNotFoundError):
+            if self.path is not None:
+                return dict(directory.list_files(Path(root)))
+            if self._is_s3:
+                return dict(object_store.list_files(self._fs, root, _CALL_SECONDS))
+            found = self._fs.find(root, detail=True)
+            return {
+                str(path).removeprefix(f"{root}/"): each["size"] for path, each in found.items()
+            }
+        return {}
+
+    def _create(self, name: str, content: bytes, *, is_again: bool = False) -> bool:
+        """Create a file; return False if it exists."""
+        try:
+            with self._one_error(name):
+                self._send(name, content)
+        except MirrorError as error:
+            match object_store.refusal(error.__cause__ or error):
+                case Refusal.EXISTS:
+                    return False
+                case Refusal.CONFLICT if not is_again:
+                    return self._create(name, content, is_again=True)
+                case Refusal.NO_CONDITIONS if not self._is_overwriting:
+                    answer = object_store.describe(error.__cause__ or error)
+                    message = (
+                        f"{error} ({answer}); if the store cannot create a file on condition, use "
+                        "--archive-overwrite"
+                    )
+                    raise MirrorError(message) from error
+            raise
+        return True
+
+    def _send(self, name: str, content: bytes) -> None:
+        if self.path is not None:
+            directory.create(self.path / name, content)
+            return
+        arguments = self._lock_arguments() | self._deadline(len(content))
+        if self._is_s3:
+            arguments |= object_store.upload_arguments(content)
+        mode = "overwrite" if self._is_overwriting else "create"
+        self._fs.pipe_file(f"{self._root}/{name}", content, mode=mode, **arguments)
+
+    def _holds(self, name: str, content: bytes) -> bool:
+        try:
+            return self.read(name, len(content)) == content
+        except _TooLongError:
+            return False
 
     def _lock_arguments(self) -> dict[str, Any]:
         """Return the arguments that lock a new file; none if the bucket has a default rule."""
         if self._retain_until is None:
             return {}
         if self._lock is None:
-            self._lock = _lock_arguments(self._fs, self._root, self._retain_until, self.name)
-        return self._lock
+            self._lock = object_store.lock_arguments(
+                self._fs, self._root, self._retain_until, self.name
+            )
+        return dict(self._lock)
+
+    def _deadline(self, size: int = 0) -> dict[str, float]:
+        """Return the argument that ends a call; only file systems with calls over a network do."""
+        if not getattr(self._fs, "async_impl", False):
+            return {}
+        return {"timeout": _CALL_SECONDS + size / _MIN_BYTES_PER_SECOND}
 
     @contextmanager
     def _one_error(self, name: str) -> Iterator[None]:
         """Turn any exception of a file system into one error."""
+        where = f"{self.name}/{name[:MAX_NAME_LENGTH]}".rstrip("/")
         try:
             yield
-        except GaussdbTasksError:
-            raise
+        except (GaussdbTasksError, FileNotFoundError) as error:
+            if isinstance(error, GaussdbTasksError):
+                raise
+            message = f"{where} does not exist"
+            raise UnreadableFileError(message) from error
         except Exception as error:
-            cause = _hide_secrets(str(error).partition("\n")[0]) or type(error).__name__
-            message = f"{self.name}/{name} cannot be reached, read or written: {cause}"
-            raise MirrorError(message) from error
+            kind = UnreadableFileError if isinstance(error, PermissionError) else MirrorError
+            message = f"{where} cannot be reached, read or written: {_cause(error)}"
+            raise kind(message) from error
 
 
-def _put_locally(path: Path, content: bytes) -> None:
-    """Write a temporary file and link it, so that no file is incomplete or replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".half") as half:
-        half.write(content)
-        half.flush()
-        os.fsync(half.fileno())
-        os.link(half.name, path)
-    files.sync(path.parent)
+class _TooLongError(UnreadableFileError):
+    """A file is longer than expected."""
 
 
-def _lock_arguments(fs: Any, root: str, retain_until: datetime, name: str) -> dict[str, Any]:
-    bucket = root.partition("/")[0]
-    try:
-        answer = fs.call_s3("get_object_lock_configuration", Bucket=bucket)
-    except AttributeError as error:
-        message = f"--archive-lock: {name} is not an object store with object lock; omit the option"
-        raise ConfigurationError(message) from error
-    except Exception as error:
-        if _NO_OBJECT_LOCK not in repr(error.__cause__) + repr(error) and not isinstance(
-            error, FileNotFoundError
-        ):
-            raise
-        message = f"--archive-lock: the bucket of {name} has no object lock; omit the option"
-        raise ConfigurationError(message) from error
-    if answer.get("ObjectLockConfiguration", {}).get("Rule"):
-        return {}
-    # In this mode, users with a special permission can still delete files, as a law may require.
-    return {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": retain_until}
+def _bound(name: str, size: int | None, max_bytes: int) -> None:
+    if size is not None and size > max_bytes:
+        message = f"{name} is longer than expected: more than {max_bytes:,} bytes"
+        raise _TooLongError(message)
+
+
+def _bounded(name: str, max_bytes: int) -> Any:
+    """Return a callback of fsspec that stops a copy of too many bytes."""
+    from fsspec.callbacks import Callback  # noqa: PLC0415 - slow, and needed only with a mirror
+
+    class Bounded(Callback):  # type: ignore[misc]  # fsspec has no types
+        def call(self, *_arguments: Any, **_more: Any) -> None:
+            _bound(name, max(self.size or 0, self.value), max_bytes)
+
+    return Bounded()
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it did not answer in time"
+    first_line = " ".join(str(error).partition("\n")[0].split())
+    return _hide_secrets(first_line)[:_MAX_CAUSE_LENGTH] or type(error).__name__
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ class _MirrorOptions:
 
     archive_url: str | None
     archive_lock: str | None
+    archive_overwrite: bool
 
     def remote(self) -> Remote | None:
         """Return the remote that gets the copy.
@@ -101,15 +102,21 @@ class _MirrorOptions:
             ConfigurationError: the options are incomplete or wrong.
         """
         if self.archive_url is None:
-            if self.archive_lock is not None:
-                message = "--archive-lock needs --archive-url; give both"
-                raise ConfigurationError(message)
+            options = {
+                "--archive-lock": self.archive_lock,
+                "--archive-overwrite": self.archive_overwrite,
+            }
+            for name, value in options.items():
+                if value:
+                    message = f"{name} needs --archive-url; give both"
+                    raise ConfigurationError(message)
             return None
-        if self.archive_lock is None:
-            return Remote(self.archive_url)
-        period = parse_period(self.archive_lock, option="--archive-lock")
-        # From the machine's clock, also with --now: the bucket uses its own clock.
-        return Remote(self.archive_url, period.after(machine_clock()))
+        retain_until = None
+        if self.archive_lock is not None:
+            period = parse_period(self.archive_lock, option="--archive-lock")
+            # From the machine's clock, also with --now: the bucket uses its own clock.
+            retain_until = period.after(machine_clock())
+        return Remote(self.archive_url, retain_until, is_overwriting=self.archive_overwrite)
 
 
 @click.command("load")
@@ -149,6 +156,12 @@ class _MirrorOptions:
     metavar="PERIOD",
     help="Set object-lock retention on each copied file, such as 90d, 18m or 10y; the bucket needs "
     "object lock and no default rule.",
+)
+@option(
+    "--archive-overwrite",
+    is_flag=True,
+    help="The store of --archive-url can only overwrite: send no conditions. Existing files are "
+    "still compared, not written.",
 )
 @signing_key_option
 @umask_option

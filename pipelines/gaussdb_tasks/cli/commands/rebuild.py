@@ -9,7 +9,7 @@ import click
 
 from gaussdb_tasks.archive.amendments import renormalisation
 from gaussdb_tasks.archive.amendments.amendment import Amendment
-from gaussdb_tasks.archive.mirror.mirror import fetch_entries
+from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
 from gaussdb_tasks.cli import amendment_output, console, output
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     """
     os.umask(umask)
     if source_url is not None:
-        remote = Remote(source_url)
+        remote = Remote(source_url, option="--from")
         count = fetch_entries(DataDir(data_dir), remote)
         console.info(f"{count:,} entries copied from {remote.name}")
     if renormalise:

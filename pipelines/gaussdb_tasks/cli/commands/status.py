@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         if target.output_format == "table":
             _print_gaps(connection, target)
         copies = read_mirror_state(DataDir(data_dir))
-        if copies is not None and copies.waiting:
+        if copies is not None and copies.is_behind:
             console.info(waiting_line(copies))
         for project_id, loss_begins_at in run_query(connection, _PROJECTS_LOSING_DATA).fetchall():
             console.info(

@@ -9,8 +9,10 @@ from typing import Final
 import click
 
 from gaussdb_tasks.archive.findings import Finding, Verification
+from gaussdb_tasks.archive.mirror.remote import Remote
+from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote
 from gaussdb_tasks.archive.signing import PublicKeys
-from gaussdb_tasks.archive.verify import verify, verify_copy
+from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, option
@@ -54,10 +56,9 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
 )
 @option(
     "--archive",
-    "archive_path",
-    metavar="DIRECTORY",
-    type=click.Path(path_type=Path),
-    help="Verify this archive without a database, such as a copy.",
+    "archive_url",
+    metavar="URL",
+    help="Verify this copy in a directory or s3://bucket/prefix, and compare it with the archive.",
 )
 @format_option("table", "json", default="table", variable="VERIFY_FORMAT")
 def command(  # noqa: PLR0913 - one parameter per option
@@ -66,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     fast: bool,
     expect_head: str | None,
     public_keys: tuple[Path, ...],
-    archive_path: Path | None,
+    archive_url: str | None,
     output_format: str,
 ) -> None:
     """Check the archive's chain of digests, and the database against it.
@@ -79,14 +80,15 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks verify
       gaussdb-tasks verify --fast --format json
       gaussdb-tasks verify --expect-head 3f2a... --public-key audit.pem
+      gaussdb-tasks verify --archive s3://audit/gaussdb-tasks --fast
     Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
     options = VerifyOptions(is_fast=fast, expected_head=expect_head, keys=keys)
-    if archive_path is None:
+    if archive_url is None:
         found = verify(DataDir(data_dir), options)
     else:
-        found = verify_copy(archive_path, options)
+        found = verify_remote(Remote(archive_url, option="--archive"), options, DataDir(data_dir))
     if output_format == "json":
         _write_json(found, options)
     elif found.findings:
