@@ -21,6 +21,7 @@ from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import plan_recovery, recover
+from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.write import write_load_entry
@@ -164,6 +165,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)
     recovery = plan_recovery(archive, database)
+    check_signer(archive, recovery.recorded, request.signer)
     with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)

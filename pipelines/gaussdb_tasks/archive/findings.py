@@ -22,6 +22,8 @@ class Fault(StrEnum):
     """The database differs from the archive."""
     SIGNATURE = "signature"
     """A signature is invalid, missing, or made with an unknown key."""
+    TIMESTAMP = "timestamp"
+    """A time stamp is invalid, of something else, or not from a given authority."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Check signatures with this Ed25519 public key in PEM; repeatable.",
+    help="Trust this Ed25519 public key in PEM, and the keys that it hands over to; repeatable.",
 )
 @option(
     "--archive",
@@ -115,8 +115,6 @@ def _report(found: Verification, options: VerifyOptions) -> None:
             "note: the bytes of archive tables and the rows of the database were not read; run "
             "verify without --fast to read them"
         )
-    if not options.keys and any(entry.manifest.signed_by for entry in found.chain):
-        console.info("note: signatures were not checked; check them with --public-key")
     if found.is_intact:
         last = found.chain[-1]
         console.info(f"intact: {len(found.chain):,} entries, head {last.sha256} ({last.name})")
