@@ -20,8 +20,10 @@ from gaussdb_tasks.archive.store import (
     file_sha256,
     manifest_name,
 )
+from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
 from gaussdb_tasks.archive.verify_signatures import verify_signatures
+from gaussdb_tasks.archive.verify_timestamps import verify_timestamps
 
 _MISSING: Final = "the file is missing"
 
@@ -34,11 +36,13 @@ class VerifyOptions:
         is_fast: whether to compare file sizes instead of reading the files.
         expected_head: SHA-256 of a manifest that must be in the chain.
         keys: trusted public keys; None: the signatures themselves are not checked.
+        timestamp_trust: trusted authorities; None: who gave a time stamp is not checked.
     """
 
     is_fast: bool = False
     expected_head: str | None = None
     keys: PublicKeys | None = None
+    timestamp_trust: TimestampTrust | None = None
 
 
 def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
@@ -56,6 +60,7 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
     verify_signatures(options.keys, found)
+    verify_timestamps(options.timestamp_trust, found)
     _verify_expected_head(options.expected_head, found)
     return found
 

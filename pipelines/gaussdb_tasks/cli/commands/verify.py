@@ -1,7 +1,7 @@
 """``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
 import sys
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +10,14 @@ import click
 
 from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.signing import PublicKeys
+from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.verify import verify, verify_copy
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
+from gaussdb_tasks.model.times import iso
 
 _NAMES: Final = ("fault", "where", "detail", "entry", "task", "column")
 _HASH_LENGTH: Final = 64
@@ -52,6 +54,14 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     help="Trust this Ed25519 public key in PEM, and the keys that it hands over to; repeatable.",
 )
 @option(
+    "--timestamp-ca",
+    "timestamp_cas",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Check time stamps with this root certificate in PEM; repeatable.",
+)
+@option(
     "--archive",
     "archive_path",
     metavar="DIRECTORY",
@@ -65,6 +75,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     fast: bool,
     expect_head: str | None,
     public_keys: tuple[Path, ...],
+    timestamp_cas: tuple[Path, ...],
     archive_path: Path | None,
     output_format: str,
 ) -> None:
@@ -81,7 +92,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
-    options = VerifyOptions(is_fast=fast, expected_head=expect_head, keys=keys)
+    trust = TimestampTrust(timestamp_cas) if timestamp_cas else None
+    options = VerifyOptions(
+        is_fast=fast, expected_head=expect_head, keys=keys, timestamp_trust=trust
+    )
     if archive_path is None:
         found = verify(DataDir(data_dir), options)
     else:
@@ -142,6 +156,7 @@ def _write_json(found: Verification, options: VerifyOptions) -> None:
             }
             for each in found.removals
         ],
+        "timestamps": [asdict(each) | {"at": iso(each.at)} for each in found.stamped],
         "notes": found.notes,
     }
     output.write_json(value)
