@@ -1,6 +1,7 @@
 """Time stamps of entries: asked for by a load, checked by verify and by openssl."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gaussdb_tasks.archive import timestamps
 from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.mirror.mirror import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
@@ -32,6 +34,8 @@ from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.loads import load_request
 from tests.support.made_once import made_once
 from tests.support.timestamp_authority import Authority, Certificates, serve
+
+README = Path(timestamps.__file__).with_name("README.md")
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
@@ -311,6 +315,18 @@ def test_a_certificate_that_expired_since_is_valid(
     assert _details(archive, certificates.ca) == []
 
 
+def test_a_certificate_between_authority_and_root_comes_with_the_response(
+    archive: Archive, certificates: Certificates
+) -> None:
+    """The root is enough; without the certificate between, the authority is not proved."""
+    content, at = _digest(archive, 6), datetime.now(UTC)
+    _stamp(archive, 6, certificates.forge(content, at, signer="below_sub_ca", also="sub_ca"))
+    assert _details(archive, certificates.ca) == []
+    _stamp(archive, 6, certificates.forge(content, at, signer="below_sub_ca"))
+    ((_, detail),) = _details(archive, certificates.ca)
+    assert "not from a given authority" in detail
+
+
 def test_two_certificates_of_one_number_are_refused(
     archive: Archive, certificates: Certificates
 ) -> None:
@@ -334,13 +350,14 @@ def test_openssl_checks_a_time_stamp(archive: Archive, certificates: Certificate
     """The command in the archive's README accepts the right manifest and authority only."""
     _stamp(archive, 6, certificates.stamp(_digest(archive, 6)))
     folder = archive.entries()[5].path
-    line = "openssl ts -verify -in digest.tsr -data {} -CAfile {}"
+    (line,) = re.findall(r"^openssl ts -verify .*$", README.read_text(), re.MULTILINE)
     for data, ca, is_valid in (
         ("digest.json", "ca", True),
         ("digest.sha256", "ca", False),
         ("digest.json", "other_ca", False),
     ):
-        command = line.format(data, certificates.folder / f"{ca}.pem").split()
+        command = line.replace("digest.json", data).split()
+        command[command.index("ca.pem")] = str(certificates.folder / f"{ca}.pem")
         run = subprocess.run(command, cwd=folder, capture_output=True, check=False)
         assert (run.returncode == 0) == is_valid
 
@@ -416,7 +433,7 @@ def test_a_load_without_a_time_stamp_is_done(
     authority.behaviour = "error"
     run = command(*arguments, env=env)
     assert run.exit_code == 0, run.stderr
-    assert "time stamp: http://***@127.0.0.1" in run.stderr
+    assert "timestamp: http://***@127.0.0.1" in run.stderr
     assert "status 500" in json.loads(run.stdout)["timestamp"]["error"]
     assert "gaussdb_tasks_last_load_timestamped 0.0" in metrics.read_text()
     authority.behaviour = "good"

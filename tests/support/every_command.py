@@ -51,6 +51,7 @@ LINES: Final = (
     Line(("rebuild", "--replace")),
     Line(("rebuild", "--renormalise", "--dry-run")),
     Line(("verify", "--fast")),
+    Line(("keys", "rotate", "--help")),
     Line(("schedule", "cron")),
     Line(("config", "load")),
     Line(("demo", "--nights", "1", "--tasks-per-day", "3")),

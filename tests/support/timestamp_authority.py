@@ -45,9 +45,10 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 class Certificates:
     """A folder with authorities: for each name a certificate, and its key.
 
-    ``ca.pem`` has issued those of ``good``, ``expired``, ``without_eku`` and ``weak``;
-    ``other_ca.pem`` that of ``foreign``. ``impostor`` has the issuer's name and the number of
-    ``without_eku``, but the key of ``other_ca`` has signed it.
+    ``ca.pem`` has issued those of ``good``, ``expired``, ``without_eku`` and ``weak``, and that of
+    ``sub_ca``, which has issued ``below_sub_ca``. ``other_ca.pem`` has issued ``foreign``.
+    ``impostor`` has the issuer's name and the number of ``without_eku``, but the key of
+    ``other_ca`` has signed it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,9 +64,10 @@ class Certificates:
         """Create all certificates."""
         now = datetime.now(UTC)
         long_ago, later = now - timedelta(days=3000), now + timedelta(days=3000)
-        ca, other = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        ca, other, sub = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
         for name, root in (("ca", ca), ("other_ca", other)):
             _write(folder, name, root, _certificate(name, root, name, root, (long_ago, later)))
+        _write(folder, "sub_ca", sub, _certificate("sub_ca", sub, "ca", ca, (long_ago, later)))
         year = (now - timedelta(days=365), now + timedelta(days=365))
         past = (now - timedelta(days=1000), now - timedelta(days=500))
         for name, issuer, validity, usage in (
@@ -75,9 +77,12 @@ class Certificates:
             ("weak", "ca", year, TIME_STAMPING),
             ("foreign", "other_ca", year, TIME_STAMPING),
             ("impostor", "ca", year, TIME_STAMPING),
+            ("below_sub_ca", "sub_ca", year, TIME_STAMPING),
         ):
             key = _make_key(name)
-            issuer_key = ca if issuer == "ca" and name != "impostor" else other
+            issuer_key = sub if issuer == "sub_ca" else ca
+            if name in {"foreign", "impostor"}:
+                issuer_key = other
             _write(folder, name, key, _certificate(name, key, issuer, issuer_key, validity, usage))
         (folder / "serial").write_text("01")
         for name, digests in (("strict", "sha256"), ("lax", "sha1, sha256")):

@@ -104,7 +104,8 @@ def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: Signer) -> No
     for entry in chain[start:]:
         history.follow(entry)
     if history.problems:
-        raise ArchiveError(_broken(str(history.problems[0])))
+        remedy = "; to go on in spite of it, see: gaussdb-tasks keys rotate -h"
+        raise ArchiveError(_broken(str(history.problems[0])) + remedy)
 
 
 def _reachable_keys(chain: Sequence[ChainEntry], signer: Signer) -> Mapping[str, bytes]:

@@ -159,7 +159,7 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
         yield Remark(f"archive: {problem}")
     if report.timestamp is not None and report.timestamp.error is not None:
         yield Remark(
-            f"time stamp: {report.timestamp.error}; the load is not affected, the next time stamp "
+            f"timestamp: {report.timestamp.error}; the load is not affected, the next time stamp "
             "covers its entry, too"
         )
     if report.mirror is not None and report.mirror.waiting:
