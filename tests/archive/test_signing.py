@@ -26,6 +26,7 @@ from gaussdb_tasks.archive.manifest import (
     encode,
 )
 from gaussdb_tasks.archive.recover import ArchiveError
+from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import KeySigner, PublicKeys
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verify import verify
@@ -421,6 +422,16 @@ def test_a_load_signs_only_on_a_chain_that_holds(keys: Path, break_: str) -> Non
     with pytest.raises(ArchiveError, match="gaussdb-tasks verify"):
         run_load(replace(request, signer=_signer(keys, "first")))
     assert _content(keys) == before
+
+
+def test_a_key_signs_only_on_an_unsigned_start_that_holds(sign: Sign, keys: Path) -> None:
+    """The first signature covers the unsigned entries before it."""
+    archive = Archive(sign(None, None, "first"))
+    check_signer(archive, None, _signer(keys, "first"))
+    path = archive.entries()[0].digest_path
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(ArchiveError, match="does not follow"):
+        check_signer(archive, None, _signer(keys, "first"))
 
 
 class _Unreachable:

@@ -75,23 +75,15 @@ class KeyHistory:
         if key in self._replaced:
             return f"the key {shown(key)} was replaced by {self._replaced[key]} and signs no more"
         if handover is not None and handover.is_old_key_lost:
-            return self._problem_of_lost_key(handover)
+            if handover.old_key == self._current:
+                return None
+            return f"the lost key {shown(handover.old_key)} did not sign the entries before it"
         if self._current in {None, key}:
             return None
         change = f"{shown(key)} signs, without a handover by the key {shown(str(self._current))}"
         if not {self._current, key} <= (self._given or {}).keys():
             return f"another key {change}"
         self.notes.append(f"from {entry.name} on another key {change}; both were given")
-        return None
-
-    def _problem_of_lost_key(self, handover: Handover) -> str | None:
-        if handover.old_key != self._current:
-            return f"the lost key {shown(handover.old_key)} did not sign the entries before it"
-        if self._given is not None and handover.new_key not in self._given:
-            return (
-                f"it replaces a lost key; this is accepted only if the new key "
-                f"{shown(handover.new_key)} is given"
-            )
         return None
 
     def _problem_of_signature(self, entry: ChainEntry, key: str) -> str | None:
