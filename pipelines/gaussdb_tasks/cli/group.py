@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
     def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:
         """Return the commands that have a table in the settings file: those of the program."""
         root = ctx.find_root()
-        if root is not ctx and isinstance(root.command, LazyGroup):
+        if root.command is not self and isinstance(root.command, LazyGroup):
             return root.command._configurable(root)  # noqa: SLF001 - of the same class
 
         def find(name: str) -> click.Command:
