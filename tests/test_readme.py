@@ -94,6 +94,9 @@ def known_options() -> dict[str, set[str]]:
         command = cli.get_command(context, name)
         assert command is not None
         known[name] = options_of(command) | options_of(cli) | {"--help"}
+        if isinstance(command, click.Group):
+            nested = [command.get_command(context, each) for each in command.list_commands(context)]
+            known[name] = known[name].union(*(options_of(each) for each in nested if each))
     known["schedule"] |= known["load"]
     known[""] = set().union(*known.values())
     return known
@@ -191,7 +194,10 @@ def test_every_remark_is_explained() -> None:
     source = sources("cli")
     explained = set(re.findall(r"^\| `(\w+:)` \|", OPERATORS, re.MULTILINE))
     written = set(
-        re.findall(r"f?\"(failed|incomplete|rejected|lost|archive|copies|monitoring|note):", source)
+        re.findall(
+            r"f?\"(failed|incomplete|rejected|lost|archive|timestamp|copies|monitoring|note):",
+            source,
+        )
     )
     assert explained == {f"{word}:" for word in written}
 

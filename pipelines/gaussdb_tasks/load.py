@@ -21,8 +21,10 @@ from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import plan_recovery, recover
+from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
+from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
 from gaussdb_tasks.archive.write import write_load_entry
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
@@ -69,6 +71,8 @@ class LoadRequest:
     """Called with the seconds to wait when the gateway asks to retry later."""
     signer: Signer | None = None
     """Signs the manifest of the load's archive entry, if there is a key."""
+    timestamp_authority: TimestampAuthority | None = None
+    """Confirms when the entry existed; None for no time stamp."""
     remote: Remote | None = None
     """Mirror of the archive, updated after publication; None for no mirror."""
     is_clock_real: bool = False
@@ -93,6 +97,7 @@ class LoadReport:
         archive_problems: problems of the archive that a person must solve.
         entry_name: the load's own entry in the archive.
         head_digest: SHA-256 of the manifest of that entry, the head of the chain.
+        timestamp: time stamp of that entry; None if no authority was asked.
         mirror: state of the archive's mirror; None if there is none.
         seconds_waited: time that calls waited at the gateway's request, over all threads.
     """
@@ -108,6 +113,7 @@ class LoadReport:
     archive_problems: tuple[str, ...]
     entry_name: str
     head_digest: str
+    timestamp: StampResult | None
     mirror: MirrorState | None
     seconds: float
     seconds_waited: float
@@ -170,6 +176,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)
     recovery = plan_recovery(archive, database)
+    check_signer(archive, recovery.recorded, request.signer)
     with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
@@ -197,6 +204,8 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
             connection, load_number, recovered.head, scratch / "entry", request.signer
         )
     connect.refuse_unfinished_writes(database)
+    authority = request.timestamp_authority
+    timestamp = None if authority is None else authority.stamp_entry(entry.folder)
     archive.add(entry.folder, entry.name)
     files.publish(clone, database)
     mirror = None if request.remote is None else mirror_entries(request.data_dir, request.remote)
@@ -212,6 +221,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         archive_problems=recovered.problems,
         entry_name=entry.name,
         head_digest=entry.sha256,
+        timestamp=timestamp,
         mirror=mirror,
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,

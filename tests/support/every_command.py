@@ -11,7 +11,15 @@ from tests.support.emulator_client import NOW, PROJECT, job_id, record
 SERVER: Final = "emulator"
 """The command that runs until it is stopped."""
 
-OPTIONAL_PACKAGES: Final = ("matplotlib", "moto", "numpy", "pandas", "polars", "s3fs")
+OPTIONAL_PACKAGES: Final = (
+    "matplotlib",
+    "moto",
+    "numpy",
+    "pandas",
+    "polars",
+    "rfc3161_client",
+    "s3fs",
+)
 """Packages that a plain installation does not have."""
 
 _OLD: Final[Micros] = NOW - 100 * DAY
@@ -43,6 +51,7 @@ LINES: Final = (
     Line(("rebuild", "--replace")),
     Line(("rebuild", "--renormalise", "--dry-run")),
     Line(("verify", "--fast")),
+    Line(("keys", "rotate", "--help")),
     Line(("schedule", "cron")),
     Line(("config", "load")),
     Line(("demo", "--nights", "1", "--tasks-per-day", "3")),

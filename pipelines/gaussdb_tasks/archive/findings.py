@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.tombstones import Removal
+from gaussdb_tasks.model.times import Micros
 
 
 class Fault(StrEnum):
@@ -22,6 +23,8 @@ class Fault(StrEnum):
     """The database, or a copy, differs from the archive."""
     SIGNATURE = "signature"
     """A signature is invalid, missing, or made with an unknown key."""
+    TIMESTAMP = "timestamp"
+    """A time stamp is invalid, of something else, or not from a given authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,21 @@ class Finding:
     column: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StampedEntries:
+    """Entries that existed at a time, confirmed by an authority.
+
+    Attributes:
+        first: sequence number of the first of them.
+        last: sequence number of the last of them, which has the time stamp.
+    """
+
+    first: int
+    last: int
+    at: Micros
+    authority: str
+
+
 @dataclass
 class Verification:
     """Collect the findings of a verification and the entries that it read.
@@ -52,6 +70,7 @@ class Verification:
         chain: entries with a readable manifest, in order.
         damaged: paths of archive tables that are missing or changed.
         removals: files that amendments removed.
+        stamped: entries with a proved time, in order; only if authorities are trusted.
         notes: checks that were skipped, and other information.
     """
 
@@ -59,6 +78,7 @@ class Verification:
     findings: list[Finding] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
+    stamped: list[StampedEntries] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -21,7 +21,8 @@ FORMAT: Final = 1
 """Format of the archive. A program reads this format and older ones."""
 
 LOAD: Final = "load"
-EntryKind: TypeAlias = Literal["load", "retention", "redaction", "renormalisation"]
+ROTATION: Final = "rotation"
+EntryKind: TypeAlias = Literal["load", "retention", "redaction", "renormalisation", "rotation"]
 
 # An amendment of ten years of loads has some 10 MB.
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -135,6 +136,29 @@ class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
     rows_changed: Count
 
 
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """Name the key that signs from the next entry on, and the one that signed until now.
+
+    Attributes:
+        old_key: fingerprint of the old key: SHA-256 of the 32 bytes of its public half.
+        old_public_key: these bytes in hexadecimal; None if the old key is lost.
+        new_key: fingerprint of the new key.
+        new_public_key: the 32 bytes of its public half in hexadecimal.
+        is_old_key_lost: whether the new key signs this entry, because the old one is lost.
+    """
+
+    old_key: Sha256
+    old_public_key: Sha256 | None
+    new_key: Sha256
+    new_public_key: Sha256
+    is_old_key_lost: bool = False
+
+    @property
+    def signer(self) -> str:
+        """Fingerprint of the key that signs the entry with the handover."""
+        return self.new_key if self.is_old_key_lost else self.old_key
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Describe an entry of the archive; this is the content of its digest.json.
 
@@ -153,6 +177,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         removes: files of earlier entries that an amendment removed.
         reason: reason of an amendment.
         signed_by: fingerprint of the key that signed digest.json; None if it is not signed.
+        handover: change of the signing key; only in a rotation.
     """
 
     format: Annotated[int, Meta(ge=1)]
@@ -170,6 +195,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     removes: tuple[RemovedFile, ...] = ()
     reason: Text | None = None
     signed_by: Sha256 | None = None
+    handover: Handover | None = None
 
     @property
     def row_count(self) -> int:
@@ -214,6 +240,7 @@ def decode(content: bytes) -> Manifest:
 def _problems(manifest: Manifest) -> Iterator[str]:
     """Yield what the types do not exclude: unknown names, and references to no earlier entry."""
     yield from _kind_problems(manifest)
+    yield from _handover_problems(manifest)
     for name, table in manifest.tables.items():
         yield from _table_problems(name, table.columns)
         yield from _file_problems(name, table)
@@ -234,6 +261,28 @@ def _kind_problems(manifest: Manifest) -> Iterator[str]:
         yield "only a load has the identity of a load"
     if is_load and (manifest.restates or manifest.removes):
         yield "a load restates and removes nothing"
+
+
+def _handover_problems(manifest: Manifest) -> Iterator[str]:
+    handover = manifest.handover
+    if (manifest.kind == ROTATION) != (handover is not None):
+        yield "a rotation, and no other entry, has a handover"
+    if handover is None:
+        return
+    if manifest.restates or manifest.removes or manifest.tables:
+        yield "a rotation restates and removes nothing, and has no rows"
+    if manifest.signed_by != handover.signer:
+        yield "a rotation is signed by the old key, or by the new one if the old one is lost"
+    if handover.is_old_key_lost != (handover.old_public_key is None):
+        yield "a handover names the old public key, unless it is lost"
+    if handover.old_key == handover.new_key:
+        yield "a handover names two different keys"
+    for fingerprint, public_key in (
+        (handover.old_key, handover.old_public_key),
+        (handover.new_key, handover.new_public_key),
+    ):
+        if public_key is not None and sha256(bytes.fromhex(public_key)) != fingerprint:
+            yield "a fingerprint is not the SHA-256 of its public key"
 
 
 def _file_problems(name: str, table: TableDigest) -> Iterator[str]:
@@ -263,7 +312,8 @@ def _table_problems(name: str, columns: tuple[str, ...]) -> Iterator[str]:
     if table is None:
         yield f"unknown table {_shown(name)}"
         return
-    unknown = [column for column in columns if column not in table.column_names]
+    known = table.column_names
+    unknown = [column for column in columns if column not in known]
     if unknown:
         yield f"unknown column {_shown(unknown[0])}"
     if len(set(columns)) != len(columns):

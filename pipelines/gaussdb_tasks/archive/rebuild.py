@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -22,6 +23,8 @@ from gaussdb_tasks.database.views import apply_views, sort_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 
+# Rows can be read in spite of them; `verify` reports them.
+_NO_DAMAGE: Final = frozenset({Fault.EXTRA, Fault.SIGNATURE, Fault.TIMESTAMP})
 _VIEWS = "select view_name, sql from duckdb_views() where not internal and schema_name = 'main'"
 
 
@@ -130,7 +133,7 @@ def read_intact_chain(
         first = found.findings[0]
         message = f"{archive.path} has no readable entry: {first.where}: {first.detail}"
         raise ArchiveError(message)
-    damage = tuple(each for each in found.findings if each.fault is not Fault.EXTRA)
+    damage = tuple(each for each in found.findings if each.fault not in _NO_DAMAGE)
     if not damage:
         return found.chain, ()
     if not is_skipping_damage:

@@ -41,11 +41,13 @@ class RecoveryPlan:
     Attributes:
         missing: entries that the database lacks.
         is_rebuild: whether to create a new database: there is none, or it lacks an amendment.
+        recorded: the newest entry that the database records.
     """
 
     archive: Archive
     missing: tuple[Entry, ...]
     is_rebuild: bool
+    recorded: Head | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,18 @@ def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
     entries = archive.entries()
     if not published.exists():
         return RecoveryPlan(archive, entries, bool(entries))
-    with read_published(published) as connection:
-        head = recorded_head(connection) if records_entries(connection) else None
+    head = read_recorded_head(published)
     last = 0 if head is None else head.sequence
     missing = tuple(entry for entry in entries if entry.sequence > last)
-    return RecoveryPlan(archive, missing, any(entry.kind != "load" for entry in missing))
+    return RecoveryPlan(archive, missing, any(entry.kind != "load" for entry in missing), head)
+
+
+def read_recorded_head(published: Path) -> Head | None:
+    """Return the newest entry that a published database records; None if there is none."""
+    if not published.exists():
+        return None
+    with read_published(published) as connection:
+        return recorded_head(connection) if records_entries(connection) else None
 
 
 def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recovered:

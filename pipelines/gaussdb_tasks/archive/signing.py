@@ -4,13 +4,18 @@ The signature is the 64 bytes of RFC 8032 over the bytes of digest.json, so ``op
 check it too. Through the chain a signature covers its entry and all earlier ones.
 """
 
-import hashlib
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from gaussdb_tasks.archive.manifest import sha256
 from gaussdb_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:  # imported only with a key
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SIGNATURE_BYTES: Final = 64
 
 _PRIVATE_ONLY: Final = stat.S_IRWXG | stat.S_IRWXO
 _REMEDY: Final = "create one with: openssl genpkey -algorithm ed25519 -out FILE"
@@ -18,6 +23,10 @@ _REMEDY: Final = "create one with: openssl genpkey -algorithm ed25519 -out FILE"
 
 class Signer(Protocol):
     """Sign manifests."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key's 32 bytes."""
 
     @property
     def fingerprint(self) -> str:
@@ -37,25 +46,9 @@ class KeySigner:
             ConfigurationError: the file is not an Ed25519 key in PEM, has a passphrase, or other
                 users can read it.
         """
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - only with a key
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-            Ed25519PrivateKey,
-        )
-
-        content = _read(path, "--signing-key")
-        if path.stat().st_mode & _PRIVATE_ONLY:
-            message = f"--signing-key: other users can read {path}; run: chmod 600 {path}"
-            raise ConfigurationError(message)
-        try:
-            key = serialization.load_pem_private_key(content, password=None)
-        except (ValueError, TypeError) as error:
-            message = f"--signing-key: {path} is not a private key in PEM without a passphrase; "
-            raise ConfigurationError(message + _REMEDY) from error
-        if not isinstance(key, Ed25519PrivateKey):
-            message = f"--signing-key: {path} is not an Ed25519 key; {_REMEDY}"
-            raise ConfigurationError(message)
-        self._key = key
-        self.fingerprint = hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()
+        self._key = _read_private_key(path, "--signing-key")
+        self.public_key = self._key.public_key().public_bytes_raw()
+        self.fingerprint = sha256(self.public_key)
 
     def sign(self, content: bytes) -> bytes:
         """Return the signature of a manifest's bytes."""
@@ -63,7 +56,11 @@ class KeySigner:
 
 
 class PublicKeys:
-    """Check signatures; an archive may be signed with several keys over the years."""
+    """The public keys that a verifier trusts; a chain may have several over the years.
+
+    Attributes:
+        by_fingerprint: the 32 bytes of each key.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Read the keys.
@@ -71,42 +68,75 @@ class PublicKeys:
         Raises:
             ConfigurationError: a file is not an Ed25519 public key in PEM.
         """
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-            Ed25519PublicKey,
+        keys = [_read_public_key(path, "--public-key") for path in paths]
+        self.by_fingerprint = {sha256(key): key for key in keys}
+
+
+def read_new_key(path: Path) -> bytes:
+    """Read the 32 bytes of the public half of a key, from its private or its public file.
+
+    Raises:
+        ConfigurationError: the file is not an Ed25519 key in PEM.
+    """
+    option = "--new-key"
+    if b"PRIVATE KEY" in _read(path, option):
+        return _read_private_key(path, option).public_key().public_bytes_raw()
+    return _read_public_key(path, option)
+
+
+def is_valid_signature(public_key: bytes, content: bytes, signature: bytes) -> bool:
+    """Return whether a signature of content is valid for the 32 bytes of a public key."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only with a key
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PublicKey,
+    )
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _read_private_key(path: Path, option: str) -> "Ed25519PrivateKey":
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - only with a key
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PrivateKey,
+    )
+
+    content = _read(path, option)
+    if path.stat().st_mode & _PRIVATE_ONLY:
+        message = f"{option}: other users can read {path}; run: chmod 600 {path}"
+        raise ConfigurationError(message)
+    try:
+        key = serialization.load_pem_private_key(content, password=None)
+    except (ValueError, TypeError) as error:
+        message = f"{option}: {path} is not a private key in PEM without a passphrase; {_REMEDY}"
+        raise ConfigurationError(message) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        message = f"{option}: {path} is not an Ed25519 key; {_REMEDY}"
+        raise ConfigurationError(message)
+    return key
+
+
+def _read_public_key(path: Path, option: str) -> bytes:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - only with a key
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+        Ed25519PublicKey,
+    )
+
+    try:
+        key = serialization.load_pem_public_key(_read(path, option))
+    except ValueError as error:
+        message = (
+            f"{option}: {path} is not a public key in PEM; create it from the private "
+            "key with: openssl pkey -pubout -in FILE"
         )
-
-        self._keys = {}
-        for path in paths:
-            try:
-                key = serialization.load_pem_public_key(_read(path, "--public-key"))
-            except ValueError as error:
-                message = (
-                    f"--public-key: {path} is not a public key in PEM; create it from the private "
-                    "key with: openssl pkey -pubout -in FILE"
-                )
-                raise ConfigurationError(message) from error
-            if not isinstance(key, Ed25519PublicKey):
-                message = f"--public-key: {path} is not an Ed25519 key"
-                raise ConfigurationError(message)
-            self._keys[hashlib.sha256(key.public_bytes_raw()).hexdigest()] = key
-
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
-    def has(self, fingerprint: str) -> bool:
-        """Return whether the key with this fingerprint is among the keys."""
-        return fingerprint in self._keys
-
-    def is_valid(self, fingerprint: str, content: bytes, signature: bytes) -> bool:
-        """Return whether the signature is valid for the key and the content."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-
-        try:
-            self._keys[fingerprint].verify(signature, content)
-        except InvalidSignature:
-            return False
-        return True
+        raise ConfigurationError(message) from error
+    if not isinstance(key, Ed25519PublicKey):
+        message = f"{option}: {path} is not an Ed25519 key"
+        raise ConfigurationError(message)
+    return key.public_bytes_raw()
 
 
 def _read(path: Path, option: str) -> bytes:

@@ -1,6 +1,7 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
+import stat
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ DIGEST_NAME: Final = "digest.json"
 _TOMBSTONE_SUFFIX: Final = ".removed.json"
 CHECKSUM_NAME: Final = "digest.sha256"
 SIGNATURE_NAME: Final = "digest.sig"
+TIMESTAMP_NAME: Final = "digest.tsr"
 
 _READ_SIZE: Final = 1024 * 1024
 
@@ -38,6 +40,11 @@ class Entry:
     def digest_path(self) -> Path:
         """The file with the manifest."""
         return self.path / DIGEST_NAME
+
+    @property
+    def signature_path(self) -> Path:
+        """The file with the signature of the manifest, if it is signed."""
+        return self.path / SIGNATURE_NAME
 
     def read(self) -> "ChainEntry":
         """Read the manifest.
@@ -155,7 +162,11 @@ def tombstone_name(file_name: str) -> str:
 
 
 KNOWN_NAMES: Final = frozenset(
-    {DIGEST_NAME, CHECKSUM_NAME, SIGNATURE_NAME, *FILE_NAMES, *map(tombstone_name, FILE_NAMES)}
+    {
+        *(DIGEST_NAME, CHECKSUM_NAME, SIGNATURE_NAME, TIMESTAMP_NAME),
+        *FILE_NAMES,
+        *map(tombstone_name, FILE_NAMES),
+    }
 )
 """The names that files in an entry's folder can have."""
 
@@ -163,6 +174,20 @@ KNOWN_NAMES: Final = frozenset(
 def checksum_line(digest_sha256: str) -> str:
     """Return the content of digest.sha256, as ``sha256sum --check`` reads it."""
     return f"{digest_sha256}  {DIGEST_NAME}\n"
+
+
+def read_small_file(path: Path, max_bytes: int) -> bytes:
+    """Read a file of at most some bytes; of a longer one, return one byte more than that.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        OSError: it cannot be read, or is a link or a folder.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        message = "it is a link, or not a file"
+        raise OSError(message)
+    with path.open("rb") as file:
+        return file.read(max_bytes + 1)
 
 
 def file_sha256(path: Path) -> str:

@@ -12,6 +12,7 @@ from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
     SIGNATURE_NAME,
+    TIMESTAMP_NAME,
     Archive,
     ChainEntry,
     Entry,
@@ -19,7 +20,10 @@ from gaussdb_tasks.archive.store import (
     file_sha256,
     manifest_name,
 )
+from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
+from gaussdb_tasks.archive.verify_signatures import verify_signatures
+from gaussdb_tasks.archive.verify_timestamps import verify_timestamps
 
 _MISSING: Final = "the file is missing"
 
@@ -31,12 +35,14 @@ class VerifyOptions:
     Attributes:
         is_fast: whether to compare file sizes instead of reading the files.
         expected_head: SHA-256 of a manifest that must be in the chain.
-        keys: public keys for the signatures; None or none: signatures are not checked.
+        keys: trusted public keys; None: the signatures themselves are not checked.
+        timestamp_trust: trusted authorities; None: who gave a time stamp is not checked.
     """
 
     is_fast: bool = False
     expected_head: str | None = None
     keys: PublicKeys | None = None
+    timestamp_trust: TimestampTrust | None = None
 
 
 def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
@@ -53,8 +59,8 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     removed = {(each.file.entry, each.file.file): each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
-    if options.keys:
-        _verify_signatures(options.keys, found)
+    verify_signatures(options.keys, found)
+    verify_timestamps(options.timestamp_trust, found)
     _verify_expected_head(options.expected_head, found)
     return found
 
@@ -142,12 +148,9 @@ def _verify_files(
     options: VerifyOptions,
     found: Verification,
 ) -> None:
-    expected = {DIGEST_NAME, CHECKSUM_NAME}
+    expected = {DIGEST_NAME, CHECKSUM_NAME, TIMESTAMP_NAME}
     if entry.manifest.signed_by is not None:
         expected.add(SIGNATURE_NAME)
-        if not (entry.path / SIGNATURE_NAME).is_file():
-            where = f"{entry.name}/{SIGNATURE_NAME}"
-            found.add(Fault.SIGNATURE, where, _MISSING, entry=entry.name)
     for table in entry.manifest.tables.values():
         if table.file is None:
             continue
@@ -201,31 +204,6 @@ def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) ->
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
     except OSError as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
-
-
-def _verify_signatures(keys: PublicKeys, found: Verification) -> None:
-    """Check the signatures; each covers all earlier entries through the chain, too."""
-    last_signed = 0
-    for entry in found.chain:
-        fingerprint, signature = entry.manifest.signed_by, entry.path / SIGNATURE_NAME
-        if fingerprint is None:
-            continue
-        if not keys.has(fingerprint):
-            detail = f"it was made with a key that was not given ({fingerprint[:16]}...)"
-        elif not signature.is_file():
-            continue  # reported already
-        elif keys.is_valid(
-            fingerprint, entry.entry.digest_path.read_bytes(), signature.read_bytes()
-        ):
-            last_signed = entry.manifest.sequence
-            continue
-        else:
-            detail = f"it is not a valid signature of {DIGEST_NAME}"
-        found.add(Fault.SIGNATURE, f"{entry.name}/{SIGNATURE_NAME}", detail, entry=entry.name)
-    for entry in found.chain:
-        if entry.manifest.sequence > last_signed and entry.manifest.signed_by is None:
-            detail = "neither it nor a later entry is signed"
-            found.add(Fault.SIGNATURE, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
 
 
 def _verify_expected_head(expected: str | None, found: Verification) -> None:

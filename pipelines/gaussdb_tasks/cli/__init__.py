@@ -27,6 +27,7 @@ _COMMANDS = (
         "retention", "Remove tasks that no load has seen for a period, and record the removal."
     ),
     Subcommand("redact", "Remove values that must not be kept, and record the removal."),
+    Subcommand("keys", "Change the key that signs the archive.", is_configurable=False),
     Subcommand("schedule", "Print the files that a scheduler needs for a nightly load."),
     Subcommand("config", "Show the effective settings of a command and their source."),
     Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),

@@ -54,7 +54,10 @@ class LazyGroup(click.Group):
         return command
 
     def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:
-        """Return the commands that the settings file applies to."""
+        """Return the commands that have a table in the settings file: those of the program."""
+        root = ctx.find_root()
+        if root.command is not self and isinstance(root.command, LazyGroup):
+            return root.command._configurable(root)  # noqa: SLF001 - of the same class
 
         def find(name: str) -> click.Command:
             command = self.get_command(ctx, name)

@@ -36,10 +36,9 @@ class Option(click.Option):
     ) -> tuple[Any, ParameterSource]:
         """Return the value given after the command's name, else the one before it, else click's."""
         value, source = super().consume_value(ctx, opts)
-        group = ctx.parent
+        group = ctx.find_root()
         if (
             source is not ParameterSource.COMMANDLINE
-            and group is not None
             and self.name is not None
             and group.get_parameter_source(self.name) is ParameterSource.COMMANDLINE
         ):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gaussdb_tasks.archive.mirror.mirror import MirrorState
+from gaussdb_tasks.archive.timestamp_authority import StampResult
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.extract.project_tables import ProjectSummary
@@ -39,6 +40,7 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
         "database": str(report.database),
         "archive_entry": report.entry_name,
         "head_digest": report.head_digest,
+        "timestamp": None if report.timestamp is None else _timestamp(report.timestamp),
         "copies_waiting": None if report.mirror is None else report.mirror.waiting,
         "upgraded_from": report.upgraded_from,
         "adopted": list(report.adopted),
@@ -74,6 +76,11 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
             for finding in report.warnings
         ],
     }
+
+
+def _timestamp(timestamp: StampResult) -> dict[str, str | None]:
+    at = None if timestamp.at is None else iso(timestamp.at)
+    return {"at": at, "authority": timestamp.authority, "error": timestamp.error}
 
 
 def waiting_line(copies: MirrorState) -> str:
@@ -150,6 +157,11 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
         yield Remark(text, is_warning=False)
     for problem in report.archive_problems:
         yield Remark(f"archive: {problem}")
+    if report.timestamp is not None and report.timestamp.error is not None:
+        yield Remark(
+            f"timestamp: {report.timestamp.error}; the load is not affected, the next time stamp "
+            "covers its entry, too"
+        )
     if report.mirror is not None and report.mirror.is_behind:
         yield Remark(waiting_line(report.mirror))
 

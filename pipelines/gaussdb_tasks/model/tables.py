@@ -329,7 +329,7 @@ AMENDMENTS: Final = Table(
     (
         Column("archive_sequence", "bigint", "Number of its entry in the archive.", nullable=False),
         Column("acted_at", "timestamp", "Clock of the amendment, UTC.", nullable=False),
-        Column("kind", "text", "retention, redaction or renormalisation.", nullable=False),
+        Column("kind", "text", "Kind of the amendment, such as redaction.", nullable=False),
         Column("reason", "text", "Reason, as the operator gave it."),
         Column("row_count", "bigint", "Rows removed or changed.", nullable=False),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),

@@ -72,6 +72,10 @@ def _add_report(registry: CollectorRegistry, report: LoadReport) -> None:
     _gauge(registry, "last_load_seconds", "How long the last load took.").set(report.seconds)
     waited_help = "Time that calls waited for the rate limit, added up over all threads."
     _gauge(registry, "last_load_wait_seconds", waited_help).set(report.seconds_waited)
+    if report.timestamp is not None:
+        stamp_help = "1 if the entry of the last load has a time stamp."
+        is_stamped = report.timestamp.error is None
+        _gauge(registry, "last_load_timestamped", stamp_help).set(is_stamped)
     _add_project_gauges(registry, _REPORT_GAUGES, report.projects)
     sign_ins_help = "Sign-ins of the last load that failed."
     _gauge(registry, "last_load_failed_sign_ins", sign_ins_help).set(len(report.failed_sign_ins))

@@ -1,1 +1,1 @@
-"""Recorded changes to earlier entries: redaction, retention, renormalisation."""
+"""Recorded changes to earlier entries: redaction, retention, renormalisation, rotation."""

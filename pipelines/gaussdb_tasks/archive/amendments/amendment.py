@@ -17,9 +17,18 @@ from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
 from gaussdb_tasks.archive.archive_tables import parquet_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
-from gaussdb_tasks.archive.manifest import FORMAT, EntryKind, Manifest, Restatement, TableDigest
+from gaussdb_tasks.archive.manifest import (
+    FORMAT,
+    EntryKind,
+    Handover,
+    Manifest,
+    Restatement,
+    TableDigest,
+)
 from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import restore
+from gaussdb_tasks.archive.recover import read_recorded_head
+from gaussdb_tasks.archive.signer_check import check_signer_of_chain
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import put_tombstones
@@ -41,12 +50,13 @@ TASK_TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """The kind, time, reason and signer that the entry records."""
+    """The kind, time, reason and signer that the entry records; of a rotation, the handover."""
 
     kind: EntryKind
     at: Micros
     reason: str | None
     signer: Signer | None = None
+    handover: Handover | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,17 @@ def write_amendment(
         amendment: time, reason and signer of the entry.
         rewrites: the new rows.
         is_removing: whether to remove the files that hold the earlier rows.
+
+    Raises:
+        ConfigurationError: the chain is signed, and the signer is not its key.
+        ArchiveError: signatures of the chain do not hold.
     """
+    check_signer_of_chain(
+        context.chain,
+        read_recorded_head(data_dir.database),
+        amendment.signer,
+        is_old_key_lost=amendment.handover is not None and amendment.handover.is_old_key_lost,
+    )
     folder = context.scratch / "entry"
     folder.mkdir()
     draft = _draft(context, amendment, rewrites, folder)
@@ -146,6 +166,7 @@ def _draft(
         task_types=last.manifest.task_types,
         restates=restates,
         reason=amendment.reason,
+        handover=amendment.handover,
     )
 
 

@@ -10,6 +10,7 @@ import click
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.signing import KeySigner
+from gaussdb_tasks.archive.timestamp_authority import TimestampAuthority
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.load_monitor import LoadMonitor
 from gaussdb_tasks.cli.options import (
@@ -164,6 +165,11 @@ class _MirrorOptions:
     "still compared, not written.",
 )
 @signing_key_option
+@option(
+    "--timestamp-url",
+    metavar="URL",
+    help="Get a time stamp (RFC 3161) of the new archive entry from this authority.",
+)
 @umask_option
 @metrics_file_option
 @ping_url_option
@@ -177,6 +183,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     mirror: _MirrorOptions,
     dry_run: bool,
     signing_key: Path | None,
+    timestamp_url: str | None,
     umask: int,
     metrics_file: Path | None,
     ping_url: str | None,
@@ -211,6 +218,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         connections=access.connections,
         remote=mirror.remote(),
         signer=None if signing_key is None else KeySigner(signing_key),
+        timestamp_authority=None if timestamp_url is None else TimestampAuthority(timestamp_url),
         is_clock_real=times.now is None,
         run_id=run_id,
     )

@@ -1,7 +1,7 @@
 """``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
 import sys
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote
 from gaussdb_tasks.archive.signing import PublicKeys
+from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
@@ -19,6 +20,7 @@ from gaussdb_tasks.cli.options import data_dir_option, format_option, option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.foreign_text import shortened
+from gaussdb_tasks.model.times import iso
 
 _NAMES: Final = ("fault", "where", "detail", "entry", "task", "column")
 _HASH_LENGTH: Final = 64
@@ -52,7 +54,15 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Check signatures with this Ed25519 public key in PEM; repeatable.",
+    help="Trust this Ed25519 public key in PEM, and the keys that it hands over to; repeatable.",
+)
+@option(
+    "--timestamp-ca",
+    "timestamp_cas",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Check time stamps with this root certificate in PEM; repeatable.",
 )
 @option(
     "--archive",
@@ -67,6 +77,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     fast: bool,
     expect_head: str | None,
     public_keys: tuple[Path, ...],
+    timestamp_cas: tuple[Path, ...],
     archive_url: str | None,
     output_format: str,
 ) -> None:
@@ -84,7 +95,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
-    options = VerifyOptions(is_fast=fast, expected_head=expect_head, keys=keys)
+    trust = TimestampTrust(timestamp_cas) if timestamp_cas else None
+    options = VerifyOptions(
+        is_fast=fast, expected_head=expect_head, keys=keys, timestamp_trust=trust
+    )
     if archive_url is None:
         found = verify(DataDir(data_dir), options)
     else:
@@ -119,8 +133,6 @@ def _report(found: Verification, options: VerifyOptions) -> None:
             "note: the bytes of archive tables and the rows of the database were not read; run "
             "verify without --fast to read them"
         )
-    if not options.keys and any(entry.manifest.signed_by for entry in found.chain):
-        console.info("note: signatures were not checked; check them with --public-key")
     if found.is_intact:
         last = found.chain[-1]
         console.info(f"intact: {len(found.chain):,} entries, head {last.sha256} ({last.name})")
@@ -148,6 +160,7 @@ def _write_json(found: Verification, options: VerifyOptions) -> None:
             }
             for each in found.removals
         ],
+        "timestamps": [asdict(each) | {"at": iso(each.at)} for each in found.stamped],
         "notes": found.notes,
     }
     output.write_json(value)

@@ -1,0 +1,37 @@
+"""Verify the signatures of a chain."""
+
+from typing import Final
+
+from gaussdb_tasks.archive.findings import Fault, Verification
+from gaussdb_tasks.archive.key_history import KeyHistory
+from gaussdb_tasks.archive.signing import PublicKeys
+from gaussdb_tasks.archive.store import DIGEST_NAME
+
+_LIMITS: Final = (
+    "a signature shows which key signed an entry; it does not show who held the key, when the "
+    "entry was made, or that entries were removed from the end; a head kept elsewhere "
+    "(--expect-head) and time stamps (--timestamp-ca) show more"
+)
+
+
+def verify_signatures(keys: PublicKeys | None, found: Verification) -> None:
+    """Check who signed each entry; with keys check the signatures, too.
+
+    Through the chain each signature covers all earlier entries.
+    """
+    history = KeyHistory(None if keys is None else keys.by_fingerprint)
+    for entry in found.chain:
+        history.follow(entry)
+    for problem in history.problems:
+        name = problem.entry.name
+        found.add(Fault.SIGNATURE, f"{name}/{problem.file}", problem.detail, entry=name)
+    found.notes.extend(history.notes)
+    if history.signed_since is None:
+        if keys is not None and found.chain:
+            last = found.chain[-1].name
+            detail = "neither it nor an earlier entry is signed"
+            found.add(Fault.SIGNATURE, f"{last}/{DIGEST_NAME}", detail, entry=last)
+    elif keys is None:
+        found.notes.append("signatures were not checked; check them with --public-key")
+    else:
+        found.notes.append(_LIMITS)
