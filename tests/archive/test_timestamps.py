@@ -15,7 +15,7 @@ import pytest
 
 from gaussdb_tasks.archive import timestamps
 from gaussdb_tasks.archive.findings import Verification
-from gaussdb_tasks.archive.mirror.mirror import fetch_entries
+from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.store import Archive, Entry
 from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
