@@ -23,8 +23,9 @@ from gaussdb_tasks.archive.write import (
     recorded_head,
     records_entries,
 )
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.state import has_tables
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import DatabaseError
 
 _REMEDY: Final = "run gaussdb-tasks verify, and restore the files that it lists from a copy"
@@ -64,11 +65,16 @@ class Recovered:
 
 
 def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
-    """Compare the archive with the published database; only the entries' names are read."""
+    """Compare the archive with the published database; only the entries' names are read.
+
+    Raises:
+        DatabaseError: the database holds objects that no load creates.
+    """
     entries = archive.entries()
     if not published.exists():
         return RecoveryPlan(archive, entries, bool(entries))
-    with read_published(published) as connection:
+    with read_untrusted(published) as connection:
+        refuse_foreign_objects(connection, published)
         head = recorded_head(connection) if records_entries(connection) else None
     last = 0 if head is None else head.sequence
     missing = tuple(entry for entry in entries if entry.sequence > last)
