@@ -11,8 +11,8 @@ from gaussdb_tasks.archive.findings import Fault, Verification
 
 _MAX_REPORTED_ROWS: Final = 20
 _MAX_TEXT_LENGTH: Final = 60
-# DuckDB cannot print times before this year, and Python has no times outside of four digits.
-_SHOWN_TIMES: Final = "between '-4000-01-01'::timestamp and '9999-12-31'::timestamp"
+# DuckDB cannot print every time that it can hold.
+_SHOWN_TIMES: Final = "between {0} '0001-01-01' and {0} '9999-12-31'"
 
 
 def compare_rows(  # noqa: PLR0913 - the two sides, and how a difference is reported
@@ -71,7 +71,8 @@ def shown_sql(value: str, data_type: str) -> str:
     if data_type not in {"timestamp", "date"}:
         return value
     text = text_sql(value, data_type)
-    return f"case when {value} {_SHOWN_TIMES} then cast({value} as varchar) else {text} end"
+    is_shown = f"{value} {_SHOWN_TIMES.format(data_type)}"
+    return f"case when {is_shown} then cast({value} as varchar) else {text} end"
 
 
 def describe_change(expected: Any, actual: Any) -> str:
