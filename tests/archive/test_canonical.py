@@ -1,7 +1,10 @@
 """The canonical form of rows: two rows have the same form only if they have the same values."""
 
+import hashlib
+import json
 import math
 import re
+import struct
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,12 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import gaussdb_tasks.archive
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.canonical import digest_rows, text_sql
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import Column
+from tests.support.archive_script import README, check_by_script
+from tests.support.commands import Command
+from tests.support.emulator_client import job_id
 
-README: Final = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
 _MAX_64, _MAX_32 = 2**63 - 1, 2**31 - 1
 _KINDS: Final = ("text", "json", "bigint", "double", "bool", "date", "timestamp")
 _ARROW: Final[dict[str, pa.DataType]] = {
@@ -151,3 +156,43 @@ def test_forms(
     sql_type = Column("c", kind, "").sql_type
     sql = f"select {text_sql('c', kind)} from (select cast({value} as {sql_type}) as c)"
     assert connection.execute(sql).fetchone() == (text,)
+
+
+@pytest.fixture
+def with_invalid_text(data_dir: DataDir) -> DataDir:
+    """Return an archive whose last entry has a text that is not UTF-8, under a right hash."""
+    entry = max(data_dir.archive.iterdir())
+    path = entry / "task_versions.parquet"
+    table = pq.read_table(path)
+    offsets = pa.py_buffer(struct.pack(f"<{table.num_rows + 1}i", 0, *[2] * table.num_rows))
+    text = pa.StringArray.from_buffers(table.num_rows, offsets, pa.py_buffer(b"\xff\xfe"))
+    column = table.schema.get_field_index("raw")
+    pq.write_table(table.set_column(column, table.schema.field("raw"), text), path)
+    manifest = json.loads((entry / "digest.json").read_text())
+    content = path.read_bytes()
+    manifest["tables"]["task_versions"] |= {
+        "file_bytes": len(content),
+        "file_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    digest = json.dumps(manifest).encode()
+    (entry / "digest.json").write_bytes(digest)
+    (entry / "digest.sha256").write_text(f"{hashlib.sha256(digest).hexdigest()}  digest.json\n")
+    return data_dir
+
+
+@pytest.mark.parametrize(
+    "arguments", [("verify",), ("rebuild", "--replace"), ("evidence", job_id(8))]
+)
+def test_a_text_that_is_not_utf8(
+    with_invalid_text: DataDir, command: Command, arguments: tuple[str, ...]
+) -> None:
+    """It is a finding or one sentence, not a traceback."""
+    run = command(*arguments, "--data-dir", with_invalid_text.path)
+    assert run.exit_code == 1
+    assert "Traceback" not in run.stderr
+
+
+def test_the_published_script_finds_a_text_that_is_not_utf8(with_invalid_text: DataDir) -> None:
+    run = check_by_script(with_invalid_text.archive)
+    assert (run.returncode, run.stderr) == (1, "")
+    assert "task_versions.parquet: its rows differ or cannot be read" in run.stdout

@@ -89,9 +89,18 @@ def rebuild(
 
 
 def restore(chain: Sequence[ChainEntry], path: Path) -> None:
-    """Write a new database with the rows of a chain: the entries, in order."""
+    """Write a new database with the rows of a chain: the entries, in order.
+
+    Raises:
+        ArchiveError: a file of the archive cannot be read, although it has its digest.
+    """
     with connect.writable_clone(None, path) as connection:
-        apply_entries(connection, chain)
+        try:
+            apply_entries(connection, chain)
+        except (duckdb.DataError, duckdb.ProgrammingError) as error:
+            reason = str(error).partition("\n")[0]
+            message = f"the archive's rows cannot be read: {reason}; run gaussdb-tasks verify"
+            raise ArchiveError(message) from error
         apply_views(connection)
 
 
