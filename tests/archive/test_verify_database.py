@@ -4,12 +4,17 @@ import random
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+import msgspec
 import pytest
 
+from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.archive_tables import parquet_sql
+from gaussdb_tasks.archive.canonical import digest_rows
 from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.row_comparison import compare_rows
@@ -248,6 +253,29 @@ def test_a_row_more_or_less(
         # The database lacks the entry of a deleted amendment.
         where = LOAD_RUNS if table is AMENDMENTS and is_deleted else table
         assert f"task_center.{where.name}" in found
+
+
+def test_a_column_that_the_archive_of_old_loads_lacks(opened: Opened) -> None:
+    """A value there is found, although no digest covers it."""
+    table = archive_tables.LOAD_RUNS
+    for lacking, edit_it in (("gone_rejects", "'x'"), ("load_number", "load_number + 10")):
+        columns = tuple(name for name in table.column_names if name != lacking)
+        chain = []
+        for entry in opened.chain:
+            written = entry.manifest.tables[table.name]
+            rows = digest_rows(
+                opened.connection, table, parquet_sql(entry.path / str(written.file)), columns
+            )
+            older = msgspec.structs.replace(written, columns=columns, rows_sha256=rows.rows_sha256)
+            tables = {**entry.manifest.tables, table.name: older}
+            manifest = msgspec.structs.replace(entry.manifest, tables=tables)
+            chain.append(replace(entry, manifest=manifest))
+        database = Opened(opened.connection, chain)
+        statement = f"update load_runs set {lacking} = {edit_it} where load_number = 2"
+        with database.edited():
+            assert database.findings() == []
+        with database.edited(statement):
+            assert lacking in {each.column for each in database.findings()}
 
 
 @pytest.mark.parametrize("table", ["task_versions", "coverage", "load_runs"])
