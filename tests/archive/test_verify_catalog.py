@@ -141,9 +141,10 @@ def test_triggers_are_found(tmp_path: Path) -> None:
     path = tmp_path / "new.duckdb"
     with duckdb.connect(path, config={"storage_compatibility_version": "latest"}) as connection:
         connection.execute("create table a (x int)")
+        connection.execute("create table b (x int)")
         connection.execute(
             "create trigger more after insert on a referencing new table as n "
-            "for each statement insert into a select x from n"
+            "for each statement insert into b select x from n"
         )
     with attached_copy(path) as connection:
         assert "trigger main.more" in {fault.name for fault in foreign_objects(connection)}

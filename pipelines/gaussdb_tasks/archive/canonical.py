@@ -30,11 +30,12 @@ _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
         # Not a number is one value: its sign has no meaning.
         "double": "case when isnan({0}) then 'nan' else cast({0} as varchar) end",
         "bool": "cast({} as varchar)",
-        # The first is null for an infinite time, the second is its name.
+        # The first is null for an infinite time. DuckDB cannot cast every time to a text.
         "date": "coalesce(cast(date_diff('day', date '1970-01-01', {0}) as varchar), "
-        "case when isinf({0}) then cast({0} as varchar) end)",
-        "timestamp": "coalesce(cast(epoch_us({0}) as varchar), "
-        "case when isinf({0}) then cast({0} as varchar) end)",
+        "case {0} when date 'infinity' then 'infinity' when date '-infinity' then '-infinity' end)",
+        "timestamp": "coalesce(cast(epoch_us({0}) as varchar), case {0} "
+        "when timestamp 'infinity' then 'infinity' "
+        "when timestamp '-infinity' then '-infinity' end)",
     }
 )
 

@@ -11,7 +11,7 @@ from gaussdb_tasks.archive.findings import Fault, Verification
 
 _MAX_REPORTED_ROWS: Final = 20
 _MAX_TEXT_LENGTH: Final = 60
-# DuckDB cannot print every time that it can hold.
+# DuckDB cannot cast every time to a text, and 2.0 evaluates both sides of a case.
 _SHOWN_TIMES: Final = "between {0} '0001-01-01' and {0} '9999-12-31'"
 
 
@@ -72,7 +72,7 @@ def shown_sql(value: str, data_type: str) -> str:
         return value
     text = text_sql(value, data_type)
     is_shown = f"{value} {_SHOWN_TIMES.format(data_type)}"
-    return f"case when {is_shown} then cast({value} as varchar) else {text} end"
+    return f"coalesce(cast(case when {is_shown} then {value} end as varchar), {text})"
 
 
 def describe_change(expected: Any, actual: Any) -> str:
