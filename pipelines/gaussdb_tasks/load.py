@@ -27,6 +27,7 @@ from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
 from gaussdb_tasks.archive.write import write_load_entry
 from gaussdb_tasks.database import connect, files
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.dlt_pipeline import load_into
@@ -37,6 +38,7 @@ from gaussdb_tasks.database.state import (
     read_state,
     task_finder,
 )
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
@@ -163,7 +165,8 @@ def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
         key = ProjectKey(access.region, access.project_id)
         since = request.settings.visible.start
         if request.data_dir.database.exists():
-            with connect.read_published(request.data_dir.database) as connection:
+            with read_untrusted(request.data_dir.database) as connection:
+                refuse_foreign_objects(connection, request.data_dir.database)
                 state = read_state(connection, key, since)
         else:
             state = ProjectState(known_from=since)

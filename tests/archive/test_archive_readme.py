@@ -4,8 +4,6 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-import gaussdb_tasks.archive
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
@@ -22,21 +19,12 @@ from gaussdb_tasks.archive.canonical import row_digest_sql
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import Column
 from gaussdb_tasks.model.times import parse_time
-
-README = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
-
-
-def check(archive: Path) -> "subprocess.CompletedProcess[str]":
-    """Run the README's script, in a Python without this package."""
-    (script,) = re.findall(r"```python\n(import hashlib.*?)```", README, flags=re.DOTALL)
-    return subprocess.run(
-        [sys.executable, "-I", "-c", script, archive], capture_output=True, text=True, check=False
-    )
+from tests.support.archive_script import README, check_by_script
 
 
 def test_the_script_accepts_an_intact_archive(data_dir: DataDir) -> None:
     """The archive has every kind of file; the printed head is the database's."""
-    run = check(data_dir.archive)
+    run = check_by_script(data_dir.archive)
     assert (run.returncode, run.stderr) == (0, "")
     with duckdb.connect(data_dir.database, read_only=True) as connection:
         (head,) = connection.execute("select any_value(head_digest) from archive_status").fetchall()
@@ -47,9 +35,9 @@ def test_the_script_accepts_amendments(data_dir: DataDir) -> None:
     """A removed file is not a finding; a missing tombstone is."""
     at = parse_time("2026-09-01", option="at")
     redact(data_dir, ["fail_reason"], [], Amendment("redaction", at, "x"), is_dry_run=False)
-    assert check(data_dir.archive).returncode == 0
+    assert check_by_script(data_dir.archive).returncode == 0
     next(data_dir.archive.glob("*/*.removed.json")).unlink()
-    assert check(data_dir.archive).returncode == 1
+    assert check_by_script(data_dir.archive).returncode == 1
 
 
 def _edit_digest(archive: Path) -> None:
@@ -87,7 +75,7 @@ def _swap(archive: Path) -> None:
 def test_the_script_finds_damage(data_dir: DataDir, damage: Callable[[Path], object]) -> None:
     """It fails for an edited manifest, a flipped bit, swapped, missing and additional files."""
     damage(data_dir.archive)
-    run = check(data_dir.archive)
+    run = check_by_script(data_dir.archive)
     assert run.returncode == 1
     assert "findings" in run.stdout
 

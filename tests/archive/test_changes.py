@@ -90,6 +90,25 @@ def test_evidence_of_a_task(data_dir: DataDir, command: Command) -> None:
     assert evidence["is_proved"] is True
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ended_at = ended_at + interval 1 second",
+        "progress_percent = 1",
+        "instance_name = 'x'",
+        "version_hash = 'x'",
+        "ended_at = 'infinity'",
+    ],
+)
+def test_evidence_of_a_changed_state(data_dir: DataDir, command: Command, change: str) -> None:
+    """Each value of the database is compared with the archive's file."""
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute(f"update task_center.task_versions set {change}")
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "the file does not hold this record: the database differs" in run.stdout
+
+
 def test_evidence_of_deletions_and_rejections(data_dir: DataDir, command: Command) -> None:
     """Times of deletion and reappearance are shown; so is a rejected record."""
     run = command("evidence", job_id(1), "--data-dir", data_dir.path)

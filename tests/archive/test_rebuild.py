@@ -4,7 +4,6 @@ import os
 import shutil
 from typing import Any
 
-import duckdb
 import pytest
 
 from gaussdb_tasks import load as load_module
@@ -86,26 +85,6 @@ def test_a_database_is_replaced_only_on_request(data_dir: DataDir, command: Comm
     other = data_dir.path / "other.duckdb"
     assert command("rebuild", "--data-dir", data_dir.path, "--output", other).exit_code == 0
     assert everything(other) == everything(data_dir.database)
-
-
-def test_users_views_are_copied(data_dir: DataDir, command: Command) -> None:
-    """Views that work are copied, in the order of their references; others are reported."""
-    with duckdb.connect(data_dir.database) as connection:
-        connection.execute("create table main.mine as select 1 as x")
-        connection.execute("create view main.the_second as select count(*) as n from main.tasks")
-        connection.execute("create view main.first_of_all as select n from main.THE_SECOND")
-        connection.execute(
-            "create view main.a_join as select f.n from first_of_all as f, the_second"
-        )
-        connection.execute("create view main.b_last as from main.a_join")
-        connection.execute("create view main.a_cte as with q as (from b_last) select n from q")
-        connection.execute("create view main.broken_later as select * from main.mine")
-    run = command("rebuild", "--replace", "--data-dir", data_dir.path)
-    assert run.exit_code == 0
-    for view in ("first_of_all", "a_join", "a_cte"):
-        assert rows(data_dir.path, f"from {view}") == rows(data_dir.path, "from the_second")
-    assert "the view broken_later does not work" in run.stderr
-    assert run.stderr.count("does not work") == 1
 
 
 def test_a_damaged_archive_is_refused(data_dir: DataDir, command: Command) -> None:

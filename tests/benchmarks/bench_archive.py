@@ -29,8 +29,8 @@ _LOADS: Final = 365
 _FILL: Final = """
     set variable versions = {versions};
     set variable loads = {loads};
-    create macro load_time(n) as timestamp '2026-01-01 02:00:00' + to_days(cast(n as integer));
-    create macro load_id(n) as format('{{:010d}}.0', n);
+    create temp macro load_time(n) as timestamp '2026-01-01 02:00:00' + to_days(cast(n as integer));
+    create temp macro load_id(n) as format('{{:010d}}.0', n);
 
     insert into task_center.task_versions by name
     select

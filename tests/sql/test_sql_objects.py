@@ -130,14 +130,6 @@ def test_a_view_that_does_not_run_changes_nothing(
     assert archive.only_row("tasks")["job_id"] == "job-1"
 
 
-def test_a_view_of_a_user_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = duckdb.connect()
-    connection.execute("create view mine as select 1 as one")
-    use_views(monkeypatch, view("ours", "select 2 as two"))
-    apply_views(connection)
-    assert connection.execute("select one, two from mine, ours").fetchone() == (1, 2)
-
-
 def test_a_view_that_others_use_can_change_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = duckdb.connect()
     use_views(monkeypatch, view("a", "select 1 as x"), view("b", "select * from main.a"))

@@ -3,8 +3,10 @@
 A row is the concatenation of its values. A value is ``<length in bytes>:<text>`` in UTF-8; a null
 is ``-``. The text of a number is decimal, of a DOUBLE the shortest that reads back as the same
 value, of a boolean ``true`` or ``false``, of a timestamp the microseconds since 1970-01-01 UTC, and
-of a date the days since then. A row's digest is the SHA-256 of these bytes. The digest of several
-rows is the SHA-256 of their digests in lower-case hexadecimal, one per line, in the rows' order.
+of a date the days since then; an infinite time is ``infinity`` or ``-infinity``. So two values have
+the same form only if they are the same. A row's digest is the SHA-256 of these bytes. The digest of
+several rows is the SHA-256 of their digests in lower-case hexadecimal, one per line, in the rows'
+order.
 """
 
 import hashlib
@@ -25,10 +27,15 @@ _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
         "text": "{}",
         "json": "cast({} as varchar)",
         "bigint": "cast({} as varchar)",
-        "double": "cast({} as varchar)",
+        # Not a number is one value: its sign has no meaning.
+        "double": "case when isnan({0}) then 'nan' else cast({0} as varchar) end",
         "bool": "cast({} as varchar)",
-        "date": "cast(date_diff('day', date '1970-01-01', {}) as varchar)",
-        "timestamp": "cast(epoch_us({}) as varchar)",
+        # The first is null for an infinite time. DuckDB cannot cast every time to a text.
+        "date": "coalesce(cast(date_diff('day', date '1970-01-01', {0}) as varchar), "
+        "case {0} when date 'infinity' then 'infinity' when date '-infinity' then '-infinity' end)",
+        "timestamp": "coalesce(cast(epoch_us({0}) as varchar), case {0} "
+        "when timestamp 'infinity' then 'infinity' "
+        "when timestamp '-infinity' then '-infinity' end)",
     }
 )
 
@@ -43,11 +50,16 @@ class RowsDigest(NamedTuple):
 NO_ROWS: Final = RowsDigest(0, hashlib.sha256().hexdigest())
 
 
+def text_sql(value: str, data_type: str) -> str:
+    """Return an SQL expression for the canonical text of a value, null for a null."""
+    return _TEXT_BY_TYPE[data_type].format(value)
+
+
 def row_digest_sql(table: ArchiveTable, columns: Sequence[str] | None = None) -> str:
     """Return an SQL expression for the digest of a row over the given columns."""
     types = {column.name: column.data_type for column in table.columns}
     wanted = table.column_names if columns is None else columns
-    texts = (_TEXT_BY_TYPE[types[name]].format(name) for name in wanted)
+    texts = (text_sql(name, types[name]) for name in wanted)
     values = ", ".join(f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in texts)
     return f"sha256(concat({values}))"
 

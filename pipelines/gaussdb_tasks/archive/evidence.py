@@ -1,6 +1,6 @@
 """Collect all states of a task with their proofs: raw records, entries of the archive, digests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,7 +8,8 @@ from typing import Any, Final
 import duckdb
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import parquet_sql
+from gaussdb_tasks.archive.archive_tables import table_sql
+from gaussdb_tasks.archive.canonical import row_digest_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
 from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
@@ -34,6 +35,8 @@ _REJECTED: Final = f"""
     select region, project_id, observed_at, reason, raw, _dlt_load_id
     from {SCHEMA_NAME}.rejected_records where job_id = ? order by observed_at
 """
+# A rejected record has no version, and its text identifies it.
+_IDENTITY: Final = ("_dlt_load_id", "region", "project_id", "created_at", "version", "raw")
 _NEAR: Final = f"""
     select job_id from {SCHEMA_NAME}.tasks
     where jaro_winkler_similarity(job_id, ?) > 0.8
@@ -156,8 +159,8 @@ def _proof(
         mismatches.append("the file is missing")
     elif file_sha256(rows.file) != expected:
         mismatches.append("the file does not match its digest")
-    elif not _holds(connection, rows.file, row):
-        mismatches.append("the file does not hold this record: the database differs")
+    else:
+        mismatches.extend(_differences(connection, rows, row))
     return Proof(
         holder.entry.name,
         rows.load.entry.name,
@@ -168,12 +171,23 @@ def _proof(
     )
 
 
-def _holds(connection: duckdb.DuckDBPyConnection, file: Path, row: Row) -> bool:
-    names = [name for name in ("version", "status", "fail_reason", "reason") if name in row]
-    is_same = " and ".join(f"{name} is not distinct from ?" for name in ("raw", *names))
-    sql = f"select count(*) from {parquet_sql(file)} where _dlt_load_id = ? and {is_same}"
-    values = [row["_dlt_load_id"], row["raw"], *(row[name] for name in names)]
-    return connection.execute(sql, values).fetchone() == (1,)
+def _differences(connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row) -> Iterator[str]:
+    """Compare every value of a row of the database with the archive's file."""
+    table = archive_tables.BY_NAME[rows.table]
+    digest = row_digest_sql(table, rows.columns)
+    names = [name for name in _IDENTITY if name in row]
+    is_same = " and ".join(f"{name} = ?" for name in names)
+    sql = f"""
+        select count(*) from (select {digest} as digest from {rows.relation})
+        where digest in (select {digest} from {table_sql(table)} where {is_same})
+    """
+    try:
+        count = connection.execute(sql, [row[name] for name in names]).fetchone()
+    except duckdb.Error as error:  # such as a text that is not UTF-8
+        yield f"the file cannot be read: {str(error).partition(chr(10))[0]}"
+        return
+    if count != (1,):
+        yield "the file does not hold this record: the database differs"
 
 
 def _key(task: Row) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
 """Rebuild the database from the archive alone: write a new file, then put it in place."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +18,12 @@ from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.sql_files import SqlFileError
-from gaussdb_tasks.database.views import apply_views, sort_views
+from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 
 # Rows can be read in spite of them; `verify` reports them.
 _NO_DAMAGE: Final = frozenset({Fault.EXTRA, Fault.SIGNATURE, Fault.TIMESTAMP})
-_VIEWS = "select view_name, sql from duckdb_views() where not internal and schema_name = 'main'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,6 @@ class Rebuilt:
     Attributes:
         version_count: number of rows of ``task_versions``.
         skipped: findings for damaged entries and files, which were skipped.
-        lost_views: names of users' views that do not work on the new database.
     """
 
     path: Path
@@ -44,7 +41,6 @@ class Rebuilt:
     head_digest: str
     seconds: float
     skipped: tuple[Finding, ...] = ()
-    lost_views: tuple[str, ...] = field(default=())
 
 
 def rebuild(
@@ -77,7 +73,7 @@ def rebuild(
         if output is None and not is_skipping_damage:
             refuse_data_loss(target, chain[-1].manifest.sequence)
         fresh = scratch / data_dir.database.name
-        lost_views = restore(chain, fresh, views_of=target)
+        restore(chain, fresh)
         with connect.read_published(fresh) as connection:
             sql = f"select count(*) from {SCHEMA_NAME}.task_versions"
             (version_count,) = connection.execute(sql).fetchone() or (0,)
@@ -93,27 +89,23 @@ def rebuild(
         head_digest="" if head is None else head.sha256,
         seconds=time.monotonic() - started,
         skipped=skipped,
-        lost_views=lost_views,
     )
 
 
-def restore(
-    chain: Sequence[ChainEntry], path: Path, views_of: Path | None = None
-) -> tuple[str, ...]:
-    """Write a new database with the rows of a chain.
+def restore(chain: Sequence[ChainEntry], path: Path) -> None:
+    """Write a new database with the rows of a chain: the entries, in order.
 
-    Args:
-        chain: the entries, in order.
-        path: the file to write.
-        views_of: a database whose users' views are copied, if it exists.
-
-    Returns:
-        names of the users' views that do not work on the new database.
+    Raises:
+        ArchiveError: a file of the archive cannot be read, although it has its digest.
     """
     with connect.writable_clone(None, path) as connection:
-        apply_entries(connection, chain)
+        try:
+            apply_entries(connection, chain)
+        except (duckdb.DataError, duckdb.ProgrammingError) as error:
+            reason = str(error).partition("\n")[0]
+            message = f"the archive's rows cannot be read: {reason}; run gaussdb-tasks verify"
+            raise ArchiveError(message) from error
         apply_views(connection)
-        return _copy_views(connection, _read_views(views_of))
 
 
 def read_intact_chain(
@@ -173,49 +165,3 @@ def _refuse_to_overwrite(target: Path, *, is_replacing: bool) -> None:
             f"{target} exists; replace it with --replace, or write another file with --output FILE"
         )
         raise ConfigurationError(message)
-
-
-def _read_views(path: Path | None) -> dict[str, str]:
-    if path is None or not path.exists():
-        return {}
-    try:
-        with connect.read_published(path) as connection:
-            return dict(connection.execute(_VIEWS).fetchall())
-    except (GaussdbTasksError, duckdb.Error):  # a damaged database may be the reason to rebuild
-        return {}
-
-
-def _copy_views(
-    connection: duckdb.DuckDBPyConnection, definitions: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Create the users' views that are missing; return the names of those that do not work."""
-    existing = dict(connection.execute(_VIEWS).fetchall())
-    missing = {name: sql for name, sql in definitions.items() if name not in existing}
-    by_name = {name.lower(): name for name in missing}  # names in SQL are case-insensitive
-    references = {
-        name: {by_name[each] for each in _selected_names(connection, sql) & by_name.keys()}
-        for name, sql in missing.items()
-    }
-    lost = []
-    for name in _in_order(references):
-        try:
-            connection.execute(missing[name])
-        except duckdb.Error:
-            lost.append(name)
-    return tuple(sorted(lost))
-
-
-def _in_order(references: Mapping[str, set[str]]) -> Sequence[str]:
-    try:
-        return sort_views(references)
-    except SqlFileError:  # such views do not work in any order
-        return sorted(references)
-
-
-def _selected_names(connection: duckdb.DuckDBPyConnection, definition: str) -> set[str]:
-    """Return the tables and views that a view selects from, in lower case."""
-    query = definition.partition(" AS ")[2]
-    try:
-        return {name.lower() for name in connection.get_table_names(query)}
-    except duckdb.Error:
-        return set()

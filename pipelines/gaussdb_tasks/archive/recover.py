@@ -23,8 +23,9 @@ from gaussdb_tasks.archive.write import (
     recorded_head,
     records_entries,
 )
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.state import has_tables
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import DatabaseError
 
 _REMEDY: Final = "run gaussdb-tasks verify, and restore the files that it lists from a copy"
@@ -66,21 +67,35 @@ class Recovered:
 
 
 def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
-    """Compare the archive with the published database; only the entries' names are read."""
+    """Compare the archive with the published database; only the entries' names are read.
+
+    Raises:
+        DatabaseError: the database holds objects that no load creates.
+    """
     entries = archive.entries()
     if not published.exists():
         return RecoveryPlan(archive, entries, bool(entries))
-    head = read_recorded_head(published)
+    head = read_recorded_head(published, is_refusing=True)
     last = 0 if head is None else head.sequence
     missing = tuple(entry for entry in entries if entry.sequence > last)
     return RecoveryPlan(archive, missing, any(entry.kind != "load" for entry in missing), head)
 
 
-def read_recorded_head(published: Path) -> Head | None:
-    """Return the newest entry that a published database records; None if there is none."""
+def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
+    """Return the newest entry that a published database records; None if there is none.
+
+    Args:
+        published: the database, which need not exist.
+        is_refusing: whether to refuse a database that holds objects which no load creates.
+
+    Raises:
+        DatabaseError: the database is refused.
+    """
     if not published.exists():
         return None
-    with read_published(published) as connection:
+    with read_untrusted(published) as connection:
+        if is_refusing:
+            refuse_foreign_objects(connection, published)
         return recorded_head(connection) if records_entries(connection) else None
 
 

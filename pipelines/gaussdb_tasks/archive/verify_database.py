@@ -1,36 +1,33 @@
 """Verify the published database against the archive: which load, which task, which column."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final, TypeAlias
 
 import duckdb
 
 from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.verify_derived import verify_states, verify_views
+from gaussdb_tasks.archive.verify_catalog import verify_catalog
+from gaussdb_tasks.archive.verify_derived import verify_states
 from gaussdb_tasks.archive.verify_recorded_entries import (
     recorded_hashes,
     verify_amendments,
     verify_recorded_entries,
 )
 from gaussdb_tasks.archive.verify_rows import verify_counts, verify_rows
-from gaussdb_tasks.archive.verify_schema import verify_schema
 from gaussdb_tasks.archive.write import records_entries
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import GaussdbTasksError
 
 Check: TypeAlias = Callable[[duckdb.DuckDBPyConnection, Verification], None]
 
-FAST_CHECKS: Final = (verify_schema, verify_recorded_entries, verify_amendments, verify_counts)
+FAST_CHECKS: Final = (verify_catalog, verify_recorded_entries, verify_amendments, verify_counts)
 FULL_CHECKS: Final = (
-    verify_schema,
+    verify_catalog,
     verify_recorded_entries,
     verify_amendments,
     verify_rows,
     verify_states,
-    verify_views,
 )
 
 
@@ -45,7 +42,7 @@ def verify_database(path: Path, found: Verification, *, is_fast: bool) -> None:
     checks: Sequence[Check] = FAST_CHECKS if is_fast else FULL_CHECKS
     try:
         while checks:
-            with _opened(path) as connection:
+            with read_untrusted(path) as connection:
                 checks = _run(checks, connection, found, path.name)
     except GaussdbTasksError as error:
         found.add(Fault.INVALID, path.name, str(error))
@@ -84,14 +81,7 @@ def recorded_sequence(path: Path) -> int:
         GaussdbTasksError: the database cannot be opened.
         duckdb.Error: the database cannot be read.
     """
-    with _opened(path) as connection:
+    with read_untrusted(path) as connection:
         if not records_entries(connection):
             return 0
         return max(recorded_hashes(connection), default=0)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with TemporaryDirectory() as folder, read_published(path, temp_directory=folder) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        yield connection

@@ -1,40 +1,32 @@
-"""Verify derived tables and views: latest states, vanished tasks, task types and views."""
+"""Verify the tables that loads replace rows of: latest states, vanished tasks and task types."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, table_sql
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text, table_sql
 from gaussdb_tasks.archive.current_rows import current_rows
-from gaussdb_tasks.archive.findings import Fault, Verification
+from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.replay import (
-    create_tables,
     expected_tasks,
     expected_vanished_tasks,
     task_types_file,
 )
 from gaussdb_tasks.archive.row_comparison import compare_rows
-from gaussdb_tasks.database.connect import read_published, writable_clone
-from gaussdb_tasks.database.views import apply_views
-from gaussdb_tasks.model.tables import LOAD_ID, TASKS
-from gaussdb_tasks.version import VERSION
+from gaussdb_tasks.model.tables import LOAD_ID, TASK_TYPES, TASKS, Table, stored_columns
 
-_TASKS: Final = ArchiveTable(
-    TASKS.name,
-    TASKS.name,
-    TASKS.grain,
-    (*TASKS.columns, LOAD_ID),
-    TASKS.primary_key,
-    is_appended=False,
-)
-_VIEWS: Final = """
-    select view_name, sql from duckdb_views() where not internal and schema_name = 'main'
-"""
+
+def stored(table: Table) -> ArchiveTable:
+    """Describe all columns of a table of the database."""
+    columns = stored_columns(table)
+    return ArchiveTable(
+        table.name, table.name, table.grain, columns, table.primary_key, is_appended=False
+    )
+
+
+_TASKS: Final = stored(TASKS)
+_TASK_TYPES: Final = stored(TASK_TYPES)
 
 
 def verify_states(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
@@ -44,25 +36,17 @@ def verify_states(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     vanished = archive_tables.VANISHED_TASKS
     if not _is_damaged(vanished, vanished, found):
         _compare(connection, found, vanished, expected_vanished_tasks(connection, found.chain))
-    types, file = archive_tables.TASK_TYPES, task_types_file(found.chain)
+    _verify_task_types(connection, found)
+
+
+def _verify_task_types(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+    """Compare the task types with those of the last load, which wrote all rows again."""
+    file = task_types_file(found.chain)
+    loads = [each.manifest.load for each in found.chain if each.manifest.load is not None]
     if file is not None and str(file) not in found.damaged:
-        expected, actual = types.select(parquet_sql(file)), types.select(table_sql(types))
-        compare_rows(connection, found, types, expected=expected, actual=actual)
-
-
-def verify_views(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
-    """Compare the views with those that this version creates."""
-    last = next((each for each in reversed(found.chain) if each.manifest.load), None)
-    if last is None or last.manifest.tool_version != VERSION:
-        found.notes.append("the views were not compared: another version created them")
-        return
-    expected = _expected_views()
-    actual = _normalised(connection.execute(_VIEWS).fetchall())
-    for name, definition in expected.items():
-        if name not in actual:
-            found.add(Fault.MISSING, f"main.{name}", "the view is missing")
-        elif actual[name] != definition:
-            found.add(Fault.DIFFERS, f"main.{name}", "it differs from the view that a load creates")
+        load_id = quoted_text(loads[-1].load_id)
+        expected = f"select *, {load_id} as {LOAD_ID.name} from {parquet_sql(file)}"
+        _compare(connection, found, _TASK_TYPES, expected)
 
 
 def _is_damaged(table: ArchiveTable, source: ArchiveTable, found: Verification) -> bool:
@@ -83,20 +67,3 @@ def _compare(
     actual = table.select(table_sql(table))
     relation = f"{table_sql(table)} where false" if expected is None else f"({expected})"
     compare_rows(connection, found, table, expected=table.select(relation), actual=actual)
-
-
-@cache
-def _expected_views() -> Mapping[str, str]:
-    with TemporaryDirectory() as folder:
-        # DuckDB spells a view differently after it was written to a file and read back.
-        path = Path(folder, "views.duckdb")
-        with writable_clone(None, path) as fresh:
-            create_tables(fresh)
-            apply_views(fresh)
-        with read_published(path) as fresh:
-            return _normalised(fresh.execute(_VIEWS).fetchall())
-
-
-def _normalised(views: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Return definitions by name; DuckDB spells a cross join in two ways."""
-    return {name: definition.replace(" CROSS JOIN ", " , ") for name, definition in views}

@@ -3,7 +3,7 @@
 import duckdb
 
 from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.row_comparison import describe_change
+from gaussdb_tasks.archive.row_comparison import describe_change, shown_sql
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, SCHEMA_NAME
@@ -37,10 +37,6 @@ def verify_recorded_entries(connection: duckdb.DuckDBPyConnection, found: Verifi
     _verify_loads(connection, found)
     _verify_missing_entries(hashes.keys() - chain.keys(), found)
     for sequence, entry in chain.items():
-        is_load = entry.manifest.load is not None
-        if not is_load and hashes.get(sequence, {entry.sha256}) != {entry.sha256}:
-            detail = "the digest in the database is not that of the entry"
-            found.add(Fault.DIFFERS, _AMENDMENTS, detail, entry=entry.name, column="head_digest")
         if sequence not in hashes:
             detail = "the database lacks this entry; the next load adds it"
             found.add(Fault.DIFFERS, _LOAD_RUNS, detail, entry=entry.name)
@@ -51,28 +47,44 @@ def verify_recorded_entries(connection: duckdb.DuckDBPyConnection, found: Verifi
 def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the amendments that the database records with the chain."""
     sql = f"""
-        select archive_sequence, kind, reason, row_count, tool_version, acted_at
+        select
+            archive_sequence, kind, reason, row_count, tool_version,
+            {shown_sql("acted_at", "timestamp")}, head_digest
         from {_AMENDMENTS}
+        order by all
     """
-    names = ("kind", "reason", "row_count", "tool_version", "acted_at")
-    recorded = {sequence: values for sequence, *values in connection.execute(sql).fetchall()}
-    for entry in found.chain:
-        manifest = entry.manifest
-        if manifest.load is not None or manifest.sequence not in recorded:
-            continue  # a missing one is reported with the entries
-        at = str(manifest.at).removesuffix("Z").replace("T", " ")
-        expected = [
-            manifest.kind,
-            manifest.reason,
-            manifest.row_count,
-            manifest.tool_version,
-            at,
-        ]
-        *values, acted_at = recorded[manifest.sequence]
-        for name, was, now in zip(names, expected, [*values, str(acted_at)], strict=True):
+    names = ("kind", "reason", "row_count", "tool_version", "acted_at", "head_digest")
+    expected = {each.manifest.sequence: each for each in found.chain if not each.manifest.load}
+    recorded: set[int | None] = set()
+    for sequence, *values in connection.execute(sql).fetchall():
+        entry = expected.get(sequence)
+        if entry is None or sequence in recorded:
+            detail = "the row is there twice" if entry else "no amendment has this number"
+            task = f"archive_sequence={sequence}"
+            found.add(Fault.EXTRA, _AMENDMENTS, detail, task=task)
+            continue
+        recorded.add(sequence)
+        wanted = _recorded_values(connection, entry)
+        for name, was, now in zip(names, wanted, values, strict=True):
             if was != now:
                 detail = describe_change(was, now)
                 found.add(Fault.DIFFERS, _AMENDMENTS, detail, entry=entry.name, column=name)
+
+
+def _recorded_values(
+    connection: duckdb.DuckDBPyConnection, entry: ChainEntry
+) -> tuple[str | int | None, ...]:
+    manifest = entry.manifest
+    sql = "select cast(cast(? as timestamp) as varchar)"
+    (acted_at,) = connection.execute(sql, [manifest.at]).fetchone() or (None,)
+    return (
+        manifest.kind,
+        manifest.reason,
+        manifest.row_count,
+        manifest.tool_version,
+        acted_at,
+        entry.sha256,
+    )
 
 
 def _verify_missing_entries(sequences: set[int], found: Verification) -> None:

@@ -42,8 +42,26 @@ def verify_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> N
             digest = actual.pop(rows.load_id, NO_ROWS)
             if digest != (rows.row_count, rows.rows_sha256):
                 _report_rows(connection, table, rows, found)
+            _verify_added_columns(connection, table, rows, found)
         unknown = {load_id: digest.row_count for load_id, digest in actual.items()}
         _report_unknown_loads(table, unknown, found)
+
+
+def _verify_added_columns(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, rows: Rows, found: Verification
+) -> None:
+    """Check the columns that the load's file lacks: null, or the number that the manifest has."""
+    load = rows.load.manifest.load
+    for name in sorted(set(table.column_names) - set(rows.columns)):
+        expected = load.load_number if load is not None and name == "load_number" else None
+        sql = f"""
+            select count(*) from {table_sql(table)}
+            where _dlt_load_id = ? and {name} is distinct from ?
+        """
+        (count,) = connection.execute(sql, [rows.load_id, expected]).fetchone() or (0,)
+        if count:
+            detail = f"{count:,} rows have a value that the archive does not have"
+            found.add(Fault.DIFFERS, table_sql(table), detail, entry=rows.load.name, column=name)
 
 
 def _report_unknown_loads(

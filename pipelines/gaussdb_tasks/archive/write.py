@@ -106,8 +106,8 @@ def records_entries(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the database has the columns that record entries; early versions lack them."""
     sql = """
         select count(*) from duckdb_columns()
-        where schema_name = ? and column_name = 'head_digest'
-            and table_name in ('load_runs', 'archive_acts')
+        where database_name = current_database() and schema_name = ?
+            and column_name = 'head_digest' and table_name in ('load_runs', 'archive_acts')
     """
     return connection.execute(sql, [SCHEMA_NAME]).fetchone() == (2,)
 

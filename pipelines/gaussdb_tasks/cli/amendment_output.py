@@ -34,8 +34,6 @@ def write_report(report: AmendmentReport, target: output.Target, *, is_dry_run: 
 
 def write_totals(report: AmendmentReport, *, is_dry_run: bool) -> None:
     """Write the totals to the console, in one line."""
-    for name in report.lost_views:
-        console.info(f"note: the view {name} does not work on the rebuilt database and was dropped")
     totals = f"{report.rows_removed:,} rows removed, {report.rows_changed:,} changed"
     if is_dry_run:
         console.info(f"dry run: {totals}; nothing was written")

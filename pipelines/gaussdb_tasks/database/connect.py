@@ -26,18 +26,43 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
         ConfigurationError: the file is missing, or it is not a DuckDB database.
         DatabaseError: another program has it open for writing.
     """
-    if not path.exists():
-        message = (
-            f"there is no database {path} yet; name its directory with --data-dir, or make it with:"
-            " gaussdb-tasks load"
-        )
-        raise ConfigurationError(message)
+    _refuse_missing(path)
     connection = _connect(path, read_only=True, config=config)
     try:
         refuse_newer(connection, path)
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def attached(path: Path, name: str, config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a new, empty database in memory, and attach a file to it read-only.
+
+    Raises:
+        ConfigurationError: the file is missing, or it is not a DuckDB database.
+        DatabaseError: another program has it open for writing.
+    """
+    _refuse_missing(path)
+    connection = duckdb.connect(config=config)
+    try:
+        quoted = str(path).replace("'", "''")
+        try:
+            connection.execute(f"attach '{quoted}' as {name} (type duckdb, read_only)")
+        except duckdb.Error as error:
+            raise _explained(path, error) from error
+        yield connection
+    finally:
+        connection.close()
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.exists():
+        message = (
+            f"there is no database {path} yet; name its directory with --data-dir, or make it with:"
+            " gaussdb-tasks load"
+        )
+        raise ConfigurationError(message)
 
 
 @contextmanager

@@ -26,6 +26,9 @@ _SETTINGS: Final[Mapping[str, Any]] = {
         # A stopped load discards the clone, so dlt has nothing to finish.
         "intercept_signals": False,
     },
+    # dlt would take its schema and state from rows of the database, which nothing verifies. A
+    # changed row could make it discard records.
+    "restore_from_destination": False,
     "extract": {"next_item_mode": "fifo"},
     "normalize": {"parquet_normalizer": {"add_dlt_load_id": True}},
 }

@@ -16,7 +16,10 @@ from gaussdb_tasks.model.tables import LOADED_TABLES, SCHEMA_NAME, SCHEMA_VERSIO
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the version of a database's schema; None if no load has filled the database."""
-    sql = "select table_name from duckdb_tables() where schema_name = ?"
+    sql = """
+        select table_name from information_schema.tables
+        where table_catalog = current_database() and table_schema = ?
+    """
     names = {name for (name,) in connection.execute(sql, [SCHEMA_NAME]).fetchall()}
     if SCHEMA_VERSIONS.name in names:
         sql = f"select max(version) from {SCHEMA_NAME}.{SCHEMA_VERSIONS.name}"  # noqa: S608 - a constant
@@ -75,6 +78,10 @@ def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
                 )
     if ("load_runs", "load_number") not in present:
         connection.execute(_NUMBER_LOADS)
+
+
+ADDED_NULLABLE: Final = frozenset({("load_runs", "load_number")})
+"""Columns that an upgrade adds without ``not null``, although a new table has it."""
 
 
 _NUMBER_LOADS: Final = f"""

@@ -1,7 +1,7 @@
 """Create the views of ``sql/`` in dependency order, with their comments."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
@@ -28,8 +28,6 @@ _REFERENCE: Final = re.compile(
 
 def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Create or replace every view, and comment on views and tables, in one transaction.
-
-    A view without a file stays: it may be a user's own.
 
     Raises:
         SqlFileError: a file refers to an unknown relation, or its SQL does not run; nothing is
@@ -83,17 +81,8 @@ def in_dependency_order(views: Iterable[SqlFile]) -> tuple[SqlFile, ...]:
     """
     by_name = {view.name: view for view in views}
     graph = {name: _referenced_views(by_name[name], by_name.keys()) for name in sorted(by_name)}
-    return tuple(by_name[name] for name in sort_views(graph))
-
-
-def sort_views(references: Mapping[str, Collection[str]]) -> tuple[str, ...]:
-    """Sort the names of views so that each comes after those it refers to.
-
-    Raises:
-        SqlFileError: views refer to each other in a circle.
-    """
     try:
-        return tuple(TopologicalSorter(references).static_order())
+        return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
     except CycleError as error:
         message = f"views refer to each other in a circle: {' -> '.join(error.args[1])}"
         raise SqlFileError(message) from error

@@ -365,3 +365,8 @@ ALL_TABLES: Final = (*LOADED_TABLES, AMENDMENTS, SCHEMA_VERSIONS)
 LOAD_ID: Final = Column(
     "_dlt_load_id", "text", "The dlt load package that last wrote the row.", nullable=False
 )
+
+
+def stored_columns(table: Table) -> tuple[Column, ...]:
+    """Return the columns of a table in the database."""
+    return (*table.columns, LOAD_ID) if table in LOADED_TABLES else table.columns

@@ -67,13 +67,11 @@ class AmendmentReport:
         rows: entry name, table name and effect, for each load and table with an effect.
         entry_name: of the amendment's entry; None if nothing was written.
         head_digest: SHA-256 of that entry's digest.
-        lost_views: views of users that do not work on the rebuilt database.
     """
 
     rows: tuple[tuple[str, str, Effect], ...] = ()
     entry_name: str | None = None
     head_digest: str | None = None
-    lost_views: tuple[str, ...] = ()
 
     @property
     def rows_removed(self) -> int:
@@ -134,14 +132,14 @@ def write_amendment(
         draft = msgspec.structs.replace(draft, removes=removed_files(context.chain, rewrites))
     fresh = context.scratch / data_dir.database.name
     draft_entry = ChainEntry(Entry(folder, draft.sequence, draft.kind), draft, "")
-    lost_views = restore([*context.chain, draft_entry], fresh, data_dir.database)
+    restore([*context.chain, draft_entry], fresh)
     written = _finish(fresh, draft, folder, amendment)
     archive = Archive(data_dir.archive)
     entry = archive.add(folder, written.name)
     put_tombstones(archive, [*context.chain, entry.read()])
     files.publish(fresh, data_dir.database)
     rows = report(context, rewrites).rows
-    return AmendmentReport(rows, written.name, written.sha256, lost_views)
+    return AmendmentReport(rows, written.name, written.sha256)
 
 
 def _draft(

@@ -13,8 +13,9 @@ from gaussdb_tasks.archive.evidence import Evidence, Proof, ProvedRow, collect
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import Argument, data_dir_option, format_option
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import ExitCode
 
 _TASK_FIELDS: Final = (
@@ -51,8 +52,8 @@ def command(*, job_id: str, data_dir: Path, output_format: str) -> None:
     Exit codes: 0 everything is proved; 1 something does not match the digests.
     """
     directory = DataDir(data_dir)
-    with read_published(directory.database) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with read_untrusted(directory.database) as connection:
+        refuse_foreign_objects(connection, directory.database)
         evidence = collect(connection, Archive(directory.archive), job_id)
     if output_format == "json":
         output.write_json(_as_dict(evidence))

@@ -117,8 +117,6 @@ def command(  # noqa: PLR0913 - one parameter per option
 def _report(rebuilt: Rebuilt) -> None:
     for finding in rebuilt.skipped:
         console.info(f"skipped: {finding.where}: {finding.detail}")
-    for name in rebuilt.lost_views:
-        console.info(f"note: the view {name} does not work on the new database and was not copied")
     console.info(
         f"{rebuilt.entry_count:,} entries, {rebuilt.version_count:,} task versions in "
         f"{rebuilt.seconds:.1f} s; {rebuilt.path}; head {rebuilt.head_digest}"

@@ -130,8 +130,9 @@ def _report(found: Verification, options: VerifyOptions) -> None:
         console.info(f"note: {note}")
     if options.is_fast:
         console.info(
-            "note: the bytes of archive tables and the rows of the database were not read; run "
-            "verify without --fast to read them"
+            "note: these were not read: the bytes of archive files (only their sizes), and the "
+            "values and the order of rows in the database (only the number of rows of each load "
+            "and table); run verify without --fast to read them"
         )
     if found.is_intact:
         last = found.chain[-1]

@@ -1,0 +1,346 @@
+"""The closed list of what a database may hold, and how a database differs from it.
+
+It may hold the tables of this program and of dlt, and the views of ``sql/``, with their comments.
+The functions read a connection of ``read_untrusted``: nothing in the file can change their answers.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import duckdb
+
+from gaussdb_tasks.database.connect import read_published, writable_clone
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.untrusted import UNTRUSTED
+from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
+from gaussdb_tasks.database.views import VIEW_SCHEMA, apply_views
+from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.model.tables import (
+    ALL_TABLES,
+    SCHEMA_NAME,
+    SCHEMA_VERSION,
+    SCHEMA_VERSIONS,
+    Column,
+    stored_columns,
+)
+
+# What dlt 1.31 creates for itself. A new database has no pipeline state.
+_DLT_TABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "_dlt_loads": "load_id varchar not null, schema_name varchar, status bigint not null, "
+        "inserted_at timestamptz not null, schema_version_hash varchar",
+        "_dlt_version": "version bigint not null, engine_version bigint not null, "
+        "inserted_at timestamptz not null, schema_name varchar not null, "
+        "version_hash varchar not null, schema varchar not null",
+        "_dlt_pipeline_state": "version bigint not null, engine_version bigint not null, "
+        "pipeline_name varchar not null, state varchar not null, "
+        "created_at timestamptz not null, version_hash varchar, "
+        "_dlt_load_id varchar not null, _dlt_id varchar not null",
+    }
+)
+_TABLES: Final = MappingProxyType({table.name: stored_columns(table) for table in ALL_TABLES})
+# The first version has no table for its version.
+_OPTIONAL_TABLES: Final = frozenset({*_DLT_TABLES, SCHEMA_VERSIONS.name})
+_FIRST_RECORDED_VERSION: Final = 2
+
+# Functions that list objects, and the columns that identify one.
+_OTHER_OBJECTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "macro": ("duckdb_functions", "schema_name, function_name"),
+        "type": ("duckdb_types", "schema_name, type_name"),
+        "sequence": ("duckdb_sequences", "schema_name, sequence_name"),
+        "index": ("duckdb_indexes", "schema_name, index_name"),
+        "trigger": ("duckdb_triggers", "schema_name, trigger_name"),
+    }
+)
+# How DuckDB 1.4, 1.5 and 2.0 spell the same. No macro can have the name of a built-in function:
+# each macro is a finding.
+_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {" , ": " CROSS JOIN ", "CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
+)
+_BUILT_IN: Final = re.compile(r"""\bmain\.("?\w+"?\()""")
+_MAX_TEXT_LENGTH: Final = 60
+_MAX_REPORTED_OBJECTS: Final = 5
+
+_ColumnsByName: TypeAlias = dict[str, tuple[str, bool]]
+"""Type, and whether it may be null."""
+
+Target: TypeAlias = tuple[str, str, str | None]
+"""Schema, table or view, and column; None for the table or view itself."""
+
+
+class CatalogFault(NamedTuple):
+    """An object of a database that is missing, that no load creates, or that differs."""
+
+    kind: Literal["missing", "extra", "differs"]
+    where: str
+    detail: str
+    column: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name the object in one short line, whatever characters the name has."""
+        name = self.where if self.column is None else f"{self.where}.{self.column}"
+        return (name if name.isprintable() else ascii(name))[:_MAX_TEXT_LENGTH]
+
+
+class _Reference(NamedTuple):
+    """The views and comments of a database that this program makes."""
+
+    views: Mapping[str, str]
+    comments: Mapping[Target, str]
+
+
+def foreign_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+    """Find what a load neither creates nor replaces: a load must not build on it."""
+    for (schema,) in _fetch(connection, "select schema_name from duckdb_schemas()"):
+        if schema not in {VIEW_SCHEMA, SCHEMA_NAME}:
+            yield CatalogFault("extra", f"schema {schema}", "no load creates this schema")
+    yield from _foreign_tables(connection)
+    view_names = {file.name for file in view_files()}
+    for schema, name in _fetch(connection, "select schema_name, view_name from duckdb_views()"):
+        if schema != VIEW_SCHEMA or name not in view_names:
+            yield CatalogFault("extra", f"{schema}.{name}", "no load creates this view")
+    yield from _other_objects(connection)
+    for schema, name, column in _comments(connection):
+        is_replaced = (schema == VIEW_SCHEMA and name in view_names) or _is_described(name, column)
+        if not is_replaced:
+            detail = "no load writes this comment"
+            yield CatalogFault("extra", f"{schema}.{name}", detail, column)
+
+
+def refuse_foreign_objects(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse to build on a database that differs from what loads create.
+
+    Tables and columns that an upgrade adds may be missing.
+
+    Raises:
+        DatabaseError: it holds other objects.
+    """
+    is_current = schema_version(connection) == SCHEMA_VERSION
+    names = [
+        fault.name for fault in foreign_objects(connection) if is_current or fault.kind != "missing"
+    ]
+    if names:
+        shown = ", ".join(names[:_MAX_REPORTED_OBJECTS])
+        more = len(names) - _MAX_REPORTED_OBJECTS
+        message = (
+            f"{path} has objects that no load creates, or lacks some: {shown}"
+            f"{f' and {more:,} more' if more > 0 else ''}; nothing was changed: make it again from "
+            "its archive with gaussdb-tasks rebuild --replace, and keep your own views in another "
+            "database that attaches this one (read_only)"
+        )
+        raise DatabaseError(message)
+
+
+def outdated_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+    """Find views and comments that differ from those that a load of this version creates."""
+    reference = _reference()
+    views = _views(connection, UNTRUSTED)
+    for name, definition in reference.views.items():
+        where = f"{VIEW_SCHEMA}.{name}"
+        if name not in views:
+            yield CatalogFault("missing", where, "the view is missing")
+        elif not _is_same_view(connection, views[name], definition):
+            yield CatalogFault("differs", where, "it differs from the view that a load creates")
+    actual = _comments(connection)
+    tables = {(schema, name) for schema, name in _tables(connection)}
+    for target, comment in reference.comments.items():
+        schema, name, column = target
+        is_there = name in views if schema == VIEW_SCHEMA else (schema, name) in tables
+        if is_there and actual.get(target) != comment:
+            detail = "its comment differs from the one that a load writes"
+            yield CatalogFault("differs", f"{schema}.{name}", detail, column)
+
+
+def _foreign_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+    actual = _tables(connection)
+    for schema, name in actual:
+        if schema != SCHEMA_NAME or name not in _TABLES.keys() | _DLT_TABLES.keys():
+            yield CatalogFault("extra", f"{schema}.{name}", "no load creates this table")
+    wanted, columns_by_table = dict(_DLT_TABLES), _columns(connection)
+    for name, expected in _TABLES.items():
+        if (SCHEMA_NAME, name) in actual:
+            columns = columns_by_table[name]
+            faults = list(_column_faults(name, expected, columns))
+            yield from faults
+            if not faults:
+                wanted[name] = _ddl(name, expected, columns)
+        elif name not in _OPTIONAL_TABLES:
+            yield CatalogFault("missing", f"{SCHEMA_NAME}.{name}", "the table is missing")
+    for name, definition in _definitions(wanted).items():
+        found = actual.get((SCHEMA_NAME, name), definition)
+        if found != definition:
+            detail = _describe_definition(definition, found)
+            yield CatalogFault("differs", f"{SCHEMA_NAME}.{name}", detail)
+    if (SCHEMA_NAME, SCHEMA_VERSIONS.name) in actual:
+        yield from _schema_version(connection)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, _ColumnsByName]:
+    """Return the columns of each table of the schema, in the order of the table."""
+    sql = """
+        select table_name, column_name, lower(data_type), is_nullable
+        from duckdb_columns()
+        where database_name = ? and schema_name = ?
+        order by table_name, column_index
+    """
+    columns: dict[str, _ColumnsByName] = {}
+    rows = connection.execute(sql, [UNTRUSTED, SCHEMA_NAME]).fetchall()
+    for table, name, data_type, is_nullable in rows:
+        columns.setdefault(table, {})[name] = (data_type, is_nullable)
+    return columns
+
+
+def _column_faults(
+    table: str, expected: Sequence[Column], actual: _ColumnsByName
+) -> Iterator[CatalogFault]:
+    where = f"{SCHEMA_NAME}.{table}"
+    for column in expected:
+        if column.name not in actual:
+            yield CatalogFault("missing", where, "the column is missing", column.name)
+        elif actual[column.name][0] != column.sql_type:
+            detail = f"its type is {actual[column.name][0]}, not {column.sql_type}"
+            yield CatalogFault("differs", where, detail, column.name)
+    for name in sorted(actual.keys() - {column.name for column in expected}):
+        yield CatalogFault("extra", where, "no load creates this column", name)
+
+
+def _ddl(table: str, expected: Sequence[Column], actual: _ColumnsByName) -> str:
+    """Define the expected columns in the order of the actual table, which an upgrade may change."""
+    columns = {column.name: column for column in expected}
+    return ", ".join(
+        f"{name} {data_type}"
+        if is_nullable and (table, name) in ADDED_NULLABLE
+        else columns[name].ddl
+        for name, (data_type, is_nullable) in actual.items()
+    )
+
+
+def _definitions(columns_by_table: Mapping[str, str]) -> dict[str, str]:
+    """Return definitions of tables as this DuckDB writes them: with defaults, constraints, ..."""
+    with duckdb.connect() as blank:
+        blank.execute(f"create schema {SCHEMA_NAME}")
+        for name, columns in columns_by_table.items():
+            blank.execute(f"create table {SCHEMA_NAME}.{name} ({columns})")
+        return dict(blank.execute("select table_name, sql from duckdb_tables()").fetchall())
+
+
+def _describe_definition(expected: str, actual: str) -> str:
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(expected, actual, strict=False))
+    start = max(sum(1 for _ in same) - _MAX_TEXT_LENGTH // 2, 0)
+    end = start + _MAX_TEXT_LENGTH
+    return f"its definition has {actual[start:end]!r}; expected: {expected[start:end]!r}"
+
+
+def _schema_version(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+    where = f"{SCHEMA_NAME}.{SCHEMA_VERSIONS.name}"
+    try:
+        rows = connection.execute(f"select version from {where} limit 2").fetchall()  # noqa: S608 - a constant
+    except duckdb.CatalogException:  # it has another definition, which is reported
+        return
+    versions = [version for (version,) in rows]
+    known = range(_FIRST_RECORDED_VERSION, SCHEMA_VERSION + 1)
+    if len(versions) != 1 or versions[0] not in known:
+        detail = f"it is {versions}, not {SCHEMA_VERSION}"
+        yield CatalogFault("differs", where, detail, "version")
+
+
+def _other_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+    """Find objects of kinds that no load creates; an empty database has some types already."""
+    for kind, (function, columns) in _OTHER_OBJECTS.items():
+        sql = f"select {columns} from {function}() where database_name = ?"  # noqa: S608 - constants
+        if kind == "type":
+            sql = f"{sql} except all {sql.replace('?', 'current_database()')}"
+        try:
+            rows = connection.execute(f"{sql} order by all", [UNTRUSTED]).fetchall()
+        except duckdb.CatalogException:  # DuckDB 1 has no triggers
+            if kind != "trigger":
+                raise
+            continue
+        for schema, name in rows:
+            yield CatalogFault("extra", f"{kind} {schema}.{name}", f"no load creates this {kind}")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    sql = "select schema_name, table_name, sql from duckdb_tables()"
+    return {(schema, name): definition for schema, name, definition in _fetch(connection, sql)}
+
+
+def _is_same_view(connection: duckdb.DuckDBPyConnection, actual: str, expected: str) -> bool:
+    """Compare definitions; other versions of DuckDB spell the same query differently."""
+    return actual == expected or _parsed(connection, actual) == _parsed(connection, expected)
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, definition: str) -> tuple[str, Any]:
+    """Parse the query of a view, without running or binding it; a text that fails stays a text."""
+    for spelling, usual in _SPELLINGS.items():
+        definition = definition.replace(spelling, usual)
+    head, _, query = _BUILT_IN.sub(r"\1", definition).partition(" AS ")
+    row = connection.execute("select json_serialize_sql(?)", [query.rstrip(";")]).fetchone()
+    tree = json.loads(row[0]) if row is not None else {}
+    return head, definition if tree.get("error", True) else _without_locations(tree)
+
+
+def _without_locations(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_locations(tree[key]) for key in tree if key != "query_location"}
+    return [_without_locations(each) for each in tree] if isinstance(tree, list) else tree
+
+
+def _views(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
+    sql = f"""
+        select view_name, sql from duckdb_views()
+        where database_name = ? and schema_name = '{VIEW_SCHEMA}'
+        order by view_name
+    """  # noqa: S608 - a constant
+    return dict(connection.execute(sql, [database]).fetchall())
+
+
+def _comments(
+    connection: duckdb.DuckDBPyConnection, database: str = UNTRUSTED
+) -> dict[Target, str]:
+    sql = """
+        select schema_name, table_name, null, comment, database_name from duckdb_tables()
+        union all
+        select schema_name, view_name, null, comment, database_name from duckdb_views()
+        union all
+        select schema_name, table_name, column_name, comment, database_name from duckdb_columns()
+    """
+    sql = f"from ({sql}) where database_name = ? and comment is not null order by all"
+    rows = connection.execute(sql, [database]).fetchall()
+    return {(schema, name, column): comment for schema, name, column, comment, _ in rows}
+
+
+def _is_described(table: str, column: str | None) -> bool:
+    """Return whether a load writes the comment of a table or column."""
+    return any(
+        each.name == table and (column is None or column in {one.name for one in each.columns})
+        for each in ALL_TABLES
+    )
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[tuple[str, ...]]:
+    return connection.execute(f"{sql} where database_name = ? order by all", [UNTRUSTED]).fetchall()
+
+
+@cache
+def _reference() -> _Reference:
+    with TemporaryDirectory() as folder:
+        # DuckDB spells a view differently after it was written to a file and read back.
+        path = Path(folder, "reference.duckdb")
+        with writable_clone(None, path) as fresh:
+            fresh.execute(f"create schema {SCHEMA_NAME}")
+            for name, columns in _TABLES.items():
+                ddl = ", ".join(column.ddl for column in columns)
+                fresh.execute(f"create table {SCHEMA_NAME}.{name} ({ddl})")
+            apply_views(fresh)
+        with read_published(path) as fresh:
+            return _Reference(_views(fresh, path.stem), _comments(fresh, path.stem))
