@@ -13,10 +13,12 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.archive.amendments import amendment as amendment_module
-from gaussdb_tasks.archive.amendments import renormalisation
+from gaussdb_tasks.archive.amendments import rereading
 from gaussdb_tasks.archive.amendments.amendment import Amendment, AmendmentReport
-from gaussdb_tasks.archive.amendments.redaction import redact, without_payload
-from gaussdb_tasks.archive.amendments.renormalisation import Difference, renormalise
+from gaussdb_tasks.archive.amendments.redacted_records import without_payload
+from gaussdb_tasks.archive.amendments.redaction import redact
+from gaussdb_tasks.archive.amendments.renormalisation import renormalise
+from gaussdb_tasks.archive.amendments.rereading import Difference
 from gaussdb_tasks.archive.amendments.retention import Holds, retain
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import VerifyOptions
@@ -69,7 +71,7 @@ def after_renormalisation(
     """Make the three loads, renormalised by a fixed parser, to read only; with the differences."""
     folder = _copy(three_loads, tmp_path_factory.mktemp("renormalisation"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(renormalisation, "normalise", _fixed_normalise)
+        patch.setattr(rereading, "normalise", _fixed_normalise)
         _, differences = renormalise(
             DataDir(folder), _amendment("renormalisation"), is_dry_run=False
         )
@@ -315,7 +317,7 @@ def test_renormalisation_by_the_same_parser_finds_nothing(
     amendment = _amendment("renormalisation")
     report, differences = renormalise(DataDir(loaded), amendment, is_dry_run=False)
     assert (report.rows, report.entry_name, differences) == ((), None, [])
-    monkeypatch.setattr(renormalisation, "normalise", _fixed_normalise)
+    monkeypatch.setattr(rereading, "normalise", _fixed_normalise)
     folder, _ = after_renormalisation
     _, differences = renormalise(DataDir(folder), amendment, is_dry_run=True)
     assert differences == []
