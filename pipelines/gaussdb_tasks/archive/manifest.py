@@ -242,6 +242,8 @@ def _file_problems(name: str, table: TableDigest) -> Iterator[str]:
         yield f"unknown file {_shown(table.file)}"
     if {table.file_bytes is not None, table.file_sha256 is not None} != {has_file}:
         yield f"a file of {name} needs a name, a size and a hash"
+    if has_file != (table.row_count > 0):
+        yield f"{name} has a file if and only if it has rows"
 
 
 def _reference_problems(manifest: Manifest) -> Iterator[str]:

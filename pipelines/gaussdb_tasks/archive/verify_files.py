@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gaussdb_tasks.archive.archive_tables import BY_NAME
 from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.manifest import ManifestError
+from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
+from gaussdb_tasks.archive.parquet_bounds import footer_problem
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
@@ -20,6 +22,7 @@ from gaussdb_tasks.archive.store import (
     manifest_name,
 )
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
+from gaussdb_tasks.archive.verify_file_rows import verify_file_rows
 
 _MISSING: Final = "the file is missing"
 
@@ -53,6 +56,8 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     removed = {(each.file.entry, each.file.file): each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
+    if not options.is_fast:
+        verify_file_rows(found)
     if options.keys:
         _verify_signatures(options.keys, found)
     _verify_expected_head(options.expected_head, found)
@@ -148,7 +153,7 @@ def _verify_files(
         if not (entry.path / SIGNATURE_NAME).is_file():
             where = f"{entry.name}/{SIGNATURE_NAME}"
             found.add(Fault.SIGNATURE, where, _MISSING, entry=entry.name)
-    for table in entry.manifest.tables.values():
+    for name, table in entry.manifest.tables.items():
         if table.file is None:
             continue
         removal = removed.get((entry.name, table.file))
@@ -158,7 +163,9 @@ def _verify_files(
             continue
         expected.add(table.file)
         path = entry.path / table.file
-        detail = _describe_damage(path, table.file_bytes, table.file_sha256, options)
+        detail = _describe_damage(path, table, options) or (
+            None if options.is_fast else footer_problem(path, BY_NAME[name], table)
+        )
         if detail is not None:
             fault = Fault.INVALID if path.exists() else Fault.MISSING
             found.add(fault, f"{entry.name}/{table.file}", detail, entry=entry.name)
@@ -169,18 +176,16 @@ def _verify_files(
             found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
 
 
-def _describe_damage(
-    path: Path, size: int | None, sha256: str | None, options: VerifyOptions
-) -> str | None:
+def _describe_damage(path: Path, table: TableDigest, options: VerifyOptions) -> str | None:
     try:
         if path.is_symlink():
             return "it is a link; an archive has files only"
         if not path.exists():
             return _MISSING
         actual = path.stat().st_size
-        if actual != size:
-            return f"it has {actual:,} bytes; expected: {size or 0:,}"
-        if not options.is_fast and file_sha256(path) != sha256:
+        if actual != table.file_bytes:
+            return f"it has {actual:,} bytes; expected: {table.file_bytes or 0:,}"
+        if not options.is_fast and file_sha256(path) != table.file_sha256:
             return "its bytes differ from those that were written"
     except OSError as error:
         return str(error)
