@@ -5,6 +5,7 @@ the memory when they are decompressed.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -86,15 +87,18 @@ def _row_count_problem(
 
 
 def _column_problem(schema: pa.Schema, table: ArchiveTable, digest: TableDigest) -> str | None:
-    """Compare the columns, in any order, with those of the manifest."""
-    types = {column.name: _ARROW_TYPES[column.data_type] for column in table.columns}
+    """Compare the columns with those of the manifest."""
+    expected = _schema(table, digest.columns)
+    if not schema.equals(expected):
+        differing = [field.name for field in {*schema} ^ {*expected}]
+        return f"its columns differ from those of the table: {', '.join(differing)[:200]}"
     # Older versions lacked some columns, which may be null.
     required = {column.name for column in table.columns if not column.nullable}
-    if not required.issubset(digest.columns):
-        return f"it lacks columns: {', '.join(sorted(required.difference(digest.columns)))}"
-    actual = sorted((field.name, str(field.type)) for field in schema)
-    expected = sorted((name, str(types[name])) for name in digest.columns)
-    if actual == expected:
-        return None
-    differing = sorted({name for name, _ in {*actual} ^ {*expected}}) or schema.names
-    return f"its columns differ from those of the table: {', '.join(differing)[:200]}"
+    missing = sorted(required.difference(digest.columns))
+    return f"it lacks columns: {', '.join(missing)}" if missing else None
+
+
+@cache
+def _schema(table: ArchiveTable, columns: tuple[str, ...]) -> pa.Schema:
+    types = {column.name: _ARROW_TYPES[column.data_type] for column in table.columns}
+    return pa.schema([(name, types[name]) for name in columns])

@@ -1,20 +1,21 @@
 """Compare the values of a table with those of archive files, in order and in bounded memory."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows
-from gaussdb_tasks.archive.file_queries import MAX_ROWS_PER_QUERY, in_batches, open_for_files
+from gaussdb_tasks.archive.file_queries import MAX_ROWS_PER_QUERY, in_batches
 from gaussdb_tasks.archive.replay import relations, typed
 
 
 def is_equal(
     connection: duckdb.DuckDBPyConnection,
+    files: duckdb.DuckDBPyConnection,
     table: ArchiveTable,
     actual: str,
     expected: Sequence[Rows],
@@ -23,14 +24,14 @@ def is_equal(
 
     Args:
         connection: the database with the relation.
+        files: from ``open_for_files``.
         table: the table of the rows.
         actual: the relation.
         expected: the rows of loads, each with a file that is not damaged.
     """
     values = f"select {_values(table)} from"
     reader = connection.execute(f"{values} {actual}").to_arrow_reader(MAX_ROWS_PER_QUERY)
-    with TemporaryDirectory() as folder, open_for_files(folder) as files:
-        return _are_same(iter(reader), _read(files, table, values, expected))
+    return _are_same(iter(reader), _read_ahead(_read(files, table, values, expected)))
 
 
 def _values(table: ArchiveTable) -> str:
@@ -58,6 +59,15 @@ def _read(
             for relation in relations(batch):
                 sql = f"{values} ({typed(table, relation)})"
                 yield from connection.execute(sql).to_arrow_table().to_batches()
+
+
+def _read_ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Read the next batch while the last one is compared."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _are_same(left: Iterator[pa.RecordBatch], right: Iterator[pa.RecordBatch]) -> bool:

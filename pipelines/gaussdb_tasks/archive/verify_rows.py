@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from tempfile import TemporaryDirectory
 
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import APPENDED, ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, RowsDigest, digest_by_load
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.row_comparison import compare_rows
 from gaussdb_tasks.archive.row_values import is_equal
@@ -32,10 +34,10 @@ def verify_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> N
     The files match their digests, so equal values are enough. If they differ, or a file is damaged,
     the digest of each load's rows shows where.
     """
-    for table in APPENDED:
+    with TemporaryDirectory() as folder, open_for_files(folder) as files:
+        differing = [table for table in APPENDED if not _is_equal(connection, files, table, found)]
+    for table in differing:
         loads = current_rows(found.chain, table)
-        if _is_equal(connection, table, loads, found):
-            continue
         finding_count = len(found.findings)
         _verify_digests(connection, table, loads, found)
         if len(found.findings) == finding_count and not _is_unreadable(loads, found):
@@ -46,14 +48,15 @@ def verify_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> N
 
 def _is_equal(
     connection: duckdb.DuckDBPyConnection,
+    files: duckdb.DuckDBPyConnection,
     table: ArchiveTable,
-    loads: Sequence[Rows],
     found: Verification,
 ) -> bool:
+    loads = current_rows(found.chain, table)
     if _is_unreadable(loads, found):
         return False
     expected = [rows for rows in loads if rows.file is not None]
-    return is_equal(connection, table, table_sql(table), expected)
+    return is_equal(connection, files, table, table_sql(table), expected)
 
 
 def _is_unreadable(loads: Sequence[Rows], found: Verification) -> bool:
