@@ -23,6 +23,12 @@ from gaussdb_tasks.archive.store import (
 )
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
 from gaussdb_tasks.archive.verify_file_rows import verify_file_rows
+from gaussdb_tasks.archive.verify_loads import (
+    add_invalid_manifest,
+    verify_load_identities,
+    verify_project_results,
+    verify_row_counts,
+)
 
 _MISSING: Final = "the file is missing"
 
@@ -56,8 +62,11 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     removed = {(each.file.entry, each.file.file): each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
+    verify_load_identities(found)
+    verify_row_counts(found)
     if not options.is_fast:
         verify_file_rows(found)
+        verify_project_results(found)
     if options.keys:
         _verify_signatures(options.keys, found)
     _verify_expected_head(options.expected_head, found)
@@ -97,17 +106,13 @@ def _verify_references(found: Verification) -> None:
         if sequence in by_sequence and not removal.is_of(known):
             file = f"{removal.file.entry}/{removal.file.file}"
             detail = f"it removes {file}, which the archive never had with this hash"
-            _add_invalid_manifest(removal.amendment, detail, found)
+            add_invalid_manifest(removal.amendment, detail, found)
     for amendment in found.chain:
         for restated in amendment.manifest.restates:
             load = by_sequence.get(restated.sequence)
             if load is not None and restated.table not in load.manifest.tables:
                 detail = f"it restates rows of {restated.table} that {load.name} does not have"
-                _add_invalid_manifest(amendment, detail, found)
-
-
-def _add_invalid_manifest(entry: ChainEntry, detail: str, found: Verification) -> None:
-    found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+                add_invalid_manifest(amendment, detail, found)
 
 
 def _read(entry: Entry, found: Verification) -> ChainEntry | None:
