@@ -22,6 +22,8 @@ class Fault(StrEnum):
     """The database differs from the archive."""
     SIGNATURE = "signature"
     """A signature is invalid, missing, or made with an unknown key."""
+    AMENDMENT = "amendment"
+    """An amendment removed or changed other rows than it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,25 @@ class Finding:
     column: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AmendmentAccount:
+    """Describe what an amendment removed and changed.
+
+    Attributes:
+        rows_removed: number of rows, recomputed from the row counts of the chain.
+        rows_changed: number of rows.
+        is_recomputed: whether ``rows_changed`` was recomputed from rows; else it is what the
+            amendment says, and the rows before it are gone or were not read.
+        is_later: whether it was added after the expected head.
+    """
+
+    entry: ChainEntry
+    rows_removed: int
+    rows_changed: int
+    is_recomputed: bool
+    is_later: bool
+
+
 @dataclass
 class Verification:
     """Collect the findings of a verification and the entries that it read.
@@ -52,6 +73,7 @@ class Verification:
         chain: entries with a readable manifest, in order.
         damaged: paths of archive tables that are missing or changed.
         removals: files that amendments removed.
+        amendments: what each amendment removed and changed, in order.
         notes: checks that were skipped, and other information.
     """
 
@@ -59,6 +81,7 @@ class Verification:
     findings: list[Finding] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
+    amendments: list[AmendmentAccount] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

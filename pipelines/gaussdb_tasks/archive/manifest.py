@@ -175,7 +175,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def row_count(self) -> int:
         """Number of rows that an amendment removed; if it removed none, those that it changed."""
         removed = sum(each.rows_removed for each in self.restates)
-        return removed or sum(each.rows_changed for each in self.restates)
+        return removed or self.rows_changed
+
+    @property
+    def rows_changed(self) -> int:
+        """Number of rows that an amendment says it changed."""
+        return sum(each.rows_changed for each in self.restates)
 
 
 class _Format(msgspec.Struct):

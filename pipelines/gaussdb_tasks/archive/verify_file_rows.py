@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -21,7 +22,9 @@ from gaussdb_tasks.archive.row_digests import LINE, digest_of, read_lines
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import LOAD_ID
-from gaussdb_tasks.model.times import iso
+from gaussdb_tasks.model.times import SECOND, parse_time
+
+_IS_MISSING: Final = "is_value_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,9 @@ def _read(connection: duckdb.DuckDBPyConnection, batch: Sequence[_File]) -> pa.T
     marks = [
         f"epoch_us({name}) as {name}" if name == table.clock else name for name in _marks(batch[0])
     ]
+    required = [column.name for column in table.columns if not column.nullable]
+    is_missing = " or ".join(f"{name} is null" for name in required)
+    marks.append(f"({is_missing}) as {_IS_MISSING}")
     rows = read_lines(connection, table, relation, columns, marks)
     expected = sum(file.digest.row_count for file in batch)
     if rows.num_rows != expected:
@@ -127,6 +133,9 @@ def _marks(file: _File) -> tuple[str, ...]:
 def _verify_file(file: _File, rows: pa.Table, found: Verification) -> None:
     if digest_of(rows[LINE]) != file.digest.rows_sha256:
         _add(file, "its rows differ from the digest in the manifest", found)
+        return
+    if rows[_IS_MISSING].unique().to_pylist() != [False]:
+        _add(file, "its rows lack values that every row has", found)
         return
     if not _marks(file):
         return
@@ -148,8 +157,8 @@ def _describe_part(file: _File, part: _Part, rows: pa.Table) -> str | None:
         return "its rows differ from the digest of this load"
     for name in _marks(file):
         values = rows[name].unique().to_pylist()
-        if name == file.table.clock:
-            values = [None if value is None else iso(value) for value in values]
+        if name == file.table.clock:  # manifests have it to the second
+            values = [None if value is None else value // SECOND * SECOND for value in values]
         if values != [_expected_mark(part.load, name)]:
             return f"{name} is not that of the load"
     return None
@@ -161,7 +170,9 @@ def _expected_mark(load: ChainEntry, name: str) -> object:
         raise ValueError(load.name)
     if name == LOAD_ID.name:
         return identity.load_id
-    return getattr(identity, name, load.manifest.at)
+    if name in {"run_id", "load_number"}:
+        return getattr(identity, name)
+    return parse_time(load.manifest.at, option="at")
 
 
 def _add(file: _File, detail: str, found: Verification) -> None:

@@ -22,6 +22,7 @@ from gaussdb_tasks.archive.store import (
     manifest_name,
 )
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
+from gaussdb_tasks.archive.verify_amendments import verify_amendments
 from gaussdb_tasks.archive.verify_file_rows import verify_file_rows
 from gaussdb_tasks.archive.verify_loads import (
     add_invalid_manifest,
@@ -39,11 +40,14 @@ class VerifyOptions:
 
     Attributes:
         is_fast: whether to compare file sizes instead of reading the files.
+        is_rereading: whether to read the records of amendments again, unless it is fast. What
+            follows from a record depends on the version of the parser.
         expected_head: SHA-256 of a manifest that must be in the chain.
         keys: public keys for the signatures; None or none: signatures are not checked.
     """
 
     is_fast: bool = False
+    is_rereading: bool = True
     expected_head: str | None = None
     keys: PublicKeys | None = None
 
@@ -67,6 +71,8 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     if not options.is_fast:
         verify_file_rows(found)
         verify_project_results(found)
+    is_rereading = options.is_rereading and not options.is_fast
+    verify_amendments(found, options.expected_head, is_rereading=is_rereading)
     if options.keys:
         _verify_signatures(options.keys, found)
     _verify_expected_head(options.expected_head, found)
@@ -249,6 +255,8 @@ def _verify_expected_head(expected: str | None, found: Verification) -> None:
         )
         found.add(Fault.GAP, "head", detail)
         return
-    later = len(found.chain) - 1 - positions[expected]
-    name = found.chain[positions[expected]].name
-    found.notes.append(f"the expected head is {name}; it has {later:,} later entries")
+    position = positions[expected]
+    later = found.chain[position + 1 :]
+    loads = sum(entry.manifest.load is not None for entry in later)
+    counted = f"{loads:,} later loads, {len(later) - loads:,} later amendments"
+    found.notes.append(f"the expected head is {found.chain[position].name}; it has {counted}")

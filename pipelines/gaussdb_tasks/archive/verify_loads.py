@@ -45,7 +45,7 @@ def verify_row_counts(found: Verification) -> None:
     ``tasks`` and ``vanished_tasks`` hold a row for several rows of files. Their number is compared
     with the database, after the last entry.
     """
-    if any(finding.fault in {Fault.GAP, Fault.MISSING} for finding in found.findings):
+    if [entry.manifest.sequence for entry in found.chain] != [*range(1, len(found.chain) + 1)]:
         return  # the rows of missing entries are not known
     counts: dict[str, dict[int, int]] = {table.name: {} for table in archive_tables.APPENDED}
     for entry in found.chain:
@@ -66,7 +66,12 @@ def verify_project_results(found: Verification) -> None:
             windows = _rows(connection, archive_tables.COVERAGE, WINDOW_COLUMNS, batch)
             for entry in batch:
                 load_id = entry.manifest.load.load_id if entry.manifest.load else ""
-                expected = project_results(runs[load_id], windows[load_id])
+                try:
+                    expected = project_results(runs[load_id], windows[load_id])
+                except (TypeError, ValueError, OverflowError):
+                    detail = "projects: the rows of the load have windows that are not times"
+                    add_invalid_manifest(entry, detail, found)
+                    continue
                 if entry.manifest.projects != expected:
                     _report_projects(entry, expected, found)
 

@@ -206,11 +206,8 @@ def plan_rereading(context: AmendmentContext, rereading: Rereading) -> list[Rewr
 def _rows(context: AmendmentContext, table: ArchiveTable, rows: Rows | None) -> list[Row]:
     if rows is None:
         return []
-    columns = ", ".join(
-        _READ_AS.get(column.data_type, "{0}").format(column.name) for column in table.columns
-    )
     relation = in_order(table, union(table, [rows]))
-    cursor = context.connection.execute(f"select {columns} from ({relation})")
+    cursor = context.connection.execute(f"select {read_columns(table)} from ({relation})")
     names = table.column_names
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
@@ -228,6 +225,13 @@ def _add_restated(
     context.connection.execute(f"create table if not exists {name} as from batch limit 0")
     context.connection.execute(f"insert into {name} from batch")
     context.connection.unregister("batch")
+
+
+def read_columns(table: ArchiveTable) -> str:
+    """Return SQL that selects the columns of a table as the values of a ``Row``."""
+    return ", ".join(
+        _READ_AS.get(column.data_type, "{0}").format(column.name) for column in table.columns
+    )
 
 
 def read_record(raw: str) -> Task | Rejection | None:
