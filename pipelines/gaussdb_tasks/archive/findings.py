@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.tombstones import Removal
@@ -72,6 +73,7 @@ class Verification:
     Attributes:
         chain: entries with a readable manifest, in order.
         damaged: paths of archive tables that are missing or changed.
+        removed: paths of archive tables that amendments removed.
         removals: files that amendments removed.
         amendments: what each amendment removed and changed, in order.
         notes: checks that were skipped, and other information.
@@ -80,6 +82,7 @@ class Verification:
     chain: list[ChainEntry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
     amendments: list[AmendmentAccount] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -88,6 +91,10 @@ class Verification:
     def is_intact(self) -> bool:
         """Whether there are no findings."""
         return not self.findings
+
+    def is_readable(self, file: Path) -> bool:
+        """Whether an archive table is there as it was written."""
+        return str(file) not in self.damaged and str(file) not in self.removed
 
     def add(self, fault: Fault, where: str, detail: str, **more: str | None) -> None:
         """Add a finding."""

@@ -64,7 +64,6 @@ class AmendedRows:
         """
         self._connection = connection
         self._found = found
-        self._removed = {(each.file.entry, each.file.file) for each in found.removals}
 
     def verify(self, entry: ChainEntry, position: int) -> int | None:
         """Verify the rows of an amendment whose manifest accounts for itself.
@@ -101,9 +100,7 @@ class AmendedRows:
 
     def _is_there(self, entry: ChainEntry, table: str) -> bool:
         path = entry.file(table)
-        return path is None or (
-            str(path) not in self._found.damaged and (entry.name, path.name) not in self._removed
-        )
+        return path is None or self._found.is_readable(path)
 
     def _superseded(self, position: int) -> set[Key]:
         """Return the rows that a later renormalisation made again from their records."""

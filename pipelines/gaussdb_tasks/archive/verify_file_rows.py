@@ -63,11 +63,10 @@ def verify_file_rows(found: Verification) -> None:
 
 def _files(found: Verification) -> Iterator[_File]:
     loads = {each.manifest.sequence: each for each in found.chain if each.manifest.load}
-    removed = {(each.file.entry, each.file.file) for each in found.removals}
     for entry in found.chain:
         for name, digest in entry.manifest.tables.items():
             path = entry.file(name)
-            if path is None or str(path) in found.damaged or (entry.name, path.name) in removed:
+            if path is None or not found.is_readable(path):
                 continue
             table = archive_tables.BY_NAME[name]
             yield _File(entry, table, digest, path, tuple(_parts(entry, table, digest, loads)))

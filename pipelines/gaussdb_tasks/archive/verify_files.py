@@ -170,6 +170,7 @@ def _verify_files(
         removal = removed.get((entry.name, table.file))
         if removal is not None:
             expected.add(removal.tombstone_name)
+            found.removed.add(str(entry.path / table.file))
             _verify_removal(entry, removal, found)
             continue
         expected.add(table.file)

@@ -93,7 +93,7 @@ def _count_rows(entry: ChainEntry, counts: Mapping[str, dict[int, int]]) -> None
 
 def _is_readable(entry: ChainEntry, found: Verification) -> bool:
     files = (entry.file(table.name) for table in _OF_LOADS)
-    return all(file is None or str(file) not in found.damaged for file in files)
+    return all(file is None or found.is_readable(file) for file in files)
 
 
 def _row_count(entry: ChainEntry) -> int:

@@ -61,7 +61,7 @@ def _is_equal(
 
 def _is_unreadable(loads: Sequence[Rows], found: Verification) -> bool:
     """Whether a file with rows of these loads is missing or damaged."""
-    return any(str(rows.file) in found.damaged for rows in loads)
+    return any(rows.file is not None and not found.is_readable(rows.file) for rows in loads)
 
 
 def _verify_digests(
@@ -112,7 +112,7 @@ def _report_rows(
 ) -> None:
     """Report which rows of a load differ from the archive's file."""
     entry, where = rows.load.name, table_sql(table)
-    if rows.row_count and (rows.file is None or str(rows.file) in found.damaged):
+    if rows.row_count and (rows.file is None or not found.is_readable(rows.file)):
         detail = "rows of this load differ; the archive's file is damaged and cannot show which"
         found.add(Fault.DIFFERS, where, detail, entry=entry)
         return
