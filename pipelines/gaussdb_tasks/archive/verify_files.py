@@ -20,6 +20,7 @@ from gaussdb_tasks.archive.store import (
     checksum_line,
     file_sha256,
     manifest_name,
+    read_bounded,
 )
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
 from gaussdb_tasks.archive.verify_amendments import verify_amendments
@@ -141,10 +142,10 @@ def _read(entry: Entry, found: Verification) -> ChainEntry | None:
 def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
     where = f"{entry.name}/{CHECKSUM_NAME}"
     try:
-        content = (entry.path / CHECKSUM_NAME).read_bytes()
+        content = read_bounded(entry.path / CHECKSUM_NAME)
     except FileNotFoundError:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except OSError as error:
+    except (ManifestError, OSError) as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
     else:
         if content != checksum_line(entry.sha256).encode():
@@ -211,12 +212,12 @@ def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) ->
         found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
     where = f"{entry.name}/{tombstone.name}"
     try:
-        if tombstone.read_bytes() != removal.tombstone:
+        if read_bounded(tombstone) != removal.tombstone:
             detail = f"it differs from what {removal.amendment.name} recorded"
             found.add(Fault.INVALID, where, detail, entry=entry.name)
     except FileNotFoundError:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except OSError as error:
+    except (ManifestError, OSError) as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
 
 
