@@ -270,9 +270,9 @@ def _table_problems(name: str, columns: tuple[str, ...]) -> Iterator[str]:
     if table is None:
         yield f"unknown table {_shown(name)}"
         return
-    unknown = [column for column in columns if column not in table.column_names]
+    unknown = set(columns).difference(table.column_names)
     if unknown:
-        yield f"unknown column {_shown(unknown[0])}"
+        yield f"unknown column {_shown(min(unknown))}"
     if len(set(columns)) != len(columns):
         yield f"a column of {name} is listed twice"
 

@@ -108,7 +108,7 @@ def _verify_batch(
 
 def _read(connection: duckdb.DuckDBPyConnection, batch: Sequence[_File]) -> pa.Table:
     table, columns = batch[0].table, batch[0].digest.columns
-    relation = parquet_sql(*(file.path for file in batch))
+    relation = parquet_sql(*(file.path for file in batch), has_same_columns=True)
     marks = [
         f"epoch_us({name}) as {name}" if name == table.clock else name for name in _marks(batch[0])
     ]
