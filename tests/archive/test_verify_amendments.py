@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gaussdb_tasks.archive.amendments import rereading
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
+from gaussdb_tasks.archive.amendments.renormalisation import renormalise
 from gaussdb_tasks.archive.amendments.retention import Holds, retain
 from gaussdb_tasks.archive.amendments.rewrites import RowChange
 from gaussdb_tasks.archive.archive_tables import (
@@ -23,6 +25,9 @@ from gaussdb_tasks.archive.manifest import EntryKind
 from gaussdb_tasks.archive.verify import verify, verify_copy
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.model.normalise import normalise
+from gaussdb_tasks.model.record import Record
+from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.times import DAY
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW
@@ -225,6 +230,29 @@ def test_more_redacted_rows_than_it_says(redacted: Path, tmp_path: Path) -> None
     archive.change_manifest(AMENDED, claim)
     found = details(verify_copy(data_dir.archive, VerifyOptions()))
     assert any("rows are redacted" in detail for detail in found), found
+
+
+def test_a_renormalisation_by_another_parser(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a finding that says what to do, and that cures it."""
+
+    def other_parser(record: Record) -> Task | Rejection:
+        read = normalise(record)
+        return read._replace(instance_name="x") if isinstance(read, Task) else read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rereading, "normalise", other_parser)
+        renormalise(data_dir, amendment("renormalisation"), is_dry_run=False)
+        assert verify(data_dir, VerifyOptions()).findings == []
+    ForgedArchive(data_dir).change_manifest(AMENDED, lambda d: d.update(tool_version="0.0.9"))
+    found = details(verify_copy(data_dir.archive, VerifyOptions()))
+    assert found
+    assert all("version 0.0.9 wrote it" in detail for detail in found)
+    assert all("rebuild --renormalise" in detail for detail in found)
+    ForgedArchive(data_dir).restore_database()
+    renormalise(data_dir, Amendment("renormalisation", LATER + DAY, None), is_dry_run=False)
+    assert verify(data_dir, VerifyOptions()).findings == []
 
 
 def test_every_amendment_is_listed_by_name_and_after_the_head(
