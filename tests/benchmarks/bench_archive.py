@@ -26,13 +26,19 @@ from gaussdb_tasks.extract.arrow_rows import task_types
 
 _LOADS: Final = 365
 
+_FILLED: Final = ("task_versions", "tasks", "load_runs", "coverage")
 _FILL: Final = """
+    create schema staged;
+    create table staged.task_versions as from task_center.task_versions;
+    create table staged.tasks as from task_center.tasks;
+    create table staged.load_runs as from task_center.load_runs;
+    create table staged.coverage as from task_center.coverage;
     set variable versions = {versions};
     set variable loads = {loads};
     create temp macro load_time(n) as timestamp '2026-01-01 02:00:00' + to_days(cast(n as integer));
     create temp macro load_id(n) as format('{{:010d}}.0', n);
 
-    insert into task_center.task_versions by name
+    insert into staged.task_versions by name
     select
         'eu-de' as region, 'p' as project_id, md5(cast(i as varchar)) as job_id, 1 as version,
         load_time(n) as observed_at, 'CreateGaussDBV5Instance' as task_name, 'Completed' as status,
@@ -51,13 +57,13 @@ _FILL: Final = """
         from range(getvariable('versions')) as each(i)
     );
 
-    insert into task_center.tasks by name
+    insert into staged.tasks by name
     select
         * exclude (version, observed_at, raw), 1 as version_count, observed_at as first_seen_at,
         observed_at as last_changed_at, observed_at as last_seen_at
-    from task_center.task_versions;
+    from staged.task_versions;
 
-    insert into task_center.load_runs by name
+    insert into staged.load_runs by name
     select
         'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, n as load_number,
         load_time(n) as observed_at, 'complete' as outcome, 1 as seen_count, 1 as new_count,
@@ -65,7 +71,7 @@ _FILL: Final = """
         2592000000 as horizon_ms, '0' as tool_version, load_id(n) as _dlt_load_id
     from range(1, getvariable('loads') + 1) as each(n);
 
-    insert into task_center.coverage by name
+    insert into staged.coverage by name
     select
         'eu-de' as region, 'p' as project_id, 'run-' || n as run_id, load_time(n) as observed_at,
         'new' as purpose, load_time(n - 1) as window_from, load_time(n) as window_to,
@@ -111,9 +117,15 @@ def _write_entries(
     connection: duckdb.DuckDBPyConnection, archive: Archive, chain: list[ChainEntry], folder: Path
 ) -> None:
     for number in range(1, _LOADS + 1):
+        for table in _FILLED:
+            connection.execute(
+                f"insert into task_center.{table} from staged.{table} where _dlt_load_id = ?",
+                [f"{number:010d}.0"],
+            )
         kept = [*chain[:1], *chain[-1:]]
         written = write_load_entry(connection, number, chain_head(kept), folder)
         chain.append(archive.add(folder, written.name).read())
+    connection.execute("drop schema staged cascade")
 
 
 def _verify(data_dir: DataDir, *, is_fast: bool) -> None:

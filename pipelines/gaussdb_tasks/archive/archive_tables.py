@@ -121,10 +121,16 @@ def table_sql(table: ArchiveTable) -> str:
     return f"{SCHEMA_NAME}.{table.table}"
 
 
-def parquet_sql(*files: Path) -> str:
-    """Return a relation that reads files in the given order and matches columns by name."""
+def parquet_sql(*files: Path, has_same_columns: bool = False) -> str:
+    """Return a relation that reads files in the given order and matches columns by name.
+
+    Args:
+        files: the files.
+        has_same_columns: whether all have the same columns: then only one footer is read first.
+    """
     quoted = ", ".join(quoted_text(str(file)) for file in files)
-    return f"read_parquet([{quoted}], union_by_name = true, hive_partitioning = false)"
+    union = str(not has_same_columns).lower()
+    return f"read_parquet([{quoted}], union_by_name = {union}, hive_partitioning = false)"
 
 
 def quoted_text(text: str) -> str:

@@ -60,7 +60,10 @@ def row_digest_sql(table: ArchiveTable, columns: Sequence[str] | None = None) ->
     types = {column.name: column.data_type for column in table.columns}
     wanted = table.column_names if columns is None else columns
     texts = (text_sql(name, types[name]) for name in wanted)
-    values = ", ".join(f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in texts)
+    # concat skips nulls. One call for all values makes no text in between.
+    values = ", ".join(
+        f"strlen({text}), case when {text} is null then '-' else ':' end, {text}" for text in texts
+    )
     return f"sha256(concat({values}))"
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.tombstones import Removal
@@ -25,6 +26,8 @@ class Fault(StrEnum):
     """A signature is invalid, missing, or made with an unknown key."""
     TIMESTAMP = "timestamp"
     """A time stamp is invalid, of something else, or not from a given authority."""
+    AMENDMENT = "amendment"
+    """An amendment removed or changed other rows than it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,25 @@ class StampedEntries:
     authority: str
 
 
+@dataclass(frozen=True, slots=True)
+class AmendmentAccount:
+    """Describe what an amendment removed and changed.
+
+    Attributes:
+        rows_removed: number of rows, recomputed from the row counts of the chain.
+        rows_changed: number of rows.
+        is_recomputed: whether ``rows_changed`` was recomputed from rows; else it is what the
+            amendment says, and the rows before it are gone or were not read.
+        is_later: whether it was added after the expected head.
+    """
+
+    entry: ChainEntry
+    rows_removed: int
+    rows_changed: int
+    is_recomputed: bool
+    is_later: bool
+
+
 @dataclass
 class Verification:
     """Collect the findings of a verification and the entries that it read.
@@ -69,22 +91,30 @@ class Verification:
     Attributes:
         chain: entries with a readable manifest, in order.
         damaged: paths of archive tables that are missing or changed.
+        removed: paths of archive tables that amendments removed.
         removals: files that amendments removed.
         stamped: entries with a proved time, in order; only if authorities are trusted.
+        amendments: what each amendment removed and changed, in order.
         notes: checks that were skipped, and other information.
     """
 
     chain: list[ChainEntry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     damaged: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
     stamped: list[StampedEntries] = field(default_factory=list)
+    amendments: list[AmendmentAccount] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def is_intact(self) -> bool:
         """Whether there are no findings."""
         return not self.findings
+
+    def is_readable(self, file: Path) -> bool:
+        """Whether an archive table is there as it was written."""
+        return str(file) not in self.damaged and str(file) not in self.removed
 
     def add(self, fault: Fault, where: str, detail: str, **more: str | None) -> None:
         """Add a finding."""

@@ -201,7 +201,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def row_count(self) -> int:
         """Number of rows that an amendment removed; if it removed none, those that it changed."""
         removed = sum(each.rows_removed for each in self.restates)
-        return removed or sum(each.rows_changed for each in self.restates)
+        return removed or self.rows_changed
+
+    @property
+    def rows_changed(self) -> int:
+        """Number of rows that an amendment says it changed."""
+        return sum(each.rows_changed for each in self.restates)
 
 
 class _Format(msgspec.Struct):
@@ -291,6 +296,8 @@ def _file_problems(name: str, table: TableDigest) -> Iterator[str]:
         yield f"unknown file {_shown(table.file)}"
     if {table.file_bytes is not None, table.file_sha256 is not None} != {has_file}:
         yield f"a file of {name} needs a name, a size and a hash"
+    if has_file != (table.row_count > 0):
+        yield f"{name} has a file if and only if it has rows"
 
 
 def _reference_problems(manifest: Manifest) -> Iterator[str]:
@@ -312,10 +319,9 @@ def _table_problems(name: str, columns: tuple[str, ...]) -> Iterator[str]:
     if table is None:
         yield f"unknown table {_shown(name)}"
         return
-    known = table.column_names
-    unknown = [column for column in columns if column not in known]
+    unknown = set(columns).difference(table.column_names)
     if unknown:
-        yield f"unknown column {_shown(unknown[0])}"
+        yield f"unknown column {_shown(min(unknown))}"
     if len(set(columns)) != len(columns):
         yield f"a column of {name} is listed twice"
 

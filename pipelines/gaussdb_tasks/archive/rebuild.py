@@ -120,7 +120,7 @@ def read_intact_chain(
     Raises:
         ArchiveError: the archive is damaged.
     """
-    found = verify_archive(archive, VerifyOptions())
+    found = verify_archive(archive, VerifyOptions(is_rereading=False))
     if not found.chain:
         first = found.findings[0]
         message = f"{archive.path} has no readable entry: {first.where}: {first.detail}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import (
@@ -71,7 +72,7 @@ def apply_entries(
     _number_loads(connection, new)
     for table in archive_tables.APPENDED:
         for relation in relations(_rows(chain, table, new)):
-            connection.execute(f"insert into {table_sql(table)} by name {_typed(table, relation)}")
+            connection.execute(f"insert into {table_sql(table)} by name {typed(table, relation)}")
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
     _replace_task_types(connection, chain)
@@ -164,7 +165,7 @@ def _rows(
     ]
 
 
-def _typed(table: ArchiveTable, relation: str) -> str:
+def typed(table: ArchiveTable, relation: str) -> str:
     """Read a relation with the types of the table; a column that an old file lacks is null."""
     nulls = ", ".join(f"null::{column.sql_type} as {column.name}" for column in table.columns)
     columns = ", ".join(
@@ -178,9 +179,9 @@ def _typed(table: ArchiveTable, relation: str) -> str:
 
 def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
     """Read the last row of each key."""
-    typed = " union all ".join(_typed(table, relation) for relation in relations(rows))
+    selects = " union all ".join(typed(table, relation) for relation in relations(rows))
     return (
-        f"select rows.* from ({typed}) as rows "
+        f"select rows.* from ({selects}) as rows "
         "inner join numbered_loads using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
         "order by numbered_loads.load_position desc) = 1"
@@ -189,11 +190,11 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
 
 def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntry]) -> None:
     loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
-    connection.execute(
-        "create or replace temporary table numbered_loads as "
-        "select unnest(?::varchar[]) as _dlt_load_id, generate_subscripts(?, 1) as load_position",
-        [loads, loads],
-    )
+    # As a parameter, a list of many values takes long.
+    numbered = pa.table({"_dlt_load_id": loads, "load_position": range(len(loads))})
+    connection.register("numbered", numbered)
+    connection.execute("create or replace temporary table numbered_loads as from numbered")
+    connection.unregister("numbered")
 
 
 def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:

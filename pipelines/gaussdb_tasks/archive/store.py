@@ -9,7 +9,15 @@ from typing import Final
 
 import msgspec
 
-from gaussdb_tasks.archive.manifest import ENTRY_NAME, FILE_NAMES, Manifest, decode, sha256
+from gaussdb_tasks.archive.manifest import (
+    ENTRY_NAME,
+    FILE_NAMES,
+    MAX_BYTES,
+    Manifest,
+    ManifestError,
+    decode,
+    sha256,
+)
 from gaussdb_tasks.database import files
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
@@ -50,10 +58,10 @@ class Entry:
         """Read the manifest.
 
         Raises:
-            ManifestError: the file is not a manifest.
+            ManifestError: the file is not a manifest, or it is too large.
             OSError: the file cannot be read.
         """
-        content = self.digest_path.read_bytes()
+        content = read_bounded(self.digest_path)
         return ChainEntry(self, decode(content), sha256(content))
 
 
@@ -169,6 +177,41 @@ KNOWN_NAMES: Final = frozenset(
     }
 )
 """The names that files in an entry's folder can have."""
+
+
+MAX_SMALL_FILE_BYTES: Final = 64 * 1024
+"""The size of a checksum, signature or tombstone: they have some hundred bytes."""
+
+
+def size_limit(file_name: str, manifest: Manifest | None = None) -> int:
+    """Return how many bytes a file of an entry can have, to check before it is read.
+
+    Args:
+        file_name: one of ``KNOWN_NAMES``.
+        manifest: the manifest of the entry. A table that it does not name has no size.
+    """
+    if file_name == DIGEST_NAME:
+        return MAX_BYTES
+    if file_name not in FILE_NAMES:
+        return MAX_SMALL_FILE_BYTES
+    tables = () if manifest is None else manifest.tables.values()
+    return next((table.file_bytes or 0 for table in tables if table.file == file_name), 0)
+
+
+def read_bounded(path: Path) -> bytes:
+    """Read a manifest, checksum, signature or tombstone.
+
+    Raises:
+        ManifestError: it is larger than such a file can be.
+        OSError: it cannot be read.
+    """
+    limit = size_limit(path.name)
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        message = f"{path.name} has more than {limit:,} bytes"
+        raise ManifestError(message)
+    return content
 
 
 def checksum_line(digest_sha256: str) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gaussdb_tasks.archive.archive_tables import BY_NAME
 from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.manifest import ManifestError
+from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
+from gaussdb_tasks.archive.parquet_bounds import footer_problem
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
@@ -19,9 +21,18 @@ from gaussdb_tasks.archive.store import (
     checksum_line,
     file_sha256,
     manifest_name,
+    read_bounded,
 )
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
+from gaussdb_tasks.archive.verify_amendments import verify_amendments
+from gaussdb_tasks.archive.verify_file_rows import verify_file_rows
+from gaussdb_tasks.archive.verify_loads import (
+    add_invalid_manifest,
+    verify_load_identities,
+    verify_project_results,
+    verify_row_counts,
+)
 from gaussdb_tasks.archive.verify_signatures import verify_signatures
 from gaussdb_tasks.archive.verify_timestamps import verify_timestamps
 
@@ -34,12 +45,15 @@ class VerifyOptions:
 
     Attributes:
         is_fast: whether to compare file sizes instead of reading the files.
+        is_rereading: whether to read the records of amendments again, unless it is fast. What
+            follows from a record depends on the version of the parser.
         expected_head: SHA-256 of a manifest that must be in the chain.
         keys: trusted public keys; None: the signatures themselves are not checked.
         timestamp_trust: trusted authorities; None: who gave a time stamp is not checked.
     """
 
     is_fast: bool = False
+    is_rereading: bool = True
     expected_head: str | None = None
     keys: PublicKeys | None = None
     timestamp_trust: TimestampTrust | None = None
@@ -59,6 +73,13 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     removed = {(each.file.entry, each.file.file): each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
+    verify_load_identities(found)
+    verify_row_counts(found)
+    if not options.is_fast:
+        verify_file_rows(found)
+        verify_project_results(found)
+    is_rereading = options.is_rereading and not options.is_fast
+    verify_amendments(found, options.expected_head, is_rereading=is_rereading)
     verify_signatures(options.keys, found)
     verify_timestamps(options.timestamp_trust, found)
     _verify_expected_head(options.expected_head, found)
@@ -98,17 +119,13 @@ def _verify_references(found: Verification) -> None:
         if sequence in by_sequence and not removal.is_of(known):
             file = f"{removal.file.entry}/{removal.file.file}"
             detail = f"it removes {file}, which the archive never had with this hash"
-            _add_invalid_manifest(removal.amendment, detail, found)
+            add_invalid_manifest(removal.amendment, detail, found)
     for amendment in found.chain:
         for restated in amendment.manifest.restates:
             load = by_sequence.get(restated.sequence)
             if load is not None and restated.table not in load.manifest.tables:
                 detail = f"it restates rows of {restated.table} that {load.name} does not have"
-                _add_invalid_manifest(amendment, detail, found)
-
-
-def _add_invalid_manifest(entry: ChainEntry, detail: str, found: Verification) -> None:
-    found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+                add_invalid_manifest(amendment, detail, found)
 
 
 def _read(entry: Entry, found: Verification) -> ChainEntry | None:
@@ -131,10 +148,10 @@ def _read(entry: Entry, found: Verification) -> ChainEntry | None:
 def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
     where = f"{entry.name}/{CHECKSUM_NAME}"
     try:
-        content = (entry.path / CHECKSUM_NAME).read_bytes()
+        content = read_bounded(entry.path / CHECKSUM_NAME)
     except FileNotFoundError:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except OSError as error:
+    except (ManifestError, OSError) as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
     else:
         if content != checksum_line(entry.sha256).encode():
@@ -151,17 +168,20 @@ def _verify_files(
     expected = {DIGEST_NAME, CHECKSUM_NAME, TIMESTAMP_NAME}
     if entry.manifest.signed_by is not None:
         expected.add(SIGNATURE_NAME)
-    for table in entry.manifest.tables.values():
+    for name, table in entry.manifest.tables.items():
         if table.file is None:
             continue
         removal = removed.get((entry.name, table.file))
         if removal is not None:
             expected.add(removal.tombstone_name)
+            found.removed.add(str(entry.path / table.file))
             _verify_removal(entry, removal, found)
             continue
         expected.add(table.file)
         path = entry.path / table.file
-        detail = _describe_damage(path, table.file_bytes, table.file_sha256, options)
+        detail = _describe_damage(path, table, options) or (
+            None if options.is_fast else footer_problem(path, BY_NAME[name], table)
+        )
         if detail is not None:
             fault = Fault.INVALID if path.exists() else Fault.MISSING
             found.add(fault, f"{entry.name}/{table.file}", detail, entry=entry.name)
@@ -172,18 +192,16 @@ def _verify_files(
             found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
 
 
-def _describe_damage(
-    path: Path, size: int | None, sha256: str | None, options: VerifyOptions
-) -> str | None:
+def _describe_damage(path: Path, table: TableDigest, options: VerifyOptions) -> str | None:
     try:
         if path.is_symlink():
             return "it is a link; an archive has files only"
         if not path.exists():
             return _MISSING
         actual = path.stat().st_size
-        if actual != size:
-            return f"it has {actual:,} bytes; expected: {size or 0:,}"
-        if not options.is_fast and file_sha256(path) != sha256:
+        if actual != table.file_bytes:
+            return f"it has {actual:,} bytes; expected: {table.file_bytes or 0:,}"
+        if not options.is_fast and file_sha256(path) != table.file_sha256:
             return "its bytes differ from those that were written"
     except OSError as error:
         return str(error)
@@ -197,12 +215,12 @@ def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) ->
         found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
     where = f"{entry.name}/{tombstone.name}"
     try:
-        if tombstone.read_bytes() != removal.tombstone:
+        if read_bounded(tombstone) != removal.tombstone:
             detail = f"it differs from what {removal.amendment.name} recorded"
             found.add(Fault.INVALID, where, detail, entry=entry.name)
     except FileNotFoundError:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except OSError as error:
+    except (ManifestError, OSError) as error:
         found.add(Fault.INVALID, where, str(error), entry=entry.name)
 
 
@@ -217,6 +235,8 @@ def _verify_expected_head(expected: str | None, found: Verification) -> None:
         )
         found.add(Fault.GAP, "head", detail)
         return
-    later = len(found.chain) - 1 - positions[expected]
-    name = found.chain[positions[expected]].name
-    found.notes.append(f"the expected head is {name}; it has {later:,} later entries")
+    position = positions[expected]
+    later = found.chain[position + 1 :]
+    loads = sum(entry.manifest.load is not None for entry in later)
+    counted = f"{loads:,} later loads, {len(later) - loads:,} later amendments"
+    found.notes.append(f"the expected head is {found.chain[position].name}; it has {counted}")

@@ -4,7 +4,6 @@ All rows are read from the clone that is published afterwards. The manifest's ha
 the clone, so that the database can be compared with the archive.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,12 @@ from gaussdb_tasks.archive.manifest import (
     LOAD,
     LoadIdentity,
     Manifest,
-    ProjectResult,
     TableDigest,
     encode,
     sha256,
 )
 from gaussdb_tasks.archive.parquet import write_load, write_rows
+from gaussdb_tasks.archive.project_results import RUN_COLUMNS, WINDOW_COLUMNS, project_results
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
@@ -38,7 +37,6 @@ from gaussdb_tasks.archive.store import (
 )
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
-from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
@@ -47,18 +45,10 @@ _LOAD: Final = f"""
     from {SCHEMA_NAME}.load_runs where load_number = ?
 """
 _PROJECTS: Final = f"""
-    select
-        region, project_id, outcome,
-        seen_count, new_count, changed_count, rejected_count, vanished_count
-    from {SCHEMA_NAME}.load_runs where load_number = ?
-    order by region, project_id
+    select {", ".join(RUN_COLUMNS)} from {SCHEMA_NAME}.load_runs where load_number = ?
 """
 _WINDOWS: Final = f"""
-    select
-        region, project_id,
-        epoch_us(window_from), epoch_us(window_to),
-        epoch_us(covered_from), epoch_us(covered_to), is_complete
-    from {SCHEMA_NAME}.coverage where _dlt_load_id = ?
+    select {", ".join(WINDOW_COLUMNS)} from {SCHEMA_NAME}.coverage where _dlt_load_id = ?
 """
 _HEAD: Final = f"""
     select archive_sequence, head_digest
@@ -152,7 +142,10 @@ def write_load_entry(
         tool_version=VERSION,
         previous=None if head is None else head.sha256,
         load=LoadIdentity(run_id=run_id, load_number=load_number, load_id=load_id),
-        projects=_projects(connection, load_number, load_id),
+        projects=project_results(
+            connection.execute(_PROJECTS, [load_number]).fetchall(),
+            connection.execute(_WINDOWS, [load_id]).fetchall(),
+        ),
         tables=tables | task_types,
         task_types=task_types_sequence,
         database=row_counts(connection),
@@ -214,40 +207,6 @@ def _task_types(
     if previous is not None and previous[1] == rows.rows_sha256:
         return {}, previous[0]
     return {table.name: write_rows(connection, table, relation, folder)}, sequence
-
-
-def _projects(
-    connection: duckdb.DuckDBPyConnection, load_number: int, load_id: str
-) -> tuple[ProjectResult, ...]:
-    read: dict[tuple[str, str], list[TimeRange]] = defaultdict(list)
-    covered: dict[tuple[str, str], list[TimeRange]] = defaultdict(list)
-    for region, project_id, *bounds, is_complete in connection.execute(
-        _WINDOWS, [load_id]
-    ).fetchall():
-        read[region, project_id].append(TimeRange(*bounds[:2]))
-        if is_complete:
-            covered[region, project_id].append(TimeRange(*bounds[2:]))
-    return tuple(
-        ProjectResult(
-            region=region,
-            project_id=project_id,
-            outcome=outcome,
-            seen_count=counts[0],
-            new_count=counts[1],
-            changed_count=counts[2],
-            rejected_count=counts[3],
-            vanished_count=counts[4],
-            read=_as_text(read[region, project_id]),
-            covered=_as_text(covered[region, project_id]),
-        )
-        for region, project_id, outcome, *counts in connection.execute(
-            _PROJECTS, [load_number]
-        ).fetchall()
-    )
-
-
-def _as_text(time_ranges: Sequence[TimeRange]) -> tuple[tuple[str, str], ...]:
-    return tuple((iso(start), iso(end)) for start, end in merge(time_ranges))
 
 
 def _one_row(

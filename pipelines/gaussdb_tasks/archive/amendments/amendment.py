@@ -8,11 +8,9 @@ rebuilt from the archive, so that its file holds nothing that was removed.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
 from gaussdb_tasks.archive.archive_tables import parquet_sql
@@ -38,14 +36,6 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import AMENDMENTS, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
-
-TASK_TABLES: Final = (
-    archive_tables.TASK_VERSIONS,
-    archive_tables.OBSERVATIONS,
-    archive_tables.REJECTED_RECORDS,
-    archive_tables.VANISHED_TASKS,
-)
-"""The archive tables with rows of tasks. The others hold rows of loads, which stay."""
 
 
 @dataclass(frozen=True, slots=True)

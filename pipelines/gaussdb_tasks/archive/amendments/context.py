@@ -1,19 +1,25 @@
-"""Prepare an amendment: lock and verify the archive, and open a scratch database."""
+"""The context of an amendment: the chain before it, and a scratch database that reads its rows."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
+from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.rebuild import read_intact_chain, refuse_data_loss
 from gaussdb_tasks.archive.replay import relations
-from gaussdb_tasks.archive.store import Archive, ChainEntry
-from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.archive.store import ChainEntry
+
+TASK_TABLES: Final = (
+    archive_tables.TASK_VERSIONS,
+    archive_tables.OBSERVATIONS,
+    archive_tables.REJECTED_RECORDS,
+    archive_tables.VANISHED_TASKS,
+)
+"""The archive tables with rows of tasks. The others hold rows of loads, which stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +40,6 @@ class AmendmentContext:
     def relation(self, table: ArchiveTable) -> str:
         """Return SQL that reads all current rows of a table; see ``union``."""
         return union(table, self.rows(table))
-
-
-@contextmanager
-def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
-    """Lock a data directory, and verify every byte of its archive.
-
-    Raises:
-        ConfigurationError: there is no archive.
-        ArchiveError: the archive is damaged, or the database has entries that it lacks.
-        LockedError: a load is running.
-    """
-    with (
-        data_dir.locked_with_archive(),
-        data_dir.scratch("amendment") as scratch,
-        duckdb.connect(scratch / "work.duckdb") as connection,
-    ):
-        connection.execute("set TimeZone = 'UTC'")
-        archive = Archive(data_dir.archive)
-        chain, _ = read_intact_chain(archive, is_skipping_damage=False)
-        put_tombstones(archive, chain)  # finish an amendment that was interrupted
-        refuse_data_loss(data_dir.database, chain[-1].manifest.sequence)
-        number_loads(connection, chain)
-        yield AmendmentContext(connection, chain, scratch)
 
 
 def union(table: ArchiveTable, rows: Sequence[Rows]) -> str:

@@ -4,14 +4,11 @@ Identity, times and result of a task stay. So every figure stays right, and the 
 task unchanged.
 """
 
-import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import pyarrow as pa
 
-from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.amendment import (
     Amendment,
@@ -19,29 +16,19 @@ from gaussdb_tasks.archive.amendments.amendment import (
     report,
     write_amendment,
 )
-from gaussdb_tasks.archive.amendments.context import AmendmentContext, open_context
+from gaussdb_tasks.archive.amendments.context import AmendmentContext
+from gaussdb_tasks.archive.amendments.opening import open_context
+from gaussdb_tasks.archive.amendments.redacted_records import (
+    COLUMNS,
+    REMOVED,
+    redacted_extra,
+    without_payload,
+)
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.model.normalise import normalise
-
-REMOVED: Final = "[removed]"
-COLUMNS: Final = (
-    "fail_reason",
-    "instance_id",
-    "instance_name",
-    "instance_status",
-    "extra",
-)
-"""The columns that can be redacted."""
 
 _BATCH_SIZE: Final = 10_000
-
-_IDENTITY: Final = frozenset({"job_id", "name", "status", "process", "created_at", "ended_at"})
-_INSTANCE: Final = "instance_info"
-_OF_INSTANCE: Final = frozenset({"instance_id", "instance_name", "instance_status", "extra"})
-_EMPTY: Final = frozenset({b"null", b'""', b"{}", b"[]"})
-_REMOVED_JSON: Final = json.dumps(REMOVED)
 
 
 def redact(
@@ -84,63 +71,6 @@ def redact(
         return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
 
 
-def without_payload(raw: str, columns: Sequence[str]) -> str:
-    """Return a record's text with the fields of columns replaced; the rest stays word for word.
-
-    A text that is not a record is replaced completely.
-    """
-    try:
-        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        instance = _instance(fields)
-    except (msgspec.DecodeError, UnicodeError):
-        return REMOVED
-    # An instance that is not an object cannot be split into columns.
-    is_instance_kept = instance is not None or not _OF_INSTANCE.intersection(columns)
-    always = _IDENTITY | {_INSTANCE} if is_instance_kept else _IDENTITY
-    redacted: dict[str, Any] = {
-        name: value if _is_empty(value) or _stays(name, columns, always) else REMOVED
-        for name, value in fields.items()
-    }
-    if instance is not None:
-        redacted[_INSTANCE] = {
-            name: value if _is_empty(value) or _stays(name, columns, frozenset()) else REMOVED
-            for name, value in instance.items()
-        }
-    inner = redacted[_INSTANCE].values() if instance is not None else ()
-    return (
-        raw
-        if REMOVED not in (*redacted.values(), *inner)
-        else msgspec.json.encode(redacted).decode()
-    )
-
-
-def _is_empty(value: msgspec.Raw) -> bool:
-    return bytes(value).strip() in _EMPTY
-
-
-def _stays(name: str, columns: Sequence[str], always: frozenset[str]) -> bool:
-    if name in always:
-        return True
-    if name in COLUMNS and name != "extra":
-        return name not in columns
-    return "extra" not in columns and not (name == _INSTANCE and _OF_INSTANCE & set(columns))
-
-
-def _extra(raw: str) -> str:
-    """Return the ``extra`` that the normaliser makes of a record."""
-    try:
-        task = normalise(parse_record(raw))
-    except BrokenBodyError:
-        return _REMOVED_JSON
-    return getattr(task, "extra", None) or _REMOVED_JSON
-
-
-def _instance(fields: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw] | None:
-    if _INSTANCE not in fields or not bytes(fields[_INSTANCE]).lstrip().startswith(b"{"):
-        return None
-    return msgspec.json.decode(fields[_INSTANCE], type=dict[str, msgspec.Raw])
-
-
 def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
     """Return the condition of rows to redact, by table."""
     return {
@@ -178,7 +108,7 @@ def _redact_records(
             {
                 "raw": pa.array(raws, pa.string()),
                 "redacted_raw": pa.array(redacted, pa.string()),
-                "redacted_extra": pa.array([_extra(raw) for raw in redacted], pa.string()),
+                "redacted_extra": pa.array([redacted_extra(raw) for raw in redacted], pa.string()),
             }
         )
         context.connection.register("records_batch", records_batch)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.amendment import (
-    TASK_TABLES,
     Amendment,
     AmendmentReport,
     report,
     write_amendment,
 )
-from gaussdb_tasks.archive.amendments.context import AmendmentContext, open_context
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext
+from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.database.data_dir import DataDir

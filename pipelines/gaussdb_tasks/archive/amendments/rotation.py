@@ -7,7 +7,7 @@ from gaussdb_tasks.archive.amendments.amendment import (
     AmendmentReport,
     write_amendment,
 )
-from gaussdb_tasks.archive.amendments.context import open_context
+from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.manifest import Handover, sha256
 from gaussdb_tasks.archive.signer_check import current_key
 from gaussdb_tasks.archive.signing import Signer

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from gaussdb_tasks.archive.amendments import renormalisation
 from gaussdb_tasks.archive.amendments.amendment import Amendment
+from gaussdb_tasks.archive.amendments.renormalisation import renormalise
+from gaussdb_tasks.archive.amendments.rereading import Difference
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
@@ -126,7 +127,7 @@ def _report(rebuilt: Rebuilt) -> None:
 def _renormalise(
     data_dir: DataDir, amendment: Amendment, target: output.Target, *, is_dry_run: bool
 ) -> None:
-    effects, differences = renormalisation.renormalise(data_dir, amendment, is_dry_run=is_dry_run)
-    names = [field.name for field in fields(renormalisation.Difference)]
+    effects, differences = renormalise(data_dir, amendment, is_dry_run=is_dry_run)
+    names = [field.name for field in fields(Difference)]
     output.write_rows(names, map(astuple, differences), target)
     amendment_output.write_totals(effects, is_dry_run=is_dry_run)

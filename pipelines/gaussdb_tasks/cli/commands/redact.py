@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from gaussdb_tasks.archive.amendments.redaction import COLUMNS, redact
+from gaussdb_tasks.archive.amendments.redacted_records import COLUMNS
+from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.cli import amendment_output, output
 from gaussdb_tasks.cli.options import (
     data_dir_option,

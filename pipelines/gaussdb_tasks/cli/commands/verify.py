@@ -2,13 +2,12 @@
 
 import sys
 from dataclasses import asdict, astuple
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 import click
 
-from gaussdb_tasks.archive.findings import Finding, Verification
+from gaussdb_tasks.archive.findings import AmendmentAccount, Finding, Verification
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote
 from gaussdb_tasks.archive.signing import PublicKeys
@@ -117,28 +116,41 @@ def _row(finding: Finding) -> tuple[str | None, ...]:
 
 
 def _report(found: Verification, options: VerifyOptions) -> None:
-    for amendment, removals in groupby(found.removals, key=lambda removal: removal.amendment):
-        files = [removal.file for removal in removals]
-        reason = amendment.manifest.reason or "no reason given"
-        console.info(
-            f"removed on purpose by {amendment.name} ({reason}): "
-            f"{sum(file.rows_removed for file in files):,} rows removed, "
-            f"{sum(file.rows_changed for file in files):,} changed, "
-            f"{len(files):,} files rewritten"
-        )
+    for account in found.amendments:
+        console.info(_describe_amendment(account, found))
     for note in found.notes:
         console.info(f"note: {note}")
     if options.is_fast:
         console.info(
             "note: these were not read: the bytes of archive files (only their sizes), and the "
             "values and the order of rows in the database (only the number of rows of each load "
-            "and table); run verify without --fast to read them"
+            "and table); amendments were compared by row counts only; run verify without --fast "
+            "to read them"
         )
     if found.is_intact:
         last = found.chain[-1]
         console.info(f"intact: {len(found.chain):,} entries, head {last.sha256} ({last.name})")
     else:
         console.info(f"MISMATCH: {len(found.findings):,} findings")
+
+
+def _describe_amendment(account: AmendmentAccount, found: Verification) -> str:
+    manifest = account.entry.manifest
+    done = "removed on purpose" if manifest.removes else "changed on purpose"
+    if not manifest.restates and not manifest.removes:
+        done = "amended"
+    if account.is_later:
+        done = f"after the expected head: {done}"
+    claimed = "" if account.is_recomputed else " (as it says; not recomputed)"
+    return (
+        f"{done} by {account.entry.name} ({manifest.reason or 'no reason given'}): "
+        f"{account.rows_removed:,} rows removed, {account.rows_changed:,} changed{claimed}, "
+        f"{_file_count(account, found):,} files rewritten"
+    )
+
+
+def _file_count(account: AmendmentAccount, found: Verification) -> int:
+    return sum(removal.amendment is account.entry for removal in found.removals)
 
 
 def _write_json(found: Verification, options: VerifyOptions) -> None:
@@ -162,6 +174,20 @@ def _write_json(found: Verification, options: VerifyOptions) -> None:
             for each in found.removals
         ],
         "timestamps": [asdict(each) | {"at": iso(each.at)} for each in found.stamped],
+        "amendments": [
+            {
+                "entry": each.entry.name,
+                "kind": each.entry.manifest.kind,
+                "at": each.entry.manifest.at,
+                "reason": each.entry.manifest.reason,
+                "rows_removed": each.rows_removed,
+                "rows_changed": each.rows_changed,
+                "is_recomputed": each.is_recomputed,
+                "files_rewritten": _file_count(each, found),
+                "is_after_expected_head": each.is_later,
+            }
+            for each in found.amendments
+        ],
         "notes": found.notes,
     }
     output.write_json(value)

@@ -1,0 +1,36 @@
+"""Read archive files of anybody: in bounded memory, and many files in one query."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+import duckdb
+
+MAX_ROWS_PER_QUERY: Final = 100_000
+"""A query costs as much as 1,000 rows. Results of this size are made by all threads."""
+_MEMORY_LIMIT: Final = "2GB"
+
+Item = TypeVar("Item")
+
+
+def open_for_files(folder: str) -> duckdb.DuckDBPyConnection:
+    """Open a database in memory, to read files.
+
+    Args:
+        folder: for intermediate results that do not fit into the memory.
+    """
+    connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": folder})
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def in_batches(items: Iterable[Item], row_count: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Yield items in batches of at most ``MAX_ROWS_PER_QUERY`` rows, or of one item."""
+    batch, rows = list[Item](), 0
+    for item in items:
+        if batch and rows + row_count(item) > MAX_ROWS_PER_QUERY:
+            yield batch
+            batch, rows = [], 0
+        batch.append(item)
+        rows += row_count(item)
+    if batch:
+        yield batch

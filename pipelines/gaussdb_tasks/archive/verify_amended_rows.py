@@ -1,0 +1,256 @@
+"""Verify the rows that amendments wrote: recomputed where the earlier rows are there."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.amended_records import check_row
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext, number_loads
+from gaussdb_tasks.archive.amendments.rereading import (
+    Rereading,
+    plan_rereading,
+    read_columns,
+)
+from gaussdb_tasks.archive.amendments.rewrites import Effect
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
+from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
+from gaussdb_tasks.archive.current_rows import current_rows
+from gaussdb_tasks.archive.file_queries import open_for_files
+from gaussdb_tasks.archive.findings import Fault, Verification
+from gaussdb_tasks.archive.replay import relations, typed
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.version import VERSION
+
+Key: TypeAlias = tuple[str, int]
+"""A table, and the sequence number of a load's entry."""
+
+_RENORMALISATION: Final = "renormalisation"
+_REDACTION: Final = "redaction"
+_BATCH_ROWS: Final = 10_000
+_HASHES: Final[Mapping[str, str]] = {
+    archive_tables.TASK_VERSIONS.name: "version_hash",
+    archive_tables.REJECTED_RECORDS.name: "record_hash",
+}
+"""The column with the hash of the record, by table."""
+_RECORD: Final = "_dlt_load_id, region, project_id, observed_at, raw"
+# What a prepared file can make the code that reads its rows raise.
+_UNREADABLE: Final = (
+    duckdb.Error,
+    pa.ArrowException,
+    LookupError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
+
+
+class AmendedRows:
+    """Verify the rows of amendments, with findings for those that are not accounted for."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
+        """Prepare.
+
+        Args:
+            connection: from ``open_for_files``.
+            found: its chain is read; findings are added.
+        """
+        self._connection = connection
+        self._found = found
+
+    def verify(self, entry: ChainEntry, position: int) -> int | None:
+        """Verify the rows of an amendment whose manifest accounts for itself.
+
+        Args:
+            entry: the amendment.
+            position: its index in the chain.
+
+        Returns:
+            the number of rows that it changed; None if the rows do not show it.
+        """
+        if not all(self._is_there(entry, name) for name in entry.manifest.tables):
+            return None  # a later amendment removed them, and accounts for what is left
+        try:
+            if entry.manifest.kind != _RENORMALISATION:
+                return self._verify_records(entry, position)
+            if self._can_reread(entry, position):
+                return self._reread(entry, position)
+            self._verify_kept_records(entry, position)
+            self._verify_records(entry, position)
+        except _UNREADABLE as error:
+            reason = str(error).partition("\n")[0][:200] or type(error).__name__
+            self._add(entry, f"its rows cannot be compared: {reason}")
+        return None
+
+    def _add(self, entry: ChainEntry, detail: str) -> None:
+        found, version = self._found, entry.manifest.tool_version
+        if entry.manifest.kind == _RENORMALISATION and version != VERSION:
+            detail += (
+                f"; version {version} wrote it: verify with that version, or bring the rows to what"
+                " this version reads with rebuild --renormalise"
+            )
+        found.add(Fault.AMENDMENT, entry.name, detail, entry=entry.name)
+
+    def _is_there(self, entry: ChainEntry, table: str) -> bool:
+        path = entry.file(table)
+        return path is None or self._found.is_readable(path)
+
+    def _superseded(self, position: int) -> set[Key]:
+        """Return the rows that a later renormalisation made again from their records."""
+        return {
+            (restated.table, restated.sequence)
+            for later in self._found.chain[position + 1 :]
+            if later.manifest.kind == _RENORMALISATION
+            for restated in later.manifest.restates
+        }
+
+    def _can_reread(self, entry: ChainEntry, position: int) -> bool:
+        restated = {(each.table, each.sequence) for each in entry.manifest.restates}
+        return not restated <= self._superseded(position) and all(
+            self._is_there(rows.holder, rows.table)
+            for table in TASK_TABLES
+            for rows in current_rows(self._found.chain[:position], table)
+            if rows.file is not None
+        )
+
+    def _reread(self, entry: ChainEntry, position: int) -> int:
+        """Make the renormalisation again, and compare."""
+        earlier, superseded = self._found.chain[:position], self._superseded(position)
+        names = {each.manifest.sequence: each.name for each in earlier}
+        with TemporaryDirectory() as folder, open_for_files(folder) as connection:
+            number_loads(connection, earlier)
+            context = AmendmentContext(connection, earlier, Path(folder))
+            expected: dict[Key, Effect] = {}
+            for rewrite in plan_rereading(context, Rereading()):
+                for sequence, effect in rewrite.effects.items():
+                    expected[rewrite.table.name, sequence] = effect
+            stated = {(each.table, each.sequence): each for each in entry.manifest.restates}
+            for key in sorted((stated.keys() | expected.keys()) - superseded):
+                where = f"{key[0]} of {names.get(key[1], key[1])}"
+                if key not in expected:
+                    self._add(entry, f"{where}: its records say what the rows said before")
+                elif key not in stated:
+                    self._add(entry, f"{where}: its records say other rows than it left")
+                elif stated[key].rows_changed != expected[key].rows_changed:
+                    self._add(
+                        entry,
+                        f"{where}: it says that it changed {stated[key].rows_changed:,} rows; "
+                        f"recomputed: {expected[key].rows_changed:,}",
+                    )
+            self._compare_digests(connection, entry, expected.keys() & stated.keys() - superseded)
+            return sum(expected[key].rows_changed for key in expected.keys() & stated.keys())
+
+    def _compare_digests(
+        self, connection: duckdb.DuckDBPyConnection, entry: ChainEntry, keys: set[Key]
+    ) -> None:
+        loads = {each.manifest.sequence: each for each in self._found.chain}
+        for restated in entry.manifest.restates:
+            if (restated.table, restated.sequence) not in keys:
+                continue
+            load = loads[restated.sequence]
+            load_id = load.manifest.load.load_id if load.manifest.load else ""
+            table = archive_tables.BY_NAME[restated.table]
+            made = f"(from restated_{table.name} where _dlt_load_id = {quoted_text(load_id)})"
+            digests = digest_by_load(connection, table, made, restated.columns).digests
+            if digests.get(load_id, NO_ROWS) != (restated.row_count, restated.rows_sha256):
+                self._add(entry, f"{table.name} of {load.name}: rows do not follow from raw")
+
+    def _verify_kept_records(self, entry: ChainEntry, position: int) -> None:
+        """Check that a renormalisation kept every record, where its earlier files are there."""
+        restated = {each.sequence for each in entry.manifest.restates}
+        before, after = (
+            self._records(self._found.chain[:end], restated) for end in (position, position + 1)
+        )
+        if before is None or after is None:
+            return
+        sql = f"select count(*) from (({before}) except all ({after}))"
+        (count,) = self._connection.execute(sql).fetchone() or (0,)
+        if count:
+            self._add(entry, f"{count:,} records of the earlier rows are missing or changed")
+
+    def _records(self, chain: Sequence[ChainEntry], sequences: set[int]) -> str | None:
+        """Return SQL for the records of loads, as tasks or rejected; None if a file is gone."""
+        parts = []
+        for name in _HASHES:
+            table = archive_tables.BY_NAME[name]
+            rows = [
+                each
+                for each in current_rows(chain, table)
+                if each.load.manifest.sequence in sequences and each.file is not None
+            ]
+            if not all(self._is_there(each.holder, name) for each in rows):
+                return None
+            parts += [
+                f"select {_RECORD} from ({typed(table, relation)})" for relation in relations(rows)
+            ]
+        return " union all ".join(parts) or None
+
+    def _verify_records(self, entry: ChainEntry, position: int) -> int | None:
+        """Check each row against its record, and count the redacted ones by load."""
+        superseded = self._superseded(position)
+        sequences = {
+            each.manifest.load.load_id: each.manifest.sequence
+            for each in self._found.chain
+            if each.manifest.load is not None
+        }
+        redacted: Counter[Key] = Counter()
+        for name, hash_column in _HASHES.items():
+            path = entry.file(name)
+            if path is None:
+                continue
+            problems: dict[str, list[str]] = {}
+            for row in self._rows(archive_tables.BY_NAME[name], path):
+                key = (name, sequences.get(row["_dlt_load_id"], 0))
+                account = check_row(row, hash_column, is_following=key not in superseded)
+                redacted[key] += account.is_redacted
+                if account.problem is not None:
+                    problems.setdefault(account.problem, []).append(str(row["job_id"]))
+            for problem, jobs in problems.items():
+                self._add(entry, f"{name}: {problem}: {len(jobs):,} rows, such as job_id={jobs[0]}")
+        return self._verify_redacted(entry, position, redacted)
+
+    def _rows(self, table: ArchiveTable, path: Path) -> Iterator[dict[str, Any]]:
+        sql = f"select {read_columns(table)} from ({typed(table, parquet_sql(path))})"
+        cursor = self._connection.execute(sql)
+        while batch := cursor.fetchmany(_BATCH_ROWS):
+            for values in batch:
+                yield dict(zip(table.column_names, values, strict=True))
+
+    def _verify_redacted(
+        self, entry: ChainEntry, position: int, redacted: Mapping[Key, int]
+    ) -> int | None:
+        """Compare the number of redacted rows with what this and earlier redactions say."""
+        history: dict[Key, list[tuple[str, int, int]]] = {}
+        for each in self._found.chain[: position + 1]:
+            for restated in each.manifest.restates:
+                history.setdefault((restated.table, restated.sequence), []).append(
+                    (each.manifest.kind, restated.rows_changed, restated.rows_removed)
+                )
+        is_certain = True
+        for restated in entry.manifest.restates:
+            key = restated.table, restated.sequence
+            if restated.table not in _HASHES:
+                continue
+            earlier = history[key]
+            changes = [changed for kind, changed, _ in earlier if kind == _REDACTION and changed]
+            is_only_redacted = all(
+                kind == _REDACTION or not (changed or removed) for kind, changed, removed in earlier
+            )
+            fewest = max(changes, default=0) if is_only_redacted else 0
+            if not fewest <= redacted.get(key, 0) <= sum(changes):
+                self._add(
+                    entry,
+                    f"{restated.table} of entry {restated.sequence}: {redacted.get(key, 0):,} rows "
+                    f"are redacted; redactions say that they changed {sum(changes):,}",
+                )
+            is_certain &= len(changes) < 2 and is_only_redacted  # noqa: PLR2004 - more can overlap
+        if entry.manifest.kind == _REDACTION:
+            return sum(redacted.values()) if is_certain else None
+        return 0

@@ -1,0 +1,232 @@
+"""Verify what amendments say about themselves: recompute which rows they removed and changed.
+
+Nothing that an amendment says is believed where the chain or the files give the answer. The rows
+before a redaction or retention are gone; then the rows that are left must account for themselves.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES
+from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
+from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.file_queries import open_for_files
+from gaussdb_tasks.archive.findings import AmendmentAccount, Fault, Verification
+from gaussdb_tasks.archive.manifest import LOAD, RemovedFile, Restatement
+from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
+from gaussdb_tasks.archive.verify_amended_rows import AmendedRows
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a kind of amendment may do."""
+
+    tables: frozenset[str] = frozenset()
+    is_removing_rows: bool = False
+    is_changing_rows: bool = False
+    is_removing_files: bool = False
+
+
+_VERSIONS: Final = archive_tables.TASK_VERSIONS.name
+_REJECTED: Final = archive_tables.REJECTED_RECORDS.name
+_OF_TASKS: Final = frozenset(table.name for table in TASK_TABLES)
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "retention": _Kind(_OF_TASKS, is_removing_rows=True, is_removing_files=True),
+    "redaction": _Kind(
+        frozenset({_VERSIONS, _REJECTED}), is_changing_rows=True, is_removing_files=True
+    ),
+    "renormalisation": _Kind(_OF_TASKS, is_changing_rows=True),
+}
+"""Other kinds remove and change nothing."""
+
+
+@dataclass
+class _Amendment:
+    """An amendment, and the rows before it."""
+
+    entry: ChainEntry
+    earlier: Sequence[ChainEntry]
+    before: Mapping[tuple[str, int], Rows]
+    kind: _Kind = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kind = _KINDS.get(self.entry.manifest.kind, _Kind())
+
+    def restatements(self) -> Iterator[tuple[Restatement, Rows]]:
+        """Yield each restatement with the rows before it."""
+        for restated in self.entry.manifest.restates:
+            before = self.before.get((restated.table, restated.sequence))
+            if before is not None:
+                yield restated, before
+
+
+def verify_amendments(
+    found: Verification, expected_head: str | None, *, is_rereading: bool
+) -> None:
+    """Recompute what each amendment removed and changed, and list all amendments.
+
+    Args:
+        found: the verification of the files; findings and amendments are added to it.
+        expected_head: amendments after the entry with this digest are marked.
+        is_rereading: whether to read rows; otherwise only the row counts of the chain are compared.
+    """
+    positions = [entry.sha256 for entry in found.chain]
+    head = positions.index(expected_head) if expected_head in positions else len(positions)
+    with TemporaryDirectory() as folder, open_for_files(folder) as connection:
+        rows = AmendedRows(connection, found) if is_rereading else None
+        for position, entry in enumerate(found.chain):
+            if entry.manifest.kind == LOAD:
+                continue
+            earlier = found.chain[:position]
+            before = {
+                (table.name, each.load.manifest.sequence): each
+                for table in TASK_TABLES
+                for each in current_rows(earlier, table)
+            }
+            amendment = _Amendment(entry, earlier, before)
+            problems = list(_problems(amendment))
+            for problem in problems:
+                found.add(Fault.AMENDMENT, _where(entry), problem, entry=entry.name)
+            changed = None if rows is None or problems else rows.verify(entry, position)
+            found.amendments.append(
+                AmendmentAccount(
+                    entry=entry,
+                    rows_removed=sum(map(_removed, *_pairs(amendment))),
+                    rows_changed=entry.manifest.rows_changed if changed is None else changed,
+                    is_recomputed=changed is not None,
+                    is_later=position > head,
+                )
+            )
+
+
+def _where(entry: ChainEntry) -> str:
+    return f"{entry.name}/{DIGEST_NAME}"
+
+
+def _pairs(amendment: _Amendment) -> tuple[list[Restatement], list[Rows]]:
+    pairs = list(amendment.restatements())
+    return [restated for restated, _ in pairs], [before for _, before in pairs]
+
+
+def _removed(restated: Restatement, before: Rows) -> int:
+    return max(before.row_count - restated.row_count, 0)
+
+
+def _problems(amendment: _Amendment) -> Iterator[str]:
+    """Yield what the manifests alone show to be false."""
+    manifest, kind = amendment.entry.manifest, amendment.kind
+    keys = [(restated.table, restated.sequence) for restated in manifest.restates]
+    if len(set(keys)) != len(keys):
+        yield "it restates the same rows twice"
+    for name in sorted({table for table, _ in keys} - kind.tables):
+        yield f"a {manifest.kind} does not change {name}"
+    for restated, before in amendment.restatements():
+        for problem in _restatement_problems(kind, manifest.kind, restated, before):
+            yield f"{restated.table} of {before.load.name}: {problem}"
+    if manifest.kind == "renormalisation":
+        yield from _record_problems(amendment)
+    yield from _table_problems(amendment.entry)
+    yield from _removal_problems(amendment)
+
+
+def _restatement_problems(
+    kind: _Kind, name: str, restated: Restatement, before: Rows
+) -> Iterator[str]:
+    removed = before.row_count - restated.row_count
+    if kind.is_removing_files and restated.rows_removed != removed:
+        yield (
+            f"it says that it removed {restated.rows_removed:,} rows; of {before.row_count:,} "
+            f"rows {restated.row_count:,} are left"
+        )
+    if restated.rows_removed and not kind.is_removing_rows:
+        yield f"a {name} does not remove rows"
+    if restated.rows_changed and not kind.is_changing_rows:
+        yield f"a {name} does not change rows"
+    if restated.rows_changed > max(before.row_count, restated.row_count):
+        yield f"it says that it changed {restated.rows_changed:,} rows, more than there are"
+    is_untouched = not restated.rows_removed and not restated.rows_changed
+    if (
+        is_untouched
+        and restated.columns == before.columns
+        and restated.rows_sha256 != before.rows_sha256
+    ):
+        yield "it says that it changed nothing, but the digest of the rows is another one"
+
+
+def _record_problems(amendment: _Amendment) -> Iterator[str]:
+    """Check that a renormalisation keeps every record: a rejected one may become a task."""
+    after = {
+        (restated.table, restated.sequence): restated.row_count
+        for restated, _ in amendment.restatements()
+    }
+    for sequence in sorted({restated.sequence for restated, _ in amendment.restatements()}):
+        versions = _count(amendment.before, _VERSIONS, sequence)
+        rejected = _count(amendment.before, _REJECTED, sequence)
+        new_versions = after.get((_VERSIONS, sequence), versions)
+        new_rejected = after.get((_REJECTED, sequence), rejected)
+        if new_versions + new_rejected != versions + rejected or new_versions < versions:
+            yield (
+                f"entry {sequence}: of {versions:,} tasks and {rejected:,} rejected records it "
+                f"made {new_versions:,} and {new_rejected:,}"
+            )
+
+
+def _count(rows: Mapping[tuple[str, int], Rows], table: str, sequence: int) -> int:
+    found = rows.get((table, sequence))
+    return 0 if found is None else found.row_count
+
+
+def _table_problems(entry: ChainEntry) -> Iterator[str]:
+    """Check that the entry's files hold exactly the rows that it restates."""
+    manifest = entry.manifest
+    for name in sorted({*manifest.tables} | {each.table for each in manifest.restates}):
+        restated = [each for each in manifest.restates if each.table == name]
+        table = manifest.tables.get(name)
+        expected = sum(each.row_count for each in restated)
+        actual = 0 if table is None else table.row_count
+        if actual != expected:
+            yield f"its file of {name} has {actual:,} rows; it restates {expected:,}"
+        if table is not None and any(each.columns != table.columns for each in restated):
+            yield f"its file of {name} has other columns than the rows that it restates"
+
+
+def _removal_problems(amendment: _Amendment) -> Iterator[str]:
+    """Recompute which files must go: those with rows that were removed or changed."""
+    manifest = amendment.entry.manifest
+    expected = _expected_removals(amendment) if amendment.kind.is_removing_files else {}
+    stated = {(file.entry, file.file): file for file in manifest.removes}
+    if len(stated) != len(manifest.removes):
+        yield "it removes a file twice"
+    for place in sorted(stated.keys() | expected.keys()):
+        where = "/".join(place)
+        if place not in expected:
+            yield f"it removes {where}, but restates none of its rows"
+        elif place not in stated:
+            yield f"it keeps {where}, which holds the rows before"
+        elif stated[place] != expected[place]:
+            yield f"the counts of {where} are not those of the rows that it restates"
+    restated = {(each.table, each.sequence) for each in manifest.restates}
+    for key, rows in amendment.before.items():
+        is_removed = rows.file is not None and (rows.holder.name, rows.file.name) in stated
+        if is_removed and key not in restated:
+            yield f"it removes the rows of {rows.table} of {rows.load.name} without a word"
+
+
+def _expected_removals(amendment: _Amendment) -> Mapping[tuple[str, str], RemovedFile]:
+    rewrites = [
+        Rewrite(
+            table,
+            "",
+            {
+                each.sequence: Effect(each.rows_removed, each.rows_changed)
+                for each in amendment.entry.manifest.restates
+                if each.table == table.name
+            },
+        )
+        for table in TASK_TABLES
+    ]
+    files = removed_files(amendment.earlier, rewrites)
+    return {(file.entry, file.file): file for file in files}

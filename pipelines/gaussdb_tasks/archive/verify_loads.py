@@ -1,0 +1,139 @@
+"""Verify what manifests say about their loads: identities, results of projects, and row counts."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import duckdb
+
+from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
+from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
+from gaussdb_tasks.archive.findings import Fault, Verification
+from gaussdb_tasks.archive.project_results import (
+    RUN_COLUMNS,
+    WINDOW_COLUMNS,
+    project_results,
+)
+from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
+
+_OF_LOADS: Final = (archive_tables.LOAD_RUNS, archive_tables.COVERAGE)
+_IDENTITY: Final = ("run_id", "load_number", "load_id")
+
+
+def verify_load_identities(found: Verification) -> None:
+    """Check that no two loads share an identity, and that their numbers increase."""
+    seen: dict[tuple[str, object], str] = {}
+    last_number = -1
+    for entry in found.chain:
+        load = entry.manifest.load
+        if load is None:
+            continue
+        for name in _IDENTITY:
+            other = seen.setdefault((name, getattr(load, name)), entry.name)
+            if other != entry.name:
+                add_invalid_manifest(entry, f"{other} has the same {name}", found)
+        if load.load_number < last_number:
+            add_invalid_manifest(entry, "an earlier load has a higher load_number", found)
+        last_number = max(last_number, load.load_number)
+
+
+def verify_row_counts(found: Verification) -> None:
+    """Recompute how many rows the database had after each entry, where files give the number.
+
+    ``tasks`` and ``vanished_tasks`` hold a row for several rows of files. Their number is compared
+    with the database, after the last entry.
+    """
+    if [entry.manifest.sequence for entry in found.chain] != [*range(1, len(found.chain) + 1)]:
+        return  # the rows of missing entries are not known
+    counts: dict[str, dict[int, int]] = {table.name: {} for table in archive_tables.APPENDED}
+    for entry in found.chain:
+        _count_rows(entry, counts)
+        for name, of_table in counts.items():
+            stated, expected = entry.manifest.database.get(name), sum(of_table.values())
+            if stated is not None and stated != expected:
+                detail = f"database: {name} has {stated:,} rows; expected: {expected:,}"
+                add_invalid_manifest(entry, detail, found)
+
+
+def verify_project_results(found: Verification) -> None:
+    """Recompute the results of projects from each load's own rows; damaged files are skipped."""
+    loads = [entry for entry in found.chain if entry.manifest.load and _is_readable(entry, found)]
+    with TemporaryDirectory() as folder, open_for_files(folder) as connection:
+        for batch in in_batches(loads, _row_count):
+            runs = _rows(connection, archive_tables.LOAD_RUNS, RUN_COLUMNS, batch)
+            windows = _rows(connection, archive_tables.COVERAGE, WINDOW_COLUMNS, batch)
+            for entry in batch:
+                load_id = entry.manifest.load.load_id if entry.manifest.load else ""
+                try:
+                    expected = project_results(runs[load_id], windows[load_id])
+                except (TypeError, ValueError, OverflowError):
+                    detail = "projects: the rows of the load have windows that are not times"
+                    add_invalid_manifest(entry, detail, found)
+                    continue
+                if entry.manifest.projects != expected:
+                    _report_projects(entry, expected, found)
+
+
+def add_invalid_manifest(entry: ChainEntry, detail: str, found: Verification) -> None:
+    """Add a finding about the content of a manifest."""
+    found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+
+
+def _count_rows(entry: ChainEntry, counts: Mapping[str, dict[int, int]]) -> None:
+    manifest = entry.manifest
+    for name, of_table in counts.items():
+        if manifest.load is not None and name in manifest.tables:
+            of_table[manifest.sequence] = manifest.tables[name].row_count
+    for restated in manifest.restates:
+        if restated.table in counts:
+            counts[restated.table][restated.sequence] = restated.row_count
+
+
+def _is_readable(entry: ChainEntry, found: Verification) -> bool:
+    files = (entry.file(table.name) for table in _OF_LOADS)
+    return all(file is None or found.is_readable(file) for file in files)
+
+
+def _row_count(entry: ChainEntry) -> int:
+    tables = entry.manifest.tables
+    return sum(tables[table.name].row_count for table in _OF_LOADS if table.name in tables)
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: ArchiveTable,
+    columns: Iterable[str],
+    entries: Sequence[ChainEntry],
+) -> Mapping[str, list[tuple[Any, ...]]]:
+    """Read rows by load."""
+    rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    files = [file for entry in entries if (file := entry.file(table.name)) is not None]
+    if files:
+        sql = f"select _dlt_load_id, {', '.join(columns)} from {parquet_sql(*files)}"
+        for load_id, *values in connection.execute(sql).fetchall():
+            rows[load_id].append(tuple(values))
+    return rows
+
+
+def _report_projects(entry: ChainEntry, expected: Iterable[Any], found: Verification) -> None:
+    stated = {(each.region, each.project_id): each for each in entry.manifest.projects}
+    wanted = {(each.region, each.project_id): each for each in expected}
+    for key in sorted(stated.keys() | wanted.keys()):
+        if stated.get(key) != wanted.get(key):
+            project = "/".join(key)
+            names = ", ".join(_differing(stated.get(key), wanted.get(key)))
+            detail = f"projects: {project} does not follow from the rows of the load ({names})"
+            add_invalid_manifest(entry, detail, found)
+            return
+    add_invalid_manifest(entry, "projects: they are in another order, or one is repeated", found)
+
+
+def _differing(stated: Any, expected: Any) -> Iterator[str]:
+    if stated is None or expected is None:
+        yield "it is missing" if stated is None else "the load has no row of it"
+        return
+    for name in stated.__struct_fields__:
+        if getattr(stated, name) != getattr(expected, name):
+            yield name
