@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gaussdb_tasks.archive.amendments import renormalisation
+from gaussdb_tasks.archive.amendments import rereading
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.amendments.renormalisation import renormalise
@@ -223,7 +223,7 @@ def test_retention_removes_all_states_of_old_tasks(loaded: DataDir) -> None:
 def test_a_renormalisation_keeps_order_and_number(
     loaded: DataDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renormalisation, "normalise", _in_capitals)
+    monkeypatch.setattr(rereading, "normalise", _in_capitals)
     amendment = Amendment("renormalisation", NIGHTS[-1] + HOUR, "ticket")
     renormalise(loaded, amendment, is_dry_run=False)
     assert is_intact(loaded)

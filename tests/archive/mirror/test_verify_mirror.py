@@ -112,7 +112,7 @@ def test_a_command_verifies_a_copy(
     run = command(*arguments)
     assert run.exit_code == 1
     assert copied.url in run.stdout
-    assert tempfile.gettempdir() not in run.stdout.replace(str(tmp_path.parent), "")
+    assert "gaussdb-tasks-" not in run.stdout  # as temporary folders are named
 
 
 def test_changed_bytes_of_a_table_are_found_by_a_whole_check(
