@@ -214,7 +214,7 @@ class ProjectExtraction:
                 "is_complete": result.is_complete,
                 "distinct_count": result.distinct_count,
                 "total_count": result.total_count,
-                "reason": result.incomplete_reason,
+                "reason": result.incomplete_reason or result.note,
             }
 
     def run_row(self) -> Mapping[str, Any]:

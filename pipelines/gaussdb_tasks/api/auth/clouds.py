@@ -23,6 +23,7 @@ from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
 from gaussdb_tasks.api.auth.credentials import KeyPair
 from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.api.deadline import BoundedAdapter
 from gaussdb_tasks.errors import ConfigurationError
 
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword"})
@@ -86,6 +87,8 @@ class Cloud:
 
     def _open_session(self, settings: Any) -> Session:
         session: Session = settings.get_session()
+        for scheme in ("https://", "http://"):
+            session.session.mount(scheme, BoundedAdapter())
         session.redirect = False  # a sign-in sends the password; it must not reach another host
         if endpoints.is_loopback(urlsplit(self.auth_url).hostname or ""):
             session.session.trust_env = False
