@@ -136,11 +136,11 @@ def summarise(body: bytes, redact: Callable[[str], str] = lambda text: text) -> 
     if _HTML.search(text):
         title = _HTML_TITLE.search(text)
         words = title[1] if title and title[1].strip() else _HTML_UNSEEN.sub(" ", text)
-        return f"an HTML page: {_shown(html.unescape(words))!r}"
+        return f"an HTML page: '{_shown(html.unescape(words))}'"
     if not text.strip():
         return "an empty response"
     kind = "JSON of another form" if text.lstrip().startswith(("{", "[")) else "not JSON"
-    return f"{kind}: {_shown(text)!r}"
+    return f"{kind}: '{_shown(text)}'"
 
 
 def describe_cause(error: BaseException) -> str:

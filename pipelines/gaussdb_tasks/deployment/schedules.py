@@ -28,6 +28,7 @@ class Schedule:
         user: the user that runs the program.
         image: the container image.
         credentials: the folder with the credentials, an absolute path.
+        timeout_minutes: when the scheduler stops a load that hangs.
     """
 
     program: str
@@ -38,6 +39,7 @@ class Schedule:
     user: str
     image: str
     credentials: Path
+    timeout_minutes: int
 
 
 def for_systemd(schedule: Schedule) -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """Read a window of time, and prove that every task of it was read.
 
-A window that one paged read does not prove is read again. If that does not prove it either, it is
-split in time until the parts are proved, at the latest where a part fits a single response. A window
-that cannot be proved is kept too, and is recorded as incomplete.
+A window that one paged read does not prove is read again. If that does not prove it either, it
+is split in time until the parts are proved, at the latest where a part fits a single response. A
+window that cannot be proved is kept too, and is recorded as incomplete.
 """
 
 from collections.abc import Iterator, Sequence

@@ -26,6 +26,7 @@ from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.api.deadline import BoundedAdapter
 from gaussdb_tasks.errors import ConfigurationError
 
+_READ_SECONDS: Final = 30.0
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword"})
 _AGENCY_SETTINGS: Final = ("agency_name", "agency_domain_name", "delegated_project")
 _KEY_SETTINGS: Final = ("ak", "sk", "security_token")
@@ -89,6 +90,7 @@ class Cloud:
         session: Session = settings.get_session()
         for scheme in ("https://", "http://"):
             session.session.mount(scheme, BoundedAdapter())
+        session.timeout = session.timeout or _READ_SECONDS
         session.redirect = False  # a sign-in sends the password; it must not reach another host
         if endpoints.is_loopback(urlsplit(self.auth_url).hostname or ""):
             session.session.trust_env = False

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeVar
@@ -15,11 +16,15 @@ from requests.auth import AuthBase
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.auth.credentials import KeyPair, SignatureCredential, TokenCredential
+from gaussdb_tasks.api.deadline import Deadline, ends_by, seconds_left
 from gaussdb_tasks.errors import AccessError, ConfigurationError, GaussdbTasksError, ServiceError
 
 _MASK: Final = "***"
 _SENDABLE: Final = re.compile(r"[!-~]+")
 _MIN_SECRET_LENGTH: Final = 8
+_ATTEMPTS: Final = 4
+_ANSWER_SECONDS: Final = 60.0
+"""The longest time for a sign-in, all its answers together."""
 
 _T = TypeVar("_T")
 
@@ -155,8 +160,9 @@ class KeystoneIdentity:
         self._secrets: set[str] = {secret}
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TRANSIENT),
-            stop=tenacity.stop_after_attempt(4),
+            stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
+            sleep=lambda seconds: time.sleep(min(seconds, seconds_left())),
             reraise=True,
         )
 
@@ -216,7 +222,8 @@ class KeystoneIdentity:
     def _call_iam(self, call: Callable[[], _T]) -> _T:
         try:
             with _explain_keystone_errors(self._iam_url):
-                return self._retrying(call)
+                result: _T = self._retrying(_with_deadline, call)
+                return result
         except GaussdbTasksError as error:  # the message of IAM may contain a secret
             raise type(error)(self.redact(str(error))) from error.__cause__
 
@@ -234,6 +241,11 @@ def read_project_list(body: Any, iam_url: str) -> list[Any]:
     return projects
 
 
+def _with_deadline(call: Callable[[], _T]) -> _T:
+    with ends_by(Deadline(_ANSWER_SECONDS)):
+        return call()
+
+
 def _mask(text: str, secret: str) -> str:
     # A secret of a few characters may be a common word: masking it would garble the text.
     return text.replace(secret, _MASK) if len(secret) >= _MIN_SECRET_LENGTH else text
@@ -247,6 +259,13 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
     except keystone.Unauthorized as error:
         message = f"{iam_url} refuses the sign-in ({error}); check user, password and domain"
         raise AccessError(message) from error
+    except keystone.InvalidResponse as error:
+        words = error_responses.summarise(error.response.content)
+        message = (
+            f"{iam_url} does not answer as IAM ({error.response.status_code}, {words}); it may be "
+            "a portal or a maintenance page; run it again, then check OS_AUTH_URL"
+        )
+        raise ServiceError(message) from error
     except (keystone.DiscoveryFailure, keystone.NotFound) as error:
         message = (
             f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
