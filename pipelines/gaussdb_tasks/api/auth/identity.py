@@ -241,6 +241,15 @@ def read_project_list(body: Any, iam_url: str) -> list[Any]:
     return projects
 
 
+def _describe(error: Exception) -> str:
+    """Return why a call of IAM failed, with the first words of a response that is not JSON."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return error_responses.describe_cause(error)
+    parsed = error_responses.parse_error_response(response.status_code, response.content)
+    return str(error) if parsed.is_json else f"{error}: {parsed.message}"
+
+
 def _with_deadline(call: Callable[[], _T]) -> _T:
     with ends_by(Deadline(_ANSWER_SECONDS)):
         return call()
@@ -257,7 +266,9 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
     try:
         yield
     except keystone.Unauthorized as error:
-        message = f"{iam_url} refuses the sign-in ({error}); check user, password and domain"
+        message = (
+            f"{iam_url} refuses the sign-in ({_describe(error)}); check user, password and domain"
+        )
         raise AccessError(message) from error
     except keystone.InvalidResponse as error:
         words = error_responses.summarise(error.response.content)
@@ -265,7 +276,8 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
             f"{iam_url} does not answer as IAM ({error.response.status_code}, {words}); it may be "
             "a portal or a maintenance page; run it again, then check OS_AUTH_URL"
         )
-        raise ServiceError(message) from error
+        error_class = ConfigurationError if error.response.is_redirect else ServiceError
+        raise error_class(message) from error
     except (keystone.DiscoveryFailure, keystone.NotFound) as error:
         message = (
             f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
@@ -284,11 +296,11 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
         )
         raise ConfigurationError(message) from error
     except _TRANSIENT as error:
-        cause = error_responses.describe_cause(error)
+        cause = _describe(error)
         message = f"sign-in failed: {iam_url} is not available ({cause}); run it again"
         raise ServiceError(message) from error
     except keystone.HTTPClientError as error:
-        message = f"{iam_url} rejects the sign-in ({error}); check project and domain"
+        message = f"{iam_url} rejects the sign-in ({_describe(error)}); check project and domain"
         raise AccessError(message) from error
     except keystone.ClientException as error:
         message = f"sign-in at {iam_url} is not possible: {error}"
