@@ -48,6 +48,7 @@ class PageSize:
             self.limit = min(self.limit, (limit + 1) // 2)
             return True
         self.skipped_count += 1
+        self.limit = PAGE_LIMIT  # its neighbours may fit
         return False
 
     @property
@@ -74,11 +75,16 @@ def requests_after(unit: OffsetUnit, end: int, length: int, limit: int) -> Itera
         yield _numbered(unit, number, page_length)
 
 
-def request_at(unit: OffsetUnit, position: int, limit: int) -> PageRequest:
-    """Return the request of at most ``limit`` records that include the one at a position."""
+def request_after(unit: OffsetUnit, end: int, limit: int, *, is_first: bool) -> PageRequest:
+    """Return the request of at most ``limit`` records that follow those before ``end``.
+
+    It repeats the last of them, unless it is the first request or the limit is one record.
+    """
     if unit in {OffsetUnit.PAGES_FROM_ZERO, OffsetUnit.PAGES_FROM_ONE}:
-        return _numbered(unit, position // limit, limit)
-    return PageRequest(position, limit, position, limit)
+        number, length = next(_overlapping_pages(end, limit)) if end else (0, limit)
+        return _numbered(unit, number, length)
+    begin = end if is_first or limit == 1 else end - 1
+    return PageRequest(begin, limit, begin, limit)
 
 
 def _numbered(unit: OffsetUnit, number: int, length: int) -> PageRequest:

@@ -27,7 +27,7 @@ from gaussdb_tasks.errors import (
     RequestRefusedError,
     ResponseTooLargeError,
 )
-from gaussdb_tasks.extract.page_requests import PageRequest, PageSize, request_at, requests_after
+from gaussdb_tasks.extract.page_requests import PageRequest, PageSize, request_after, requests_after
 from gaussdb_tasks.extract.paged_read import FetchedPage, PagedRead, has_new_records, joined
 from gaussdb_tasks.extract.traits import ApiTraits, OffsetUnit
 from gaussdb_tasks.model.record import Record
@@ -124,7 +124,7 @@ class Pager:
     def fetch_middle(self, query: TaskQuery, first: Page) -> list[Record]:
         """Fetch records from the middle of a list."""
         middle = (first.total_count or 0) // 2
-        request = request_at(self._traits.offset_unit, middle, first.limit)
+        request = request_after(self._traits.offset_unit, middle, first.limit, is_first=True)
         fetched = self._fetch(query, PageSize(first.limit), request)
         return [record for page, _ in fetched for record in page.records]
 
@@ -220,24 +220,21 @@ class Pager:
     ) -> list[FetchedPage]:
         """Fetch the records of a page with several requests, each with an overlap by one record."""
         parts: list[FetchedPage] = []
-        end = position = request.begin
-        stop = request.begin + request.length
+        end, stop = request.begin, request.begin + request.length
         while end < stop and not size.is_exhausted:
-            limit = min(size.limit, stop - position)
-            part_request = request_at(self._traits.offset_unit, position, limit)
+            limit = min(size.limit, stop - end + 1)
+            part_request = request_after(self._traits.offset_unit, end, limit, is_first=not parts)
             try:
                 part = self._fetch_whole(query, part_request)
             except ResponseTooLargeError:
-                if not size.shrink(limit):
-                    end = position = position + 1
+                if not size.shrink(part_request.limit):
+                    end += 1
                 continue
             size.grow()
             parts.append(part)
             if not part.is_full:
                 break
-            part_end = part_request.begin + limit
-            position = part_end - 1 if part_end > end and limit > 1 else part_end
-            end = part_end
+            end = part_request.begin + part_request.limit
         return parts
 
     def _fetch_whole(self, query: TaskQuery, request: PageRequest) -> FetchedPage:
@@ -266,5 +263,6 @@ class _Volume:
     @property
     def pages_left(self) -> int:
         """How many more pages of the usual size may be read at once."""
-        left = _MAX_BYTES_OF_A_READ - self._characters
-        return max(left * self._pages // max(self._characters, 1), 1)
+        by_bytes = (_MAX_BYTES_OF_A_READ - self._characters) / max(self._characters, 1)
+        by_records = (MAX_RECORDS_OF_A_READ - self._records) / max(self._records, 1)
+        return max(int(min(by_bytes, by_records) * self._pages), 1)

@@ -16,7 +16,8 @@ from gaussdb_tasks.extract.plan import Purpose, plan_load
 from gaussdb_tasks.extract.proof import incomplete_reason
 from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, ProvedTime
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
-from gaussdb_tasks.extract.windows import WindowReader, WindowResult
+from gaussdb_tasks.extract.window_result import WindowResult
+from gaussdb_tasks.extract.windows import WindowReader
 from gaussdb_tasks.model.normalise import status_of
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
@@ -248,7 +249,15 @@ class ProjectReader:
                 WindowRead(purpose, result.marked_incomplete(_RUNNING_TASKS_HIDDEN))
                 for purpose, result in self.windows
             ]
-        for _, result in self.windows:
+        results = [result for _, result in self.windows]
+        unlisted = sum(result.unlisted_count for result in results)
+        excess = unlisted + sum(result.repeated_count for result in results)
+        if unlisted and excess > self._state.excess_count:
+            # Reported once: a count that stays higher than the same list is a trait of the service.
+            self.incomplete_reasons.append(
+                f"the API counts {unlisted} tasks more than it lists, and lists the same twice"
+            )
+        for result in results:
             if result.incomplete_reason is not None:
                 start, end = map(iso, result.time_range)
                 self.incomplete_reasons.append(

@@ -6,7 +6,7 @@ window that cannot be proved is kept too, and is recorded as incomplete.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -18,6 +18,7 @@ from gaussdb_tasks.extract.paged_read import PagedRead
 from gaussdb_tasks.extract.paging import Pager
 from gaussdb_tasks.extract.proof import incomplete_reason, is_partial, is_same_list, reason_of_two
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits, OffsetUnit
+from gaussdb_tasks.extract.window_result import WindowResult
 from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.time_range import TimeRange
@@ -32,32 +33,6 @@ _MAX_SPLITS_OF_A_LONG_LIST: Final = 8
 # Large enough that splitting a window costs next to nothing, small enough that reading a part again
 # does not either, and that an offset of 99 lies behind its end should the offset count pages.
 _MAX_RECORDS_AT_ONCE: Final = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class WindowResult:
-    """The result of reading a window, or a part of one.
-
-    Attributes:
-        total_count: the last total_count of the window; None if the API does not count.
-        incomplete_reason: why the window is not proved; None if it is.
-        note: what was noticed in a window that is proved; None if nothing was.
-    """
-
-    time_range: TimeRange
-    distinct_count: int
-    total_count: int | None
-    incomplete_reason: str | None
-    note: str | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every task of the window was proved read."""
-        return self.incomplete_reason is None
-
-    def marked_incomplete(self, reason: str) -> "WindowResult":
-        """Return the result with a reason, unless it has one."""
-        return self if self.incomplete_reason else replace(self, incomplete_reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +129,7 @@ class WindowReader:
         yield paged_read.records()
         reason = incomplete_reason(paged_read, self._traits)
         if reason is None:
-            results.append(_result(time_range, paged_read, None))
+            results.append(WindowResult.of(time_range, paged_read, None))
             return
         if is_partial(paged_read):
             yield from self._split(self._partial_window(time_range, paged_read, reason), results)
@@ -165,7 +140,10 @@ class WindowReader:
         if reason and is_same_list(paged_read, again) and self._is_count_made_up(time_range, again):
             reason = None
         if reason is None or again.is_one_response:
-            results.append(_result(time_range, again, reason))
+            result = WindowResult.of(time_range, again, reason)
+            if is_same_list(paged_read, again):  # nothing else can be read
+                result = result.proved_as_listed()
+            results.append(result)
             return
         records = (*paged_read.records(), *again.records())
         unproved = _UnprovedWindow(time_range, records, again.total_counts[-1], reason)
@@ -241,14 +219,15 @@ class WindowReader:
                 records = list(batch)
                 listed.update(record.identity for record in records)
                 yield iter(records)
-        reason = self._incomplete_reason_of_parts(unproved, listed)
+        excess = sum(part.repeated_count + part.unlisted_count for part in parts)
+        reason = self._incomplete_reason_of_parts(unproved, listed, excess)
         if reason is not None and all(part.is_complete for part in parts):
             results.append(unproved.result(unproved.identities | listed, reason))
         else:
             results += parts
 
     def _incomplete_reason_of_parts(
-        self, unproved: _UnprovedWindow, listed: set[str]
+        self, unproved: _UnprovedWindow, listed: set[str], excess: int
     ) -> str | None:
         """Return why parts, each proved, do not prove the window that they are parts of.
 
@@ -261,7 +240,7 @@ class WindowReader:
             self._traits.is_count_usable_in_load is not False and unproved.total_count is not None
         )
         if is_counted and not self._traits.is_count_too_low:
-            missing = (unproved.total_count or 0) - len(listed)
+            missing = (unproved.total_count or 0) - len(listed) - excess
             return (
                 f"the parts hold {missing} tasks fewer than the API counts" if missing > 0 else None
             )
@@ -302,15 +281,6 @@ class WindowReader:
 
 def _query(time_range: TimeRange) -> TaskQuery:
     return TaskQuery(start=time_range.start, end=time_range.end)
-
-
-def _result(time_range: TimeRange, paged_read: PagedRead, reason: str | None) -> WindowResult:
-    count, total_count = len(paged_read.identities), paged_read.total_counts[-1]
-    note = None
-    if reason is None and total_count is not None and total_count > count:
-        repeated = len(paged_read.rows or ()) - count
-        note = f"{repeated} records are listed more than once" if repeated > 0 else None
-    return WindowResult(time_range, count, total_count, reason, note)
 
 
 def _are_outside(records: Sequence[Record], time_range: TimeRange) -> bool:
