@@ -52,13 +52,18 @@ class PagedRead:
     def rows(self) -> tuple[str, ...] | None:
         """The identities by position, those listed twice included; None if pages do not fit.
 
-        Neighbouring pages fit if they agree at each position that both hold, at least one.
+        Neighbouring pages fit if they agree at each position that both hold: at least one, unless
+        they have a single record.
         """
         rows: list[str] = []
         for page in self.pages:
             identities = [record.identity for record in page.records]
             overlap = rows[page.begin : page.begin + len(identities)]
-            if (rows and not overlap) or identities[: len(overlap)] != overlap:
+            # A page of one record cannot overlap, nor can an empty one behind the end.
+            is_next = page.begin == len(rows) and (page.limit == 1 or not identities)
+            if rows and not overlap and not is_next:
+                return None
+            if identities[: len(overlap)] != overlap:
                 return None
             rows += identities[len(overlap) :]
         return tuple(rows)

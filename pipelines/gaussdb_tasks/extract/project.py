@@ -13,7 +13,7 @@ from gaussdb_tasks.extract.observations import Batch, Observations
 from gaussdb_tasks.extract.paged_read import PagedRead
 from gaussdb_tasks.extract.paging import FetchPage, Pager
 from gaussdb_tasks.extract.plan import Purpose, plan_load
-from gaussdb_tasks.extract.proof import incomplete_reason
+from gaussdb_tasks.extract.proof import reason_of_two
 from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, ProvedTime
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
 from gaussdb_tasks.extract.window_result import WindowResult
@@ -74,7 +74,7 @@ class ProjectReader:
         self._pager = Pager(fetch_page, self._executor, self.traits)
         self._window_reader = WindowReader(self._pager, self.traits)
         self._has_listed_running = False
-        self._unproved_sweep: tuple[str, PagedRead] | None = None
+        self._sweep_reads: tuple[PagedRead, PagedRead] | None = None
         self._on_progress = on_progress
 
     @property
@@ -128,10 +128,8 @@ class ProjectReader:
             # This server ignores the status. The windows list the same tasks.
             yield self._observe(first.records, note=lambda _task: None)
             return
-        paged_read, reason = self._window_reader.read_query(query, first)
-        if reason is not None:
-            self._unproved_sweep = (f"running tasks: {reason}", paged_read)
-        yield self._observe(paged_read.records(), self._note_swept)
+        self._sweep_reads = self._window_reader.read_query(query, first)
+        yield self._observe(self._sweep_reads[1].records(), self._note_swept)
 
     def _note_swept(self, task: Task) -> None:
         self._observations.note_swept(task)
@@ -236,14 +234,15 @@ class ProjectReader:
 
     def _finish(self) -> None:
         """Collect the reasons why the load is incomplete, now that all traits are learned."""
-        if self._unproved_sweep is not None:
-            reason, sweep = self._unproved_sweep
+        reason = self._sweep_reads and reason_of_two(*self._sweep_reads, self.traits)
+        if self._sweep_reads and reason is not None:
+            total_count = self._sweep_reads[1].total_counts[-1]
             complete = (w.result for w in self.windows if w.result.is_complete)
-            if any(result.total_count == sweep.total_counts[-1] for result in complete):
+            if any(result.total_count == total_count for result in complete):
                 # The service counts all tasks, although only running ones were asked for.
                 self.traits.is_count_usable_in_load = False
-            elif incomplete_reason(sweep, self.traits) is not None:
-                self.incomplete_reasons.append(reason)
+            else:
+                self.incomplete_reasons.append(f"running tasks: {reason}")
         if self.traits.are_times_required and self.traits.is_running_listed is not True:
             self.windows = [
                 WindowRead(purpose, result.marked_incomplete(_RUNNING_TASKS_HIDDEN))
@@ -267,7 +266,7 @@ class ProjectReader:
     def _list_running(self, time_range: TimeRange) -> Iterator[Batch]:
         query = TaskQuery(*time_range, STATUS_RUNNING)
         first = self._pager.fetch_first(query)
-        paged_read, _ = self._window_reader.read_query(query, first)
+        _, paged_read = self._window_reader.read_query(query, first)
         self._has_listed_running = True
         yield self._observe(paged_read.records())
 

@@ -80,17 +80,12 @@ class WindowReader:
         self.announced_count += first.total_count or 0
         yield from self._read(time_range, first, results)
 
-    def read_query(self, query: TaskQuery, first: Page) -> tuple[PagedRead, str | None]:
-        """Read all pages of any query, twice if needed; return the last read and its weakness.
-
-        The second value is the reason why the read is not proved; None if it is.
-        """
+    def read_query(self, query: TaskQuery, first: Page) -> tuple[PagedRead, PagedRead]:
+        """Read all pages of any query, twice if needed; return the first and the last read."""
         paged_read = self._pager.read(query, first)
-        reason = incomplete_reason(paged_read, self._traits)
-        if reason is None or is_partial(paged_read):
-            return paged_read, reason
-        again = self._read_again(query, paged_read)
-        return again, reason_of_two(paged_read, again, self._traits)
+        if incomplete_reason(paged_read, self._traits) is None or is_partial(paged_read):
+            return paged_read, paged_read
+        return paged_read, self._read_again(query, paged_read)
 
     def can_count(self, query: TaskQuery, first: Page) -> bool:
         """Check whether the total_count of a query's first page counts its tasks.
@@ -171,8 +166,10 @@ class WindowReader:
         length = len(before.pages[0].records)
         rows = before.rows
         has_repeats = rows is None or len(rows) > len(before.identities)
-        limit = length * 9 // 10 if has_repeats else length
-        again = self._pager.read(query, limit=max(limit, 1) if length else PAGE_LIMIT)
+        limit = PAGE_LIMIT
+        if has_repeats and not before.is_one_response:
+            limit = max(length * 9 // 10, 2)
+        again = self._pager.read(query, limit=limit)
         if not (before.is_gapless or again.is_gapless or is_same_list(before, again)):
             self._traits.is_order_stable = False
         return again
@@ -184,10 +181,12 @@ class WindowReader:
         """
         if self._is_empty_list_checked:
             return False
-        records = tuple(paged_read.records())
-        at = _time_without_starts(records, time_range) if records else sum(time_range) // 2
-        if at is None:
+        starts = _starts(tuple(paged_read.records()), time_range)
+        edges = [time_range.start, *starts, time_range.end]
+        before, after = max(pairwise(edges), key=lambda pause: pause[1] - pause[0])
+        if after - before < WINDOW_MARGIN:
             return False
+        at = (before + after) // 2
         quiet = TaskQuery(at - WINDOW_MARGIN // 4, at + WINDOW_MARGIN // 4)
         page = self._pager.fetch_first(quiet)
         self._is_empty_list_checked = not page.records
@@ -290,20 +289,23 @@ def _are_outside(records: Sequence[Record], time_range: TimeRange) -> bool:
     return any(at is not None and not start <= at <= end for at in starts)
 
 
+def _starts(records: Sequence[Record], time_range: TimeRange) -> list[Micros]:
+    """Return the distinct starts of tasks inside a time range, sorted."""
+    starts = map(created_at_of, records)
+    return sorted(
+        {at for at in starts if at is not None and time_range.start <= at <= time_range.end}
+    )
+
+
 def _time_without_starts(records: Sequence[Record], time_range: TimeRange) -> Micros | None:
     """Return a time near the median start of tasks with no start close to it.
 
     None if there is none strictly inside the time range.
     """
-    starts = sorted(
-        {
-            at
-            for at in map(created_at_of, records)
-            if at is not None and time_range.start <= at <= time_range.end
-        }
-    )
     pauses = [
-        (before, after) for before, after in pairwise(starts) if after - before >= WINDOW_MARGIN
+        (before, after)
+        for before, after in pairwise(_starts(records, time_range))
+        if after - before >= WINDOW_MARGIN
     ]
     if not pauses:
         return None
