@@ -254,11 +254,13 @@ def test_checks_look_at_the_last_load_only() -> None:
         {"job_id": "negative", "duration_ms": -1},
         {"job_id": "unknown", "status": "Paused"},
         {"job_id": "endless", "ended_at": None},
+        {"job_id": "some day", "ended_at": None, "extra": '{"ended_at":"some day"}'},
         {"job_id": "reversed", "ended_at": OLD - timedelta(days=1)},
         {"job_id": "two starts", "created_at": OLD - timedelta(days=1)},
         {"job_id": "two starts"},
     ]
     old_states = [{"created_at": OLD, **state} for state in states]
+    seen["first_seen_at"] = PREVIOUS_LOAD
     rows["tasks"] += [task(**state, **seen, version_count=9) for state in old_states]
     rows["task_versions"] += [version(**state, observed_at=PREVIOUS_LOAD) for state in old_states]
     rows["task_versions"] += [version(version=2, created_at=OLD, observed_at=PREVIOUS_LOAD)]

@@ -137,7 +137,8 @@ class Pager:
         if length >= first.limit:
             return first.limit
         if first.total_count is not None and length < first.total_count:
-            return length or None
+            # The server's own limit for a page, or a count that is too high.
+            return length if length and self._has_more(query, first) else None
         if length > self._uncapped_length and self._traits.is_count_usable is not True:
             # A short page is the end of the list, or the server's own limit for a page.
             if self._has_more(query, first):

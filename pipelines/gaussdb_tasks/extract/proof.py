@@ -51,7 +51,7 @@ def _reason_of_counts(
     if len(counts) == 1 and counts <= read_counts:
         return None
     read_count = min(read_counts)
-    if read_count > max(count or 0 for count in counts):
+    if max(read_counts) > max(count or 0 for count in counts):
         # A list without a gap proves itself; a smaller total_count is not a count.
         traits.is_count_too_low = True
         traits.is_count_usable_in_load = False
