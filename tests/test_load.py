@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import duckdb
 import pytest
 
 from gaussdb_tasks import load as load_module
+from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.state import read_state
 from gaussdb_tasks.database.views import apply_views
@@ -352,17 +354,15 @@ def test_a_lost_gap_is_reported_once(tmp_path: Path) -> None:
 
 def test_an_unproved_window_is_read_again(tmp_path: Path) -> None:
     """An unproved window is recorded and reported (exit code 3); the next load reads it again."""
-    ahead = Behaviour(total_count="lagging", lag=-3)
     with emulator_of(*(days_ago(number, number / 5) for number in range(1, 30))) as emulator:
-        emulator.behaviour = ahead
-        report = load(emulator, tmp_path, NOW)
+        request = replace(load_request(emulator, tmp_path, NOW), deadline=Deadline(0))
+        report = load_module.run_load(request)
         assert report.exit_code is ExitCode.NEEDS_ATTENTION
-        assert rows(tmp_path, "select count(*) from tasks") == [(29,)]
         assert rows(tmp_path, "select bool_or(is_complete) from task_center.coverage") == [(False,)]
         assert rows(tmp_path, "select is_lost from coverage_gaps") == [(False,)]
-        emulator.behaviour = Behaviour()
         report = load(emulator, tmp_path, NOW + HOUR)
     assert report.projects[0].outcome is Outcome.COMPLETE
+    assert rows(tmp_path, "select count(*) from tasks") == [(29,)]
     assert rows(tmp_path, "select * from coverage_gaps where not is_lost") == []
     # The hour that left the horizon meanwhile was never proved.
     ((_, lost),) = report.lost

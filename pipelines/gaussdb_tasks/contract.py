@@ -24,12 +24,12 @@ _FINAL_STATUSES: Final = frozenset({"completed", "failed", "canceled", "cancelle
 TOKEN_HEADER: Final = "X-Auth-Token"  # noqa: S105 - a header's name, not a token
 LANGUAGE_HEADERS: Final = {"Accept": "application/json", "X-Language": "en-us"}
 
-TOKEN_EXPIRED_CODES: Final = frozenset({"DBS.280056"})
+TOKEN_EXPIRED_CODES: Final = frozenset({"DBS.280056", "APIGW.0301", "APIGW.0307"})
 """Error codes that ask for a new token although the status is 403."""
 NOT_PERMITTED_CODES: Final = frozenset({"DBS.280015", "DBS.200010", "DBS.216003"})
 """Error codes that mean "not permitted", whatever the status."""
-TRANSIENT_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""HTTP statuses after which a retry may succeed."""
+TRANSIENT_CLIENT_STATUSES: Final = frozenset({408, 425, 429})
+"""HTTP statuses below 500 after which a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,14 @@ class ServiceError(GaussdbTasksError):
     """The service failed in every attempt."""
 
 
+class ResponseTooLargeError(ServiceError):
+    """A response is larger than its records can be; fewer records may fit."""
+
+
+class LimitReachedError(ServiceError):
+    """A bound of the load was reached; what was read and proved until then is kept."""
+
+
 class LockedError(GaussdbTasksError):
     """Another load uses the data directory."""
 

@@ -17,6 +17,7 @@ import duckdb
 from gaussdb_tasks.api.auth.access import ProjectAccess
 from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
+from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
@@ -84,6 +85,8 @@ class LoadRequest:
     """Called with the summary of each project that has been read, before publication."""
     run_id: str | None = None
     """The load's identifier; None to make one."""
+    deadline: Deadline = field(default_factory=Deadline)
+    """When it has passed, no more is read; what was read is published."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def run_load(request: LoadRequest) -> LoadReport:
     run_id = request.run_id or new_run_id(request.settings.now)
     request.data_dir.prepare()
     with (
-        request.data_dir.locked(),
+        request.data_dir.locked(run_id),
         _disk_errors_reported(request.data_dir),
         request.data_dir.scratch(run_id) as scratch,
     ):
@@ -174,7 +177,9 @@ def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
 
 
 def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -> LoadReport:
-    limiters = RateLimiters(request.connections, on_pause=request.on_pause)
+    limiters = RateLimiters(
+        request.connections, on_pause=request.on_pause, deadline=request.deadline
+    )
     database = request.data_dir.database
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)

@@ -42,8 +42,15 @@ class RetrySettings:
     """Attempts of one call, throttled ones not counted."""
     throttled_attempts: int = 20
     """Attempts of one call that the gateway answers with 429."""
+    slow_attempts: int = 3
+    """Attempts of one call whose answer does not come in time."""
+    unresolved_attempts: int = 2
+    """Attempts of one call to a host whose name has no address."""
     connect_seconds: float = 10.0
-    read_seconds: float = 60.0
+    read_seconds: float = 30.0
+    """The longest wait for the next part of an answer."""
+    answer_seconds: float = 60.0
+    """The longest time for an answer, its head and its body together."""
     first_wait_seconds: float = 1.0
     max_wait_seconds: float = 60.0
     """The longest wait between two attempts without ``Retry-After``."""

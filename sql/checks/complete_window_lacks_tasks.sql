@@ -20,4 +20,6 @@ where
     )
     and coverage.is_complete
     and coverage.total_count > coverage.distinct_count
+    -- With a note that records are listed more than once, the rows are as many as the count.
+    and coverage.reason is null
     and coalesce(load_runs.is_count_usable, true);

@@ -12,4 +12,5 @@ where
         select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
     )
     and is_finished
-    and ended_at is null;
+    and ended_at is null
+    and (extra ->> 'ended_at') is null;

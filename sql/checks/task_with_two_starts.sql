@@ -19,4 +19,9 @@ select
 from task_center.tasks
 where created_at >= (select last_load.created_from from last_load)
 group by region, project_id, job_id
-having min(created_at) < max(created_at);
+having
+    min(created_at) < max(created_at)
+    -- Reported once, by the load that saw the later of the two first.
+    and max(first_seen_at) = (
+        select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
+    );

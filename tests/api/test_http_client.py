@@ -1,5 +1,6 @@
 """One call over real HTTP: transient errors are retried, permanent ones give one message."""
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ import pytest
 import requests
 from requests.auth import AuthBase
 
+from gaussdb_tasks.api.auth.access import Transport
 from gaussdb_tasks.api.auth.credentials import TokenCredential
 from gaussdb_tasks.api.auth.identity import Identity, TokenIdentity
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
+from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.http_client import ApiTarget, HttpClient
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.emulator import (
@@ -27,11 +30,19 @@ from gaussdb_tasks.emulator import (
     Script,
     SettableClock,
     answers,
+    gateway_error,
     redirect,
     service_error,
     too_many_requests,
 )
-from gaussdb_tasks.errors import AccessError, ConfigurationError, RequestRefusedError, ServiceError
+from gaussdb_tasks.errors import (
+    AccessError,
+    ConfigurationError,
+    LimitReachedError,
+    RequestRefusedError,
+    ResponseTooLargeError,
+    ServiceError,
+)
 from gaussdb_tasks.model.times import DAY, SECOND
 from gaussdb_tasks.settings import RetrySettings
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
@@ -359,3 +370,201 @@ def test_server_date() -> None:
         assert client.server_date is None
         client.fetch_page(MONTH, offset=0)
         assert client.server_date == NOW
+
+
+PORTAL = b"<!DOCTYPE html><html><head><title>Sign in to the portal</title></head></html>"
+HTML = (("Content-Type", "text/html"),)
+
+
+@pytest.mark.parametrize("status", [501, 505, 520, 522, 524, 530, 599, 425])
+@pytest.mark.parametrize("body", [b"", PORTAL, b'{"message":"origin is down"}'])
+def test_any_server_error_is_retried(status: int, body: bytes) -> None:
+    """The class of the status counts, not a list; the last error shows what came."""
+    fault = answers(Response(status, body, HTML))
+    with emulator_with(Script(dict.fromkeys(range(1, 9), fault))) as emulator:
+        with client_for(emulator) as client, pytest.raises(ServiceError) as raised:
+            client.fetch_page(MONTH, offset=0)
+        assert len(emulator.calls) == 4
+    assert str(status) in str(raised.value)
+    words = {PORTAL: "Sign in to the portal", b"": "an empty response"}
+    assert words.get(body, "origin is down") in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [200, 203, 204])
+def test_a_page_of_a_portal_is_retried(status: int) -> None:
+    """A page in place of the JSON passes; its title is shown, a token in it is not."""
+    token = "secret-token-of-the-user"
+    body = PORTAL.replace(b"portal", token.encode()) if status != 204 else b""
+    script = Script(dict.fromkeys(range(1, 9), answers(Response(status, body, HTML))))
+    with emulator_with(script) as emulator:
+        client = client_for(emulator, identity=TokenIdentity(token))
+        with client as opened, pytest.raises(ServiceError) as raised:
+            opened.fetch_page(MONTH, offset=0)
+        assert len(emulator.calls) == 4
+    assert token not in str(raised.value)
+    assert status == 204 or "'Sign in to the ***'" in str(raised.value)
+
+
+@pytest.mark.parametrize("status", [403, 404, 407, 410, 451])
+def test_a_page_with_a_client_error_is_not_retried(status: int) -> None:
+    """It is not from the task center: the message says so, and speaks of no permission."""
+    script = Script({1: answers(Response(status, PORTAL, HTML))})
+    with emulator_with(script) as emulator, client_for(emulator) as client:
+        with pytest.raises(AccessError, match="proxy") as raised:
+            client.fetch_page(MONTH, offset=0)
+        assert len(emulator.calls) == 1
+    assert "HTTPS_PROXY" in str(raised.value)
+    assert "ReadOnlyAccess" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        gateway_error(403, "APIGW.0307", "The token must be updated."),
+        service_error(403, "DBS.280056", "Expired."),
+        service_error(403, "XYZ.1", "The token has expired."),
+    ],
+)
+def test_a_403_that_asks_for_a_token(refusal: Response) -> None:
+    """A new token is fetched once, and the call is repeated."""
+    with emulator_with(Script({1: answers(refusal)})) as emulator:
+        identity = Renewable(emulator.token)
+        with client_for(emulator, identity=identity) as client:
+            assert client.fetch_page(MONTH, offset=0).total_count == 1
+        assert identity.renewals == 1
+        assert len(emulator.calls) == 2
+
+
+@pytest.mark.parametrize("code", ["DBS.280015", "DBS.200010", "APIGW.0302"])
+def test_a_403_for_a_permission_needs_no_token(code: str) -> None:
+    """Another token would not help."""
+    with emulator_with(Script({1: answers(service_error(403, code, "No."))})) as emulator:
+        identity = Renewable(emulator.token)
+        with client_for(emulator, identity=identity) as client, pytest.raises(AccessError):
+            client.fetch_page(MONTH, offset=0)
+        assert identity.renewals == 0
+
+
+def test_a_byte_order_mark() -> None:
+    """It may precede the JSON."""
+    body = b'\xef\xbb\xbf{"tasks":[],"total_count":0}'
+    script = Script({1: answers(Response(200, body))})
+    with emulator_with(script) as emulator, client_for(emulator) as client:
+        assert client.fetch_page(MONTH, offset=0).total_count == 0
+
+
+def test_a_page_that_is_too_large() -> None:
+    """It is not fetched again as it is: fewer records may fit."""
+    script = Script({1: answers(Response(200, b" " * (8 * 1024 * 1024 + 1)))})
+    with emulator_with(script) as emulator, client_for(emulator) as client:
+        with pytest.raises(ResponseTooLargeError, match="8,388,608 bytes"):
+            client.fetch_page(MONTH, offset=0)
+        assert len(emulator.calls) == 1
+
+
+def test_no_call_after_the_deadline() -> None:
+    """The limit of the load is an error of its own."""
+    seconds = [0.0]
+    deadline = Deadline(60, monotonic=lambda: seconds[0])
+    rate_limiter = RateLimiter(sleep=lambda _seconds: None, deadline=deadline)
+    with emulator_with() as emulator:
+        with client_for(emulator, rate_limiter=rate_limiter) as client:
+            client.fetch_page(MONTH, offset=0)
+            seconds[0] = 60
+            with pytest.raises(LimitReachedError, match="1 minutes"):
+                client.fetch_page(MONTH, offset=0)
+        assert len(emulator.calls) == 1
+
+
+def test_a_wait_ends_at_the_deadline() -> None:
+    """A Retry-After that is longer than the time left does not outlast the load."""
+    seconds = [0.0]
+
+    def sleep(wait: float) -> None:
+        seconds[0] += wait
+
+    deadline = Deadline(60, monotonic=lambda: seconds[0])
+    rate_limiter = RateLimiter(monotonic=lambda: seconds[0], sleep=sleep, deadline=deadline)
+    script = Script({1: too_many_requests(retry_after=600)})
+    with emulator_with(script) as emulator:
+        with (
+            client_for(emulator, rate_limiter=rate_limiter) as client,
+            pytest.raises(LimitReachedError),
+        ):
+            client.fetch_page(MONTH, offset=0)
+        assert seconds[0] <= 61
+        assert len(emulator.calls) == 1
+
+
+def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that cannot be resolved is tried twice; the message names the settings."""
+    tries = []
+
+    def fail(*_arguments: object) -> None:
+        tries.append(1)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(ServiceError, match=r"failed 2 times.*check --endpoint, --region"):
+        fetch_from("https://gaussdb.eu-typo.otc.t-systems.com")
+    assert len(tries) == 2
+
+
+def test_tls_with_a_server_that_has_none() -> None:
+    """A protocol that does not fit is a setting: it is not tried again."""
+    with emulator_with() as emulator, pytest.raises(ConfigurationError, match="TLS connection"):
+        fetch_from(emulator.endpoint.replace("http:", "https:"))
+
+
+class _RefusingProxy(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        server = self.server
+        assert isinstance(server, _ProxyServer)
+        server.requests += 1
+        self.request.sendall(f"HTTP/1.1 {server.status} No\r\nContent-Length: 0\r\n\r\n".encode())
+
+
+class _ProxyServer(socketserver.ThreadingTCPServer):
+    status = 0
+    requests = 0
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "requests_made"),
+    [(407, ConfigurationError, 1), (403, ConfigurationError, 1), (503, ServiceError, 4)],
+)
+def test_refusal_of_a_proxy(status: int, error: type[Exception], requests_made: int) -> None:
+    """A proxy's refusal is retried by the class of its status; its password is not shown."""
+    with _ProxyServer(("127.0.0.1", 0), _RefusingProxy) as server:
+        server.status = status
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with pytest.raises(error) as raised:
+                fetch_from(
+                    "https://gaussdb.example",
+                    proxy=f"http://user:proxy-password@127.0.0.1:{server.server_address[1]}",
+                )
+        finally:
+            server.shutdown()
+            thread.join()
+        assert server.requests == requests_made
+    assert str(status) in str(raised.value)
+    assert "proxy-password" not in str(raised.value)
+
+
+def fetch_from(endpoint: str, proxy: str | None = None) -> None:
+    """Fetch one page from an endpoint; waits take no time."""
+    http = Transport().session(1, through_proxy=False)
+    if proxy is not None:
+        http.proxies["https"] = proxy
+    with http:
+        client = HttpClient(
+            http,
+            TokenIdentity("a-token"),
+            ApiTarget(endpoint, PROJECT),
+            rate_limiter=limiter_without_waits(SettableClock(NOW)),
+            retry_settings=FEW_ATTEMPTS,
+        )
+        TaskCenterClient(client).fetch_page(MONTH, offset=0)

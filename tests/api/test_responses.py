@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussdb_tasks.api.responses import BrokenBodyError, parse_page
+from gaussdb_tasks.api.responses import BrokenBodyError, parse_page, parse_record
+from gaussdb_tasks.errors import ResponseTooLargeError
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.record import content_hash, identity_of
 from gaussdb_tasks.model.task import Rejection
@@ -114,9 +115,7 @@ def test_invalid_record(invalid: str) -> None:
         b'{"tasks":[{"a":1}',
         b'{"tasks":[{"a":1} {"b":1}]}',
         b'{"tasks":[]} and more',
-        b'{"tasks":[{"a":"\xff"}]}',
-        b'{"tasks":[' + b"0," * 10_001 + b"0]}",
-        b'{"tasks":[{"x":[' + b"0," * 2_000_001 + b"0]}]}",
+        b'{"tasks":["\xff}]}',
     ],
 )
 def test_broken_bodies(body: bytes) -> None:
@@ -159,3 +158,38 @@ def test_missing_job_id(fields: Any) -> None:
 def test_numeric_job_id() -> None:
     """A job_id that is a number has the same identity as its text."""
     assert identity_of({"job_id": 7}) == identity_of({"job_id": "7"}) == "7"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b'{"job_id":"a","name":"M\xfcller"}', r'{"job_id":"a","name":"M\xfcller"}'),
+        (
+            b'{"job_id":"a","name":"\xed\xa0\x80 \\" ]"}',
+            r'{"job_id":"a","name":"\xed\xa0\x80 \" ]"}',
+        ),
+        (b'{"job_id":"a","name":"\\q"}', r'{"job_id":"a","name":"\q"}'),
+        (b'{"job_id":"a","process":0x10}', '{"job_id":"a","process":0x10}'),
+        (b'["\xff"]', r'["\xff"]'),
+        (b'"\xff"', r'"\xff"'),
+    ],
+)
+def test_a_record_that_is_not_json_or_utf_8(sent: bytes, kept: str) -> None:
+    """It is rejected with the bytes that were sent; the others of the page are read."""
+    page = parse_page(b'{"tasks":[{"job_id":"x"},' + sent + b',{"job_id":"y"}],"total_count":3}')
+    assert [record.raw for record in page.records] == ['{"job_id":"x"}', kept, '{"job_id":"y"}']
+    outcome = normalise(page.records[1])
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason == "the record is not valid JSON or UTF-8"
+    assert parse_record(outcome.raw) == page.records[1]
+    assert page.total_count == 3
+
+
+def test_a_response_with_too_many_values_or_records() -> None:
+    """Fewer records may be fewer values: it is not a broken body."""
+    for body in (
+        b'{"tasks":[' + b"0," * 10_001 + b"0]}",
+        b'{"tasks":[{"x":[' + b"0," * 2_000_001 + b"0]}]}",
+    ):
+        with pytest.raises(ResponseTooLargeError):
+            parse_page(body)

@@ -122,6 +122,8 @@ def test_other_values_are_not_times(value: Any) -> None:
         ("nan", None),
         ("-1", None),
         ("٣", None),
+        ("9" * 400, None),
+        (10**400, None),
         (True, None),
         ([60], None),
     ],
@@ -129,6 +131,18 @@ def test_other_values_are_not_times(value: Any) -> None:
 def test_progress_is_a_number(process: Any, percent: float | None) -> None:
     """Progress is read as sibling services write it; other values give no number."""
     assert task(process=process).progress_percent == percent
+
+
+@pytest.mark.parametrize("end", ["soon", "2026-13-01T00:00:00Z", 7, ["x"], {"at": "x"}])
+def test_an_unreadable_end_is_kept(end: Any) -> None:
+    """It is no time, but it is another fact than no end: it is among the extra fields."""
+    assert task(ended_at=end).ended_at is None
+    assert json.loads(task(ended_at=end).extra or "{}") == {"ended_at": end}
+
+
+@pytest.mark.parametrize("end", [None, "", " ", "2026-03-01T00:00:00Z"])
+def test_other_ends_are_not_among_the_extra_fields(end: Any) -> None:
+    assert task(ended_at=end).extra is None
 
 
 @pytest.mark.parametrize("empty", [None, ""])

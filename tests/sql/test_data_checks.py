@@ -209,6 +209,7 @@ def test_an_impossible_duration_is_found(columns: dict[str, object]) -> None:
     [
         ("ended_before_created", {"ended_at": CREATED_AT - timedelta(seconds=1)}),
         ("finished_without_end", {"ended_at": None}),
+        ("unreadable_end", {"ended_at": None, "extra": '{"ended_at":"soon"}'}),
         ("undocumented_status", {"status": "Canceled", "ended_at": CREATED_AT}),
         ("undocumented_status", {"status": "Pending"}),
         ("undocumented_status", {"status": None}),
@@ -237,6 +238,9 @@ def test_a_job_id_with_two_starts_is_found() -> None:
     other_start = {"job_id": "changed", "version_count": 1}
     rows["tasks"].append(task(**other_start))
     assert found(rows) == {"task_with_two_starts": 1}
+    earlier = {"first_seen_at": CREATED_AT}
+    rows["tasks"] = [{**row, **earlier} for row in rows["tasks"]]
+    assert found(rows) == {}, "it was reported by the load that saw the second start first"
     rows["tasks"][-1] = task(**other_start, project_id="project-2")
     assert found(rows) == {}
 
@@ -250,11 +254,13 @@ def test_checks_look_at_the_last_load_only() -> None:
         {"job_id": "negative", "duration_ms": -1},
         {"job_id": "unknown", "status": "Paused"},
         {"job_id": "endless", "ended_at": None},
+        {"job_id": "some day", "ended_at": None, "extra": '{"ended_at":"some day"}'},
         {"job_id": "reversed", "ended_at": OLD - timedelta(days=1)},
         {"job_id": "two starts", "created_at": OLD - timedelta(days=1)},
         {"job_id": "two starts"},
     ]
     old_states = [{"created_at": OLD, **state} for state in states]
+    seen["first_seen_at"] = PREVIOUS_LOAD
     rows["tasks"] += [task(**state, **seen, version_count=9) for state in old_states]
     rows["task_versions"] += [version(**state, observed_at=PREVIOUS_LOAD) for state in old_states]
     rows["task_versions"] += [version(version=2, created_at=OLD, observed_at=PREVIOUS_LOAD)]

@@ -43,7 +43,10 @@ _EXIT_CODES = {
         "Published, but a project failed, or records were rejected, not proved or lost.",
         "Read the lines before the last one. The next load reads again what is not proved.",
     ),
-    ExitCode.LOCKED: ("Another load holds the lock.", "Nothing. Schedule loads apart."),
+    ExitCode.LOCKED: (
+        "Another load holds the lock. The message names its process.",
+        "Nothing. Schedule loads apart. If that process hangs, stop it.",
+    ),
 }
 
 

@@ -1,34 +1,67 @@
 """Parse error responses of the API and decide: retry, renew the token, or give up.
 
-The service, the gateway before it and IAM each have their own JSON format. A proxy answers in HTML.
+The service, the gateway before it and IAM each have their own JSON format. A proxy or a portal in
+between answers in HTML, with any status. So a response is judged by what it is: the class of its
+status, and whether it is JSON.
 """
 
+import html
+import re
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+import urllib3
 
 from gaussdb_tasks.contract import (
     NOT_PERMITTED_CODES,
     TOKEN_EXPIRED_CODES,
-    TRANSIENT_STATUSES,
+    TRANSIENT_CLIENT_STATUSES,
 )
 from gaussdb_tasks.model.times import SECOND, Micros, from_datetime
 
-_MAX_SHOWN_CHARACTERS = 300
+_MAX_SHOWN_CHARACTERS: Final = 300
+_MAX_DEPTH: Final = 4
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_CODE_KEYS: Final = ("error_code", "errorCode", "title", "code")
+_MESSAGE_KEYS: Final = (
+    "error_msg",
+    "errorMsg",
+    "error_message",
+    "error_description",
+    "message",
+    "msg",
+    "detail",
+    "details",
+    "description",
+    "reason",
+)
+_NESTED_KEYS: Final = ("error", "errors", "fault")
+
+_HTML: Final = re.compile(r"<(?:!doctype|html|head|body|title|h1)\b", re.IGNORECASE)
+_HTML_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_HTML_UNSEEN: Final = re.compile(
+    r"<(script|style|head)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
+)
+_TOKEN_WORD: Final = re.compile(r"\btoken\b", re.IGNORECASE)
+_TUNNEL_STATUS: Final = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """A response that is not 200: its status, error code and message."""
+    """A response that is not a page: its status, error code and message."""
 
     status: int
     code: str | None
     message: str
+    is_json: bool = True
 
     @property
     def is_redirect(self) -> bool:
@@ -40,16 +73,29 @@ class ErrorResponse:
         return f"{head}: {self.message}" if self.message else head
 
 
+class TransientCause(Enum):
+    """The causes of transient errors; each has its own number of attempts."""
+
+    FAILED = "failed"
+    THROTTLED = "throttled"
+    SLOW = "slow"
+    UNRESOLVED = "unresolved"
+
+
 class TransientError(Exception):
     """The call failed, but a later attempt may succeed."""
 
     def __init__(
-        self, message: str, *, retry_after: float | None = None, is_throttled: bool = False
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        cause: TransientCause = TransientCause.FAILED,
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         """The seconds to wait, as the server requested; None if it did not."""
-        self.is_throttled = is_throttled
+        self.cause = cause
 
 
 class TokenRefusedError(Exception):
@@ -67,18 +113,34 @@ def parse_error_response(
         redact: masks secrets that the body repeats.
     """
     try:
-        fields = msgspec.json.decode(body)
+        fields = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict):
-        return ErrorResponse(status, None, _summarise(redact(body.decode("utf-8", "replace"))))
-    inner = fields.get("error")
-    if isinstance(inner, dict):
-        code, message = inner.get("title"), inner.get("message")
-    else:
-        code, message = fields.get("error_code"), fields.get("error_msg")
+    if not isinstance(fields, (dict, list)):
+        return ErrorResponse(status, None, summarise(body, redact), is_json=False)
+    code, message = _find(fields, _CODE_KEYS), _find(fields, _MESSAGE_KEYS)
+    if not code and not message and fields:
+        return ErrorResponse(status, None, summarise(body, redact))
     # Masked before it is cut: the first half of a token would not be recognised.
-    return ErrorResponse(status, _shown(code, redact) or None, _shown(message, redact))
+    return ErrorResponse(status, _shown(redact(code)) or None, _shown(redact(message)))
+
+
+def summarise(body: bytes, redact: Callable[[str], str] = lambda text: text) -> str:
+    """Return the first words of a body that is not the documented JSON.
+
+    Args:
+        body: the body, in any format.
+        redact: masks secrets that the body repeats.
+    """
+    text = redact(body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace"))
+    if _HTML.search(text):
+        title = _HTML_TITLE.search(text)
+        words = title[1] if title and title[1].strip() else _HTML_UNSEEN.sub(" ", text)
+        return f"an HTML page: '{_shown(html.unescape(words))}'"
+    if not text.strip():
+        return "an empty response"
+    kind = "JSON of another form" if text.lstrip().startswith(("{", "[")) else "not JSON"
+    return f"{kind}: '{_shown(text)}'"
 
 
 def describe_cause(error: BaseException) -> str:
@@ -89,9 +151,44 @@ def describe_cause(error: BaseException) -> str:
     return str(cause) or type(cause).__name__
 
 
+def is_tls_refusal(error: BaseException) -> bool:
+    """Return whether TLS failed for a reason that stays, such as a certificate or a protocol.
+
+    A connection that is closed during the handshake may be a passing fault.
+    """
+    passing = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return any(
+        isinstance(cause, ssl.SSLError) and not isinstance(cause, passing)
+        for cause in _causes(error)
+    )
+
+
 def is_certificate_error(error: BaseException) -> bool:
-    """Return whether TLS failed because of a certificate; other TLS failures may be transient."""
+    """Return whether TLS failed because of a certificate."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def refusal_of_proxy(error: BaseException) -> int | None:
+    """Return the status with which a proxy refused to connect, if it is a refusal that stays."""
+    for cause in _causes(error):
+        match = _TUNNEL_STATUS.search(str(cause))
+        if match:
+            status = int(match[1])
+            return None if _is_transient_status(status) else status
+    return None
+
+
+def transient_cause(error: BaseException) -> TransientCause:
+    """Return why a call without a response may succeed later."""
+    kinds = tuple(_causes(error))
+    if any(
+        isinstance(each, (socket.gaierror, urllib3.exceptions.NameResolutionError))
+        for each in kinds
+    ):
+        return TransientCause.UNRESOLVED
+    if any(isinstance(each, (TimeoutError, urllib3.exceptions.ReadTimeoutError)) for each in kinds):
+        return TransientCause.SLOW
+    return TransientCause.FAILED
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -126,18 +223,32 @@ def read_http_date(header: str | None) -> Micros | None:
 
 def is_transient(response: ErrorResponse) -> bool:
     """Return whether the same call may succeed later."""
-    return response.status in TRANSIENT_STATUSES
+    return _is_transient_status(response.status)
+
+
+def _is_transient_status(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT_CLIENT_STATUSES
 
 
 def is_token_refusal(response: ErrorResponse) -> bool:
     """Return whether a new token may help."""
     return response.status == HTTPStatus.UNAUTHORIZED or (
-        response.status == HTTPStatus.FORBIDDEN and response.code in TOKEN_EXPIRED_CODES
+        response.status == HTTPStatus.FORBIDDEN
+        and response.is_json
+        and response.code not in NOT_PERMITTED_CODES
+        and (response.code in TOKEN_EXPIRED_CODES or bool(_TOKEN_WORD.search(response.message)))
     )
 
 
 def describe_refusal(response: ErrorResponse, *, project_id: str, endpoint: str, call: str) -> str:
     """Describe a permanent refusal in one line: the problem, the response, and what to do."""
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return describe_proxy_refusal(endpoint, response)
+    if not response.is_json and not response.is_redirect:
+        return (
+            f"{endpoint} does not answer as the task center ({response}); it may be a proxy, a "
+            "firewall or a portal in between; check --endpoint and HTTPS_PROXY"
+        )
     if response.status == HTTPStatus.FORBIDDEN or response.code in NOT_PERMITTED_CODES:
         return (
             f"project {project_id}: the user is not allowed to query tasks ({response}); "
@@ -153,15 +264,37 @@ def describe_refusal(response: ErrorResponse, *, project_id: str, endpoint: str,
             f"{endpoint} answers with a redirect ({response.status}); redirects are not followed, "
             "because the token must not reach another host; set --endpoint to the final address"
         )
-    if response.status == HTTPStatus.BAD_REQUEST:
-        return f"project {project_id}: the task center rejects the request {call} ({response})"
-    return f"project {project_id}: {endpoint} rejects {call} ({response}); check --endpoint"
+    remedy = "" if response.status == HTTPStatus.BAD_REQUEST else "; check --endpoint"
+    return f"project {project_id}: the task center rejects the request {call} ({response}){remedy}"
 
 
-def _shown(value: Any, redact: Callable[[str], str]) -> str:
-    return "" if value is None else redact(str(value))[:_MAX_SHOWN_CHARACTERS]
+def describe_proxy_refusal(endpoint: str, refusal: object) -> str:
+    """Describe that the proxy does not let calls through."""
+    return (
+        f"the proxy refuses to connect to {endpoint} ({refusal}); check HTTPS_PROXY, its user "
+        "and password, and the rules of the proxy"
+    )
 
 
-def _summarise(body: str) -> str:
-    text = " ".join(body[:_MAX_SHOWN_CHARACTERS].split())
-    return f"not JSON: {text!r}" if text else "an empty response"
+def _find(fields: Any, keys: tuple[str, ...], depth: int = 0) -> str:
+    """Return the first of some members that is a text or a number, at any level of an error."""
+    if isinstance(fields, str):
+        return fields if depth and keys is _MESSAGE_KEYS else ""
+    if isinstance(fields, list):
+        return _find(fields[0], keys, depth + 1) if fields and depth < _MAX_DEPTH else ""
+    if not isinstance(fields, dict) or depth >= _MAX_DEPTH:
+        return ""
+    for key in keys:
+        value = fields.get(key)
+        if value not in (None, "") and isinstance(value, (str, int)):
+            return str(value)
+    nested = (_find(fields.get(key), keys, depth + 1) for key in _NESTED_KEYS)
+    return next(filter(None, nested), "")
+
+
+def _shown(text: str) -> str:
+    """Return a text on one line, without control characters, cut to a readable length."""
+    line = " ".join(text.split())[:_MAX_SHOWN_CHARACTERS]
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in line
+    )

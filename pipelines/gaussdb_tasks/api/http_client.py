@@ -13,12 +13,14 @@ from requests.auth import AuthBase
 
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth.identity import Identity
+from gaussdb_tasks.api.deadline import Deadline, ends_by
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.contract import LANGUAGE_HEADERS
 from gaussdb_tasks.errors import (
     AccessError,
     ConfigurationError,
     RequestRefusedError,
+    ResponseTooLargeError,
     ServiceError,
 )
 from gaussdb_tasks.model import times
@@ -27,10 +29,10 @@ from gaussdb_tasks.settings import RetrySettings
 
 _T = TypeVar("_T")
 
-# A page of 100 records has about 60 kB; a body 500 times as large is not a page.
-_MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+# A page of 100 records has about 60 kB; a body 100 times as large is not a page.
+_MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _MAX_RENEWALS: Final = 6
-_CHUNK_BYTES: Final = 1024 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,19 @@ class HttpClient:
 
         Raises:
             AccessError: the service refuses the call; a repeat would not help.
+            ConfigurationError: the connection cannot be made with these settings.
+            LimitReachedError: the deadline of the load has passed.
+            ResponseTooLargeError: the body is too large for the records that were requested.
             ServiceError: every allowed attempt failed.
         """
+        try:
+            with ends_by(self._rate_limiter.deadline):
+                return self._get(path, params, parse)
+        except ServiceError:
+            self._rate_limiter.deadline.check()  # a call that it ended did not fail
+            raise
+
+    def _get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(error_responses.TransientError),
             stop=_StopAfterAttempts(self._retry_settings),
@@ -95,6 +108,8 @@ class HttpClient:
                 f"project {self.target.project_id}: {self.target.endpoint} failed "
                 f"{retrying.statistics['attempt_number']} times in a row, last with: {error}"
             )
+            if error.cause is error_responses.TransientCause.UNRESOLVED:
+                message += "; check --endpoint, --region and the network"
             raise ServiceError(message) from error
         return parsed
 
@@ -122,12 +137,13 @@ class HttpClient:
             with self._count_lock:
                 self.calls_made += 1
             status, headers, body = self._send(path, params, auth)
-        if status != HTTPStatus.OK:
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             self._refuse(status, headers, body, call=f"{path}?{urlencode(params)}")
         try:
             parsed = parse(body)
         except ValueError as error:
-            message = f"200 with a body that is not the documented JSON: {error}"
+            words = error_responses.summarise(body, self._identity.redact)
+            message = f"{status} with a body that is not the documented JSON: {error} ({words})"
             raise error_responses.TransientError(message) from error
         self._accepted = auth
         self._rate_limiter.record_success()
@@ -137,30 +153,28 @@ class HttpClient:
         self, path: str, params: Mapping[str, str], auth: AuthBase
     ) -> tuple[int, Mapping[str, str], bytes]:
         try:
-            with self._http.get(
-                self.target.endpoint + path,
-                params=params,
-                headers=LANGUAGE_HEADERS,
-                auth=auth,
-                # Passed with each call, or REQUESTS_CA_BUNDLE would override the configured bundle.
-                verify=self._http.verify,
-                cert=self._http.cert,
-                timeout=(self._retry_settings.connect_seconds, self._retry_settings.read_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                ends_by(Deadline(self._retry_settings.answer_seconds)),
+                self._http.get(
+                    self.target.endpoint + path,
+                    params=params,
+                    headers=LANGUAGE_HEADERS,
+                    auth=auth,
+                    # Passed with each call, or REQUESTS_CA_BUNDLE would override the bundle.
+                    verify=self._http.verify,
+                    cert=self._http.cert,
+                    timeout=(
+                        self._retry_settings.connect_seconds,
+                        self._retry_settings.read_seconds,
+                    ),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 self._note_clock(error_responses.read_http_date(response.headers.get("Date")))
                 return response.status_code, response.headers, _read_bounded(response)
         except requests.RequestException as error:
-            cause = self._identity.redact(error_responses.describe_cause(error))
-            if error_responses.is_certificate_error(error):
-                message = (
-                    f"the certificate of {self.target.endpoint} is not trusted ({cause}); "
-                    "set OS_CACERT to your CA bundle"
-                )
-                raise ConfigurationError(message) from error
-            message = f"no response: {cause}"
-            raise error_responses.TransientError(message) from error
+            raise self._no_response(error) from error
 
     def _note_clock(self, server_date: Micros | None) -> None:
         self.server_date = server_date
@@ -179,7 +193,11 @@ class HttpClient:
                 retry_after=error_responses.read_retry_after(
                     headers.get("Retry-After"), times.now()
                 ),
-                is_throttled=status == HTTPStatus.TOO_MANY_REQUESTS,
+                cause=(
+                    error_responses.TransientCause.THROTTLED
+                    if status == HTTPStatus.TOO_MANY_REQUESTS
+                    else error_responses.TransientCause.FAILED
+                ),
             )
         message = error_responses.describe_refusal(
             response, project_id=self.target.project_id, endpoint=self.target.endpoint, call=call
@@ -187,12 +205,37 @@ class HttpClient:
         error_class = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
         raise error_class(message)
 
+    def _no_response(self, error: requests.RequestException) -> Exception:
+        """Return the error of a call that got no response, by whether a retry can help."""
+        cause = self._identity.redact(error_responses.describe_cause(error))
+        proxy_status = error_responses.refusal_of_proxy(error)
+        if proxy_status is not None:
+            return ConfigurationError(
+                error_responses.describe_proxy_refusal(self.target.endpoint, proxy_status)
+            )
+        if error_responses.is_certificate_error(error):
+            message = (
+                f"the certificate of {self.target.endpoint} is not trusted ({cause}); "
+                "set OS_CACERT to your CA bundle"
+            )
+            return ConfigurationError(message)
+        if error_responses.is_tls_refusal(error):
+            message = (
+                f"the TLS connection to {self.target.endpoint} is not possible ({cause}); "
+                "check --endpoint, HTTPS_PROXY, OS_CERT and OS_KEY"
+            )
+            return ConfigurationError(message)
+        return error_responses.TransientError(
+            f"no response: {cause}", cause=error_responses.transient_cause(error)
+        )
+
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the seconds that this thread waits; the rate limiter pauses all threads."""
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, error_responses.TransientError):
             return 0.0
-        if error.retry_after is None and not error.is_throttled:
+        is_throttled = error.cause is error_responses.TransientCause.THROTTLED
+        if error.retry_after is None and not is_throttled:
             return self._backoff(state)
         retry_after = error.retry_after
         seconds = self._throttled_backoff(state) if retry_after is None else retry_after
@@ -213,16 +256,22 @@ class HttpClient:
 
 
 class _StopAfterAttempts(tenacity.stop.stop_base):
-    """Limits the attempts of one call; throttled attempts are counted separately."""
+    """Limits the attempts of one call; they are counted separately for each cause."""
 
     def __init__(self, retry_settings: RetrySettings) -> None:
-        self._left = {True: retry_settings.throttled_attempts, False: retry_settings.attempts}
+        self._left = {
+            error_responses.TransientCause.FAILED: retry_settings.attempts,
+            error_responses.TransientCause.THROTTLED: retry_settings.throttled_attempts,
+            error_responses.TransientCause.SLOW: retry_settings.slow_attempts,
+            error_responses.TransientCause.UNRESOLVED: retry_settings.unresolved_attempts,
+        }
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        is_throttled = isinstance(error, error_responses.TransientError) and error.is_throttled
-        self._left[is_throttled] -= 1
-        return self._left[is_throttled] <= 0
+        if not isinstance(error, error_responses.TransientError):
+            return True
+        self._left[error.cause] -= 1
+        return self._left[error.cause] <= 0
 
 
 def _read_bounded(response: requests.Response) -> bytes:
@@ -230,6 +279,6 @@ def _read_bounded(response: requests.Response) -> bytes:
     for part in response.iter_content(_CHUNK_BYTES):
         body += part
         if len(body) > _MAX_BODY_BYTES:
-            message = f"a response of more than {_MAX_BODY_BYTES:,} bytes"
-            raise error_responses.TransientError(message)
+            message = f"a response has more than {_MAX_BODY_BYTES:,} bytes"
+            raise ResponseTooLargeError(message)
     return bytes(body)

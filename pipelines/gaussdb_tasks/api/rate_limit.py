@@ -12,6 +12,8 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Final
 
+from gaussdb_tasks.api.deadline import Deadline
+
 _FIRST_SPACING_SECONDS: Final = 0.25
 _MAX_SPACING_SECONDS: Final = 4.0
 _SPACING_FACTOR_ON_SUCCESS: Final = 0.95
@@ -28,6 +30,7 @@ class RateLimiter:
     Args:
         connections: the largest number of concurrent calls.
         on_pause: called with the seconds of each pause.
+        deadline: when it has passed, no call is admitted.
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class RateLimiter:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
         on_pause: Callable[[float], None] = lambda _seconds: None,
+        deadline: Deadline | None = None,
     ) -> None:
+        self.deadline = deadline or Deadline()
         self.calls_made = 0
         self.seconds_waited = 0.0
         self._monotonic = monotonic
@@ -62,22 +67,27 @@ class RateLimiter:
 
         Raises:
             concurrent.futures.CancelledError: the limiter was cancelled.
+            LimitReachedError: the deadline has passed.
         """
         while (seconds := self._try_acquire()) > 0:
             self.sleep(seconds)
         if self._cancelled.is_set():
             raise CancelledError
+        self.deadline.check()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; wake as soon as the limiter is cancelled.
+        """Sleep; wake as soon as the limiter is cancelled or the deadline passes.
 
         Raises:
             concurrent.futures.CancelledError: the limiter was cancelled.
+            LimitReachedError: the deadline has passed.
         """
+        seconds = min(seconds, self.deadline.remaining())
         if self._sleep is not None:
             self._sleep(seconds)
         elif self._cancelled.wait(seconds):
             raise CancelledError
+        self.deadline.check()
 
     def cancel(self) -> None:
         """Admit no further call, so that a stopped load ends at once."""
@@ -119,17 +129,23 @@ class RateLimiters:
     """One rate limiter for each user and gateway: gateways limit calls by user."""
 
     def __init__(
-        self, connections: int, on_pause: Callable[[float], None] = lambda _seconds: None
+        self,
+        connections: int,
+        on_pause: Callable[[float], None] = lambda _seconds: None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._connections = connections
         self._on_pause = on_pause
+        self._deadline = deadline
         self._limiters: dict[tuple[str, str], RateLimiter] = {}
 
     def limiter_for(self, account: str, endpoint: str) -> RateLimiter:
         """Return the limiter that all projects of an account share at an endpoint."""
         key = (account, endpoint)
         if key not in self._limiters:
-            self._limiters[key] = RateLimiter(self._connections, on_pause=self._on_pause)
+            self._limiters[key] = RateLimiter(
+                self._connections, on_pause=self._on_pause, deadline=self._deadline
+            )
         return self._limiters[key]
 
     @property

@@ -6,7 +6,7 @@ The archive is evidence, so it keeps the sender's text and not a re-encoding.
    surrogates, control characters, NaN and numbers out of range.
 2. If msgspec rejects the page, the standard library parses it leniently, so that one invalid record
    does not lose the other 99.
-3. A value that is nested too deeply for both is kept as text.
+3. A value that is nested too deeply for both, or is not valid JSON or UTF-8, is kept as text.
 """
 
 import json
@@ -17,15 +17,24 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from gaussdb_tasks.model.record import Record, Undecoded, identity_of
+from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.errors import ResponseTooLargeError
+from gaussdb_tasks.model.record import Invalid, Record, Undecoded, identity_of
 
 
 class Page(NamedTuple):
-    """The records of one response, in its order."""
+    """The records of one response, in its order.
+
+    Attributes:
+        total_count: None if the response has no valid count.
+        begin: position of the first record in the list, as it was requested.
+        limit: the number of records that were requested.
+    """
 
     records: tuple[Record, ...]
     total_count: int | None
-    """None if the response has no valid count."""
+    begin: int = 0
+    limit: int = PAGE_LIMIT
 
 
 class BrokenBodyError(ValueError):
@@ -50,7 +59,9 @@ _LENIENT_DECODER: Final = json.JSONDecoder(
     # Python refuses to parse longer integers; they are kept as text.
     parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else digits,
 )
-_TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TEXT_OR_BRACKET: Final = re.compile(rf"{_TEXT.pattern}|[\[\]{{}}]", re.DOTALL)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _WHITESPACE: Final = re.compile(r"[ \t\n\r]*")
 
 
@@ -58,20 +69,20 @@ def parse_page(body: bytes) -> Page:
     """Parse the body of a response.
 
     Raises:
-        BrokenBodyError: it is not a JSON object with an array ``tasks``, or it is too large.
-            A ``tasks`` of null counts as empty.
+        BrokenBodyError: it is not a JSON object with an array ``tasks``. A ``tasks`` of null counts
+            as empty.
+        ResponseTooLargeError: it has more values or records than a page can have.
     """
     if body.count(b",") > _MAX_VALUES:
-        message = f"it has more than {_MAX_VALUES:,} values"
-        raise BrokenBodyError(message)
+        message = f"a response has more than {_MAX_VALUES:,} values"
+        raise ResponseTooLargeError(message)
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     try:
         envelope = _ENVELOPE_DECODER.decode(body)
         _check_record_count(envelope.tasks or ())
         parts = [(str(raw, "utf-8"), _VALUE_DECODER.decode(raw)) for raw in envelope.tasks or ()]
         records = tuple(Record(raw, fields, identity_of(fields)) for raw, fields in parts)
         return Page(records, _count(envelope.total_count))
-    except BrokenBodyError:
-        raise
     except (ValueError, RecursionError):
         return _parse_leniently(body)
 
@@ -108,13 +119,14 @@ def _count(value: Any) -> int | None:
 
 def _check_record_count(records: Sequence[object]) -> None:
     if len(records) > _MAX_RECORDS:
-        message = f"it has {len(records):,} records; at most 100 were requested"
-        raise BrokenBodyError(message)
+        message = f"a response has {len(records):,} records; at most 100 were requested"
+        raise ResponseTooLargeError(message)
 
 
 def _parse_leniently(body: bytes) -> Page:
     try:
-        text = body.decode("utf-8")
+        # No valid JSON contains \\xNN, so the bytes that were sent can be told from it.
+        text = body.decode("utf-8", "backslashreplace")
         members = dict(_scan_object(text))
         begin = members.get("tasks", len(text))
         records = () if text.startswith("null", begin) else tuple(_scan_array(text, begin))
@@ -157,17 +169,25 @@ def _record(raw: str, fields: Any) -> Record:
 
 
 def _scan_value(text: str, begin: int) -> Any:
-    """Return the value at a position; if it is nested too deeply, return its text."""
+    """Return the value at a position; if it cannot be decoded, return its text."""
     try:
         return _LENIENT_DECODER.raw_decode(text, begin)[0]
     except RecursionError:
         return Undecoded(text[begin : _end_of_value(text, begin)])
+    except ValueError:
+        return Invalid(text[begin : _end_of_value(text, begin)])
 
 
 def _end_of_value(text: str, begin: int) -> int:
     """Return where the value at a position ends, at any depth of nesting."""
     if text[begin] not in "[{":
-        return _LENIENT_DECODER.raw_decode(text, begin)[1]
+        try:
+            return _LENIENT_DECODER.raw_decode(text, begin)[1]
+        except ValueError:
+            match = _TEXT.match(text, begin)  # a text may have invalid bytes
+            if match is None:
+                raise
+            return match.end()
     depth = 0
     for match in _TEXT_OR_BRACKET.finditer(text, begin):
         mark = match[0]

@@ -9,11 +9,13 @@ from typing import Final
 
 import filelock
 
+from gaussdb_tasks.database.lock_holder import read_holder, recorded_holder
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 
 DATABASE_NAME: Final = "gaussdb_tasks.duckdb"
 ARCHIVE_NAME: Final = "archive"
 _LOCK_NAME: Final = ".lock"
+_HOLDER_NAME: Final = ".lock_holder"
 _SCRATCH_NAME: Final = ".scratch"
 
 
@@ -61,20 +63,25 @@ class DataDir:
             raise ConfigurationError(message)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, run_id: str | None = None) -> Iterator[None]:
         """Hold the lock; the system releases it when the process ends, even if it is killed.
 
+        Args:
+            run_id: the load that holds it, for the message to others; None for other commands.
+
         Raises:
-            LockedError: another load holds it.
+            LockedError: another load holds it; the message names its process.
         """
         lock = filelock.FileLock(self.path / _LOCK_NAME)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout as error:
-            message = f"another load is working in {self.path}; nothing was done"
+            holder = read_holder(self.path / _HOLDER_NAME)
+            message = f"another load is working in {self.path}{holder}"
             raise LockedError(message) from error
         try:
-            yield
+            with recorded_holder(self.path / _HOLDER_NAME, run_id):
+                yield
         finally:
             lock.release()
 

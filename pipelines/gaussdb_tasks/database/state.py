@@ -81,7 +81,7 @@ _LAST_FULL_READ: Final = """
 _REJECTED: Final = """
     select record_hash, epoch_us(created_at)
     from task_center.rejected_records
-    where region = ? and project_id = ? and observed_at >= ?
+    where region = ? and project_id = ? and (observed_at >= ? or created_at is null)
 """
 
 _LAST_RUN: Final = """
@@ -107,6 +107,26 @@ _NEWLY_LOST: Final = """
         and project_id = ?
         and gaps.gap_to > ? - to_milliseconds(last_loads.horizon_ms)
     order by gaps.gap_from
+"""
+
+_EXCESS: Final = """
+    select coalesce(sum(coverage.total_count - coverage.distinct_count), 0)::bigint
+    from task_center.coverage
+    inner join task_center.load_runs as loads using (region, project_id, run_id)
+    where
+        region = ?
+        and project_id = ?
+        and coverage.is_complete
+        and coverage.reason is not null
+        and coverage.total_count > coverage.distinct_count
+        and loads.load_number = (
+            select max(last.load_number)
+            from task_center.load_runs as last
+            where
+                last.region = coverage.region
+                and last.project_id = coverage.project_id
+                and last.outcome <> 'failed'
+        )
 """
 
 _LAST_LOAD_NUMBER: Final = "select coalesce(max(load_number), 0) from task_center.load_runs"
@@ -146,6 +166,7 @@ def read_state(
         is_sweep_whole=sweep,
         last_full_read_at=next(fetch(_LAST_FULL_READ, visible))[0],
         last_observed_at=last_observed_at,
+        excess_count=next(fetch(_EXCESS))[0],
         last_load_number=_number(connection.execute(_LAST_LOAD_NUMBER).fetchone()),
     )
 

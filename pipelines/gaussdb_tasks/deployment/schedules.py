@@ -31,6 +31,7 @@ class Schedule:
         user: the user that runs the program.
         image: the container image.
         credentials: the folder with the credentials, an absolute path.
+        timeout_minutes: when the scheduler stops a load that hangs.
     """
 
     program: str
@@ -41,6 +42,7 @@ class Schedule:
     user: str
     image: str
     credentials: Path
+    timeout_minutes: int
 
     def __post_init__(self) -> None:
         """Refuse invisible characters: a line end would begin another line of a schedule.

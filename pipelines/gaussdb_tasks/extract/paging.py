@@ -14,17 +14,31 @@ the page begins just before the end of the page before. That costs one call in e
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import count, pairwise
-from typing import NamedTuple, Protocol
+from itertools import chain, count
+from typing import Final, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
-from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.errors import (
+    LimitReachedError,
+    RequestRefusedError,
+    ResponseTooLargeError,
+)
+from gaussdb_tasks.extract.page_requests import PageRequest, PageSize, request_after, requests_after
+from gaussdb_tasks.extract.paged_read import FetchedPage, PagedRead, has_new_records, joined
 from gaussdb_tasks.extract.traits import ApiTraits, OffsetUnit
 from gaussdb_tasks.model.record import Record
+
+_MAX_CALLS: Final = 50_000
+"""Calls for one project in one load: enough for five million tasks in a month."""
+
+MAX_RECORDS_OF_A_READ: Final = 50_000
+"""Records of one query that are kept in memory at a time; a longer list is read in parts."""
+
+_MAX_BYTES_OF_A_READ: Final = 128 * 1024 * 1024
 
 
 class FetchPage(Protocol):
@@ -32,49 +46,6 @@ class FetchPage(Protocol):
 
     def __call__(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Return the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class PagedRead:
-    """The pages of one query, read from the first to the last.
-
-    Attributes:
-        pages: as fetched, in the order of the list.
-        reached_end: whether the last page was short, so that nothing can follow it.
-        is_gapless: whether each page held the last record of the one before.
-    """
-
-    pages: tuple[Page, ...]
-    reached_end: bool
-    is_gapless: bool
-
-    def records(self) -> Iterator[Record]:
-        """Yield every record of every page, repeats included."""
-        return (record for page in self.pages for record in page.records)
-
-    @property
-    def identities(self) -> frozenset[str]:
-        """The distinct tasks that were listed, and the records without a job_id."""
-        return frozenset(record.identity for record in self.records())
-
-    @property
-    def total_counts(self) -> tuple[int | None, ...]:
-        """The total_count of each page."""
-        return tuple(page.total_count for page in self.pages)
-
-    @property
-    def is_one_response(self) -> bool:
-        """Whether the first page held all of it, so that nothing could shift."""
-        first = {record.identity for record in self.pages[0].records}
-        return len(self.pages[0].records) < PAGE_LIMIT and self.identities <= first
-
-    @property
-    def counts_are_page_lengths(self) -> bool:
-        """Whether each total_count is just the length of its page."""
-        lengths = {len(page.records) for page in self.pages}
-        return len(lengths) > 1 and all(
-            page.total_count == len(page.records) for page in self.pages
-        )
 
 
 class Pager:
@@ -91,6 +62,7 @@ class Pager:
         self._traits = traits
         self._uncapped_length = 0
         self.fetched_alone: list[Record] = []
+        self._calls = count(1)
 
     def fetch_page(self, query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:
         """Fetch one page, up to now only if the service refuses a window that ends later.
@@ -98,13 +70,18 @@ class Pager:
         Windows end a little after now, since clocks differ.
 
         Raises:
+            LimitReachedError: more calls were made than any list of tasks needs.
             RequestRefusedError: the service refuses the query for another reason.
+            ResponseTooLargeError: the page is too large; fewer records may fit.
         """
-        page = self._fetch(query, offset, limit)
+        page = self._fetch_page_within_bounds(query, offset, limit)
         self.fetched_alone += page.records
         return page
 
-    def _fetch(self, query: TaskQuery, offset: int, limit: int) -> Page:
+    def _fetch_page_within_bounds(self, query: TaskQuery, offset: int, limit: int) -> Page:
+        if next(self._calls) > _MAX_CALLS:
+            message = f"the project is not read after {_MAX_CALLS:,} calls"
+            raise LimitReachedError(message)
         if query.end is None or query.end <= self._traits.now:
             return self._fetch_page(query, offset=offset, limit=limit)
         if not self._traits.is_future_refused:
@@ -116,37 +93,63 @@ class Pager:
                 return page
         return self._fetch_up_to_now(query, offset, limit)
 
-    def read(self, query: TaskQuery, first: Page | None = None) -> PagedRead:
-        """Read all pages of a query; ``first`` is its first page, if it was fetched before."""
-        first = self.fetch_page(query, offset=0) if first is None else first
-        size = self._page_size(query, first)
-        if size is None:
-            return PagedRead((first,), reached_end=True, is_gapless=True)
-        second: Page | None = None
-        if self._traits.offset_unit is OffsetUnit.UNKNOWN:
-            second = self.fetch_page(query, offset=max(size - 1, 1))
-            self._traits.offset_unit = self._find_offset_unit(query, first, second)
-        if self._traits.offset_counts_pages:
-            return self._read_by_page_number(query, first, size)
-        return self._read_by_record_number(query, first, second, size)
+    def fetch_first(self, query: TaskQuery, limit: int = PAGE_LIMIT) -> Page:
+        """Fetch the first page of a query; with fewer records if it is too large.
 
-    def fetch_middle(self, query: TaskQuery, first: Page) -> Page:
-        """Fetch a page from the middle of a list."""
+        Raises:
+            ResponseTooLargeError: not even single records can be read.
+        """
+        size = PageSize(limit)
+        while True:
+            begin, limit = size.skipped_count, size.limit
+            try:
+                page = self.fetch_page(query, offset=begin, limit=limit)
+            except ResponseTooLargeError:
+                size.shrink(limit)
+                if size.is_exhausted:
+                    raise
+            else:
+                return page._replace(begin=begin, limit=limit)
+
+    def read(
+        self, query: TaskQuery, first: Page | None = None, limit: int = PAGE_LIMIT
+    ) -> PagedRead:
+        """Read all pages of a query; ``first`` is its first page, if it was fetched before."""
+        first = self.fetch_first(query, limit) if first is None else first
+        length = self._page_length(query, first)
+        if length is None:
+            return PagedRead((first,), reached_end=True, is_gapless=True, skipped_count=first.begin)
+        size = PageSize(first.limit, skipped_count=first.begin)
+        fetched = [FetchedPage(first, length)]
+        end = first.begin + length
+        if self._traits.offset_unit is OffsetUnit.UNKNOWN:
+            request = next(requests_after(OffsetUnit.RECORDS, end, length, first.limit))
+            following = self._fetch(query, size, request)
+            self._traits.offset_unit = self._find_offset_unit(query, first, following)
+            if not self._traits.offset_counts_pages:
+                fetched += following
+                end = request.begin + request.length
+        requests = requests_after(self._traits.offset_unit, end, length, first.limit)
+        return self._read_pages(query, size, fetched, requests)
+
+    def fetch_middle(self, query: TaskQuery, first: Page) -> list[Record]:
+        """Fetch records from the middle of a list."""
         middle = (first.total_count or 0) // 2
-        if self._traits.offset_counts_pages:
-            middle //= PAGE_LIMIT
-        return self.fetch_page(query, offset=middle)
+        request = request_after(self._traits.offset_unit, middle, first.limit, is_first=True)
+        fetched = self._fetch(query, PageSize(first.limit), request)
+        return [record for page, _ in fetched for record in page.records]
 
     def _fetch_up_to_now(self, query: TaskQuery, offset: int, limit: int) -> Page:
         return self._fetch_page(replace(query, end=self._traits.now), offset=offset, limit=limit)
 
-    def _page_size(self, query: TaskQuery, first: Page) -> int | None:
+    def _page_length(self, query: TaskQuery, first: Page) -> int | None:
         """Return the number of records of a full page; None if the first page holds everything."""
         length = len(first.records)
-        if length >= PAGE_LIMIT:
-            return PAGE_LIMIT
+        if length >= first.limit:
+            return first.limit
         if first.total_count is not None and length < first.total_count:
-            return length or None
+            # The server's own limit for a page, or a count that is too high.
+            return length if length and self._has_more(query, first) else None
         if length > self._uncapped_length and self._traits.is_count_usable is not True:
             # A short page is the end of the list, or the server's own limit for a page.
             if self._has_more(query, first):
@@ -168,10 +171,12 @@ class Pager:
                 break  # only where pages are counted from one, offset 1 is the first page again
         return False
 
-    def _find_offset_unit(self, query: TaskQuery, first: Page, second: Page) -> OffsetUnit:
+    def _find_offset_unit(
+        self, query: TaskQuery, first: Page, following: Sequence[FetchedPage]
+    ) -> OffsetUnit:
         """Find what an offset counts, from the pages at offset 0 and just before the end of it."""
         last = first.records[-1].identity
-        if any(record.identity == last for record in second.records):
+        if any(record.identity == last for page, _ in following for record in page.records):
             return OffsetUnit.RECORDS
         probe = self.fetch_page(query, offset=1, limit=max(len(first.records) - 1, 1))
         beginning = probe.records[0].identity if probe.records else None
@@ -181,115 +186,95 @@ class Pager:
             return OffsetUnit.PAGES_FROM_ONE
         return OffsetUnit.UNKNOWN
 
-    def _read_by_record_number(
-        self, query: TaskQuery, first: Page, second: Page | None, size: int
-    ) -> PagedRead:
-        step = max(size - 1, 1)
-        pages = [first] if second is None else [first, second]
-        requests = (_PageRequest(at, PAGE_LIMIT, at, size) for at in count(len(pages) * step, step))
-        return self._read_pages(query, pages, [size] * len(pages), requests)
-
-    def _read_by_page_number(self, query: TaskQuery, first: Page, size: int) -> PagedRead:
-        from_one = int(self._traits.offset_unit is OffsetUnit.PAGES_FROM_ONE)
-        requests = (
-            _PageRequest(number + from_one, length, number * length, length)
-            for number, length in _overlapping_pages(size)
-        )
-        return self._read_pages(query, [first], [size], requests)
-
     def _read_pages(
         self,
         query: TaskQuery,
-        pages: list[Page],
-        lengths: list[int],
-        requests: "Iterator[_PageRequest]",
+        size: PageSize,
+        fetched: list[FetchedPage],
+        requests: Iterator[PageRequest],
     ) -> PagedRead:
         """Fetch pages until one is short, as many at once as total_count announces."""
-        total = pages[0].total_count or 0
+        total = fetched[0].page.total_count or 0
+        volume = _Volume()
+        volume.add(fetched)
         upcoming = next(requests)
-        while _is_full(pages[-1], lengths[-1]):
-            batch: list[_PageRequest] = []
+        while fetched[-1].is_full and not volume.is_full and not size.is_exhausted:
+            batch: list[PageRequest] = []
             # Batches grow step by step: a wrong total_count must not cost as many calls as it says.
-            while upcoming.begin < total - 1 and len(batch) < 8 * len(pages):
+            most = min(8 * len(fetched), volume.pages_left)
+            while upcoming.begin < total - 1 and len(batch) < most:
                 batch.append(upcoming)
                 upcoming = next(requests)
             if not batch:  # total_count may be behind the list: only a short page ends it
-                if not _has_new_records(pages):
+                if not has_new_records(fetched):
                     break
                 batch.append(upcoming)
                 upcoming = next(requests)
-            pages += self._executor.map(partial(self._fetch_request, query), batch)
-            lengths += [request.length for request in batch]
-        return _paged_read(pages, lengths)
+            pages = [
+                *chain.from_iterable(self._executor.map(partial(self._fetch, query, size), batch))
+            ]
+            fetched += pages
+            volume.add(pages)
+        return joined(fetched, is_cut=volume.is_full, skipped_count=size.skipped_count)
 
-    def _fetch_request(self, query: TaskQuery, request: "_PageRequest") -> Page:
-        return self._fetch(query, request.offset, request.limit)
+    def _fetch(self, query: TaskQuery, size: PageSize, request: PageRequest) -> list[FetchedPage]:
+        """Fetch a page; in parts if it is too large."""
+        if request.limit <= size.limit:
+            try:
+                return [self._fetch_whole(query, request)]
+            except ResponseTooLargeError:
+                if request.limit > 1:
+                    size.shrink(request.limit)
+        return self._fetch_in_parts(query, size, request)
 
+    def _fetch_in_parts(
+        self, query: TaskQuery, size: PageSize, request: PageRequest
+    ) -> list[FetchedPage]:
+        """Fetch the records of a page with several requests, each with an overlap by one record."""
+        parts: list[FetchedPage] = []
+        end, stop = request.begin, request.begin + request.length
+        while end < stop and not size.is_exhausted:
+            limit = min(size.limit, stop - end + 1)
+            part_request = request_after(self._traits.offset_unit, end, limit, is_first=not parts)
+            try:
+                part = self._fetch_whole(query, part_request)
+            except ResponseTooLargeError:
+                if not size.shrink(part_request.limit):
+                    end += 1
+                continue
+            size.grow()
+            parts.append(part)
+            if not part.is_full:
+                break
+            end = part_request.begin + part_request.limit
+        return parts
 
-class _PageRequest(NamedTuple):
-    """A page to fetch: its parameters, the record it begins with, and its length if it is full."""
-
-    offset: int
-    limit: int
-    begin: int
-    length: int
-
-
-def _overlapping_pages(size: int) -> Iterator[tuple[int, int]]:
-    """Yield number and length of pages that each begin before the end of the page before.
-
-    Page k of length n holds the records from k * n on. The length is taken that reaches farthest.
-    If the size is so small that no page overlaps, pages follow each other.
-    """
-    end = size
-    while True:
-        choices = [((end - 1) // length, length) for length in range(1, size + 1)]
-        number, length = max(choices, key=lambda choice: (choice[0] + 1) * choice[1])
-        if (number + 1) * length <= end:
-            number, length = -(-end // size), size
-        end = (number + 1) * length
-        yield number, length
-
-
-def _is_full(page: Page, length: int) -> bool:
-    return len(page.records) >= length
-
-
-def _has_new_records(pages: Sequence[Page]) -> bool:
-    """Check whether the last page holds a record that the two pages before it do not hold.
-
-    Otherwise a server that ignores the offset would be read without end.
-    """
-    if len(pages) == 1:
-        return True
-    before = {record.identity for page in pages[-3:-1] for record in page.records}
-    return any(record.identity not in before for record in pages[-1].records)
+    def _fetch_whole(self, query: TaskQuery, request: PageRequest) -> FetchedPage:
+        page = self._fetch_page_within_bounds(query, request.offset, request.limit)
+        return FetchedPage(page._replace(begin=request.begin, limit=request.limit), request.length)
 
 
-def _paged_read(pages: Sequence[Page], lengths: Sequence[int]) -> PagedRead:
-    """Check that pages overlap; drop empty ones behind the end of the list."""
-    kept = list(pages)
-    while len(kept) > 1 and not kept[-1].records and not _is_full(kept[-2], lengths[len(kept) - 2]):
-        kept.pop()
-    is_gapless = all(_is_continued(before, after) for before, after in pairwise(kept))
-    reached_end = not _is_full(pages[-1], lengths[len(pages) - 1])
-    return PagedRead(tuple(kept), reached_end=reached_end, is_gapless=is_gapless)
+class _Volume:
+    """What a read holds in memory."""
 
+    def __init__(self) -> None:
+        self._pages = self._records = self._characters = 0
 
-def _is_continued(before: Page, after: Page) -> bool:
-    """Check whether a page goes on where the page before ended.
+    def add(self, fetched: Sequence[FetchedPage]) -> None:
+        """Add pages that were fetched."""
+        for page, _ in fetched:
+            self._pages += 1
+            self._records += len(page.records)
+            self._characters += sum(len(record.raw) for record in page.records)
 
-    Up to the last record of the page before, it must repeat that page. Behind it, it must repeat
-    nothing: in a list without an order the last record may be met by chance.
-    """
-    if not before.records:
-        return False
-    on_page_before = {record.identity for record in before.records}
-    identities = [record.identity for record in after.records]
-    last = before.records[-1].identity
-    if last not in identities:
-        return False
-    repeated = identities.index(last) + 1
-    return on_page_before.issuperset(identities[:repeated]) and on_page_before.isdisjoint(
-        identities[repeated:]
-    )
+    @property
+    def is_full(self) -> bool:
+        """Whether no more must be read at once."""
+        return self._records >= MAX_RECORDS_OF_A_READ or self._characters >= _MAX_BYTES_OF_A_READ
+
+    @property
+    def pages_left(self) -> int:
+        """How many more pages of the usual size may be read at once."""
+        by_bytes = (_MAX_BYTES_OF_A_READ - self._characters) / max(self._characters, 1)
+        by_records = (MAX_RECORDS_OF_A_READ - self._records) / max(self._records, 1)
+        return max(int(min(by_bytes, by_records) * self._pages), 1)

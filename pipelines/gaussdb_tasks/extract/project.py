@@ -6,22 +6,27 @@ from typing import Final, NamedTuple
 
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.contract import STATUS_RUNNING, is_final
-from gaussdb_tasks.errors import RequestRefusedError
+from gaussdb_tasks.errors import LimitReachedError, RequestRefusedError, ResponseTooLargeError
 from gaussdb_tasks.extract import reconciliation
 from gaussdb_tasks.extract.change_detection import ChangeDetector
 from gaussdb_tasks.extract.observations import Batch, Observations
+from gaussdb_tasks.extract.paged_read import PagedRead
 from gaussdb_tasks.extract.paging import FetchPage, Pager
 from gaussdb_tasks.extract.plan import Purpose, plan_load
+from gaussdb_tasks.extract.proof import reason_of_two
 from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, ProvedTime
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
-from gaussdb_tasks.extract.windows import WindowReader, WindowResult
+from gaussdb_tasks.extract.window_result import WindowResult
+from gaussdb_tasks.extract.windows import WindowReader
 from gaussdb_tasks.model.normalise import status_of
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.task import Task
-from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.time_range import TimeRange, merge, subtract
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.settings import LoadSettings
+
+_BOUND_REACHED: Final = (LimitReachedError, ResponseTooLargeError)
 
 _RUNNING_TASKS_HIDDEN: Final = (
     "running tasks may be missing: the service lists tasks only within a window of time, and such "
@@ -69,7 +74,7 @@ class ProjectReader:
         self._pager = Pager(fetch_page, self._executor, self.traits)
         self._window_reader = WindowReader(self._pager, self.traits)
         self._has_listed_running = False
-        self._unproved_sweep: tuple[str, int | None] | None = None
+        self._sweep_reads: tuple[PagedRead, PagedRead] | None = None
         self._on_progress = on_progress
 
     @property
@@ -86,17 +91,18 @@ class ProjectReader:
             ServiceError: the API fails; the batches so far are right, but not all there is.
         """
         try:
-            yield from self._sweep()
+            yield from self._within_bounds("running tasks", self._sweep())
             if self._is_second_sweep_worthwhile():
-                yield from self._list_running(self._settings.horizon_window)
+                listing = self._list_running(self._settings.horizon_window)
+                yield from self._within_bounds("running tasks", listing)
             plan = plan_load(self._settings, self._state, self._observations.open_seen())
             for window in plan.windows:
                 yield from self._read(window.time_range, window.purpose)
             yield from self._read_hidden()
             if plan.is_horizon_counted:
-                yield from self._reconcile()
+                yield from self._within_bounds("the count of all tasks", self._reconcile())
             self._mark_missing()
-            yield from self._test_filter()
+            yield from self._within_bounds("the test of the time filter", self._test_filter())
             yield self._observe(())
             self._finish()
         finally:
@@ -116,23 +122,28 @@ class ProjectReader:
         }
         return Batch(observations.changes.settle(undecided), [])
 
+    def _within_bounds(self, subject: str, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Yield batches; if a bound ends them, record why the load is incomplete."""
+        try:
+            yield from batches
+        except _BOUND_REACHED as error:
+            self.incomplete_reasons.append(f"{subject}: {error}")
+
     def _sweep(self) -> Iterator[Batch]:
         """List the running tasks without times, since a time filter may hide them."""
         query = TaskQuery(status=STATUS_RUNNING)
         try:
-            first = self._pager.fetch_page(query, offset=0)
+            first = self._pager.fetch_first(query)
         except RequestRefusedError:
             self.traits.are_times_required = True
             query = TaskQuery(*self._settings.horizon_window, STATUS_RUNNING)
-            first = self._pager.fetch_page(query, offset=0)
+            first = self._pager.fetch_first(query)
         if any(is_final(status_of(record)) for record in first.records):
             # This server ignores the status. The windows list the same tasks.
             yield self._observe(first.records, note=lambda _task: None)
             return
-        paged_read, reason = self._window_reader.read_query(query, first)
-        if reason is not None:
-            self._unproved_sweep = (f"running tasks: {reason}", paged_read.total_counts[-1])
-        yield self._observe(paged_read.records(), self._note_swept)
+        self._sweep_reads = self._window_reader.read_query(query, first)
+        yield self._observe(self._sweep_reads[1].records(), self._note_swept)
 
     def _note_swept(self, task: Task) -> None:
         self._observations.note_swept(task)
@@ -158,10 +169,14 @@ class ProjectReader:
         if purpose is Purpose.HORIZON:
             self.traits.is_count_usable_in_load = None  # a full read can learn it again
         results: list[WindowResult] = []
-        for records in self._window_reader.read(time_range, results):
-            yield self._observe(records)
-            seen_count = self._observations.changes.seen_count
-            self._on_progress(seen_count, self._window_reader.announced_count)
+        try:
+            for records in self._window_reader.read(time_range, results):
+                yield self._observe(records)
+                seen_count = self._observations.changes.seen_count
+                self._on_progress(seen_count, self._window_reader.announced_count)
+        except _BOUND_REACHED as error:
+            unread = subtract(time_range, merge(result.time_range for result in results))
+            results += (WindowResult(part, 0, None, str(error)) for part in unread)
         self.windows += (WindowRead(purpose, result) for result in results)
         self._learn_what_windows_hide()
 
@@ -208,7 +223,7 @@ class ProjectReader:
     def _reconcile(self) -> Iterator[Batch]:
         """Count the horizon; if the count is not as expected, read all of it."""
         query = TaskQuery(self._comparable_from(), self._settings.horizon_window.end)
-        page = self._pager.fetch_page(query, offset=0)
+        page = self._pager.fetch_first(query)
         yield self._observe(page.records)
         if not self._window_reader.can_count(query, page):
             return
@@ -233,26 +248,35 @@ class ProjectReader:
         if ended is None or ended.ended_at is None:
             return
         query = TaskQuery(ended.created_at - WINDOW_MARGIN, ended.ended_at - WINDOW_MARGIN)
-        page = self._pager.fetch_page(query, offset=0)
+        page = self._pager.fetch_first(query)
         self.traits.filters_by_start = any(r.identity == ended.job_id for r in page.records)
         yield self._observe(page.records)
 
     def _finish(self) -> None:
         """Collect the reasons why the load is incomplete, now that all traits are learned."""
-        if self._unproved_sweep is not None:
-            reason, total_count = self._unproved_sweep
+        reason = self._sweep_reads and reason_of_two(*self._sweep_reads, self.traits)
+        if self._sweep_reads and reason is not None:
+            total_count = self._sweep_reads[1].total_counts[-1]
             complete = (w.result for w in self.windows if w.result.is_complete)
             if any(result.total_count == total_count for result in complete):
                 # The service counts all tasks, although only running ones were asked for.
                 self.traits.is_count_usable_in_load = False
             else:
-                self.incomplete_reasons.append(reason)
+                self.incomplete_reasons.append(f"running tasks: {reason}")
         if self.traits.are_times_required and self.traits.is_running_listed is not True:
             self.windows = [
                 WindowRead(purpose, result.marked_incomplete(_RUNNING_TASKS_HIDDEN))
                 for purpose, result in self.windows
             ]
-        for _, result in self.windows:
+        results = [result for _, result in self.windows]
+        unlisted = sum(result.unlisted_count for result in results)
+        excess = unlisted + sum(result.repeated_count for result in results)
+        if unlisted and excess > self._state.excess_count:
+            # Reported once: a count that stays higher than the same list is a trait of the service.
+            self.incomplete_reasons.append(
+                f"the API counts {unlisted} tasks more than it lists, and lists the same twice"
+            )
+        for result in results:
             if result.incomplete_reason is not None:
                 start, end = map(iso, result.time_range)
                 self.incomplete_reasons.append(
@@ -261,8 +285,8 @@ class ProjectReader:
 
     def _list_running(self, time_range: TimeRange) -> Iterator[Batch]:
         query = TaskQuery(*time_range, STATUS_RUNNING)
-        first = self._pager.fetch_page(query, offset=0)
-        paged_read, _ = self._window_reader.read_query(query, first)
+        first = self._pager.fetch_first(query)
+        _, paged_read = self._window_reader.read_query(query, first)
         self._has_listed_running = True
         yield self._observe(paged_read.records())
 

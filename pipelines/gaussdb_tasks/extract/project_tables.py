@@ -219,7 +219,7 @@ class ProjectExtraction:
                 "is_complete": result.is_complete,
                 "distinct_count": result.distinct_count,
                 "total_count": result.total_count,
-                "reason": result.incomplete_reason,
+                "reason": result.incomplete_reason or result.note,
             }
 
     def run_row(self) -> Mapping[str, Any]:
@@ -296,6 +296,9 @@ class ProjectExtraction:
             last_full_read_at=self._now if is_full else before.last_full_read_at,
             last_observed_at=self._now,
             last_load_number=self._run.load_number,
+            excess_count=sum(
+                w.result.repeated_count + w.result.unlisted_count for w in self._reader.windows
+            ),
         )
 
     @property

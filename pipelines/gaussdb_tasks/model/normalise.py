@@ -5,6 +5,7 @@ null, empty or of another type than documented. The record itself is kept unchan
 columns, so a value that fits no column is not lost.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,7 +13,14 @@ from typing import Any, Final
 from pendulum.parsing import parse_iso8601
 
 from gaussdb_tasks.contract import is_final
-from gaussdb_tasks.model.record import Record, Undecoded, content_hash, job_id_of, json_text
+from gaussdb_tasks.model.record import (
+    Invalid,
+    Record,
+    Undecoded,
+    content_hash,
+    job_id_of,
+    json_text,
+)
 from gaussdb_tasks.model.task import Rejection, Task, duration_between
 from gaussdb_tasks.model.times import DAY, EPOCH, ONE_MICRO, SECOND, Micros
 
@@ -41,14 +49,14 @@ def normalise(record: Record) -> Task | Rejection:
     try:
         return _normalise(record)
     except RecursionError:
-        return _too_deep(record)
+        return _undecoded(record)
 
 
 def _normalise(record: Record) -> Task | Rejection:
     fields = record.fields
     record_hash = content_hash(fields)
     if isinstance(fields, Undecoded):
-        return _too_deep(record)
+        return _undecoded(record)
     if not isinstance(fields, dict):
         return Rejection("the record is not a JSON object", None, None, record.raw, record_hash)
     job_id = job_id_of(fields)
@@ -72,7 +80,7 @@ def _normalise(record: Record) -> Task | Rejection:
         instance_id=_text(instance_fields.get("instance_id")),
         instance_name=_text(instance_fields.get("instance_name")),
         instance_status=_text(instance_fields.get("instance_status")),
-        extra=_extra(fields, instance),
+        extra=_extra(fields, instance, _unreadable(fields, ended_at)),
         raw=record.raw,
         version_hash=record_hash,
         is_final=is_ended,
@@ -80,9 +88,11 @@ def _normalise(record: Record) -> Task | Rejection:
     )
 
 
-def _too_deep(record: Record) -> Rejection:
+def _undecoded(record: Record) -> Rejection:
     record_hash = content_hash(Undecoded(record.raw))
-    return Rejection("the record is nested too deeply", None, None, record.raw, record_hash)
+    is_invalid = isinstance(record.fields, Invalid)
+    reason = "is not valid JSON or UTF-8" if is_invalid else "is nested too deeply"
+    return Rejection(f"the record {reason}", None, None, record.raw, record_hash)
 
 
 def created_at_of(record: Record) -> Micros | None:
@@ -141,15 +151,29 @@ def _percent(value: Any) -> float | None:
     if value is None or value == "":
         return None
     match = _PERCENT.fullmatch(value if isinstance(value, str) else json_text(value))
-    return float(match[1]) if match else None
+    percent = float(match[1]) if match else None
+    return percent if percent is not None and math.isfinite(percent) else None
 
 
-def _extra(fields: dict[str, Any], instance: Any) -> str | None:
-    if _TASK_FIELDS.issuperset(fields) and (
-        instance is None or (isinstance(instance, dict) and _INSTANCE_FIELDS.issuperset(instance))
+def _unreadable(fields: dict[str, Any], ended_at: Micros | None) -> dict[str, Any]:
+    """Return an end that is given but cannot be read: it is another fact than no end."""
+    value = fields.get("ended_at")
+    is_given = value is not None and not (isinstance(value, str) and not value.strip())
+    return {"ended_at": value} if is_given and ended_at is None else {}
+
+
+def _extra(fields: dict[str, Any], instance: Any, unreadable: dict[str, Any]) -> str | None:
+    if (
+        not unreadable
+        and _TASK_FIELDS.issuperset(fields)
+        and (
+            instance is None
+            or (isinstance(instance, dict) and _INSTANCE_FIELDS.issuperset(instance))
+        )
     ):
         return None
     extra = {key: value for key, value in fields.items() if key not in _TASK_FIELDS}
+    extra |= unreadable
     if isinstance(instance, dict):
         instance = {key: instance[key] for key in instance if key not in _INSTANCE_FIELDS}
     if instance:

@@ -59,6 +59,7 @@ class ProjectState:
         last_full_read_at: when the full horizon was last read.
         last_observed_at: the clock of the last load.
         last_load_number: how many loads there were so far, of all projects.
+        excess_count: how many more rows than tasks the API counted in the last load, as reported.
     """
 
     known_from: Micros
@@ -73,6 +74,7 @@ class ProjectState:
     last_full_read_at: Micros | None = None
     last_observed_at: Micros | None = None
     last_load_number: int = 0
+    excess_count: int = 0
 
     def listed(self) -> Iterable[KnownTask]:
         """Yield the tasks that were not found deleted."""

@@ -23,6 +23,12 @@ class Undecoded(str):
     __slots__ = ()
 
 
+class Invalid(Undecoded):
+    """The text of a record that is not valid JSON or UTF-8."""
+
+    __slots__ = ()
+
+
 def identity_of(fields: Any) -> str:
     """Return the identity of a record: its job_id, or the hash of its content if unusable."""
     job_id = job_id_of(fields)

@@ -230,7 +230,7 @@ COVERAGE: Final = Table(
         Column(
             "total_count", "bigint", "Tasks that the API counted in it; null if it gave no count."
         ),
-        Column("reason", "text", "Reason why the window is incomplete."),
+        Column("reason", "text", "Why the window is incomplete, or a note."),
     ),
     ("region", "project_id", "run_id", "window_from", "window_to"),
 )

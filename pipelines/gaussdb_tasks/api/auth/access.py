@@ -9,10 +9,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.auth.identity import Identity
+from gaussdb_tasks.api.deadline import BoundedAdapter
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.settings import AccessRequest
 
@@ -72,7 +72,7 @@ class Transport:
         http.cert = self.cert
         # No cookies: a call must not depend on the response to another thread's call.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=_MAX_SERVERS, pool_maxsize=connections)
+        adapter = BoundedAdapter(pool_connections=_MAX_SERVERS, pool_maxsize=connections)
         http.mount("https://", adapter)
         http.mount("http://", adapter)
         return http

@@ -20,6 +20,7 @@ from gaussdb_tasks.api.auth.projects import (
     select_projects,
 )
 from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.api.deadline import Deadline, ends_by
 from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
 from gaussdb_tasks.settings import AccessRequest
 
@@ -132,13 +133,14 @@ def _list_projects(settings: KeySettings) -> list[ListedProject]:
     identity = KeyIdentity(settings.keys, None)
     http = settings.transport.session(1)
     try:
-        response = http.get(
-            endpoints.projects_url(iam_url),
-            auth=identity.credential(),
-            verify=http.verify,
-            timeout=_LIST_SECONDS,
-            allow_redirects=False,
-        )
+        with ends_by(Deadline(_LIST_SECONDS)):
+            response = http.get(
+                endpoints.projects_url(iam_url),
+                auth=identity.credential(),
+                verify=http.verify,
+                timeout=_LIST_SECONDS,
+                allow_redirects=False,
+            )
         body = response.json()
     except requests.RequestException as error:
         cause = identity.redact(error_responses.describe_cause(error))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import yaml
+from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 
@@ -23,11 +24,25 @@ from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
 from gaussdb_tasks.api.auth.credentials import KeyPair
 from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.api.deadline import BoundedAdapter
 from gaussdb_tasks.errors import ConfigurationError
 
+_READ_SECONDS: Final = 30.0
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword"})
 _AGENCY_SETTINGS: Final = ("agency_name", "agency_domain_name", "delegated_project")
 _KEY_SETTINGS: Final = ("ak", "sk", "security_token")
+
+
+class _NoSignIn(BaseAuthPlugin):
+    """The plugin of calls that name none: only the discovery of IAM's versions.
+
+    If IAM answers the discovery with 401, keystoneauth1 signs in for it. With the plugin that is
+    signing in already it would wait for itself without end. A refusal lets it do without versions.
+    """
+
+    def get_headers(self, session: Session) -> dict[str, str]:  # noqa: ARG002 - as inherited
+        message = "IAM does not show its versions"
+        raise Unauthorized(message)
 
 
 class Cloud:
@@ -86,6 +101,10 @@ class Cloud:
 
     def _open_session(self, settings: Any) -> Session:
         session: Session = settings.get_session()
+        for scheme in ("https://", "http://"):
+            session.session.mount(scheme, BoundedAdapter())
+        session.timeout = session.timeout or _READ_SECONDS
+        session.auth = _NoSignIn()
         session.redirect = False  # a sign-in sends the password; it must not reach another host
         if endpoints.is_loopback(urlsplit(self.auth_url).hostname or ""):
             session.session.trust_env = False

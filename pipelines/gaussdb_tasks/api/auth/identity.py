@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeVar
@@ -15,11 +16,15 @@ from requests.auth import AuthBase
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.auth.credentials import KeyPair, SignatureCredential, TokenCredential
+from gaussdb_tasks.api.deadline import Deadline, ends_by, seconds_left
 from gaussdb_tasks.errors import AccessError, ConfigurationError, GaussdbTasksError, ServiceError
 
 _MASK: Final = "***"
 _SENDABLE: Final = re.compile(r"[!-~]+")
 _MIN_SECRET_LENGTH: Final = 8
+_ATTEMPTS: Final = 4
+_ANSWER_SECONDS: Final = 60.0
+"""The longest time for a sign-in, all its answers together."""
 
 _T = TypeVar("_T")
 
@@ -155,8 +160,9 @@ class KeystoneIdentity:
         self._secrets: set[str] = {secret}
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TRANSIENT),
-            stop=tenacity.stop_after_attempt(4),
+            stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
+            sleep=lambda seconds: time.sleep(min(seconds, seconds_left())),
             reraise=True,
         )
 
@@ -216,7 +222,8 @@ class KeystoneIdentity:
     def _call_iam(self, call: Callable[[], _T]) -> _T:
         try:
             with _explain_keystone_errors(self._iam_url):
-                return self._retrying(call)
+                result: _T = self._retrying(_with_deadline, call)
+                return result
         except GaussdbTasksError as error:  # the message of IAM may contain a secret
             raise type(error)(self.redact(str(error))) from error.__cause__
 
@@ -234,6 +241,20 @@ def read_project_list(body: Any, iam_url: str) -> list[Any]:
     return projects
 
 
+def _describe(error: Exception) -> str:
+    """Return why a call of IAM failed, with the first words of a response that is not JSON."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return error_responses.describe_cause(error)
+    parsed = error_responses.parse_error_response(response.status_code, response.content)
+    return str(error) if parsed.is_json else f"{error}: {parsed.message}"
+
+
+def _with_deadline(call: Callable[[], _T]) -> _T:
+    with ends_by(Deadline(_ANSWER_SECONDS)):
+        return call()
+
+
 def _mask(text: str, secret: str) -> str:
     # A secret of a few characters may be a common word: masking it would garble the text.
     return text.replace(secret, _MASK) if len(secret) >= _MIN_SECRET_LENGTH else text
@@ -245,8 +266,18 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
     try:
         yield
     except keystone.Unauthorized as error:
-        message = f"{iam_url} refuses the sign-in ({error}); check user, password and domain"
+        message = (
+            f"{iam_url} refuses the sign-in ({_describe(error)}); check user, password and domain"
+        )
         raise AccessError(message) from error
+    except keystone.InvalidResponse as error:
+        words = error_responses.summarise(error.response.content)
+        message = (
+            f"{iam_url} does not answer as IAM ({error.response.status_code}, {words}); it may be "
+            "a portal or a maintenance page; run it again, then check OS_AUTH_URL"
+        )
+        error_class = ConfigurationError if error.response.is_redirect else ServiceError
+        raise error_class(message) from error
     except (keystone.DiscoveryFailure, keystone.NotFound) as error:
         message = (
             f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
@@ -265,11 +296,11 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
         )
         raise ConfigurationError(message) from error
     except _TRANSIENT as error:
-        cause = error_responses.describe_cause(error)
+        cause = _describe(error)
         message = f"sign-in failed: {iam_url} is not available ({cause}); run it again"
         raise ServiceError(message) from error
     except keystone.HTTPClientError as error:
-        message = f"{iam_url} rejects the sign-in ({error}); check project and domain"
+        message = f"{iam_url} rejects the sign-in ({_describe(error)}); check project and domain"
         raise AccessError(message) from error
     except keystone.ClientException as error:
         message = f"sign-in at {iam_url} is not possible: {error}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gaussdb_tasks.api.auth.sign_in import sign_in
+from gaussdb_tasks.api.deadline import Deadline, ends_by
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.timestamp_authority import TimestampAuthority
@@ -151,6 +152,13 @@ class _MirrorOptions:
     show_default=True,
     help="Maximum number of concurrent calls.",
 )
+@option(
+    "--max-minutes",
+    type=click.IntRange(1, 7 * 24 * 60),
+    default=180,
+    show_default=True,
+    help="Time to sign in and to read; time that is not read by then is recorded as incomplete.",
+)
 @archive_url_option
 @option(
     "--archive-lock",
@@ -182,6 +190,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     times: _TimeOptions,
     mirror: _MirrorOptions,
     dry_run: bool,
+    max_minutes: int,
     signing_key: Path | None,
     timestamp_url: str | None,
     umask: int,
@@ -221,6 +230,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         timestamp_authority=None if timestamp_url is None else TimestampAuthority(timestamp_url),
         is_clock_real=times.now is None,
         run_id=run_id,
+        deadline=Deadline(60 * max_minutes),
     )
     monitor = LoadMonitor(request.data_dir, None if dry_run else metrics_file, ping_url, times.now)
     os.umask(umask)
@@ -237,7 +247,8 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
 
 def _signed_in(request: LoadRequest, access: AccessRequest) -> LoadRequest:
-    signed_in = sign_in(access, os.environ)
+    with ends_by(request.deadline):
+        signed_in = sign_in(access, os.environ)
     return replace(request, accesses=signed_in.accesses, failed_sign_ins=signed_in.failures)
 
 

@@ -26,6 +26,9 @@ from gaussdb_tasks.masking import mask_url_credentials
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _IN_CONTAINERS: Final = frozenset({"kubernetes", "github-actions"})
 _NOT_SCHEDULED: Final = frozenset({"now", "from", "to", "dry-run", "full"})
+_MINUTES_TO_PUBLISH: Final = 180
+"""Time of a load after --max-minutes: it checks, publishes and copies the archive."""
+
 _SECRET: Final = frozenset({"ping-url"})
 
 
@@ -96,6 +99,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     with load_command.make_context("load", given, parent=ctx.parent) as inner:
         data_dir = _data_dir(inner, default_data_dir)
         arguments = ["load", *_arguments(inner, data_dir)]
+        timeout_minutes = inner.params["max_minutes"] + _MINUTES_TO_PUBLISH
     schedule = Schedule(
         program=_program(program, kind),
         arguments=arguments,
@@ -105,6 +109,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         user=user,
         image=image,
         credentials=credentials,
+        timeout_minutes=timeout_minutes,
     )
     _write(SCHEDULERS[kind](schedule), folder)
 

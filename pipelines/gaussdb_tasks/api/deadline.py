@@ -1,0 +1,149 @@
+"""End answers that take too long, whatever they send and however slowly.
+
+The timeouts of urllib3 count for each read: an answer of one byte a second never ends. Here each
+read waits at most until the deadline of the whole answer, head and body together.
+"""
+
+import errno
+import io
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.client import HTTPResponse
+from socket import socket
+from typing import Any, Final
+
+from requests.adapters import HTTPAdapter
+
+from gaussdb_tasks.errors import LimitReachedError
+
+
+class Deadline:
+    """A time by which something must have ended; without seconds it never passes."""
+
+    def __init__(
+        self, seconds: float = math.inf, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._at = monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, at least 0."""
+        return max(self._at - self._monotonic(), 0.0)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining() <= 0
+
+    def check(self) -> None:
+        """Check that time is left.
+
+        Raises:
+            LimitReachedError: no time is left.
+        """
+        if self.has_passed:
+            message = (
+                f"the time limit of {self._seconds / 60:g} minutes was reached; run the load "
+                "again, or raise --max-minutes"
+            )
+            raise LimitReachedError(message)
+
+
+_CURRENT: Final[ContextVar[tuple[Deadline, ...]]] = ContextVar("deadlines", default=())
+
+
+@contextmanager
+def ends_by(deadline: Deadline) -> Iterator[None]:
+    """End the answers that this thread reads inside the block at a deadline.
+
+    Blocks inside each other add up: the earliest deadline counts.
+    """
+    token = _CURRENT.set((*_CURRENT.get(), deadline))
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def seconds_left() -> float:
+    """Return the seconds until the earliest deadline of this thread; infinite without one."""
+    return min((deadline.remaining() for deadline in _CURRENT.get()), default=math.inf)
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Sends requests whose answers end by the deadline of the thread that reads them."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        _bound_answers(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Make the pools of connections through a proxy."""
+        is_new = proxy not in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if is_new:
+            _bound_answers(manager)
+        return manager
+
+
+def _bound_answers(manager: Any) -> None:
+    """Let all connections of a pool manager read their answers with a deadline."""
+    manager.pool_classes_by_scheme = {
+        scheme: type(pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls)})
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+def _bounded(connection: type[Any]) -> type[Any]:
+    return type(connection.__name__, (connection,), {"response_class": _BoundedResponse})
+
+
+class _BoundedResponse(HTTPResponse):
+    def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(BoundedReader(self.fp.detach(), sock))
+
+
+class BoundedReader(io.RawIOBase):
+    """Reads from a socket until the earliest deadline of the thread that reads."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket) -> None:
+        self._raw = raw
+        self._socket = sock
+        self._read_seconds = sock.gettimeout()
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read into a buffer.
+
+        Raises:
+            TimeoutError: nothing arrived in time.
+        """
+        left = seconds_left()
+        if left <= 0:
+            raise _answer_too_slow()
+        waits = [each for each in (self._read_seconds, left) if each not in {None, math.inf}]
+        self._socket.settimeout(min(waits, default=None))
+        try:
+            return self._raw.readinto(buffer)
+        except TimeoutError:
+            if seconds_left() <= 0:
+                raise _answer_too_slow() from None
+            raise
+
+    def close(self) -> None:
+        """Close the socket's file."""
+        self._raw.close()
+        super().close()
+
+
+def _answer_too_slow() -> TimeoutError:
+    return TimeoutError(errno.ETIMEDOUT, "the answer was not complete in time")

@@ -1,0 +1,115 @@
+"""IAM, or what stands in its place, answers in unexpected ways: one message, and it ends."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from gaussdb_tasks.api.auth.sign_in import sign_in
+from gaussdb_tasks.api.deadline import Deadline, ends_by
+from gaussdb_tasks.errors import (
+    AccessError,
+    ConfigurationError,
+    GaussdbTasksError,
+    ServiceError,
+)
+from gaussdb_tasks.settings import AccessRequest
+
+PASSWORD = "a-password-to-hide"
+
+
+class _Iam(ThreadingHTTPServer):
+    daemon_threads = True
+    status = 200
+    body = b""
+    content_type = "text/html"
+    calls = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        server = self.server
+        assert isinstance(server, _Iam)
+        server.calls += 1
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(server.status)
+        self.send_header("Content-Type", server.content_type)
+        self.send_header("Content-Length", str(len(server.body)))
+        self.end_headers()
+        self.wfile.write(server.body)
+
+    do_GET = do_POST = _answer  # noqa: N815 - the names http.server looks for
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+        """Log nothing."""
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Iam]:
+    """Serve one answer to every call; waits between attempts take no time."""
+    monkeypatch.setattr("gaussdb_tasks.api.auth.identity.time.sleep", lambda _seconds: None)
+    with _Iam(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        environ = {
+            "OS_AUTH_URL": f"http://127.0.0.1:{server.server_port}/v3",
+            "OS_USERNAME": "user",
+            "OS_PASSWORD": PASSWORD,
+            "OS_USER_DOMAIN_NAME": "domain",
+            "OS_PROJECT_NAME": "project",
+            "OS_REGION_NAME": "eu-de",
+        }
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (200, b"<html><title>Maintenance</title></html>", ServiceError, "Maintenance"),
+        (201, b"<html><p>Please sign in</p></html>", ServiceError, "Please sign in"),
+        (200, b'{"unexpected":1}', ServiceError, "unexpected"),
+        (200, b"\xff\xfe\x00", ServiceError, "not JSON"),
+        (520, b"<html><title>Unknown error</title></html>", ServiceError, "Unknown error"),
+        (599, b"", ServiceError, "an empty response"),
+        (403, b"<html><p>Blocked</p></html>", AccessError, "Blocked"),
+        (401, b'{"error":{"message":"Wrong password","code":401}}', AccessError, "401"),
+        (404, b"<html>nothing here</html>", ConfigurationError, "OS_AUTH_URL"),
+    ],
+)
+def test_an_answer_that_is_not_from_iam(
+    iam: _Iam, status: int, body: bytes, error: type[GaussdbTasksError], words: str
+) -> None:
+    """Faults of the service end with 1, settings with 2; the first words are shown."""
+    iam.status, iam.body = status, body
+    with pytest.raises(error) as raised:
+        sign_in(AccessRequest(), _environ(iam))
+    assert type(raised.value) is error
+    assert words in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert iam.calls <= 6
+
+
+def test_a_sign_in_ends_with_the_time_of_the_load(iam: _Iam) -> None:
+    """After the limit no answer is waited for, and nothing is tried again."""
+    iam.status, iam.body = 503, b"busy"
+    seconds = [0.0]
+    deadline = Deadline(60, monotonic=lambda: seconds[0])
+    seconds[0] = 60.0
+    with ends_by(deadline), pytest.raises(ServiceError):
+        sign_in(AccessRequest(), _environ(iam))
+    assert iam.calls <= 2
+
+
+def _environ(iam: _Iam) -> dict[str, str]:
+    return {
+        "OS_AUTH_URL": f"http://127.0.0.1:{iam.server_port}/v3",
+        "OS_USERNAME": "user",
+        "OS_PASSWORD": PASSWORD,
+        "OS_REGION_NAME": "eu-de",
+    }
