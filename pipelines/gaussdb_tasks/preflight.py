@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.api.auth.access import ProjectAccess
+from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.rate_limit import RateLimiter
@@ -22,7 +23,14 @@ from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.state import has_tables, read_state
-from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError, RequestRefusedError
+from gaussdb_tasks.errors import (
+    ExitCode,
+    GaussdbTasksError,
+    LockedError,
+    RequestRefusedError,
+    SignInRefusedError,
+    worst_of,
+)
 from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.record import Record
@@ -42,6 +50,8 @@ _LAST_LOAD: Final = """
 _MAX_CLOCK_DIFFERENCE: Final[Micros] = 5 * MINUTE
 _MIN_TASKS_TO_PROBE: Final = 7
 _PROBE_LIMIT: Final = 5
+_MAX_REFUSALS: Final = 3
+"""Refused sign-ins before no other project is tried: IAM locks a user who is refused often."""
 _REQUIRED_DATABASE_SIZES: Final = 3
 """Free space that a load may need: the clone, the rows it adds, and the files of dlt."""
 
@@ -76,10 +86,41 @@ def run_preflight(
         return
     for failure in signed_in.failures:
         yield _wrong(f"sign-in of {failure.name}", failure.error)
-    detail = f"credentials found; projects: {len(signed_in.accesses)}"
-    yield CheckResult("sign-in", CheckState.OK, detail)
-    for access in signed_in.accesses:
-        yield from _check_project(access, data_dir, settings)
+    yield from _check_projects(signed_in.accesses, data_dir, settings)
+
+
+def _check_projects(
+    accesses: Sequence[ProjectAccess], data_dir: DataDir, settings: LoadSettings
+) -> Iterator[CheckResult]:
+    """Check all projects; the sign-in is ok if a server accepted it, not if it could be tried."""
+    results: list[CheckResult] = []
+    refusals: list[GaussdbTasksError] = []
+    accepted_count = 0
+    for access in accesses:
+        try:
+            access.identity.credential()  # signs in, except with a ready token or a key
+            is_accepted = isinstance(access.identity, KeystoneIdentity)
+            checked = list(_check_project(access, data_dir, settings))
+            results += checked
+            accepted_count += is_accepted or checked[0].state is CheckState.OK
+        except GaussdbTasksError as error:
+            refusals.append(error)
+            if not accepted_count and len(refusals) == _MAX_REFUSALS:
+                break
+    yield _sign_in_result(accepted_count, len(accesses), refusals)
+    yield from results
+
+
+def _sign_in_result(
+    accepted_count: int, count: int, refusals: Sequence[GaussdbTasksError]
+) -> CheckResult:
+    part = "sign-in"
+    if refusals:
+        return _wrong(part, worst_of(refusals))
+    if accepted_count:
+        return CheckResult(part, CheckState.OK, f"accepted; projects: {accepted_count} of {count}")
+    detail = f"not confirmed, since no project could be read; projects: {count}"
+    return CheckResult(part, CheckState.WARNING, detail)
 
 
 def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
@@ -178,6 +219,8 @@ def _check_project(
         if data_dir.database.exists():
             with read_published(data_dir.database) as connection:
                 read_state(connection, ProjectKey(access.region, access.project_id), settings.now)
+    except SignInRefusedError:
+        raise
     except GaussdbTasksError as error:
         yield _wrong(part, error)
         return

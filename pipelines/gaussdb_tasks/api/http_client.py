@@ -20,6 +20,7 @@ from gaussdb_tasks.errors import (
     ConfigurationError,
     RequestRefusedError,
     ServiceError,
+    SignInRefusedError,
 )
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import Micros
@@ -207,7 +208,7 @@ class HttpClient:
         return 0.0
 
     def _permanent_refusal(self, refusal: error_responses.TokenRefusedError) -> AccessError:
-        return AccessError(
+        return SignInRefusedError(
             f"project {self.target.project_id}: {self._identity.remedy} (response: {refusal})"
         )
 

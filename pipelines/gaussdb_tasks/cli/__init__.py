@@ -6,11 +6,12 @@ from typing import NoReturn
 
 import click
 
-from gaussdb_tasks.cli import console
+from gaussdb_tasks import known_secrets
+from gaussdb_tasks.cli import console, last_handler
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
-from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
+from gaussdb_tasks.errors import ExitCode
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
@@ -42,6 +43,7 @@ _COMMANDS = (
     subcommands=_COMMANDS,
     package=f"{__name__}.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[last_handler.debug_option(expose_value=True)],
 )
 @data_dir_option
 @access_options
@@ -59,28 +61,25 @@ def cli(**_options_of_commands: object) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; report a user's mistake in one sentence, without a traceback."""
+    """Run the command line; report every error in one sentence, without a traceback."""
     console.log_as_json(None)
-    with StopSignals() as stop:
+    known_secrets.start_with(os.environ)
+    with last_handler.libraries_masked(), StopSignals() as stop:
         try:
             cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
         except BaseException as error:
             # After a stop signal libraries may raise any error; the signal sets the exit code.
             if stop.received is not None:
                 _exit_now(stop.received)
-            exit_code = _report(error)
-            if exit_code is None:
+            if isinstance(error, SystemExit):
                 raise
-            sys.exit(exit_code)
+            sys.exit(_report(error))
     sys.exit(0)
 
 
-def _report(error: BaseException) -> int | None:
-    """Report an error and return its exit code; return None for an unexpected one."""
+def _report(error: BaseException) -> int:
+    """Report an error and return its exit code."""
     match error:
-        case GaussdbTasksError():
-            console.error(str(error))
-            return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)
             return ExitCode.USAGE
@@ -88,11 +87,14 @@ def _report(error: BaseException) -> int | None:
             command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
             console.error(f"{error.format_message()} Try: {command} -h")
             return ExitCode.USAGE
+        case click.ClickException():
+            console.error(error.format_message())
+            return error.exit_code
         case BrokenPipeError():
             # The reader of stdout has closed it, like `head`. Python would report it at exit.
             sys.stdout = None
             return 0
-    return None
+    return last_handler.report(error)
 
 
 def _exit_now(signal_number: int) -> NoReturn:

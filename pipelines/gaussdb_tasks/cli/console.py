@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import click
 import msgspec
 
-from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.known_secrets import mask
 from gaussdb_tasks.model.project_state import ProjectKey
 
 _REPORT_INTERVAL_SECONDS: Final = 30.0
@@ -60,12 +60,12 @@ def error(message: str, event: str = "failed", **fields: object) -> None:
     if _FORMAT.is_json:
         _write(message, event, "error", fields)
     else:
-        click.echo(f"gaussdb-tasks: {mask_url_credentials(message)}", err=True)
+        click.echo(f"gaussdb-tasks: {mask(message)}", err=True)
 
 
 def _write(message: str, event: str, level: str, fields: dict[str, object]) -> None:
     """Write a message: to a terminal as it is, to a file with the time."""
-    message = mask_url_credentials(message)
+    message = mask(message)
     timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if _FORMAT.is_json:
         head = {"at": timestamp, "level": level, "run_id": _FORMAT.run_id, "event": event}
