@@ -87,7 +87,7 @@ def explain(
     if kind is None:
         return DatabaseError(f"{where}{reason}{source}; correct the cause and run it again")
     space = _space(named) if error.errno in _ABOUT_SPACE else ""
-    message = f"{where}{kind.problem} ({reason}{space}); {kind.remedy}{source}"
+    message = f"{where}{kind.problem} ({reason}); {space}{kind.remedy}{source}"
     return ConfigurationError(message) if kind.is_setting else DatabaseError(message)
 
 
@@ -104,6 +104,7 @@ def _space(path: str | bytes | Path | None) -> str:
     while folder != folder.parent and not folder.is_dir():
         folder = folder.parent
     try:
-        return f", {shutil.disk_usage(folder).free // 1024**2:,} MB free"
+        free = shutil.disk_usage(folder).free // 1024**2
     except OSError:
         return ""
+    return f"check its disk, which has {free:,} MB free: "

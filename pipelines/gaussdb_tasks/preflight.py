@@ -22,6 +22,7 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
+from gaussdb_tasks.database.ownership import describe_mixture
 from gaussdb_tasks.database.state import has_tables, read_state
 from gaussdb_tasks.errors import (
     ExitCode,
@@ -35,6 +36,7 @@ from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.times import MINUTE, SECOND, Micros, iso, now
+from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 
 _LAST_LOAD: Final = """
@@ -78,7 +80,10 @@ def run_preflight(
     data_dir: DataDir, request: AccessRequest, environ: Mapping[str, str], settings: LoadSettings
 ) -> Iterator[CheckResult]:
     """Check the data directory, the sign-in and one page of each project; change nothing."""
-    yield from _check_data_dir(data_dir)
+    try:
+        yield from _check_data_dir(data_dir)
+    except OSError as error:
+        yield _wrong("data directory", explain(error, path=error.filename or data_dir.path))
     try:
         signed_in = sign_in(request, environ)
     except GaussdbTasksError as error:
@@ -125,6 +130,11 @@ def _sign_in_result(
 
 def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     part = "data directory"
+    try:
+        data_dir.refuse_unusable_path()
+    except GaussdbTasksError as error:
+        yield _wrong(part, error)
+        return
     existing = _nearest_existing(data_dir.path.absolute())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         detail = f"{existing} is not writable; choose another --data-dir, or fix owner and mode"
@@ -136,6 +146,9 @@ def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     else:
         detail = f"{data_dir.path} is on a network file system ({network}), {NETWORK_REMEDY}"
         yield CheckResult(part, CheckState.WARNING, detail)
+    mixture = describe_mixture(data_dir.path)
+    if mixture is not None:
+        yield CheckResult("owner", CheckState.WRONG, mixture, ExitCode.USAGE)
     yield _check_file_system(existing)
     yield from _check_database(data_dir)
     yield _check_space(data_dir, existing)
@@ -184,11 +197,7 @@ def _check_file_system(folder: Path) -> CheckResult:
                 is_atomic = (reader.read(), old.read_bytes()) == (b"old", b"new")
             shares = files.shares_blocks(old, new)
     except OSError as error:
-        detail = (
-            f"files cannot be created and renamed in {folder} ({error.strerror}); "
-            "fix owner and mode"
-        )
-        return CheckResult(part, CheckState.WRONG, detail, ExitCode.USAGE)
+        return _wrong(part, explain(error, path=folder))
     if not is_atomic:
         detail = (
             f"a rename in {folder} breaks programs that have the old file open; use a local disk"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import MutableMapping
 from typing import NoReturn
 
 import click
@@ -12,6 +13,8 @@ from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.known_secrets import is_setting
+from gaussdb_tasks.settings import clean
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
@@ -63,6 +66,7 @@ def cli(**_options_of_commands: object) -> None:
 def main() -> NoReturn:
     """Run the command line; report every error in one sentence, without a traceback."""
     console.log_as_json(None)
+    _clean_settings(os.environ)
     known_secrets.start_with(os.environ)
     with last_handler.libraries_masked(), StopSignals() as stop:
         try:
@@ -75,6 +79,13 @@ def main() -> NoReturn:
                 raise
             sys.exit(_report(error))
     sys.exit(0)
+
+
+def _clean_settings(environ: MutableMapping[str, str]) -> None:
+    """Strip the variables that are settings; files of variables may have other line ends."""
+    for name, value in environ.items():
+        if is_setting(name):
+            environ[name] = clean(value)
 
 
 def _report(error: BaseException) -> int:
