@@ -89,7 +89,8 @@ def test_variables_with_secrets_are_remembered() -> None:
 
 def test_credentials_in_headers_are_masked() -> None:
     """The Basic scheme encodes a password, so that it is in no form that is known."""
-    assert mask("b'Basic dTpzZXNhbWU=' Bearer abcdef.gh") == "b'Basic ***' Bearer ***"
+    assert mask("b'Basic dTpzZXNhbWU=' Bearer abcdef.g1") == "b'Basic ***' Bearer ***"
+    assert mask("Basic authentication is needed") == "Basic authentication is needed"
 
 
 def test_an_error_of_the_package_holds_no_secret() -> None:

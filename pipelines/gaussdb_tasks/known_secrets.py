@@ -26,7 +26,10 @@ _SECRET_NAME: Final = re.compile(
     r"PASSWORD$|TOKEN$|SECRET|PASSCODE|(?<!ACCESS_)KEY$|PING_URL$", re.IGNORECASE
 )
 _REFERENCES: Final = ("_FILE", "_COMMAND")
-_BASIC_CREDENTIALS: Final = re.compile(r"\b(Basic|Bearer) [A-Za-z0-9+/=_.~-]{4,}")
+_BASIC_CREDENTIALS: Final = re.compile(
+    # With a capital or a digit: "Basic authentication" is no credential.
+    r"\b(Basic|Bearer) (?=[a-z+/_.~-]*[A-Z0-9=])[A-Za-z0-9+/=_.~-]{4,}"
+)
 
 
 class _Known:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,6 +186,30 @@ def test_a_name_that_is_too_long(command: Command) -> None:
         run = command(name, "--data-dir", "x" * 300, env={"OS_TOKEN": "t", "OS_PROJECT_ID": "p"})
         assert run.exit_code == 2
         assert "its name is too long" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["daten-übung", "a b", "100%", "o'brien", "line\nbreak"])
+def test_any_other_name_can_be_read(loaded_once: Path, tmp_path: Path, name: str) -> None:
+    """Also in a locale without its characters."""
+    shutil.copytree(loaded_once, tmp_path / name)
+    for arguments in (("status",), ("verify", "--fast")):
+        run = subprocess.run(
+            [sys.executable, "-m", "gaussdb_tasks", *arguments, "--data-dir", tmp_path / name],
+            cwd=tmp_path,
+            env={**os.environ, "LANG": "C", "LC_ALL": "C"},
+            capture_output=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+        assert b"Traceback" not in run.stderr
+
+
+def test_a_question_mark(command: Command) -> None:
+    """DuckDB takes it for the start of options: every command refuses it."""
+    for name in ("load", "status", "check", "query"):
+        run = command(name, "--data-dir", "what?")
+        assert run.exit_code == 2
+        assert "question mark" in run.stderr
 
 
 def test_a_path_that_is_not_text(command: Command) -> None:

@@ -83,7 +83,10 @@ def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
 
 
 def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
-    """Refuse a directory that the user cannot enter, or whose name is not text."""
+    """Refuse a directory that the user cannot enter, or that DuckDB cannot open."""
+    if "?" in str(path):
+        message = f"--data-dir: {path}: DuckDB opens no path with a question mark; choose another"
+        raise ConfigurationError(message)
     try:
         os.fsencode(path).decode()
     except UnicodeDecodeError as error:

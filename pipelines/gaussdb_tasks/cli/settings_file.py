@@ -117,7 +117,7 @@ def settings_file_option(commands: Commands, name: str) -> click.Option:
 def effective_settings(ctx: click.Context) -> Iterator[EffectiveSetting]:
     """Yield the effective value of each option of a command, and its source."""
     for param in ctx.command.params:
-        if isinstance(param, click.Option) and param.name not in {None, OPTION}:
+        if isinstance(param, click.Option) and param.expose_value:
             yield EffectiveSetting(long_name(param), _text(ctx, param), _source(ctx, param))
 
 

@@ -141,13 +141,29 @@ def test_numbers_without_quotes(home: Path, setting: str, value: str, place: str
 
 
 @pytest.mark.parametrize(
-    "text", ["", "clouds:", "clouds: {}", "clouds: []", "cloud: {shop: {}}", "- shop", "shop"]
+    "text", ["clouds:", "clouds: {}", "clouds: []", "cloud: {shop: {}}", "- shop", "shop"]
 )
 def test_no_clouds(home: Path, text: str) -> None:
     """The file is named, not a contradiction of the credentials."""
     (home / "clouds.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match=r"clouds\.yaml has no clouds"):
         sign_in(SHOP, {})
+
+
+def test_an_empty_file(home: Path) -> None:
+    """It has no clouds; variables can be used beside it."""
+    (home / "clouds.yaml").touch()
+    with pytest.raises(ConfigurationError, match="its clouds: none"):
+        sign_in(SHOP, {})
+
+
+def test_several_regions_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is not chosen silently."""
+    environ = {"OS_AUTH_URL": "https://iam.test/v3", "OS_REGION_NAME": "eu-de,eu-nl"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="OS_REGION_NAME has several regions"):
+        sign_in(AccessRequest(), environ)
 
 
 @pytest.mark.parametrize("text", ["shop:", "shop: x", "shop: {regions: eu-de}"])

@@ -94,6 +94,22 @@ def test_a_secret_on_a_read_only_mount(
     assert read_secret({"S_FILE": secret_file(tmp_path, mode)}, "S") == SECRET
 
 
+@pytest.mark.parametrize("name", ["password", "pass word"])
+def test_a_secret_that_is_a_mount_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Docker mounts the file of a secret; on a machine without containers no file is a mount."""
+    path = Path(secret_file(tmp_path, 0o444)).rename(tmp_path / name)
+    mounts = tmp_path / "mountinfo"
+    point = str(path).replace(" ", "\\040")
+    mounts.write_text(f"22 1 0:5 / {point} rw,relatime - ext4 /dev/vda1 rw\n")
+    monkeypatch.setattr("gaussdb_tasks.api.auth.secret_values._MOUNTS", mounts)
+    assert read_secret({"S_FILE": str(path)}, "S") == SECRET
+    mounts.write_text(f"22 1 0:5 / {tmp_path} rw,relatime - ext4 /dev/vda1 rw\n")
+    with pytest.raises(ConfigurationError, match="open to other users"):
+        read_secret({"S_FILE": str(path)}, "S")
+
+
 def test_the_remedy_names_both_ways(tmp_path: Path) -> None:
     """On a machine: chmod; in a container: the mode of the mount."""
     with pytest.raises(ConfigurationError, match=r"chmod 600.*defaultMode: 0400"):

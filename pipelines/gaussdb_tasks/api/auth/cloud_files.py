@@ -68,6 +68,9 @@ class CloudFiles:
             ConfigurationError: the cloud does not have the requested region.
         """
         if self._cloud is None:
+            if "," in str(self._raw.get("region_name") or ""):
+                message = "OS_REGION_NAME has several regions; set one, or use clouds.yaml"
+                raise ConfigurationError(message)
             return (None,)
         known = [str(each["name"]) for each in self.config._get_known_regions(self._cloud)]  # noqa: SLF001 - there is no public way
         if len(known) <= 1:
@@ -228,6 +231,8 @@ def _check_yaml(path: Path) -> None:
         line = "" if mark is None else f" in line {mark.line + 1}"
         message = f"{path} cannot be read: it is not valid YAML{line}; correct the file"
         raise ConfigurationError(message) from None
+    if content is None:  # an empty file is as good as none
+        return
     clouds = content.get("clouds") if isinstance(content, dict) else None
     if not isinstance(clouds, dict) or not clouds:
         message = (

@@ -18,6 +18,8 @@ from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import clean
 
 _COMMAND_SECONDS: Final = 60
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_PODMAN_SECRETS: Final = Path("/run/secrets")
 _MAX_BYTES: Final = 64 * 1024
 
 
@@ -85,7 +87,8 @@ def _refuse_open_to_others(path: Path, mode: int, descriptor: int, key: str) -> 
     is_readable_only = not permissions & (stat.S_IWOTH | stat.S_IWGRP)
     if not permissions & (stat.S_IRWXO | stat.S_IWGRP):
         return
-    if is_readable_only and (_is_read_only(descriptor) or _is_projected(path)):
+    is_from_container = _is_read_only(descriptor) or _is_projected(path) or _is_mounted(path)
+    if is_readable_only and is_from_container:
         return  # mounted for this container, whose users are the only ones
     message = (
         f"{key}: {path} is open to other users; run: chmod 600 {path} - or, if a container "
@@ -97,6 +100,17 @@ def _refuse_open_to_others(path: Path, mode: int, descriptor: int, key: str) -> 
 def _is_read_only(descriptor: int) -> bool:
     """Return whether a file is on a read-only mount, on which no mode can be changed."""
     return bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+
+
+def _is_mounted(path: Path) -> bool:
+    """Return whether a file is a mount of its own, or in the folder that podman mounts."""
+    if not _MOUNTS.exists():
+        return False
+    lines = _MOUNTS.read_text("utf-8", "replace").splitlines()
+    points = {line.split(" ")[4] for line in lines}  # proc(5) escapes blanks
+    resolved = path.resolve()
+    is_podmans = resolved.parent == _PODMAN_SECRETS and str(_PODMAN_SECRETS) in points
+    return is_podmans or str(resolved).replace(" ", "\\040") in points
 
 
 def _is_projected(path: Path) -> bool:
