@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.support.commands",
     "tests.support.invented_archive",
     "tests.support.loaded_archive",
+    "tests.support.other_user",
 ]
 
 

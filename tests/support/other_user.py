@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import pytest
@@ -65,8 +66,9 @@ def _run(arguments: tuple[str | Path, ...], env: dict[str, str], sender: Connect
     sender.send(OtherRun(run.exit_code, run.stdout, run.stderr))
 
 
-def let_others_enter(folder: Path) -> None:
-    """Let other users enter the folders above one; pytest keeps them private."""
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that other users can enter; pytest closes those of ``tmp_path``."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
