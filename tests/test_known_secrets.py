@@ -87,6 +87,21 @@ def test_variables_with_secrets_are_remembered() -> None:
     assert mask(shown) == shown
 
 
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        *[(name, True) for name in ("OS_PASSWORD", "password", "token", "security_token")],
+        *[(name, True) for name in ("OS_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "ping-url")],
+        *[(name, True) for name in ("application_credential_secret", "passcode")],
+        *[(name, False) for name in ("OS_ACCESS_KEY", "OS_KEY", "key", "signing-key")],
+        *[(name, False) for name in ("public-key", "OS_USERNAME", "project_id", "archive-url")],
+    ],
+)
+def test_names_of_secrets(name: str, *, is_secret: bool) -> None:
+    """The path of a key file is none: messages show it."""
+    assert known_secrets.is_secret_name(name) is is_secret
+
+
 def test_credentials_in_headers_are_masked() -> None:
     """The Basic scheme encodes a password, so that it is in no form that is known."""
     assert mask("b'Basic dTpzZXNhbWU=' Bearer abcdef.g1") == "b'Basic ***' Bearer ***"

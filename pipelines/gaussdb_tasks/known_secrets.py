@@ -22,9 +22,9 @@ _SETTINGS_PREFIXES: Final = (
     *("OS_", "AWS_", "GAUSSDB_TASKS_"),
     *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE"),
 )
-_SECRET_NAME: Final = re.compile(
-    r"PASSWORD$|TOKEN$|SECRET|PASSCODE|(?<!ACCESS_)KEY$|PING_URL$", re.IGNORECASE
-)
+_SECRET_NAME: Final = re.compile(r"PASSWORD$|TOKEN$|SECRET|PASSCODE|(?<!ACCESS)_KEY$|PING_URL$")
+_PATHS: Final = ("SIGNING_KEY", "PUBLIC_KEY", "OS_KEY")
+"""Settings that name the file of a key."""
 _REFERENCES: Final = ("_FILE", "_COMMAND")
 _BASIC_CREDENTIALS: Final = re.compile(
     # With a capital or a digit: "Basic authentication" is no credential.
@@ -50,7 +50,8 @@ def is_setting(name: str) -> bool:
 
 def is_secret_name(name: str) -> bool:
     """Return whether the value of a setting is a secret, judged by its name."""
-    return _SECRET_NAME.search(name.replace("-", "_")) is not None
+    name = name.replace("-", "_").upper()
+    return not name.endswith(_PATHS) and _SECRET_NAME.search(name) is not None
 
 
 def start_with(environ: Mapping[str, str]) -> None:

@@ -27,7 +27,6 @@ from gaussdb_tasks.database.state import has_tables, read_state
 from gaussdb_tasks.errors import (
     ExitCode,
     GaussdbTasksError,
-    LockedError,
     RequestRefusedError,
     SignInRefusedError,
     worst_of,
@@ -163,10 +162,10 @@ def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
         with read_published(data_dir.database) as connection:
             yield CheckResult(part, CheckState.OK, f"{data_dir.database} can be opened")
             yield _check_last_load(connection)
-        with data_dir.locked():
+        if data_dir.is_locked():
+            yield CheckResult("lock", CheckState.WARNING, "a load is running now")
+        else:
             yield CheckResult("lock", CheckState.OK, "no load is running")
-    except LockedError:
-        yield CheckResult("lock", CheckState.WARNING, "a load is running now")
     except GaussdbTasksError as error:
         yield _wrong(part, error)
 

@@ -150,6 +150,7 @@ def test_a_mixture_is_seen(command: Command, data_dir: Path, foreign: str) -> No
     checked = command("check", *options, "--format", "csv")
     assert checked.exit_code == 2
     assert remedy in checked.stdout
+    assert (0, 0) in owners(data_dir)  # none of them changes anything
 
 
 @needs_root

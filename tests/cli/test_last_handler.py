@@ -12,6 +12,7 @@ import pytest
 
 from gaussdb_tasks.cli.commands import status
 from tests.support.commands import Command, Run
+from tests.support.config import write_settings
 
 PASSWORD = "open sesame"
 PROXY = "http://user:caravan-42@proxy.test:3128"
@@ -151,3 +152,22 @@ def test_json_messages_are_masked(command: Command, monkeypatch: pytest.MonkeyPa
     events = [json.loads(line)["event"] for line in run.stderr.splitlines()]
     assert events == ["traceback", "failed"]
     assert PASSWORD not in run.stderr
+
+
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+def test_the_password_of_an_address_is_masked_without_the_address(
+    command: Command, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """A library's error may show it alone, whatever the source of the address."""
+    url = "s3://key:caravan-42@bucket/prefix"
+    monkeypatch.setattr(
+        "gaussdb_tasks.cli.commands.load.sign_in",
+        lambda *_: raising(ValueError("wrong key caravan-42"))(),
+    )
+    if source == "file":
+        write_settings(f'[load]\narchive-url = "{url}"')
+    options = ("--archive-url", url) if source == "option" else ()
+    env = {"GAUSSDB_TASKS_ARCHIVE_URL": url} if source == "variable" else {}
+    run = command("load", *options, env=env)
+    assert "wrong key ***" in run.stderr
+    assert "caravan-42" not in run.stderr

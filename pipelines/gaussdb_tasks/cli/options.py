@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.known_secrets import remember_url_credentials
 from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest
@@ -33,6 +34,14 @@ class Option(click.Option):
         long_name = max(self.opts, key=len).removeprefix("--")
         self.envvar = _PREFIX + (variable or long_name.replace("-", "_").upper())
         self.show_envvar = True
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Convert a value; the password of a URL in it is masked from then on."""
+        converted = super().type_cast_value(ctx, value)
+        for each in converted if isinstance(converted, tuple) else (converted,):
+            if isinstance(each, str):
+                remember_url_credentials(each)
+        return converted
 
     def consume_value(
         self, ctx: click.Context, opts: Mapping[str, Any]

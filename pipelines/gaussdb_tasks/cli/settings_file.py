@@ -21,6 +21,7 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.known_secrets import is_secret_name, remember
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import clean
 
@@ -217,6 +218,8 @@ def _value(option: click.Option, key: str, value: Any) -> Any:
         value = value.isoformat()
     if isinstance(value, str):
         value = clean(value)
+        if is_secret_name(key):
+            remember(value)
     if option.is_flag:
         if not isinstance(value, bool):
             message = f"{FILE_NAME}: {key} must be true or false, not {value!r}"

@@ -194,10 +194,12 @@ class KeystoneIdentity:
         with self._lock:
             self._fetch_token()
 
-            def fetch() -> Any:
-                return self._session.get(url, auth=self._plugin).json()
-
-            return read_project_list(self._call_iam(fetch), self._iam_url)
+            response = self._call_iam(lambda: self._session.get(url, auth=self._plugin))
+            try:
+                body = response.json()
+            except ValueError:  # a page for browsers
+                body = None
+            return read_project_list(body, self._iam_url)
 
     redact = staticmethod(mask)
 
