@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.support.invented_archive",
     "tests.support.loaded_archive",
     "tests.support.object_store",
+    "tests.support.other_user",
 ]
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from enum import IntEnum
 
+from gaussdb_tasks.known_secrets import mask
+
 
 class ExitCode(IntEnum):
     """The exit codes, which schedulers rely on."""
@@ -21,14 +23,15 @@ class ExitCode(IntEnum):
 class GaussdbTasksError(Exception):
     """An error with one line for the user: the problem, the cause and the fix.
 
-    Several errors that are joined have a line each.
+    Several errors that are joined have a line each. Secrets are masked at once: the message is
+    shown, logged, sent to monitoring and stored.
     """
 
     exit_code = ExitCode.FAILED
 
     def __init__(self, *lines: str) -> None:
-        super().__init__(*lines)
-        self.lines = lines
+        self.lines = tuple(map(mask, lines))
+        super().__init__(*self.lines)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -44,6 +47,10 @@ class AccessError(GaussdbTasksError):
     """The service refuses this user, project or request; a retry does not help."""
 
     exit_code = ExitCode.USAGE
+
+
+class SignInRefusedError(AccessError):
+    """The password, the token or the key is refused."""
 
 
 class RequestRefusedError(AccessError):

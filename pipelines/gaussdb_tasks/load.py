@@ -5,7 +5,6 @@ folder that is removed when the load ends.
 """
 
 import gc
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +54,7 @@ from gaussdb_tasks.extract.project_tables import (
 )
 from gaussdb_tasks.model.project_state import ProjectKey, ProjectState
 from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.os_errors import errno_in, explain
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
@@ -310,14 +310,21 @@ def _garbage_collection_off() -> Iterator[None]:
 
 @contextmanager
 def _disk_errors_reported(data_dir: DataDir) -> Iterator[None]:
-    """Report errors of the file system and of DuckDB in one sentence."""
+    """Report errors of the file system and of DuckDB in one sentence, by their cause."""
     try:
         yield
-    except (OSError, duckdb.Error) as error:
+    except OSError as error:
+        raise explain(error, path=error.filename or data_dir.path) from error
+    except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
-        free = shutil.disk_usage(data_dir.path).free // 1024**2
-        message = (
-            f"the load could not be written to {data_dir.path} ({reason}); check its disk, which "
-            f"has {free:,} MB free"
-        )
+        number = errno_in(reason)
+        if number is not None:
+            raise explain(OSError(number, reason), path=data_dir.path) from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            message = f"the memory is not sufficient ({reason}); give the process more memory"
+        else:
+            message = (
+                f"the load could not be written to {data_dir.path} ({reason}); if it repeats, run "
+                "the load with --debug and report what it shows"
+            )
         raise DatabaseError(message) from error

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.api.auth.access import ProjectAccess
+from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.rate_limit import RateLimiter
@@ -21,12 +22,20 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
+from gaussdb_tasks.database.ownership import describe_mixture
 from gaussdb_tasks.database.state import has_tables, read_state
-from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError, RequestRefusedError
+from gaussdb_tasks.errors import (
+    ExitCode,
+    GaussdbTasksError,
+    RequestRefusedError,
+    SignInRefusedError,
+    worst_of,
+)
 from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.times import MINUTE, SECOND, Micros, iso, now
+from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 
 _LAST_LOAD: Final = """
@@ -42,6 +51,8 @@ _LAST_LOAD: Final = """
 _MAX_CLOCK_DIFFERENCE: Final[Micros] = 5 * MINUTE
 _MIN_TASKS_TO_PROBE: Final = 7
 _PROBE_LIMIT: Final = 5
+_MAX_REFUSALS: Final = 3
+"""Refused sign-ins before no other project is tried: IAM locks a user who is refused often."""
 _REQUIRED_DATABASE_SIZES: Final = 3
 """Free space that a load may need: the clone, the rows it adds, and the files of dlt."""
 
@@ -68,7 +79,10 @@ def run_preflight(
     data_dir: DataDir, request: AccessRequest, environ: Mapping[str, str], settings: LoadSettings
 ) -> Iterator[CheckResult]:
     """Check the data directory, the sign-in and one page of each project; change nothing."""
-    yield from _check_data_dir(data_dir)
+    try:
+        yield from _check_data_dir(data_dir)
+    except OSError as error:
+        yield _wrong("data directory", explain(error, path=error.filename or data_dir.path))
     try:
         signed_in = sign_in(request, environ)
     except GaussdbTasksError as error:
@@ -76,14 +90,50 @@ def run_preflight(
         return
     for failure in signed_in.failures:
         yield _wrong(f"sign-in of {failure.name}", failure.error)
-    detail = f"credentials found; projects: {len(signed_in.accesses)}"
-    yield CheckResult("sign-in", CheckState.OK, detail)
-    for access in signed_in.accesses:
-        yield from _check_project(access, data_dir, settings)
+    yield from _check_projects(signed_in.accesses, data_dir, settings)
+
+
+def _check_projects(
+    accesses: Sequence[ProjectAccess], data_dir: DataDir, settings: LoadSettings
+) -> Iterator[CheckResult]:
+    """Check all projects; the sign-in is ok if a server accepted it, not if it could be tried."""
+    results: list[CheckResult] = []
+    refusals: list[GaussdbTasksError] = []
+    accepted_count = 0
+    for access in accesses:
+        try:
+            access.identity.credential()  # signs in, except with a ready token or a key
+            is_accepted = isinstance(access.identity, KeystoneIdentity)
+            checked = list(_check_project(access, data_dir, settings))
+            results += checked
+            accepted_count += is_accepted or checked[0].state is CheckState.OK
+        except GaussdbTasksError as error:
+            refusals.append(error)
+            if not accepted_count and len(refusals) == _MAX_REFUSALS:
+                break
+    yield _sign_in_result(accepted_count, len(accesses), refusals)
+    yield from results
+
+
+def _sign_in_result(
+    accepted_count: int, count: int, refusals: Sequence[GaussdbTasksError]
+) -> CheckResult:
+    part = "sign-in"
+    if refusals:
+        return _wrong(part, worst_of(refusals))
+    if accepted_count:
+        return CheckResult(part, CheckState.OK, f"accepted; projects: {accepted_count} of {count}")
+    detail = f"not confirmed, since no project could be read; projects: {count}"
+    return CheckResult(part, CheckState.WARNING, detail)
 
 
 def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     part = "data directory"
+    try:
+        data_dir.refuse_unusable_path()
+    except GaussdbTasksError as error:
+        yield _wrong(part, error)
+        return
     existing = _nearest_existing(data_dir.path.absolute())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         detail = f"{existing} is not writable; choose another --data-dir, or fix owner and mode"
@@ -95,6 +145,9 @@ def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     else:
         detail = f"{data_dir.path} is on a network file system ({network}), {NETWORK_REMEDY}"
         yield CheckResult(part, CheckState.WARNING, detail)
+    mixture = describe_mixture(data_dir.path)
+    if mixture is not None:
+        yield CheckResult("owner", CheckState.WRONG, mixture, ExitCode.USAGE)
     yield _check_file_system(existing)
     yield from _check_database(data_dir)
     yield _check_space(data_dir, existing)
@@ -109,10 +162,10 @@ def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
         with read_published(data_dir.database) as connection:
             yield CheckResult(part, CheckState.OK, f"{data_dir.database} can be opened")
             yield _check_last_load(connection)
-        with data_dir.locked():
+        if data_dir.is_locked():
+            yield CheckResult("lock", CheckState.WARNING, "a load is running now")
+        else:
             yield CheckResult("lock", CheckState.OK, "no load is running")
-    except LockedError:
-        yield CheckResult("lock", CheckState.WARNING, "a load is running now")
     except GaussdbTasksError as error:
         yield _wrong(part, error)
 
@@ -143,11 +196,7 @@ def _check_file_system(folder: Path) -> CheckResult:
                 is_atomic = (reader.read(), old.read_bytes()) == (b"old", b"new")
             shares = files.shares_blocks(old, new)
     except OSError as error:
-        detail = (
-            f"files cannot be created and renamed in {folder} ({error.strerror}); "
-            "fix owner and mode"
-        )
-        return CheckResult(part, CheckState.WRONG, detail, ExitCode.USAGE)
+        return _wrong(part, explain(error, path=folder))
     if not is_atomic:
         detail = (
             f"a rename in {folder} breaks programs that have the old file open; use a local disk"
@@ -178,6 +227,8 @@ def _check_project(
         if data_dir.database.exists():
             with read_published(data_dir.database) as connection:
                 read_state(connection, ProjectKey(access.region, access.project_id), settings.now)
+    except SignInRefusedError:
+        raise
     except GaussdbTasksError as error:
         yield _wrong(part, error)
         return

@@ -1,5 +1,6 @@
 """Settings of a load as plain values: projects, retries, clock and time range."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,15 @@ from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, MINUTE, Micros, from_datetime, to_datetime
 
 HORIZON: Final[Micros] = HORIZON_DAYS * DAY
+_AROUND: Final = re.compile(r"\A[\s\ufeff\u200b\x00]+|[\s\ufeff\u200b\x00]+\Z")
+
+
+def clean(value: str) -> str:
+    """Strip what editors and shells leave around a value: line ends, blanks, a byte order mark.
+
+    Every value of the settings passes here: secrets, files and variables.
+    """
+    return _AROUND.sub("", value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -435,13 +435,17 @@ def test_a_load_without_a_time_stamp_is_done(
     assert run.exit_code == 0, run.stderr
     assert "timestamp: http://***@127.0.0.1" in run.stderr
     assert "status 500" in json.loads(run.stdout)["timestamp"]["error"]
-    assert "gaussdb_tasks_last_load_timestamped 0.0" in metrics.read_text()
+    assert re.search(
+        r"^gaussdb_tasks_last_load_timestamped\{.*\} 0\.0$", metrics.read_text(), re.MULTILINE
+    )
     authority.behaviour = "good"
     second = command(*arguments, env=env)
     assert second.exit_code == 0, second.stderr
     stamp = json.loads(second.stdout)["timestamp"]
     assert (stamp["authority"], stamp["error"]) == ("CN=good", None)
-    assert "gaussdb_tasks_last_load_timestamped 1.0" in metrics.read_text()
+    assert re.search(
+        r"^gaussdb_tasks_last_load_timestamped\{.*\} 1\.0$", metrics.read_text(), re.MULTILINE
+    )
     check = ("verify", "--data-dir", tmp_path / "data", "--format", "json", "--timestamp-ca")
     checked = command(*check, authority.certificates.ca)
     assert checked.exit_code == 0, checked.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.emulator import Behaviour, Emulator, FixedWorld, RealClock
+from gaussdb_tasks.emulator import Account, Behaviour, Emulator, FixedWorld, RealClock
 from gaussdb_tasks.emulator.behaviour import OffsetUnit
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import HOUR, MINUTE
@@ -154,3 +154,66 @@ def test_file_system(command: Command, emulator: Emulator) -> None:
     assert states(run)["file system"] == "ok"
     assert states(run)["configuration"] == "ok"
     assert list(Path.cwd().iterdir()) == []
+
+
+ACCOUNT = Account(user="ada", password="open sesame", domain="OTC0815")
+
+
+def user_env(served: Emulator, password: str) -> dict[str, str]:
+    """Return the environment of a user who signs in with a password."""
+    return {
+        "OS_AUTH_URL": served.auth_url,
+        "OS_USERNAME": ACCOUNT.user,
+        "OS_PASSWORD": password,
+        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
+        "OS_PROJECT_ID": PROJECT,
+        "OS_REGION_NAME": "eu-de",
+        "GAUSSDB_TASKS_ENDPOINT": served.endpoint,
+    }
+
+
+@pytest.mark.parametrize(
+    ("password", "state", "exit_code"), [("open sesame", "ok", 0), ("open barley", "wrong", 2)]
+)
+def test_sign_in_is_tried(
+    command: Command, emulator: Emulator, password: str, state: str, exit_code: int
+) -> None:
+    """A wrong password is wrong in the line of the sign-in, and no project is asked."""
+    with Emulator(emulator.world, clock=RealClock(), account=ACCOUNT) as served:
+        run = command("check", "--format", "json", env=user_env(served, password))
+    assert run.exit_code == exit_code
+    assert states(run)["sign-in"] == state
+    assert (f"project {PROJECT}" in states(run)) is (state == "ok")
+    assert "open barley" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"OS_TOKEN": "a-token-that-was-never-issued"},
+        {"OS_ACCESS_KEY": "AK0123456789", "OS_SECRET_KEY": "a-secret-key"},
+    ],
+)
+def test_a_refused_token_or_key_is_a_wrong_sign_in(
+    command: Command, emulator: Emulator, secrets: dict[str, str]
+) -> None:
+    """They need no sign-in, so the first page shows whether they are accepted."""
+    env = {**token_env(emulator, PROJECT), "OS_TOKEN": "", "OS_REGION_NAME": "eu-de", **secrets}
+    run = command("check", "--format", "json", env=env)
+    assert run.exit_code == 2
+    assert states(run)["sign-in"] == "wrong"
+
+
+def test_sign_in_without_an_answer(command: Command, emulator: Emulator) -> None:
+    """A token of which no server has heard is neither ok nor wrong."""
+    env = {**token_env(emulator, PROJECT), "GAUSSDB_TASKS_ENDPOINT": "http://127.0.0.1:9"}
+    assert states(command("check", "--format", "json", env=env))["sign-in"] == "warning"
+
+
+def test_mistyped_region(command: Command) -> None:
+    """The known regions are shown, the similar one first."""
+    env = {"OS_TOKEN": "some-token", "OS_PROJECT_ID": PROJECT}
+    run = command("check", "--region", "eu-dd", "--format", "json", env=env)
+    assert run.exit_code == 2
+    assert states(run)["sign-in"] == "wrong"
+    assert "the known regions: eu-de, " in run.stdout

@@ -78,6 +78,9 @@ def test_another_file_can_be_used(command: Command) -> None:
         ("[laod]\nfull = true", "did you mean 'load'?"),
         ("[status]\nhorizon-days = 3", "[status] has no option 'horizon-days'"),
         ("[load]\nfull = 'yes'", "full must be true or false"),
+        ("[load]\numask = 63", "umask is a number"),
+        ("[load]\numask = 0o77", "umask is a number"),
+        ("[load]\numask = '0o77'", "write it like 077"),
         ("data-dir = ['a', 'b']", "data-dir takes one value"),
         ("data-dir = ", "cannot be read"),
         ("[load]\nhorizon-days = 4000", "--horizon-days"),
@@ -113,6 +116,23 @@ def test_a_directory_without_permission(
         folder.chmod(0o700)
     assert run.exit_code == 2
     assert message in run.stderr
+
+
+def test_the_umask_is_shown_as_it_is_written(command: Command) -> None:
+    """In octal: 63 would be read as another mask."""
+    assert effective(command)["umask"] == ["077", "default"]
+    write_settings('umask = "027"')
+    assert effective(command)["umask"] == ["027", "file gaussdb_tasks.toml"]
+    assert effective(command, "load", "--umask", "2")["umask"] == ["002", "option"]
+
+
+def test_marks_line_ends_and_blanks_of_the_file(command: Command) -> None:
+    """They are stripped, as those of variables are."""
+    write_settings('\ufeff[load]\r\ndata-dir = " kept\\r\\n"\r\nos-cloud = ["a ", "\ufeffb"]\r\n')
+    found = effective(command, env={"GAUSSDB_TASKS_REGION": "eu-de\r"})
+    assert found["data-dir"][0] == "kept"
+    assert found["os-cloud"][0] == "a b"
+    assert found["region"][0] == "eu-de"
 
 
 def test_the_file_does_not_apply_to_the_demo(command: Command) -> None:

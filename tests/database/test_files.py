@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -180,8 +181,20 @@ def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
         DataDir(tmp_path / "file" / "below").prepare()
 
 
-def test_a_quote_in_the_path_is_refused(tmp_path: Path) -> None:
-    """dlt cannot work in such a directory."""
-    with pytest.raises(ConfigurationError, match="quote"):
-        DataDir(tmp_path / "o'brien").prepare()
+@pytest.mark.parametrize("name", ["o'brien", "100%", "a%20b", "what?", "b?x=1"])
+def test_a_path_that_libraries_cannot_use_is_refused(tmp_path: Path, name: str) -> None:
+    """dlt and DuckDB take these characters for something else."""
+    with pytest.raises(ConfigurationError, match=r"must not have ['%?] in its path"):
+        DataDir(tmp_path / name / "below").prepare()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_on_another_disk_is_refused(tmp_path: Path) -> None:
+    """Before anything is read: an entry could not be renamed into it."""
+    other_disk = Path("/dev/shm")  # noqa: S108 - a memory disk, which most machines have
+    if not other_disk.is_dir() or other_disk.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    with TemporaryDirectory(dir=other_disk) as elsewhere:
+        (tmp_path / "archive").symlink_to(elsewhere)
+        with pytest.raises(ConfigurationError, match="archive is on another file system"):
+            DataDir(tmp_path).prepare()

@@ -1,6 +1,7 @@
 """Monitoring of loads: logs, metrics, heartbeats and a check."""
 
 import json
+import stat
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -80,7 +81,12 @@ def test_successful_load(
     assert found["gaussdb_tasks_last_load_calls"][PROJECT] >= 2
     assert {"gaussdb_tasks_last_load_seconds", "gaussdb_tasks_last_load_wait_seconds"} <= set(found)
     head = run.last_line.rpartition(" ")[2]
-    assert f'gaussdb_tasks_archive_head_info{{digest="{head}"}} 1.0' in Path(METRICS).read_text()
+    label = f'data_dir="{Path("data").absolute()}"'
+    info = f'gaussdb_tasks_archive_head_info{{{label},digest="{head}"}} 1.0'
+    assert info in Path(METRICS).read_text()
+    series = [line for line in Path(METRICS).read_text().splitlines() if not line.startswith("#")]
+    assert all(label in line for line in series)
+    assert stat.S_IMODE(Path(METRICS).stat().st_mode) == 0o644
     assert [path.name for path in Path.cwd().iterdir() if METRICS in path.name] == [METRICS]
     assert [path for path, _ in pings] == ["/ping/secret-uuid/start", "/ping/secret-uuid"]
     body = pings[1][1]
@@ -129,6 +135,54 @@ def test_heartbeat_of_a_failed_load(
     assert [path for path, _ in pings] == ["/ping/secret-uuid/start"]
 
 
+def test_metrics_file_that_others_could_not_read(command: Command, emulator: Emulator) -> None:
+    """A file of an earlier version gets the mode that the collector needs."""
+    Path(METRICS).touch(mode=0o600)
+    options = ("--now", iso(NOW), "--umask", "077", "--metrics-file", METRICS)
+    assert command("load", *options, env=token_env(emulator)).exit_code == 0
+    assert stat.S_IMODE(Path(METRICS).stat().st_mode) == 0o644
+
+
+def test_redirected_ping(command: Command, emulator: Emulator) -> None:
+    """The body and the address do not reach the other host."""
+    reached: list[str] = []
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            reached.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(307)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            """Log nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Redirect) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/secret-uuid"
+        run = command("load", "--now", iso(NOW), "--ping-url", url, env=token_env(emulator))
+        server.shutdown()
+        thread.join()
+    assert run.exit_code == 0
+    assert set(reached) == {"/secret-uuid/start", "/secret-uuid"}
+    assert "the ping was answered with 307" in run.stderr
+    assert "secret-uuid" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["htps://ping.test/secret-uuid", "ping.test/secret-uuid", "http://ping.test/secret-uuid"]
+)
+def test_mistyped_ping_address(command: Command, emulator: Emulator, url: str) -> None:
+    """The message does not show it: who has it can silence the alert."""
+    run = command("load", "--ping-url", url, env=token_env(emulator))
+    assert run.exit_code == 2
+    assert "--ping-url: the address is" in run.stderr
+    assert "secret-uuid" not in run.stderr
+
+
 def test_unreachable_switch(command: Command, emulator: Emulator) -> None:
     """An unreachable switch does not fail the load; the message does not show its URL."""
     url = "http://127.0.0.1:9/secret-uuid"
@@ -175,6 +229,18 @@ def test_status_check(command: Command, emulator: Emulator) -> None:
             assert run.exit_code == code
             assert run.stdout.startswith(f"GAUSSDB_TASKS {word}: ")
             assert run.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--critical-hours", "10"), ("--warning-hours", "90"), ("--critical-nights", "21")],
+)
+def test_contradictory_thresholds(command: Command, options: tuple[str, str]) -> None:
+    """A critical threshold that never fires before the warning is refused."""
+    run = command("status", "--check", *options)
+    assert run.exit_code == 2
+    assert "--critical-" in run.stderr
+    assert "--warning-" in run.stderr
 
 
 def test_status_check_without_a_database(command: Command) -> None:

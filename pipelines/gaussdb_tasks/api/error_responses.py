@@ -9,7 +9,7 @@ import html
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -24,6 +24,7 @@ from gaussdb_tasks.contract import (
     TOKEN_EXPIRED_CODES,
     TRANSIENT_CLIENT_STATUSES,
 )
+from gaussdb_tasks.known_secrets import mask
 from gaussdb_tasks.model.times import SECOND, Micros, from_datetime
 
 _MAX_SHOWN_CHARACTERS: Final = 300
@@ -102,37 +103,23 @@ class TokenRefusedError(Exception):
     """The token is invalid or has expired."""
 
 
-def parse_error_response(
-    status: int, body: bytes, redact: Callable[[str], str] = lambda text: text
-) -> ErrorResponse:
-    """Parse the body of an error response in any of the known formats.
-
-    Args:
-        status: the HTTP status.
-        body: the body, in any format.
-        redact: masks secrets that the body repeats.
-    """
+def parse_error_response(status: int, body: bytes) -> ErrorResponse:
+    """Parse the body of an error response in any of the known formats."""
     try:
         fields = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, (dict, list)):
-        return ErrorResponse(status, None, summarise(body, redact), is_json=False)
+        return ErrorResponse(status, None, summarise(body), is_json=False)
     code, message = _find(fields, _CODE_KEYS), _find(fields, _MESSAGE_KEYS)
     if not code and not message and fields:
-        return ErrorResponse(status, None, summarise(body, redact))
-    # Masked before it is cut: the first half of a token would not be recognised.
-    return ErrorResponse(status, _shown(redact(code)) or None, _shown(redact(message)))
+        return ErrorResponse(status, None, summarise(body))
+    return ErrorResponse(status, _shown(code) or None, _shown(message))
 
 
-def summarise(body: bytes, redact: Callable[[str], str] = lambda text: text) -> str:
-    """Return the first words of a body that is not the documented JSON.
-
-    Args:
-        body: the body, in any format.
-        redact: masks secrets that the body repeats.
-    """
-    text = redact(body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace"))
+def summarise(body: bytes) -> str:
+    """Return the first words of a body that is not the documented JSON."""
+    text = body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace")
     if _HTML.search(text):
         title = _HTML_TITLE.search(text)
         words = title[1] if title and title[1].strip() else _HTML_UNSEEN.sub(" ", text)
@@ -294,7 +281,8 @@ def _find(fields: Any, keys: tuple[str, ...], depth: int = 0) -> str:
 
 def _shown(text: str) -> str:
     """Return a text on one line, without control characters, cut to a readable length."""
-    line = " ".join(text.split())[:_MAX_SHOWN_CHARACTERS]
+    # The body may repeat a secret. Masked before it is cut: half a secret is not recognised.
+    line = " ".join(mask(text).split())[:_MAX_SHOWN_CHARACTERS]
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in line
     )

@@ -22,6 +22,7 @@ from gaussdb_tasks.errors import (
     RequestRefusedError,
     ResponseTooLargeError,
     ServiceError,
+    SignInRefusedError,
 )
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import Micros
@@ -142,7 +143,7 @@ class HttpClient:
         try:
             parsed = parse(body)
         except ValueError as error:
-            words = error_responses.summarise(body, self._identity.redact)
+            words = error_responses.summarise(body)
             message = f"{status} with a body that is not the documented JSON: {error} ({words})"
             raise error_responses.TransientError(message) from error
         self._accepted = auth
@@ -183,8 +184,7 @@ class HttpClient:
     def _refuse(
         self, status: int, headers: Mapping[str, str], body: bytes, *, call: str
     ) -> NoReturn:
-        # The message of the service may contain our own token.
-        response = error_responses.parse_error_response(status, body, self._identity.redact)
+        response = error_responses.parse_error_response(status, body)
         if error_responses.is_token_refusal(response):
             raise error_responses.TokenRefusedError(str(response))
         if error_responses.is_transient(response):
@@ -207,7 +207,7 @@ class HttpClient:
 
     def _no_response(self, error: requests.RequestException) -> Exception:
         """Return the error of a call that got no response, by whether a retry can help."""
-        cause = self._identity.redact(error_responses.describe_cause(error))
+        cause = error_responses.describe_cause(error)
         proxy_status = error_responses.refusal_of_proxy(error)
         if proxy_status is not None:
             return ConfigurationError(
@@ -250,7 +250,7 @@ class HttpClient:
         return 0.0
 
     def _permanent_refusal(self, refusal: error_responses.TokenRefusedError) -> AccessError:
-        return AccessError(
+        return SignInRefusedError(
             f"project {self.target.project_id}: {self._identity.remedy} (response: {refusal})"
         )
 

@@ -2,16 +2,19 @@
 
 import os
 import sys
+from collections.abc import MutableMapping
 from typing import NoReturn
 
 import click
 
-from gaussdb_tasks.cli import console
+from gaussdb_tasks import known_secrets
+from gaussdb_tasks.cli import console, last_handler
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
-from gaussdb_tasks.cli.library_messages import library_messages
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
-from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
+from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.known_secrets import is_setting
+from gaussdb_tasks.settings import clean
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
@@ -44,6 +47,7 @@ _COMMANDS = (
     subcommands=_COMMANDS,
     package=f"{__name__}.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[last_handler.debug_option(expose_value=True)],
 )
 @data_dir_option
 @access_options
@@ -61,28 +65,33 @@ def cli(**_options_of_commands: object) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; report a user's mistake in one sentence, without a traceback."""
+    """Run the command line; report every error in one sentence, without a traceback."""
     console.log_as_json(None)
-    with StopSignals() as stop, library_messages():
+    _clean_settings(os.environ)
+    known_secrets.start_with(os.environ)
+    with last_handler.libraries_masked(), StopSignals() as stop:
         try:
             cli.main(prog_name="gaussdb-tasks", standalone_mode=False)
         except BaseException as error:
             # After a stop signal libraries may raise any error; the signal sets the exit code.
             if stop.received is not None:
                 _exit_now(stop.received)
-            exit_code = _report(error)
-            if exit_code is None:
+            if isinstance(error, SystemExit):
                 raise
-            sys.exit(exit_code)
+            sys.exit(_report(error))
     sys.exit(0)
 
 
-def _report(error: BaseException) -> int | None:
-    """Report an error and return its exit code; return None for an unexpected one."""
+def _clean_settings(environ: MutableMapping[str, str]) -> None:
+    """Strip the variables that are settings; files of variables may have other line ends."""
+    for name, value in environ.items():
+        if is_setting(name):
+            environ[name] = clean(value)
+
+
+def _report(error: BaseException) -> int:
+    """Report an error and return its exit code."""
     match error:
-        case GaussdbTasksError():
-            console.error(*error.lines)
-            return error.exit_code
         case click.exceptions.NoArgsIsHelpError():
             click.echo(error.format_message(), err=True)  # noqa: TID251 - help has many lines
             return ExitCode.USAGE
@@ -93,11 +102,14 @@ def _report(error: BaseException) -> int | None:
                 message = " ".join(message.split())
             console.error(f"{message} Try: {command} -h")
             return ExitCode.USAGE
+        case click.ClickException():
+            console.error(error.format_message())
+            return error.exit_code
         case BrokenPipeError():
             # The reader of stdout has closed it, like `head`. Python would report it at exit.
             sys.stdout = None
             return 0
-    return None
+    return last_handler.report(error)
 
 
 def _exit_now(signal_number: int) -> NoReturn:

@@ -14,7 +14,7 @@ import click
 
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.foreign_text import shortened, visible, visible_json
-from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.known_secrets import mask
 from gaussdb_tasks.model.project_state import ProjectKey
 
 _REPORT_INTERVAL_SECONDS: Final = 30.0
@@ -108,7 +108,7 @@ def _masked_values(value: Any) -> Any:
 
 def _masked(line: str) -> str:
     # Masked before it is cut: the first half of a secret would not be recognised.
-    return shortened(mask_url_credentials(line))
+    return shortened(mask(line))
 
 
 @contextmanager

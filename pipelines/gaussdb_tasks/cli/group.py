@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gaussdb_tasks.cli.last_handler import debug_option
 from gaussdb_tasks.cli.settings_file import OPTION, settings_file_option
 
 
@@ -51,6 +52,8 @@ class LazyGroup(click.Group):
         has_option = any(param.name == OPTION for param in command.params)
         if self._subcommands[cmd_name].is_configurable and not has_option:
             command.params.append(settings_file_option(self._configurable(ctx), cmd_name))
+        if not any(param.name == "debug" for param in command.params):
+            command.params.append(debug_option(expose_value=False))
         return command
 
     def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:

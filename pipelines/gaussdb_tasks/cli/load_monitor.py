@@ -95,6 +95,7 @@ class LoadMonitor:
                 freshness = read_freshness(self._data_dir.database, self._now)
         write_metrics(
             file,
+            data_dir=self._data_dir.path,
             ended_at=times.now(),
             exit_code=exit_code,
             report=self._report,

@@ -1,7 +1,8 @@
 """Options that several commands share. Each has a variable ``GAUSSDB_TASKS_<OPTION>``."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -11,11 +12,14 @@ from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
+from gaussdb_tasks.known_secrets import remember_url_credentials
 from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
+from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
+_OCTAL: Final = re.compile(r"[0-7]{1,4}")
 # A time outside of these years is a typing error, and the archive would keep it.
 _YEARS: Final = range(2000, 2200)
 
@@ -46,12 +50,15 @@ class Option(click.Option):
         return value, source
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the value in the option's type.
+        """Return the value in the option's type; the password of a URL is masked from then on.
 
         Raises:
             BadParameter: it is not valid.
         """
-        return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
+        converted = super().type_cast_value(ctx, value)
+        for each in _texts(converted):
+            remember_url_credentials(each)
+        return _in_utf8(ctx, self, converted)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option's help; a default may come from the settings file."""
@@ -73,11 +80,17 @@ class Argument(click.Argument):
 
 def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Refuse a text that is not UTF-8: the database cannot hold it; names of files can be so."""
-    for each in value if isinstance(value, tuple) else (value,):
-        if isinstance(each, str) and not _is_utf8(each):
+    for each in _texts(value):
+        if not _is_utf8(each):
             message = f"{each!r} is not valid UTF-8."
             raise click.BadParameter(message, ctx, param)
     return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for each in value if isinstance(value, tuple) else (value,):
+        if isinstance(each, str):
+            yield each
 
 
 def _is_utf8(text: str) -> bool:
@@ -112,7 +125,7 @@ def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
     """Declare ``--data-dir`` with a default."""
     return option(
         "--data-dir",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=click.Path(file_okay=False, readable=False, path_type=Path),
         default=default,
         show_default=True,
         callback=_refuse_unreachable,
@@ -121,22 +134,21 @@ def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
 
 
 def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
-    """Refuse a directory that the user has no permission to enter, or that DuckDB cannot open."""
+    """Refuse a directory that the user cannot enter, or that DuckDB cannot open."""
     if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
         return path  # perhaps only the group's: the command may have another
     if not _is_utf8(str(path.absolute())):
         message = f"the path of the data directory {path} must be valid UTF-8; choose another"
         raise ConfigurationError(message)
+    if "?" in str(path.absolute()):
+        message = f"--data-dir: {path}: DuckDB opens no path with a question mark; choose another"
+        raise ConfigurationError(message)
     try:
         (path / "any").stat()
-    except PermissionError as error:
-        message = (
-            f"the data directory {path} cannot be reached ({error.strerror}); "
-            "choose another with --data-dir, or fix its mode and that of its parents"
-        )
-        raise ConfigurationError(message) from error
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         pass  # the command reports a directory that does not exist
+    except OSError as error:
+        raise explain(error, path=path, setting="--data-dir") from error
     return path
 
 
@@ -213,23 +225,41 @@ def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -
     return time
 
 
-def _read_umask(_ctx: click.Context, _param: click.Parameter, value: str) -> int:
-    try:
-        umask = int(value, base=8)
-    except ValueError:
-        umask = -1
-    if not 0 <= umask <= _ALL_PERMISSIONS:
-        message = f"--umask: {value!r} is not an octal mask; write it like 077 or 027"
-        raise ConfigurationError(message)
-    return umask
+class Umask(int):
+    """A mask of permissions, shown in octal as it is written."""
+
+    def __str__(self) -> str:
+        return f"{self:03o}"
+
+
+class _UmaskType(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.2
+    """Reads an octal text; a number would be read as decimal, and 63 would open every file."""
+
+    name = "octal"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> Umask:
+        if isinstance(value, Umask):
+            return value
+        if not isinstance(value, str):
+            message = 'umask is a number, which is not octal; put it in quotes: umask = "077"'
+            raise ConfigurationError(message)
+        if not _OCTAL.fullmatch(value) or int(value, base=8) > _ALL_PERMISSIONS:
+            message = f"--umask: {value!r} is not an octal mask; write it like 077 or 027"
+            raise ConfigurationError(message)
+        return Umask(value, base=8)
 
 
 umask_option = option(
     "--umask",
+    type=_UmaskType(),
     default="077",
     show_default=True,
     metavar="OCTAL",
-    callback=_read_umask,
     help="Permissions to remove from new files; 027 lets the group read.",
 )
 

@@ -21,6 +21,9 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.known_secrets import is_secret_name, remember
+from gaussdb_tasks.os_errors import explain
+from gaussdb_tasks.settings import clean
 
 FILE_NAME: Final = "gaussdb_tasks.toml"
 OPTION: Final = "config_file"
@@ -68,9 +71,10 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
         if path is None:
             return SettingsFile(None, {})
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except (OSError, ValueError) as error:
+        content = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise explain(error, path=path, setting="--config") from error
+    except ValueError as error:
         message = f"{path} cannot be read: {error}"
         raise ConfigurationError(message) from error
     for_all = {_key(key): each for key, each in content.items() if not isinstance(each, dict)}
@@ -114,7 +118,7 @@ def settings_file_option(commands: Commands, name: str) -> click.Option:
 def effective_settings(ctx: click.Context) -> Iterator[EffectiveSetting]:
     """Yield the effective value of each option of a command, and its source."""
     for param in ctx.command.params:
-        if isinstance(param, click.Option) and param.name not in {None, OPTION}:
+        if isinstance(param, click.Option) and param.expose_value:
             yield EffectiveSetting(long_name(param), _text(ctx, param), _source(ctx, param))
 
 
@@ -212,13 +216,18 @@ def _refuse_unknown(key: str, find_names: Callable[[], Iterable[str]], problem: 
 def _value(option: click.Option, key: str, value: Any) -> Any:
     if isinstance(value, date):  # TOML has dates; options parse text
         value = value.isoformat()
+    if isinstance(value, str):
+        value = clean(value)
+        if is_secret_name(key):
+            remember(value)
     if option.is_flag:
         if not isinstance(value, bool):
             message = f"{FILE_NAME}: {key} must be true or false, not {value!r}"
             raise ConfigurationError(message)
         return value
     if option.multiple:
-        return tuple(value) if isinstance(value, list) else (value,)
+        values = value if isinstance(value, list) else [value]
+        return tuple(clean(each) if isinstance(each, str) else each for each in values)
     if isinstance(value, (list, dict, bool)):
         message = f"{FILE_NAME}: {key} takes one value, not {value!r}"
         raise ConfigurationError(message)

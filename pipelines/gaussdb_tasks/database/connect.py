@@ -1,6 +1,5 @@
 """Open the published database for reading, and a clone of it for writing."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import duckdb
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.upgrades import refuse_newer
 from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
+from gaussdb_tasks.os_errors import explain
 
 STAGING_SCHEMA: Final = "task_center_staging"
 
@@ -57,12 +57,16 @@ def attached(path: Path, name: str, config: dict[str, Any]) -> Iterator[duckdb.D
 
 
 def _refuse_missing(path: Path) -> None:
-    if not path.exists():
+    try:
+        path.open("rb").close()
+    except FileNotFoundError as error:
         message = (
             f"there is no database {path} yet; name its directory with --data-dir, or make it with:"
             " gaussdb-tasks load"
         )
-        raise ConfigurationError(message)
+        raise ConfigurationError(message) from error
+    except OSError as error:
+        raise explain(error, path=path) from error
 
 
 @contextmanager
@@ -121,8 +125,6 @@ def _explained(path: Path, error: duckdb.Error) -> GaussdbTasksError:
             f"{path} is open for writing in another program; close it there and run it again "
             f"({reason})"
         )
-    if not os.access(path, os.R_OK):
-        return ConfigurationError(f"{path} cannot be read by this user; fix its owner and mode")
     is_other_version = "newer version" in reason or "version number" in reason
     if is_other_version or "storage version" in reason.lower():
         return ConfigurationError(

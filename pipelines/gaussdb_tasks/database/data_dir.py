@@ -1,5 +1,6 @@
 """The data directory: the published database, the lock, and the scratch folder of a load."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from typing import Final
 import filelock
 
 from gaussdb_tasks.database.lock_holder import read_holder, recorded_holder
+from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner
 from gaussdb_tasks.errors import ConfigurationError, LockedError
+from gaussdb_tasks.os_errors import explain
 
 DATABASE_NAME: Final = "gaussdb_tasks.duckdb"
 ARCHIVE_NAME: Final = "archive"
@@ -41,19 +44,14 @@ class DataDir:
         Raises:
             ConfigurationError: it cannot be made or written, or dlt cannot work in it.
         """
-        if "'" in str(self.path.absolute()):
-            # dlt 1.31 writes the path of its files into SQL between quotes, without escaping it.
-            message = f"{self.path}: a data directory must not have a quote (') in its path"
-            raise ConfigurationError(message)
+        self.refuse_unusable_path()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / _LOCK_NAME).touch()
         except OSError as error:
-            message = (
-                f"the data directory {self.path} cannot be written ({error.strerror}); "
-                "choose another with --data-dir, or fix its owner and mode"
-            )
-            raise ConfigurationError(message) from error
+            explained = explain(error, setting="--data-dir")
+            message = f"the data directory {self.path} cannot be written: {explained}"
+            raise type(explained)(message) from error
         if self.database.is_symlink():
             # A rename would replace the link, and leave the file it points to unchanged.
             message = (
@@ -61,10 +59,46 @@ class DataDir:
                 "--data-dir the link"
             )
             raise ConfigurationError(message)
+        self._refuse_unusable_archive()
+
+    def refuse_unusable_path(self) -> None:
+        """Refuse a path that the libraries of a load cannot work in.
+
+        Raises:
+            ConfigurationError: it has one of some characters.
+        """
+        # dlt 1.31 writes the path of its files into SQL between quotes without escaping it, and
+        # takes it for a format. DuckDB puts the name of its log before the first question mark.
+        found = [each for each in "'%?" if each in str(self.path.absolute())]
+        if found:
+            message = (
+                f"{self.path}: a data directory must not have {found[0]} in its path; choose "
+                "another with --data-dir"
+            )
+            raise ConfigurationError(message)
+
+    def _refuse_unusable_archive(self) -> None:
+        """Refuse an archive that a load could not add its entry to, before anything is read."""
+        try:
+            device = self.archive.stat().st_dev
+        except FileNotFoundError:
+            return
+        if device != self.path.stat().st_dev:
+            # A finished entry is renamed into the archive; a rename works on one file system only.
+            message = (
+                f"{self.archive} is on another file system than {self.path}; keep the whole data "
+                "directory on one"
+            )
+            raise ConfigurationError(message)
+        if not os.access(self.archive, os.W_OK | os.X_OK):
+            message = f"{self.archive} cannot be written by this user; fix its owner and mode"
+            raise ConfigurationError(describe_mixture(self.path) or message)
 
     @contextmanager
     def locked(self, run_id: str | None = None) -> Iterator[None]:
         """Hold the lock; the system releases it when the process ends, even if it is killed.
+
+        What root makes meanwhile is given to the owner of the directory.
 
         Args:
             run_id: the load that holds it, for the message to others; None for other commands.
@@ -83,6 +117,7 @@ class DataDir:
             with recorded_holder(self.path / _HOLDER_NAME, run_id):
                 yield
         finally:
+            give_to_owner(self.path)
             lock.release()
 
     @contextmanager

@@ -58,10 +58,11 @@ def move(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
+def replacing(target: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     """Write a file atomically: readers find the old content or the new content, never a part.
 
-    If the block fails, the old file stays. A symbolic link stays; its target is replaced.
+    If the block fails, the old file stays. A symbolic link stays; its target is replaced. Without
+    ``mode`` the file keeps its mode, and a new one has that of the umask.
 
     Raises:
         OSError: the file cannot be written there.
@@ -80,6 +81,8 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
             half.flush()
             path.chmod(0o666 & ~_umask())  # as open() would; temporary files are private
             publish(path, target)
+            if mode is not None:
+                target.chmod(mode)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

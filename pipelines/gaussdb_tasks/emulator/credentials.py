@@ -48,6 +48,8 @@ class Account:
     password: str = "invented-password"  # noqa: S105 - valid for an emulator only
     domain: str = "OTC00000000001000012345"
     keys: KeyPair = KeyPair("INVENTEDACCESSKEY000", "invented-secret-of-no-use-elsewhere")
+    passcode: str | None = None
+    """A one-time passcode that a sign-in with the password needs as well."""
     agency: str | None = None
     """An agency of the user's own domain that the user may assume."""
 

@@ -1,7 +1,8 @@
 """The part of the identity service (Keystone v3) that clients need to sign in with `clouds.yaml`.
 
-It serves versions, tokens, a catalog, and the list of projects. A token is issued for a password,
-for another token, or for an agency. Its scope is a project, by id or by name and domain.
+It serves versions, tokens, a catalog, and the list of projects. A token is issued for a password
+(with a passcode, if the account has one), for another token, or for an agency, which a token or a
+signature may ask for. Its scope is a project, by id or by name and domain.
 """
 
 import json
@@ -51,6 +52,7 @@ class _TokenRequest:
     user: str | None
     domain: str | None
     password: str | None
+    passcode: str | None
     token: str | None
     agency: tuple[str | None, str | None]
     """Name and domain of the agency to assume."""
@@ -121,8 +123,9 @@ class Keystone:
 
     def _issue_token(self, request: Request) -> Response:
         wanted = _read_token_request(request.body)
-        caller_token = request.headers.get(TOKEN_HEADER.lower(), "")
-        if not all(self._is_proven(method, wanted, caller_token) for method in wanted.methods):
+        if not all(self._is_proven(method, wanted, request) for method in wanted.methods):
+            raise RefusedError(Response(401))
+        if self.authenticator.account.passcode is not None and wanted.methods == ("password",):
             raise RefusedError(Response(401))
         project = self._find_project(wanted.scope)
         token = self.authenticator.tokens.issue(
@@ -133,18 +136,28 @@ class Keystone:
         document = {"token": self._token(wanted.methods, project)}
         return json_response(201, document, (("X-Subject-Token", token),))
 
-    def _is_proven(self, method: str, wanted: _TokenRequest, caller_token: str) -> bool:
+    def _is_proven(self, method: str, wanted: _TokenRequest, request: Request) -> bool:
         account = self.authenticator.account
         match method:
             case "password":
                 expected = (account.user, account.domain, account.password)
                 return (wanted.user, wanted.domain, wanted.password) == expected
+            case "totp":
+                return account.passcode is not None and wanted.passcode == account.passcode
             case "token":
                 return self._is_valid(wanted.token or "")
             case "assume_role":
                 is_known = wanted.agency == (account.agency, account.domain)
-                return account.agency is not None and is_known and self._is_valid(caller_token)
+                return account.agency is not None and is_known and self._is_user(request)
         return False
+
+    def _is_user(self, request: Request) -> bool:
+        """Return whether the user sent a request, with a token or a signature."""
+        token = request.headers.get(TOKEN_HEADER.lower())
+        if token is not None:
+            return self._is_valid(token)
+        self.authenticator.authenticate(request, self.clock.now())
+        return True
 
     def _is_valid(self, token: str) -> bool:
         grant = self.authenticator.tokens.find(token)
@@ -244,6 +257,7 @@ def _read_token_request(body: bytes) -> _TokenRequest:
         user=_text(document, *user, "name"),
         domain=_domain_of(document, *user),
         password=_text(document, *user, "password"),
+        passcode=_text(document, *identity, "totp", "user", "passcode"),
         token=_text(document, *identity, "token", "id"),
         agency=(
             _text(document, *identity, "assume_role", "xrole_name"),

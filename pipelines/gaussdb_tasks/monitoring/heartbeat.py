@@ -10,6 +10,8 @@ import requests
 import tenacity
 
 from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.known_secrets import remember
+from gaussdb_tasks.settings import clean
 
 _TIMEOUT_SECONDS: Final = 10
 _MAX_BODY_BYTES: Final = 10_000
@@ -24,8 +26,9 @@ class Heartbeat:
         Raises:
             ConfigurationError: it is not an http(s) URL, or is plain http to another machine.
         """
-        parts = endpoints.checked_url(url.strip(), source="--ping-url")
-        self._url = url.strip().rstrip("/")
+        remember(url)
+        parts = endpoints.checked_url(clean(url), source="--ping-url", is_secret=True)
+        self._url = clean(url).rstrip("/")
         self._is_local = endpoints.is_loopback(parts.hostname or "")
 
     def start(self) -> str | None:
@@ -62,5 +65,15 @@ class Heartbeat:
         with requests.Session() as http:
             http.trust_env = not self._is_local
             headers = {"Content-Type": "text/plain; charset=utf-8"}
-            response = http.post(url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS)
+            response = http.post(
+                url,
+                data=body,
+                headers=headers,
+                timeout=_TIMEOUT_SECONDS,
+                # The body and the address must not reach another host.
+                allow_redirects=False,
+            )
+            if response.is_redirect:
+                message = "a redirect"
+                raise requests.HTTPError(message, response=response)
             response.raise_for_status()

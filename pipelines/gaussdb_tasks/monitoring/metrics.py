@@ -1,18 +1,20 @@
 """Write the metrics of a load in the text format of Prometheus, for a textfile collector."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge, Info, write_to_textfile
+from prometheus_client import CollectorRegistry, Gauge, Info, Metric, generate_latest
 
-from gaussdb_tasks.errors import ConfigurationError, ExitCode
+from gaussdb_tasks.database.files import replacing
+from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.extract.project_tables import Outcome, ProjectSummary
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.load import LoadReport
 from gaussdb_tasks.model.times import SECOND, Micros
 from gaussdb_tasks.monitoring.freshness import Freshness, ProjectFreshness, age_seconds
+from gaussdb_tasks.os_errors import explain
 
 _P = TypeVar("_P", ProjectSummary, ProjectFreshness)
 _Gauges = Mapping[str, tuple[str, Callable[[_P], float | None]]]
@@ -20,11 +22,14 @@ _Gauges = Mapping[str, tuple[str, Callable[[_P], float | None]]]
 
 _PREFIX: Final = "gaussdb_tasks"
 _PROJECT_LABELS: Final = ("region", "project_id")
+_MODE: Final = 0o644
+"""A collector of another user reads the file; it holds no secrets."""
 
 
-def write_metrics(
+def write_metrics(  # noqa: PLR0913 - the facts that the metrics show
     file: Path,
     *,
+    data_dir: Path,
     ended_at: Micros,
     exit_code: ExitCode,
     report: LoadReport | None,
@@ -34,15 +39,16 @@ def write_metrics(
 
     Args:
         file: its name should end in ``.prom``.
+        data_dir: a label of every series: two directories may have the same projects.
         ended_at: when the load ended.
         exit_code: the exit code of the load.
         report: the report of the load; None if nothing was published.
         freshness: the freshness of the published database; None if there is no database.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        GaussdbTasksError: the file cannot be written.
     """
-    registry = CollectorRegistry()
+    registry = _Registry(data_dir)
     _gauge(registry, "last_run_timestamp_seconds", "When the last load ended.").set(
         ended_at / SECOND
     )
@@ -54,12 +60,29 @@ def write_metrics(
     if freshness is not None:
         _add_freshness(registry, freshness)
     try:
-        write_to_textfile(str(file), registry)
+        with replacing(file, mode=_MODE) as out:
+            out.write(generate_latest(registry))
     except OSError as error:
-        message = (
-            f"the metrics cannot be written to {file} ({error.strerror}); check --metrics-file"
-        )
-        raise ConfigurationError(message) from error
+        raise explain(error, path=file, setting="--metrics-file") from error
+
+
+class _Registry(CollectorRegistry):
+    """Adds the data directory to the labels of every series; labels have foreign text."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__()
+        self._label = {"data_dir": str(data_dir.absolute())}
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with the label."""
+        for metric in super().collect():
+            metric.samples = [
+                sample._replace(labels=self._labels(sample.labels)) for sample in metric.samples
+            ]
+            yield metric
+
+    def _labels(self, labels: Mapping[str, str]) -> dict[str, str]:
+        return {name: visible(value) for name, value in {**self._label, **labels}.items()}
 
 
 def _gauge(
@@ -92,7 +115,7 @@ def _add_freshness(registry: CollectorRegistry, freshness: Freshness) -> None:
     for project in freshness.projects:
         seconds = age_seconds(project.uncovered_since, freshness.now)
         if seconds is not None:
-            age.labels(*map(visible, project.key)).set(seconds)
+            age.labels(*project.key).set(seconds)
     if freshness.head_digest is not None:
         head_help = "Digest of the newest entry of the archive."
         head = Info(f"{_PREFIX}_archive_head", head_help, registry=registry)
@@ -108,7 +131,7 @@ def _add_project_gauges(
         for project in projects:
             value = value_of(project)
             if value is not None:  # Prometheus has no null
-                gauge.labels(*map(visible, project.key)).set(value)
+                gauge.labels(*project.key).set(value)
 
 
 def _last_success_seconds(project: ProjectFreshness) -> float | None:

@@ -2,13 +2,15 @@
 
 import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 import requests
 
 from gaussdb_tasks.api.auth.access import ProjectAccess
-from gaussdb_tasks.api.auth.credentials import KeyPair, SignatureCredential
+from gaussdb_tasks.api.auth.access_keys import read_keys
+from gaussdb_tasks.api.auth.credentials import KeyPair, SignatureCredential, TokenCredential
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.rate_limit import RateLimiter
@@ -30,10 +32,10 @@ def serve() -> Iterator[Callable[..., Emulator]]:
     """Serve two empty projects to the owner of the keys."""
     served: list[Emulator] = []
 
-    def start(keys: EmulatedKeys = KEYS, offset: int = 0) -> Emulator:
+    def start(keys: EmulatedKeys = KEYS, offset: int = 0, agency: str | None = None) -> Emulator:
         world = FixedWorld({PROJECT: [], OTHER_PROJECT: []}, names=NAMES)
         clock = RealClock(offset=offset)
-        emulator = Emulator(world, account=Account(keys=keys), clock=clock)
+        emulator = Emulator(world, account=Account(keys=keys, agency=agency), clock=clock)
         emulator.__enter__()
         served.append(emulator)
         return emulator
@@ -147,6 +149,73 @@ def test_refused_keys(serve: Callable[..., Emulator], keys: EmulatedKeys, offset
     assert len(emulator.calls) == 1
 
 
+def test_the_variables_of_otc_auth(serve: Callable[..., Emulator]) -> None:
+    """The token of temporary keys is in AWS_SESSION_TOKEN, beside both names of the key."""
+    emulator = serve(TEMPORARY)
+    environ = {
+        "OS_ACCESS_KEY": TEMPORARY.access_key,
+        "AWS_ACCESS_KEY_ID": TEMPORARY.access_key,
+        "OS_SECRET_KEY": TEMPORARY.secret_key,
+        "AWS_SECRET_ACCESS_KEY": TEMPORARY.secret_key,
+        "AWS_SESSION_TOKEN": f"{TEMPORARY.security_token}\r\n",
+        "OS_PROJECT_ID": PROJECT,
+        "OS_REGION_NAME": "eu-de",
+    }
+    (access,) = sign_in(AccessRequest(endpoint=emulator.endpoint), environ).accesses
+    assert count_tasks(access) == 0
+
+
+def test_a_token_of_other_keys_is_not_sent() -> None:
+    """AWS_SESSION_TOKEN may belong to the bucket of the archive's copy, in another cloud."""
+    environ = environ_of(KEYS, AWS_ACCESS_KEY_ID="another", AWS_SESSION_TOKEN="of-the-bucket")
+    keys = read_keys(environ)
+    assert keys is not None
+    assert keys.security_token is None
+
+
+def test_an_agency_with_keys(serve: Callable[..., Emulator]) -> None:
+    """IAM gives a token of the agency for a signed request."""
+    emulator = serve(agency="readers")
+    environ = environ_of(
+        KEYS,
+        OS_AUTH_URL=emulator.auth_url,
+        OS_AGENCY_NAME="readers",
+        OS_AGENCY_DOMAIN_NAME=Account().domain,
+    )
+    request = AccessRequest(endpoint=emulator.endpoint)
+    with pytest.raises(ConfigurationError, match="OS_DELEGATED_PROJECT"):
+        sign_in(request, environ)
+    environ["OS_DELEGATED_PROJECT"] = "eu-de_finance"
+    (access,) = sign_in(request, environ).accesses
+    assert (access.project_id, count_tasks(access)) == (OTHER_PROJECT, 0)
+    assert isinstance(access.identity.credential(), TokenCredential)
+    accesses = sign_in(replace(request, all_projects=True), environ).accesses
+    assert [count_tasks(access) for access in accesses] == [0, 0]
+
+
+def test_an_agency_with_wrong_keys(serve: Callable[..., Emulator]) -> None:
+    """The refusal of the signature is that of the sign-in."""
+    emulator = serve(agency="readers")
+    environ = environ_of(
+        EmulatedKeys(KEYS.access_key, "another-secret"),
+        OS_AUTH_URL=emulator.auth_url,
+        OS_AGENCY_NAME="readers",
+        OS_AGENCY_DOMAIN_NAME=Account().domain,
+        OS_DELEGATED_PROJECT="eu-de_finance",
+    )
+    with pytest.raises(AccessError, match="refuses the sign-in"):
+        sign_in(AccessRequest(endpoint=emulator.endpoint), environ)
+
+
+@pytest.mark.parametrize("name", ["OS_ACCESS_KEY", "OS_SECURITY_TOKEN"])
+def test_a_line_break_inside_a_key(name: str) -> None:
+    """It would be sent in a header: it is refused without being shown."""
+    environ = environ_of(TEMPORARY, OS_PROJECT_ID=PROJECT) | {name: "first-half\nsecond-half"}
+    with pytest.raises(ConfigurationError, match="invalid characters") as refusal:
+        sign_in(AccessRequest(), environ)
+    assert "half" not in str(refusal.value)
+
+
 def test_incomplete_keys() -> None:
     """The message names both parts of the key, or the missing project."""
     with pytest.raises(ConfigurationError, match="OS_ACCESS_KEY and OS_SECRET_KEY"):
@@ -157,6 +226,6 @@ def test_incomplete_keys() -> None:
 
 def test_representation() -> None:
     """The representation of a credential does not show its secrets."""
-    credential = SignatureCredential(KeyPair("AK", "the secret", "the token"))
+    credential = SignatureCredential(KeyPair("AK", "the secret", "the-token"))
     assert "the secret" not in repr(credential)
-    assert "the token" not in repr(credential)
+    assert "the-token" not in repr(credential)

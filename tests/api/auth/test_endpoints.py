@@ -2,7 +2,7 @@
 
 import pytest
 
-from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth import endpoints, regions
 from gaussdb_tasks.errors import ConfigurationError
 
 
@@ -69,7 +69,7 @@ def test_url_with_a_password() -> None:
 )
 def test_endpoint_of_region(region: str, url: str) -> None:
     """The endpoint follows from the region, and the region from the endpoint."""
-    assert endpoints.endpoint_of_region(region) == url
+    assert regions.endpoint_of_region(region) == url
     assert endpoints.region_of_endpoint(url) == region
 
 

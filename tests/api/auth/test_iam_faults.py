@@ -13,6 +13,7 @@ from gaussdb_tasks.errors import (
     ConfigurationError,
     GaussdbTasksError,
     ServiceError,
+    SignInRefusedError,
 )
 from gaussdb_tasks.settings import AccessRequest
 
@@ -77,7 +78,7 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Iam]:
         (520, b"<html><title>Unknown error</title></html>", ServiceError, "Unknown error"),
         (599, b"", ServiceError, "an empty response"),
         (403, b"<html><p>Blocked</p></html>", AccessError, "Blocked"),
-        (401, b'{"error":{"message":"Wrong password","code":401}}', AccessError, "401"),
+        (401, b'{"error":{"message":"Wrong password","code":401}}', SignInRefusedError, "401"),
         (404, b"<html>nothing here</html>", ConfigurationError, "OS_AUTH_URL"),
     ],
 )

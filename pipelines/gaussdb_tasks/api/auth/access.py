@@ -1,24 +1,32 @@
 """Combine project, endpoint, identity and transport into the access of one project."""
 
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import requests
+from keystoneauth1.exceptions import Unauthorized
+from keystoneauth1.plugin import BaseAuthPlugin
+from keystoneauth1.session import Session
 
-from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth import endpoints, regions
 from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.deadline import BoundedAdapter
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.settings import AccessRequest
+from gaussdb_tasks.os_errors import explain
+from gaussdb_tasks.settings import AccessRequest, clean
 
 _MAX_SERVERS: Final = 4
 """Servers that a session keeps connections to: one for each region."""
+_READ_SECONDS: Final = 30.0
+"""The longest time until IAM sends the next part of an answer."""
 _PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TLS_VARIABLES: Final = ("OS_CACERT", "OS_INSECURE", "OS_CERT", "OS_KEY")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
@@ -49,14 +57,29 @@ class Transport:
         Raises:
             ConfigurationError: ``OS_CACERT`` names a file that does not exist.
         """
-        verify: bool | str = environ.get("OS_CACERT") or True
-        if environ.get("OS_INSECURE", "").lower() in _TRUE:
+        environ = {name: clean(environ.get(name, "")) for name in _TLS_VARIABLES}
+        verify: bool | str = environ["OS_CACERT"] or True
+        if environ["OS_INSECURE"].lower() in _TRUE:
             verify = False
-        elif isinstance(verify, str) and not Path(verify).exists():
-            message = f"{verify} does not exist; set OS_CACERT to a bundle of CA certificates"
-            raise ConfigurationError(message)
-        cert, key = environ.get("OS_CERT"), environ.get("OS_KEY")
-        return cls(verify, (cert, key) if cert and key is not None else cert)
+        cert, key = environ["OS_CERT"] or None, environ["OS_KEY"]
+        return cls(verify, (cert, key) if cert and key else cert)
+
+    def __post_init__(self) -> None:
+        """Check that the files can be read: the HTTP library would raise an error without a name.
+
+        Raises:
+            ConfigurationError: a file does not exist, or this user may not read it.
+        """
+        certs = (self.cert,) if isinstance(self.cert, str) else self.cert or ()
+        named = [(path, "cert and key (OS_CERT, OS_KEY)") for path in certs]
+        if isinstance(self.verify, str):
+            named.append((self.verify, "cacert (OS_CACERT), a bundle of CA certificates"))
+        elif self.verify is not False:
+            names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+            found = [(os.environ[name], name) for name in names if os.environ.get(name)]
+            named += found[:1]
+        for path, setting in named:
+            _check_readable(Path(path), setting)
 
     def session(self, connections: int, *, through_proxy: bool = True) -> requests.Session:
         """Return a session for a number of concurrent calls; all projects share it."""
@@ -65,6 +88,18 @@ class Transport:
             self._sessions[key] = self._make_session(connections)
             self._sessions[key].trust_env = through_proxy
         return self._sessions[key]
+
+    def keystone_session(self, iam_url: str, read_seconds: float | None = None) -> Session:
+        """Return a session for keystoneauth1; None: with the usual time for each read."""
+        is_local = endpoints.is_loopback(urlsplit(iam_url).hostname or "")
+        return Session(
+            auth=_NoSignIn(),
+            session=self.session(1, through_proxy=not is_local),
+            verify=True if self.verify is None else self.verify,
+            cert=self.cert,
+            timeout=read_seconds or _READ_SECONDS,
+            redirect=False,  # a sign-in sends secrets; they must not reach another host
+        )
 
     def _make_session(self, connections: int) -> requests.Session:
         http = requests.Session()
@@ -78,14 +113,30 @@ class Transport:
         return http
 
 
+class _NoSignIn(BaseAuthPlugin):
+    """The plugin of calls that name none: only the discovery of IAM's versions.
+
+    If IAM answers the discovery with 401, keystoneauth1 signs in for it. With the plugin that is
+    signing in already it would wait for itself without end. A refusal lets it do without versions.
+    """
+
+    def get_headers(self, session: Session) -> dict[str, str]:  # noqa: ARG002 - as inherited
+        message = "IAM does not show its versions"
+        raise Unauthorized(message)
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectEndpoint:
-    """A project as the sign-in found it; region and endpoint may be unknown."""
+    """A project as the sign-in found it; region and endpoint may be unknown.
+
+    They are those of the settings, also if ``is_requested``: the user named the project by its id.
+    """
 
     project_id: str
     region: str | None
     endpoint: str | None
     name: str = ""
+    is_requested: bool = False
 
 
 def make_access(
@@ -104,15 +155,29 @@ def make_access(
         raise ConfigurationError(message)
     region = request.region or project.region
     url = request.endpoint or project.endpoint
+    if project.region not in {None, region}:
+        if not project.is_requested:
+            raise ConfigurationError(_other_region(project, str(region)))
+        url = request.endpoint  # the configured endpoint belongs to the configured region
+    of_name = regions.region_of_project(project.name)
+    if region is not None and of_name not in {None, region}:
+        raise ConfigurationError(_other_region(replace(project, region=of_name), region))
     if url is None and region is not None:
-        url = endpoints.endpoint_of_region(region)
+        url = regions.endpoint_of_region(region)
     if url is None:
         message = (
             "no endpoint is set; give --endpoint, or --region (or OS_REGION_NAME) to derive it"
         )
         raise ConfigurationError(message)
     cleaned = endpoints.clean_endpoint(url, source="--endpoint" if request.endpoint else "endpoint")
-    region = region or endpoints.region_of_endpoint(cleaned)
+    of_host = endpoints.region_of_endpoint(cleaned)
+    if regions.is_known_region(of_host) and region not in {None, of_host}:
+        message = (
+            f"the endpoint {cleaned} is in region {of_host}, but the region is {region}; "
+            "correct --endpoint (gaussdb_endpoint_override) or --region (region_name)"
+        )
+        raise ConfigurationError(message)
+    region = region or of_host
     if region is None:
         message = f"the region cannot be read from {cleaned}; give it with --region, such as eu-de"
         raise ConfigurationError(message)
@@ -120,3 +185,19 @@ def make_access(
     is_local = endpoints.is_loopback(urlsplit(cleaned).hostname or "")
     http = transport.session(request.connections, through_proxy=not is_local)
     return ProjectAccess(cleaned, region, project.project_id, identity, http, project.name)
+
+
+def _other_region(project: ProjectEndpoint, requested: str) -> str:
+    shown = project.name or project.project_id
+    return (
+        f"project {shown} is in region {project.region}, not in {requested}; give --project-id "
+        f"with a project of {requested}, or --all-projects, or correct the region"
+    )
+
+
+def _check_readable(path: Path, setting: str) -> None:
+    try:
+        if not path.is_dir():  # a folder of certificates is allowed
+            path.open("rb").close()
+    except OSError as error:
+        raise explain(error, path=path, setting=setting) from error

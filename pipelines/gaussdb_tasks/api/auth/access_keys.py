@@ -7,11 +7,18 @@ from typing import Final
 import requests
 
 from gaussdb_tasks.api import error_responses
-from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth import endpoints, regions
 from gaussdb_tasks.api.auth.access import ProjectAccess, ProjectEndpoint, Transport, make_access
-from gaussdb_tasks.api.auth.clouds import Cloud
-from gaussdb_tasks.api.auth.credentials import KeyPair
-from gaussdb_tasks.api.auth.identity import KeyIdentity, read_project_list
+from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
+from gaussdb_tasks.api.auth.clouds import Cloud, read_agency
+from gaussdb_tasks.api.auth.credentials import KeyPair, KeySource
+from gaussdb_tasks.api.auth.identity import (
+    Identity,
+    KeyIdentity,
+    KeystoneIdentity,
+    read_project_list,
+)
+from gaussdb_tasks.api.auth.metadata_keys import MetadataKeys
 from gaussdb_tasks.api.auth.projects import (
     ListedProject,
     endpoint_of_listed,
@@ -21,8 +28,8 @@ from gaussdb_tasks.api.auth.projects import (
 )
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.api.deadline import Deadline, ends_by
-from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
-from gaussdb_tasks.settings import AccessRequest
+from gaussdb_tasks.errors import ConfigurationError, ServiceError, SignInRefusedError
+from gaussdb_tasks.settings import AccessRequest, clean
 
 _LIST_SECONDS: Final = 60
 
@@ -32,7 +39,8 @@ class KeySettings:
     """An access key and the settings beside it; messages show ``name`` as their source."""
 
     name: str
-    keys: KeyPair
+    keys: KeySource
+    agency: Agency | None
     region: str | None
     endpoint: str | None
     transport: Transport
@@ -46,6 +54,7 @@ class KeySettings:
         return cls(
             name=cloud.name,
             keys=keys,
+            agency=cloud.agency,
             region=cloud.region,
             endpoint=cloud.endpoint,
             transport=cloud.transport,
@@ -55,11 +64,14 @@ class KeySettings:
         )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], keys: KeyPair) -> "KeySettings":
+    def from_environment(
+        cls, environ: Mapping[str, str], keys: KeySource, name: str
+    ) -> "KeySettings":
         """Read the ``OS_*`` variables beside an access key."""
         return cls(
-            name="OS_ACCESS_KEY",
+            name=name,
             keys=keys,
+            agency=read_agency({}, environ, name),
             region=environ.get("OS_REGION_NAME") or None,
             endpoint=None,
             transport=Transport.from_environment(environ),
@@ -83,7 +95,29 @@ class KeySettings:
                 "set auth_url (OS_AUTH_URL) or region_name (OS_REGION_NAME)"
             )
             raise ConfigurationError(message)
-        return endpoints.iam_of_region(self.region)
+        return regions.iam_of_region(self.region)
+
+    def identity(self, project_id: str | None) -> Identity:
+        """Return the identity for a project; None for the project of the agency, or none."""
+        if self.agency is None:
+            return KeyIdentity(self.keys, project_id)
+        return self.agency_identity(self.agency, project_id)
+
+    def agency_identity(self, agency: Agency, project_id: str | None) -> KeystoneIdentity:
+        """Return the identity of an agency that is assumed with these keys."""
+        endpoints.checked_url(self.iam_url, source=f"{self.name}: auth_url")
+        plugin = AgencyPlugin(
+            self.iam_url,
+            agency,
+            source=KeyIdentity(self.keys, None).credential,
+            project_id=project_id,
+        )
+        return KeystoneIdentity(
+            plugin,
+            self.transport.keystone_session(self.iam_url),
+            iam_url=self.iam_url,
+            user=f"{self.keys.account} as {agency.name}",
+        )
 
 
 def read_keys(environ: Mapping[str, str]) -> KeyPair | None:
@@ -92,21 +126,36 @@ def read_keys(environ: Mapping[str, str]) -> KeyPair | None:
     Raises:
         ConfigurationError: one of its two parts is missing.
     """
-    access_key = environ.get("OS_ACCESS_KEY")
+    access_key = clean(environ.get("OS_ACCESS_KEY", ""))
     secret_key = read_secret(environ, "OS_SECRET_KEY")
     if not access_key and not secret_key:
         return None
     if not access_key or not secret_key:
         message = "the access key is incomplete; set both OS_ACCESS_KEY and OS_SECRET_KEY"
         raise ConfigurationError(message)
-    return KeyPair(access_key, secret_key, read_secret(environ, "OS_SECURITY_TOKEN"))
+    token = read_secret(environ, "OS_SECURITY_TOKEN")
+    if token is None and clean(environ.get("AWS_ACCESS_KEY_ID", "")) == access_key:
+        # otc-auth writes the key twice, and the token of temporary keys under this name only.
+        token = read_secret(environ, "AWS_SESSION_TOKEN")
+    return KeyPair(access_key, secret_key, token)
+
+
+def read_metadata_keys(environ: Mapping[str, str]) -> MetadataKeys | None:
+    """Return the keys of the machine if ``OS_METADATA_URL`` is set.
+
+    Raises:
+        ConfigurationError: keys must not be read from that address.
+    """
+    url = clean(environ.get("OS_METADATA_URL", ""))
+    return MetadataKeys(url) if url else None
 
 
 def accesses_with_keys(settings: KeySettings, request: AccessRequest) -> Iterator[ProjectAccess]:
     """Yield the projects to read with an access key; IAM is called only to list projects."""
     for project in _projects(settings, request):
-        identity = KeyIdentity(settings.keys, project.project_id)
-        yield make_access(request, project, identity, settings.transport)
+        yield make_access(
+            request, project, settings.identity(project.project_id), settings.transport
+        )
 
 
 def _projects(settings: KeySettings, request: AccessRequest) -> list[ProjectEndpoint]:
@@ -114,9 +163,15 @@ def _projects(settings: KeySettings, request: AccessRequest) -> list[ProjectEndp
     if request.all_projects:
         listed = select_projects(_list_projects(settings), request, settings.name)
         return [endpoint_of_listed(project, region, endpoint) for project in listed]
-    project_ids = request.project_ids or tuple(filter(None, [settings.project_id]))
-    if project_ids:
-        return [ProjectEndpoint(project_id, region, endpoint) for project_id in project_ids]
+    if request.project_ids:
+        return [
+            ProjectEndpoint(project_id, region, endpoint, is_requested=True)
+            for project_id in request.project_ids
+        ]
+    if settings.agency is not None:
+        return [_project_of_agency(settings, settings.agency)]
+    if settings.project_id:
+        return [ProjectEndpoint(settings.project_id, region, endpoint)]
     if settings.project_name:
         found = project_named(_list_projects(settings), settings.project_name, settings.name)
         return [endpoint_of_listed(found, region, endpoint)]
@@ -127,7 +182,23 @@ def _projects(settings: KeySettings, request: AccessRequest) -> list[ProjectEndp
     raise ConfigurationError(message)
 
 
+def _project_of_agency(settings: KeySettings, agency: Agency) -> ProjectEndpoint:
+    """Return the project ``delegated_project``; the configured one is the user's own."""
+    project_id = agency.project_name and settings.agency_identity(agency, None).project_id()
+    if not project_id:
+        message = (
+            f"{settings.name}: no project of the agency is set; set delegated_project "
+            "(OS_DELEGATED_PROJECT), or give --project-id or --all-projects"
+        )
+        raise ConfigurationError(message)
+    return ProjectEndpoint(
+        project_id, settings.region, settings.endpoint, agency.project_name or ""
+    )
+
+
 def _list_projects(settings: KeySettings) -> list[ListedProject]:
+    if settings.agency is not None:
+        return read_projects(settings.agency_identity(settings.agency, None).list_projects())
     iam_url = settings.iam_url
     endpoints.checked_url(iam_url, source=f"{settings.name}: auth_url")
     identity = KeyIdentity(settings.keys, None)
@@ -143,10 +214,10 @@ def _list_projects(settings: KeySettings) -> list[ListedProject]:
             )
         body = response.json()
     except requests.RequestException as error:
-        cause = identity.redact(error_responses.describe_cause(error))
+        cause = error_responses.describe_cause(error)
         message = f"{iam_url} did not return a list of projects ({cause}); run it again"
         raise ServiceError(message) from error
     if response.status_code in {401, 403}:
         message = f"{iam_url}: {identity.remedy}"
-        raise AccessError(message)
+        raise SignInRefusedError(message)
     return read_projects(read_project_list(body, iam_url))

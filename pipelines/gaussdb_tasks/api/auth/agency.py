@@ -1,15 +1,16 @@
 """Assume an agency: get a token of another account that delegated rights to this account.
 
 Source: IAM's API reference, "Obtaining an Agency Token". It is the method ``assume_role`` of
-Keystone v3, called with the token of the delegated user.
+Keystone v3, called with the token of the delegated user, or signed with the user's access key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keystoneauth1.identity import v3
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
+from requests.auth import AuthBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Agency:
 
 
 class _AssumeRole(v3.AuthMethod):
-    def __init__(self, agency: Agency, source: BaseAuthPlugin) -> None:
+    def __init__(self, agency: Agency, source: BaseAuthPlugin | Callable[[], AuthBase]) -> None:
         self._agency = agency
         self._source = source
 
@@ -31,9 +32,12 @@ class _AssumeRole(v3.AuthMethod):
         session: Session,
         auth: v3.Auth,  # noqa: ARG002 - signature of keystoneauth1
         headers: dict[str, str],
-        request_kwargs: dict[str, object],  # noqa: ARG002 - the same
+        request_kwargs: dict[str, object],
     ) -> tuple[str, Mapping[str, object]]:
-        headers["X-Auth-Token"] = self._source.get_token(session) or ""
+        if isinstance(self._source, BaseAuthPlugin):
+            headers["X-Auth-Token"] = self._source.get_token(session) or ""
+        else:
+            request_kwargs["requests_auth"] = self._source()
         return "assume_role", {
             "domain_name": self._agency.domain_name,
             "xrole_name": self._agency.name,
@@ -41,10 +45,18 @@ class _AssumeRole(v3.AuthMethod):
 
 
 class AgencyPlugin(v3.Auth):
-    """Gets tokens of an agency, scoped to a project of its domain or to the domain."""
+    """Gets tokens of an agency, scoped to a project of its domain or to the domain.
+
+    Its source proves who the user is: a plugin with a token, or a signature by an access key.
+    """
 
     def __init__(
-        self, auth_url: str, agency: Agency, *, source: BaseAuthPlugin, project_id: str | None
+        self,
+        auth_url: str,
+        agency: Agency,
+        *,
+        source: BaseAuthPlugin | Callable[[], AuthBase],
+        project_id: str | None,
     ) -> None:
         by_name = project_id is None and agency.project_name is not None
         super().__init__(
@@ -59,5 +71,6 @@ class AgencyPlugin(v3.Auth):
 
     def invalidate(self) -> bool:
         """Drop the token of the agency and that of the user, which may have expired too."""
-        self._source.invalidate()
+        if isinstance(self._source, BaseAuthPlugin):
+            self._source.invalidate()
         return super().invalidate()

@@ -1,80 +1,92 @@
-"""Read the sign-in settings of ``clouds.yaml``, ``secure.yaml`` and the ``OS_*`` variables.
+"""Sign in with a cloud of ``clouds.yaml`` and ``secure.yaml``, or of the ``OS_*`` variables.
 
 openstacksdk reads the files and keystoneauth1 signs in. Settings that only the tools of this cloud
 use are read here: the agency to assume (``agency_name``, ``agency_domain_name``,
 ``delegated_project``) and the access key (``ak``, ``sk``, ``security_token``). They may be under
-``auth`` or beside it.
+``auth``, beside it, or below the ``values`` of a region.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import yaml
-from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.plugin import BaseAuthPlugin
-from keystoneauth1.session import Session
 
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.auth.access import Transport
 from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
+from gaussdb_tasks.api.auth.cloud_files import CloudFiles, import_openstack
 from gaussdb_tasks.api.auth.credentials import KeyPair
 from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.secret_values import read_secret
-from gaussdb_tasks.api.deadline import BoundedAdapter
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.known_secrets import remember
 
-_READ_SECONDS: Final = 30.0
-_PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword"})
-_AGENCY_SETTINGS: Final = ("agency_name", "agency_domain_name", "delegated_project")
-_KEY_SETTINGS: Final = ("ak", "sk", "security_token")
+_PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword", "v3multifactor"})
+_APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 
 
-class _NoSignIn(BaseAuthPlugin):
-    """The plugin of calls that name none: only the discovery of IAM's versions.
+def clouds_of(
+    cloud: str | None, environ: Mapping[str, str], requested_region: str | None
+) -> Iterator["Cloud"]:
+    """Yield the settings of a cloud, one for each of its regions that is to be read.
 
-    If IAM answers the discovery with 401, keystoneauth1 signs in for it. With the plugin that is
-    signing in already it would wait for itself without end. A refusal lets it do without versions.
+    Raises:
+        ConfigurationError: the cloud or the region does not exist, or its settings are invalid.
     """
-
-    def get_headers(self, session: Session) -> dict[str, str]:  # noqa: ARG002 - as inherited
-        message = "IAM does not show its versions"
-        raise Unauthorized(message)
+    with _errors_explained(f"cloud {cloud!r}" if cloud else "the OS_* variables"):
+        files = CloudFiles(cloud)
+        regions = files.regions(requested_region, files.project_name())
+    for region in regions:
+        yield Cloud(cloud, environ, region, is_one_of_several=len(regions) > 1)
 
 
 class Cloud:
-    """One named cloud, or the cloud of the ``OS_*`` variables; creating it makes no call.
+    """A region of a named cloud, or the cloud of the ``OS_*`` variables; it makes no call.
 
     Attributes:
         name: its name in messages.
         region: as configured, or None.
+        is_one_of_several: whether the cloud has other regions that are read, too.
         endpoint: ``gaussdb_endpoint_override``, or None.
         transport: TLS settings of the connections.
         keys: the access key to sign with, or None for another way to sign in.
+        agency: the agency to assume, or None.
         auth_url: the URL of IAM; empty if it is not configured.
         project_id: as configured, or None.
         project_name: as configured, or None.
+        has_own_project: whether the credentials are for one project that cannot be changed.
     """
 
-    def __init__(self, cloud: str | None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        cloud: str | None,
+        environ: Mapping[str, str],
+        region: str | None = None,
+        *,
+        is_one_of_several: bool = False,
+    ) -> None:
         """Read the settings of a cloud; None reads the ``OS_*`` variables.
 
         Raises:
-            ConfigurationError: the cloud does not exist, or its settings are invalid.
+            ConfigurationError: the settings are invalid.
         """
-        self.name = f"cloud {cloud!r}" if cloud else "the OS_* variables"
+        self.is_one_of_several = is_one_of_several
         self._cloud = cloud
+        self._region = region
         self._overrides: dict[str, Any] = {}
+        self._has_methods = False
+        name = f"cloud {cloud!r}" if cloud else "the OS_* variables"
+        self.name = f"{name}, region {region!r}" if is_one_of_several else name
         with _errors_explained(self.name):
-            self._files = _read_files(cloud)
-            own = _take_own_settings(self._files, cloud, environ)
+            # Read again for each region: its own settings are taken out of what was read.
+            files = CloudFiles(cloud)
+            self._config = files.config
+            own = files.take_own_settings(region)
             self.keys = None if not own.get("ak") else _key_pair(own, self.name)
-            self._agency = _agency(own, self.name)
+            self.agency = read_agency(own, environ if cloud is None else {}, self.name)
             if self.keys is None:
-                self._set_password(environ)
+                self._set_password(files, environ)
             settings = self._settings(None, validate=self.keys is None)
             auth = settings.get_auth_args()
             self.auth_url = str(auth.get("auth_url") or "")
@@ -83,32 +95,27 @@ class Cloud:
             self.transport = Transport(*settings.get_requests_verify_args())
             self.project_id = str(auth.get("project_id") or "") or None
             self.project_name = str(auth.get("project_name") or "") or None
-            if self._agency is not None:
+            self.has_own_project = settings.config.get("auth_type") == _APPLICATION_CREDENTIAL
+            if self.agency is not None:
                 # The configured project is the user's own: it is only for the sign-in.
-                self.project_id, self.project_name = None, self._agency.project_name
+                self.project_id, self.project_name = None, self.agency.project_name
             if self.keys is None:
                 endpoints.checked_url(self.auth_url, source=f"{self.name}: auth_url")
                 _check_password(settings, self.name)
-                self._session = self._open_session(settings)
+                self._session = self.transport.keystone_session(
+                    self.auth_url, settings.config.get("api_timeout")
+                )
         self._user = str(auth.get("username") or auth.get("user_id") or "")
-        self._secret = str(auth.get("password") or auth.get("token") or "")
 
-    def _set_password(self, environ: Mapping[str, str]) -> None:
+    def _set_password(self, files: CloudFiles, environ: Mapping[str, str]) -> None:
         password = read_secret(environ, "OS_PASSWORD")
-        configured = _raw_cloud(self._files, self._cloud).get("auth") or {}
-        if password is not None and not configured.get("password"):
+        if password is not None and not files.has("password"):
             self._overrides["password"] = password
-
-    def _open_session(self, settings: Any) -> Session:
-        session: Session = settings.get_session()
-        for scheme in ("https://", "http://"):
-            session.session.mount(scheme, BoundedAdapter())
-        session.timeout = session.timeout or _READ_SECONDS
-        session.auth = _NoSignIn()
-        session.redirect = False  # a sign-in sends the password; it must not reach another host
-        if endpoints.is_loopback(urlsplit(self.auth_url).hostname or ""):
-            session.session.trust_env = False
-        return session
+        passcode = files.take("passcode") or read_secret(environ, "OS_PASSCODE")
+        remember(passcode)
+        if passcode is not None:
+            self._overrides["passcode"] = passcode
+            self._has_methods = files.has("auth_methods")
 
     def identity(self, project_id: str | None = None) -> KeystoneIdentity:
         """Return the identity for a project; None for the configured project, or none.
@@ -122,17 +129,16 @@ class Cloud:
             plugin,
             self._session,
             iam_url=self.auth_url,
-            user=self._user if self._agency is None else f"{self._user} as {self._agency.name}",
-            secret=self._secret,
+            user=self._user if self.agency is None else f"{self._user} as {self.agency.name}",
         )
 
     def _plugin(self, project_id: str | None) -> BaseAuthPlugin:
-        if self._agency is None:
+        if self.agency is None:
             plugin: BaseAuthPlugin = self._settings(project_id).get_auth()
             return plugin
         return AgencyPlugin(
             self.auth_url,
-            self._agency,
+            self.agency,
             source=self._settings(None).get_auth(),
             project_id=project_id,
         )
@@ -141,59 +147,25 @@ class Cloud:
         auth = dict(self._overrides)
         if project_id is not None:
             auth["project_id"] = project_id
-        return self._files.get_one(
-            cloud=self._cloud, validate=validate, **({"auth": auth} if auth else {})
-        )
+        more: dict[str, Any] = {"auth": auth} if auth else {}
+        if "passcode" in auth and not self._has_methods:
+            more |= {"auth_type": "v3multifactor", "auth_methods": ["v3password", "v3totp"]}
+        if self._region is not None:
+            more["region_name"] = self._region
+        return self._config.get_one(cloud=self._cloud, validate=validate, **more)
 
 
-def _read_files(cloud: str | None) -> Any:
-    # Imported here: openstacksdk takes 0.4 s, and a ready token does not need it. Untyped, because
-    # its CloudRegion has its attributes from __getattr__.
-    from openstack.config import OpenStackConfig  # noqa: PLC0415
-    from openstack.config.loader import CONFIG_FILES, SECURE_FILES  # noqa: PLC0415
+def read_agency(
+    own: Mapping[str, str | None], environ: Mapping[str, str], name: str
+) -> Agency | None:
+    """Return the agency that the settings name; None if they name none.
 
-    named_files = filter(
-        None, map(os.environ.get, ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE"))
-    )
-    # openstacksdk skips folders without permission too, such as the home of another user.
-    found_files = (file for file in (*CONFIG_FILES, *SECURE_FILES) if os.access(file, os.F_OK))
-    for file in (*named_files, *found_files):
-        _check_yaml(Path(file))
-    config = OpenStackConfig(app_name="gaussdb-tasks")
-    if cloud is not None and cloud not in config.get_cloud_names():
-        if config.config_filename is None:
-            message = f"cloud {cloud!r} is not in clouds.yaml: the file was not found"
-        else:
-            known = ", ".join(sorted(config.get_cloud_names())) or "none"
-            message = f"cloud {cloud!r} is not in {config.config_filename}; its clouds: {known}"
-        raise ConfigurationError(message)
-    return config
-
-
-def _raw_cloud(files: Any, cloud: str | None) -> dict[str, Any]:
-    clouds = files.cloud_config.get("clouds") or {}
-    raw: dict[str, Any] = clouds.get(cloud or files.envvar_key) or {}
-    return raw
-
-
-def _take_own_settings(
-    files: Any, cloud: str | None, environ: Mapping[str, str]
-) -> dict[str, str | None]:
-    """Remove the settings of this module from a cloud; openstacksdk rejects unknown ones."""
-    raw = _raw_cloud(files, cloud)
-    auth = raw.get("auth") or {}
-    own: dict[str, str | None] = {}
-    for name in (*_AGENCY_SETTINGS, *_KEY_SETTINGS):
-        value = auth.pop(name, None) or raw.pop(name, None)
-        own[name] = str(value) if value else None
-    if cloud is None:
-        for name in _AGENCY_SETTINGS:
-            own[name] = own[name] or environ.get(f"OS_{name.upper()}")
-    return own
-
-
-def _agency(own: Mapping[str, str | None], name: str) -> Agency | None:
-    agency, domain = own.get("agency_name"), own.get("agency_domain_name")
+    Raises:
+        ConfigurationError: its name or its domain is missing.
+    """
+    agency = own.get("agency_name") or environ.get("OS_AGENCY_NAME")
+    domain = own.get("agency_domain_name") or environ.get("OS_AGENCY_DOMAIN_NAME")
+    project = own.get("delegated_project") or environ.get("OS_DELEGATED_PROJECT")
     if not agency and not domain:
         return None
     if not agency or not domain:
@@ -202,10 +174,7 @@ def _agency(own: Mapping[str, str | None], name: str) -> Agency | None:
             "agency_domain_name (OS_AGENCY_DOMAIN_NAME), the domain that created it"
         )
         raise ConfigurationError(message)
-    if own.get("ak"):
-        message = f"{name}: an agency cannot be assumed with ak and sk; use a password or a token"
-        raise ConfigurationError(message)
-    return Agency(agency, domain, own.get("delegated_project"))
+    return Agency(agency, domain, project or None)
 
 
 def _key_pair(own: Mapping[str, str | None], name: str) -> KeyPair:
@@ -220,8 +189,8 @@ def _key_pair(own: Mapping[str, str | None], name: str) -> KeyPair:
 def _errors_explained(name: str) -> Iterator[None]:
     """Turn the errors of openstacksdk into one message; invalid input raises many types."""
     from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
-    from openstack.exceptions import ConfigException  # noqa: PLC0415
 
+    invalid = import_openstack().exceptions.ConfigException
     try:
         yield
     except TypeError as error:
@@ -231,19 +200,8 @@ def _errors_explained(name: str) -> Iterator[None]:
             "unset OS_TOKEN to sign in with a password, or OS_AUTH_URL to use the token as it is"
         )
         raise ConfigurationError(message) from error
-    except (ConfigException, ClientException, ValueError, AttributeError) as error:
+    except (invalid, ClientException, ValueError, AttributeError, KeyError) as error:
         message = f"{name}: the credentials cannot be used: {error}; check clouds.yaml and OS_*"
-        raise ConfigurationError(message) from error
-
-
-def _check_yaml(path: Path) -> None:
-    """Reject a broken file; openstacksdk would ignore it as if it did not exist."""
-    try:
-        if path.is_file():
-            yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        # Without the message of the parser: it shows the line, and this may be secure.yaml.
-        message = f"{path} cannot be read ({type(error).__name__}); correct the file"
         raise ConfigurationError(message) from error
 
 

@@ -6,17 +6,22 @@ that it lists. The gateway rejects it if the clock is more than about 15 minutes
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import requests
 from requests.auth import AuthBase
 
 from gaussdb_tasks.contract import TOKEN_HEADER
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.known_secrets import remember
 
+SENDABLE: Final = re.compile(r"[!-~]+")
+"""The characters that a header with a credential may have."""
 _ALGORITHM: Final = "SDK-HMAC-SHA256"
 _DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -36,11 +41,56 @@ class TokenCredential(AuthBase):
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An access key and its secret key; temporary keys also have a security token."""
+    """An access key and its secret key; temporary keys also have a security token.
+
+    It is the ``KeySource`` of keys that do not change.
+    """
 
     access_key: str
     secret_key: str = field(repr=False)
     security_token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse keys that no header can hold, without showing them.
+
+        Raises:
+            ConfigurationError: a part has blanks or other characters that keys do not have.
+        """
+        remember(self.secret_key)
+        remember(self.security_token)
+        for name in ("access_key", "security_token"):  # the secret key is not sent
+            if not SENDABLE.fullmatch(getattr(self, name) or "none"):
+                message = (
+                    f"the {name.replace('_', ' ')} has invalid characters, such as a line break "
+                    "or a blank; copy it again"
+                )
+                raise ConfigurationError(message)
+
+    @property
+    def account(self) -> str:
+        """The access key, which identifies the user."""
+        return self.access_key
+
+    def current(self) -> "KeyPair":
+        """Return these keys."""
+        return self
+
+    def renew(self, refused: "KeyPair") -> bool:  # noqa: ARG002 - part of the protocol
+        """Return False: the user sets other keys."""
+        return False
+
+
+class KeySource(Protocol):
+    """Provides the keys to sign with; ``account`` identifies their owner."""
+
+    @property
+    def account(self) -> str: ...  # noqa: D102 - see above
+
+    def current(self) -> KeyPair:
+        """Return keys that are valid now."""
+
+    def renew(self, refused: KeyPair) -> bool:
+        """Replace refused keys; return False if that is not possible."""
 
 
 @dataclass(frozen=True, slots=True)

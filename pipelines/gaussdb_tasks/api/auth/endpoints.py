@@ -1,18 +1,11 @@
-"""Check the URLs that credentials are sent to; derive the URLs of a region."""
+"""Check the URLs that credentials are sent to."""
 
 import ipaddress
 import re
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from gaussdb_tasks.api.auth import regions
 from gaussdb_tasks.errors import ConfigurationError
-
-_REGION: Final = re.compile(r"(?:^|\.)([a-z]{2}-[a-z]{2}\d?)(?:\.|$)")
-
-_REGION_OF_PROJECT: Final = re.compile(r"([a-z]{2}-[a-z]{2}\d?)(?:_|$)")
-
-# The Swiss region has its own parent domain and other operators.
-_SWISS_REGIONS: Final = frozenset({"eu-ch2"})
 
 
 def clean_endpoint(url: str, *, source: str) -> str:
@@ -27,8 +20,16 @@ def clean_endpoint(url: str, *, source: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
-def checked_url(url: str, *, source: str) -> SplitResult:
+def checked_url(
+    url: str, *, source: str, is_secret: bool = False, allows_link_local: bool = False
+) -> SplitResult:
     """Split a URL that credentials may be sent to.
+
+    Args:
+        url: the address.
+        source: the setting that has it.
+        is_secret: whether messages must not show it.
+        allows_link_local: whether it may be plain http to the link of this machine.
 
     Raises:
         ConfigurationError: as for ``clean_endpoint``.
@@ -43,15 +44,18 @@ def checked_url(url: str, *, source: str) -> SplitResult:
         _ = parts.port  # raises ValueError if the port is not a number
     except ValueError:
         is_usable = False
+    shown = "the address" if is_secret else repr(url)
     if not is_usable or parts.query or parts.fragment:
         message = (
-            f"{source}: {url!r} is not an http(s) URL; "
+            f"{source}: {shown} is not an http(s) URL; "
             "write it like https://gaussdb.eu-de.otc.t-systems.com"
         )
         raise ConfigurationError(message)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    host = parts.hostname or ""
+    is_near = is_loopback(host) or (allows_link_local and _is_link_local(host))
+    if parts.scheme == "http" and not is_near:
         message = (
-            f"{source}: {url!r} is plain http; tokens and passwords are only sent encrypted "
+            f"{source}: {shown} is plain http; tokens and passwords are only sent encrypted "
             "to another machine; use https"
         )
         raise ConfigurationError(message)
@@ -66,17 +70,11 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def endpoint_of_region(region: str) -> str:
-    """Return the default URL of the service in a region."""
-    parent = "sc.otc.t-systems.com" if region in _SWISS_REGIONS else "otc.t-systems.com"
-    return f"https://gaussdb.{region}.{parent}"
-
-
-def iam_of_region(region: str) -> str:
-    """Return the default URL of IAM in a region."""
-    if region in _SWISS_REGIONS:
-        return f"https://iam-pub.{region}.sc.otc.t-systems.com/v3"
-    return f"https://iam.{region}.otc.t-systems.com/v3"
+def _is_link_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_link_local
+    except ValueError:
+        return False
 
 
 def projects_url(iam_url: str) -> str:
@@ -84,16 +82,9 @@ def projects_url(iam_url: str) -> str:
     return f"{re.sub(r'/v3$', '', iam_url.rstrip('/'))}/v3/auth/projects"
 
 
-def region_of_project(name: str) -> str | None:
-    """Read the region from a project name such as eu-de or eu-de_shop; None if it has none."""
-    match = _REGION_OF_PROJECT.match(name)
-    return match[1] if match else None
-
-
 def region_of_endpoint(endpoint: str) -> str | None:
     """Read the region from the host of a URL; None if it has none."""
     host = urlsplit(endpoint).hostname or ""
     if is_loopback(host):
         return "local"
-    match = _REGION.search(host)
-    return match[1] if match else None
+    return regions.region_of_host(host)

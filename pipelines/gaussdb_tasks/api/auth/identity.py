@@ -1,6 +1,5 @@
 """Provide the credentials of calls, and renew them when they are refused."""
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +14,22 @@ from requests.auth import AuthBase
 
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth import endpoints
-from gaussdb_tasks.api.auth.credentials import KeyPair, SignatureCredential, TokenCredential
+from gaussdb_tasks.api.auth.credentials import (
+    SENDABLE,
+    KeySource,
+    SignatureCredential,
+    TokenCredential,
+)
 from gaussdb_tasks.api.deadline import Deadline, ends_by, seconds_left
-from gaussdb_tasks.errors import AccessError, ConfigurationError, GaussdbTasksError, ServiceError
+from gaussdb_tasks.errors import (
+    AccessError,
+    ConfigurationError,
+    ServiceError,
+    SignInRefusedError,
+)
+from gaussdb_tasks.known_secrets import remember
+from gaussdb_tasks.settings import clean
 
-_MASK: Final = "***"
-_SENDABLE: Final = re.compile(r"[!-~]+")
-_MIN_SECRET_LENGTH: Final = 8
 _ATTEMPTS: Final = 4
 _ANSWER_SECONDS: Final = 60.0
 """The longest time for a sign-in, all its answers together."""
@@ -58,9 +66,6 @@ class Identity(Protocol):
     def renew(self, refused: AuthBase) -> bool:
         """Replace refused credentials; return False if that is not possible."""
 
-    def redact(self, text: str) -> str:
-        """Mask the secrets of this identity in a text."""
-
 
 class TokenIdentity:
     """A token that the user provides; it cannot be renewed."""
@@ -71,13 +76,14 @@ class TokenIdentity:
     )
 
     def __init__(self, token: str) -> None:
-        """Take a token and strip white space: files often end in a line break.
+        """Take a token.
 
         Raises:
             ConfigurationError: it is not a token; the message does not show it.
         """
-        self._token = token.strip()
-        if not _SENDABLE.fullmatch(self._token):
+        self._token = clean(token)
+        remember(self._token)
+        if not SENDABLE.fullmatch(self._token):
             message = (
                 "the token (OS_TOKEN) is empty or has invalid characters, such as a line break "
                 "or a quote; get a new one"
@@ -97,10 +103,6 @@ class TokenIdentity:
         """Return False: the token cannot be replaced."""
         return False
 
-    def redact(self, text: str) -> str:
-        """Mask the token."""
-        return _mask(text, self._token)
-
 
 class KeyIdentity:
     """An access key that signs each request."""
@@ -110,28 +112,22 @@ class KeyIdentity:
         "OS_SECURITY_TOKEN; check this machine's clock, it may be at most 15 minutes off"
     )
 
-    def __init__(self, keys: KeyPair, project_id: str | None) -> None:
+    def __init__(self, keys: KeySource, project_id: str | None) -> None:
         self._keys = keys
-        self._credential = SignatureCredential(keys, project_id)
+        self._project_id = project_id
 
     @property
     def account(self) -> str:
-        """The access key."""
-        return self._keys.access_key
+        """The owner of the keys."""
+        return self._keys.account
 
     def credential(self) -> SignatureCredential:
         """Return the signature credential."""
-        return self._credential
+        return SignatureCredential(self._keys.current(), self._project_id)
 
-    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - part of the protocol
-        """Return False: keys cannot be replaced."""
-        return False
-
-    def redact(self, text: str) -> str:
-        """Mask the secret key and the security token."""
-        for secret in (self._keys.secret_key, self._keys.security_token or ""):
-            text = _mask(text, secret)
-        return text
+    def renew(self, refused: AuthBase) -> bool:
+        """Get other keys, if their source has any."""
+        return isinstance(refused, SignatureCredential) and self._keys.renew(refused.keys)
 
 
 class KeystoneIdentity:
@@ -150,14 +146,12 @@ class KeystoneIdentity:
         *,
         iam_url: str,
         user: str = "",
-        secret: str = "",
     ) -> None:
         self._plugin = plugin
         self._session = session
         self._iam_url = iam_url
         self.account = f"{iam_url} {user}"
         self._lock = threading.Lock()
-        self._secrets: set[str] = {secret}
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TRANSIENT),
             stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
@@ -200,32 +194,25 @@ class KeystoneIdentity:
         with self._lock:
             self._fetch_token()
 
-            def fetch() -> Any:
-                return self._session.get(url, auth=self._plugin).json()
-
-            return read_project_list(self._call_iam(fetch), self._iam_url)
-
-    def redact(self, text: str) -> str:
-        """Mask the password and every token used so far."""
-        for secret in self._secrets:
-            text = _mask(text, secret)
-        return text
+            response = self._call_iam(lambda: self._session.get(url, auth=self._plugin))
+            try:
+                body = response.json()
+            except ValueError:  # a page for browsers
+                body = None
+            return read_project_list(body, self._iam_url)
 
     def _fetch_token(self) -> str:
         token = self._call_iam(lambda: self._plugin.get_token(self._session))
         if token is None:
             message = f"sign-in at {self._iam_url} returned no token; check the credentials"
             raise AccessError(message)
-        self._secrets.add(token)
+        remember(token)
         return token
 
     def _call_iam(self, call: Callable[[], _T]) -> _T:
-        try:
-            with _explain_keystone_errors(self._iam_url):
-                result: _T = self._retrying(_with_deadline, call)
-                return result
-        except GaussdbTasksError as error:  # the message of IAM may contain a secret
-            raise type(error)(self.redact(str(error))) from error.__cause__
+        with _explain_keystone_errors(self._iam_url):
+            result: _T = self._retrying(_with_deadline, call)
+            return result
 
 
 def read_project_list(body: Any, iam_url: str) -> list[Any]:
@@ -255,11 +242,6 @@ def _with_deadline(call: Callable[[], _T]) -> _T:
         return call()
 
 
-def _mask(text: str, secret: str) -> str:
-    # A secret of a few characters may be a common word: masking it would garble the text.
-    return text.replace(secret, _MASK) if len(secret) >= _MIN_SECRET_LENGTH else text
-
-
 @contextmanager
 def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
     """Turn the errors of keystoneauth1 into one message with a remedy."""
@@ -267,9 +249,10 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
         yield
     except keystone.Unauthorized as error:
         message = (
-            f"{iam_url} refuses the sign-in ({_describe(error)}); check user, password and domain"
+            f"{iam_url} refuses the sign-in ({_describe(error)}); check user, password and domain; "
+            "a passcode (OS_PASSCODE) is valid once, for some seconds"
         )
-        raise AccessError(message) from error
+        raise SignInRefusedError(message) from error
     except keystone.InvalidResponse as error:
         words = error_responses.summarise(error.response.content)
         message = (

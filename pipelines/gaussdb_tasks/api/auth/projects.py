@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth import regions
 from gaussdb_tasks.api.auth.access import ProjectEndpoint
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.settings import AccessRequest
 
 # Every account has this project for object storage; no other service accepts it.
 _OBJECT_STORAGE_PROJECT: Final = "MOS"
+
+
+class NoProjectError(ConfigurationError):
+    """No project of the user matches what is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class ListedProject:
     @property
     def region(self) -> str | None:
         """The region at the start of the name, as usual in this cloud; None if there is none."""
-        return endpoints.region_of_project(self.name)
+        return regions.region_of_project(self.name)
 
 
 def read_projects(listed: Iterable[Any]) -> list[ListedProject]:
@@ -42,7 +46,7 @@ def select_projects(
     """Select projects by the patterns for name or id; sorted by name.
 
     Raises:
-        ConfigurationError: no project matches; the message names the existing ones.
+        NoProjectError: no project matches; the message names the existing ones.
     """
     selected = [
         project
@@ -58,7 +62,7 @@ def select_projects(
             f"{source}: no project matches; check --include, --exclude and --region; "
             f"the user's projects: {names or 'none'}"
         )
-        raise ConfigurationError(message)
+        raise NoProjectError(message)
     return selected
 
 

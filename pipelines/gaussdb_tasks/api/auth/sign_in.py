@@ -6,25 +6,37 @@ The first of these that is set is used:
 2. the ``OS_*`` variables with ``OS_AUTH_URL`` and a user
 3. a ready token in ``OS_TOKEN``
 4. an access key in ``OS_ACCESS_KEY`` and ``OS_SECRET_KEY``
+5. temporary keys of this machine, from the metadata service in ``OS_METADATA_URL``
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gaussdb_tasks.api.auth.access import ProjectAccess, ProjectEndpoint, Transport, make_access
-from gaussdb_tasks.api.auth.access_keys import KeySettings, accesses_with_keys, read_keys
-from gaussdb_tasks.api.auth.clouds import Cloud
+from gaussdb_tasks.api.auth.access_keys import (
+    KeySettings,
+    accesses_with_keys,
+    read_keys,
+    read_metadata_keys,
+)
+from gaussdb_tasks.api.auth.clouds import Cloud, clouds_of
 from gaussdb_tasks.api.auth.identity import TokenIdentity
-from gaussdb_tasks.api.auth.projects import endpoint_of_listed, read_projects, select_projects
+from gaussdb_tasks.api.auth.projects import (
+    NoProjectError,
+    endpoint_of_listed,
+    read_projects,
+    select_projects,
+)
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError, worst_of
-from gaussdb_tasks.settings import AccessRequest
+from gaussdb_tasks.settings import AccessRequest, clean
 
 _HOW_TO_SIGN_IN: Final = (
     "no credentials are set; name a cloud of clouds.yaml with --os-cloud (or OS_CLOUD), or set "
     "OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME and OS_PROJECT_ID, or set OS_TOKEN "
-    "and OS_PROJECT_ID, or OS_ACCESS_KEY, OS_SECRET_KEY and OS_PROJECT_ID"
+    "and OS_PROJECT_ID, or OS_ACCESS_KEY, OS_SECRET_KEY and OS_PROJECT_ID, or, on a machine of the "
+    "cloud that has an agency, OS_METADATA_URL=http://169.254.169.254 and OS_PROJECT_ID"
 )
 
 
@@ -55,17 +67,23 @@ def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
         ServiceError: IAM cannot be reached or fails.
     """
     _check_request(request)
+    environ = {name: clean(value) for name, value in environ.items()}
     clouds = request.os_clouds or tuple(filter(None, [environ.get("OS_CLOUD")]))
     if clouds:
         return _from_clouds(clouds, request, environ)
     token, keys = read_secret(environ, "OS_TOKEN"), read_keys(environ)
     has_user = any(environ.get(name) for name in ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME"))
     if environ.get("OS_AUTH_URL") and (has_user or keys is None):
-        return SignedIn(_distinct(_from_cloud(Cloud(None, environ), request)))
+        (cloud,) = clouds_of(None, environ, request.region)
+        return SignedIn(_distinct(_from_cloud(cloud, request)))
     if token is not None:
         return SignedIn(_distinct(_from_token(token, request, environ)))
     if keys is not None:
-        settings = KeySettings.from_environment(environ, keys)
+        settings = KeySettings.from_environment(environ, keys, "OS_ACCESS_KEY")
+        return SignedIn(_distinct(accesses_with_keys(settings, request)))
+    metadata_keys = read_metadata_keys(environ)
+    if metadata_keys is not None:
+        settings = KeySettings.from_environment(environ, metadata_keys, "OS_METADATA_URL")
         return SignedIn(_distinct(accesses_with_keys(settings, request)))
     raise ConfigurationError(_HOW_TO_SIGN_IN)
 
@@ -84,18 +102,64 @@ def _from_clouds(
 ) -> SignedIn:
     accesses: list[ProjectAccess] = []
     failures: list[FailedSignIn] = []
-    for cloud in clouds:
+    for name in clouds:
         try:
-            accesses += _from_cloud(Cloud(cloud, environ), request)
+            regions = list(clouds_of(name, environ, request.region))
+            signed_in = _from_regions(regions, request)
+            _refuse_project_in_two_regions(signed_in.accesses, f"cloud {name!r}")
         except GaussdbTasksError as error:
-            failures.append(FailedSignIn(f"cloud {cloud!r}", error))
+            failures.append(FailedSignIn(f"cloud {name!r}", error))
+        else:
+            accesses += signed_in.accesses
+            failures += signed_in.failures
     if not accesses:
         raise worst_of([failure.error for failure in failures])
     return SignedIn(_distinct(iter(accesses)), tuple(failures))
 
 
+def _from_regions(regions: Sequence[Cloud], request: AccessRequest) -> SignedIn:
+    accesses: list[ProjectAccess] = []
+    failures: list[FailedSignIn] = []
+    for region in regions:
+        try:
+            accesses += _from_cloud(region, request)
+        except GaussdbTasksError as error:
+            failures.append(FailedSignIn(region.name, error))
+    if accesses:  # the requested projects may all be in one of the regions
+        failures = [each for each in failures if not isinstance(each.error, NoProjectError)]
+    return SignedIn(tuple(accesses), tuple(failures))
+
+
+def _refuse_project_in_two_regions(accesses: Sequence[ProjectAccess], name: str) -> None:
+    """Refuse to record a project's tasks as those of another region, too."""
+    region_of: dict[str, str] = {}
+    for access in accesses:
+        region = region_of.setdefault(access.project_id, access.region)
+        if region != access.region:
+            message = (
+                f"{name}: project {access.project_id} is set for the regions {region} and "
+                f"{access.region}, but a project is in one region; set project_id or project_name "
+                "below the values of each region, or give --region"
+            )
+            raise ConfigurationError(message)
+
+
 def _from_cloud(cloud: Cloud, request: AccessRequest) -> Iterator[ProjectAccess]:
-    """Yield the projects of one named cloud, or of the ``OS_*`` variables."""
+    """Yield the projects of a region of a named cloud, or of the ``OS_*`` variables."""
+    if cloud.is_one_of_several:
+        if request.project_ids:
+            message = (
+                f"{cloud.name}: the cloud has several regions, and --project-id does not say "
+                "which; give --region too"
+            )
+            raise ConfigurationError(message)
+        request = replace(request, region=cloud.region)
+    if cloud.has_own_project and (request.project_ids or request.all_projects):
+        message = (
+            f"{cloud.name}: an application credential is for its own project only; leave out "
+            "--project-id and --all-projects, or sign in with a user"
+        )
+        raise ConfigurationError(message)
     if cloud.keys is not None:
         yield from accesses_with_keys(KeySettings.from_cloud(cloud, cloud.keys), request)
     elif request.all_projects:
@@ -114,7 +178,13 @@ def _from_cloud(cloud: Cloud, request: AccessRequest) -> Iterator[ProjectAccess]
                 )
                 raise ConfigurationError(message)
             name = "" if project_id else cloud.project_name or ""
-            project = ProjectEndpoint(resolved_id, cloud.region, cloud.endpoint, name)
+            project = ProjectEndpoint(
+                resolved_id,
+                cloud.region,
+                cloud.endpoint,
+                name,
+                is_requested=project_id is not None,
+            )
             yield make_access(request, project, identity, cloud.transport)
 
 
@@ -132,8 +202,9 @@ def _from_token(
         message = "OS_TOKEN is set, but no project is; set OS_PROJECT_ID or give --project-id"
         raise ConfigurationError(message)
     identity, transport = TokenIdentity(token), Transport.from_environment(environ)
+    region = environ.get("OS_REGION_NAME") or None
     for project_id in project_ids:
-        project = ProjectEndpoint(project_id, environ.get("OS_REGION_NAME"), None)
+        project = ProjectEndpoint(project_id, region, None, is_requested=bool(request.project_ids))
         yield make_access(request, project, identity, transport)
 
 

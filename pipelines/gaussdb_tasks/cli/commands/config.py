@@ -1,7 +1,6 @@
 """``gaussdb-tasks config``: effective settings and their source."""
 
 import os
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,15 +14,9 @@ from gaussdb_tasks.cli.settings_file import (
     with_settings_file,
 )
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.known_secrets import is_secret_name, is_setting, mask
 
-_SECRET: Final = re.compile(r"PASSWORD$|TOKEN$|SECRET|PASSCODE|(?<!ACCESS_)KEY$|PING_URL$|ping-url")
 _MASK: Final = "***"
-_VARIABLES: Final = (
-    *("OS_", "AWS_", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
-    "REQUESTS_CA_BUNDLE",
-)
-"""Prefixes of the variables that sign-in and HTTP libraries read."""
 
 
 @click.command("config", context_settings={"ignore_unknown_options": True})
@@ -63,12 +56,12 @@ def command(ctx: click.Context, *, arguments: tuple[str, ...], target: output.Ta
 
 
 def _masked(setting: EffectiveSetting) -> str:
-    if setting.value and _SECRET.search(setting.name):
+    if setting.value and is_secret_name(setting.name):
         return _MASK
-    return mask_url_credentials(setting.value)
+    return mask(setting.value)
 
 
 def _variables() -> Iterator[EffectiveSetting]:
     for name in sorted(os.environ):
-        if name.upper().startswith(_VARIABLES):
+        if is_setting(name) and not name.startswith("GAUSSDB_TASKS_"):
             yield EffectiveSetting(name, os.environ[name], "environment")

@@ -17,8 +17,9 @@ from gaussdb_tasks.cli.options import (
 )
 from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.ownership import describe_mixture
 from gaussdb_tasks.database.query import open_for_queries, run_query
-from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
+from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
@@ -104,12 +105,21 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     Exit codes: 0 done; 1 the database cannot be read; 2 usage or configuration error; with --check
     also those of --exit-codes.
     """
+    if thresholds.critical_hours < thresholds.warning_hours:
+        message = "--critical-hours is less than --warning-hours; make it at least as large"
+        raise ConfigurationError(message)
+    if thresholds.critical_nights > thresholds.warning_nights:
+        message = "--critical-nights is more than --warning-nights; make it at most as large"
+        raise ConfigurationError(message)
     if check:
         sys.exit(_check(DataDir(data_dir), thresholds, now, is_own=exit_codes == "own"))
     with open_for_queries(DataDir(data_dir).database, now) as connection:
         output.write(run_query(connection, _STATUS), target)
         if target.output_format == "table":
             _print_gaps(connection, target)
+        mixture = describe_mixture(data_dir)
+        if mixture is not None:
+            console.warn(mixture)
         copies = read_mirror_state(DataDir(data_dir))
         if copies is not None and copies.is_behind:
             console.info(waiting_line(copies))
@@ -136,11 +146,15 @@ def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_
         return error.exit_code if is_own else Alarm.UNKNOWN
     judgements = judge(freshness, thresholds)
     worst = max((each.alarm for each in judgements), default=Alarm.UNKNOWN)
+    mixture = describe_mixture(data_dir.path)
+    if mixture is not None:
+        worst = max(worst, Alarm.WARNING)
     reasons = [
         f"project {each.project.key.project_id}: {reason}"
         for each in sorted(judgements, key=lambda each: -each.alarm)
         for reason in each.reasons
     ]
+    reasons += filter(None, [mixture])
     nights = [each.nights_left for each in freshness.projects if each.nights_left is not None]
     text = "; ".join(reasons) or f"{len(judgements)} projects, all up to date"
     figures = f"projects={len(judgements)} nights_left={min(nights, default=0)}"

@@ -1,0 +1,113 @@
+"""The last handler: errors that no command expects become one masked sentence.
+
+Messages of libraries may show a header with a token or a URL with a password. So nothing of them is
+shown as it is: not an error, not a warning, not a log record, not the end of a thread.
+"""
+
+import logging
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+
+from gaussdb_tasks import known_secrets
+from gaussdb_tasks.cli import console
+from gaussdb_tasks.cli.options import Option
+from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.foreign_text import shortened
+from gaussdb_tasks.os_errors import explain
+
+_MAX_SHOWN_CHARACTERS: Final = 300
+
+
+class _Debug:
+    """Whether tracebacks are shown."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+
+
+_DEBUG: Final = _Debug()
+
+
+def debug_option(*, expose_value: bool) -> click.Option:
+    """Make the option ``--debug`` of a command."""
+    return Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,  # the values of other options may fail
+        expose_value=expose_value,
+        callback=_set_debug,
+        help="Show the traceback of an error, with secrets masked.",
+    )
+
+
+def _set_debug(_ctx: click.Context, _param: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's signature
+    _DEBUG.is_on = value
+    return value
+
+
+def report(error: BaseException) -> int:
+    """Report an error in one sentence, and return its exit code."""
+    explained = _explained(error)
+    if _DEBUG.is_on:
+        shown = known_secrets.mask("".join(traceback.format_exception(error)))
+        console.error(*shown.rstrip("\n").split("\n"), event="traceback")
+    console.error(*explained.lines)
+    return explained.exit_code
+
+
+def _explained(error: BaseException) -> GaussdbTasksError:
+    match error:
+        case GaussdbTasksError():
+            return error
+        case OSError() if error.errno is not None:
+            return explain(error)
+        case MemoryError():
+            return GaussdbTasksError("the memory is not sufficient; give the process more memory")
+    reason = " ".join(shortened(known_secrets.mask(str(error)), _MAX_SHOWN_CHARACTERS).split())
+    return GaussdbTasksError(
+        f"unexpected error: {type(error).__name__}{': ' if reason else ''}{reason}; "
+        "run the command again with --debug, and report what it shows"
+    )
+
+
+@contextmanager
+def libraries_masked() -> Iterator[None]:
+    """Show what libraries log, warn of, or raise in threads as masked messages."""
+    _DEBUG.is_on = False
+    before = (threading.excepthook, sys.unraisablehook, warnings.showwarning, logging.lastResort)
+    threading.excepthook = _report_thread
+    sys.unraisablehook = _report_unraisable
+    warnings.showwarning = _show_warning
+    logging.lastResort = _MaskingHandler(logging.WARNING)
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook, warnings.showwarning, logging.lastResort = before
+
+
+def _report_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None and ended.exc_type is not SystemExit:
+        report(ended.exc_value)
+
+
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    if unraisable.exc_value is not None:
+        report(unraisable.exc_value)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    console.warn(f"{category.__name__}: {message}", event="library")
+
+
+class _MaskingHandler(logging.Handler):
+    """Writes a record as a message; used for loggers without a handler of their own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console.warn(f"{record.name}: {record.getMessage()}", event="library")

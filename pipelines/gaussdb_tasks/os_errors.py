@@ -1,0 +1,110 @@
+"""Explain errors of the operating system: what is wrong, whose setting it is, what to do."""
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What an error number means; ``is_setting`` if a retry does not help."""
+
+    problem: str
+    remedy: str
+    is_setting: bool = True
+
+
+_NO_PERMISSION: Final = _Kind(
+    "this user has no permission",
+    "run the command as its owner or as a member of its group, or fix owner and mode, also those "
+    "of the folders above it",
+)
+_FULL: Final = _Kind("the disk is full", "free some space", is_setting=False)
+_TOO_MANY_FILES: Final = _Kind(
+    "too many files are open", "raise the limit: ulimit -n", is_setting=False
+)
+_KINDS: Final[Mapping[int, _Kind]] = MappingProxyType(
+    {
+        errno.EACCES: _NO_PERMISSION,
+        errno.EPERM: _NO_PERMISSION,
+        errno.ENOENT: _Kind("it does not exist", "check the path"),
+        errno.ENOTDIR: _Kind("a part of the path is a file, not a folder", "check the path"),
+        errno.EISDIR: _Kind("it is a folder, not a file", "check the path"),
+        errno.EEXIST: _Kind("it exists already", "choose another name, or remove it"),
+        errno.ELOOP: _Kind("its symbolic links lead in a circle", "remove or correct the link"),
+        errno.ENAMETOOLONG: _Kind("its name is too long", "choose a shorter path"),
+        errno.EROFS: _Kind(
+            "it is on a read-only file system", "mount it writable, or choose another folder"
+        ),
+        errno.EXDEV: _Kind(
+            "it is on another disk than its target", "keep the data directory on one file system"
+        ),
+        errno.EINVAL: _Kind("it cannot be used this way", "name a regular file or folder"),
+        errno.ENOSPC: _FULL,
+        errno.EDQUOT: _Kind(
+            "the quota of this user is used up", "free some space", is_setting=False
+        ),
+        errno.EFBIG: _Kind(
+            "the file is larger than allowed", "raise the limit: ulimit -f", is_setting=False
+        ),
+        errno.EIO: _Kind(
+            "the disk cannot be read or written",
+            "check the disk and the system log",
+            is_setting=False,
+        ),
+        errno.EMFILE: _TOO_MANY_FILES,
+        errno.ENFILE: _TOO_MANY_FILES,
+        errno.ENOMEM: _Kind(
+            "the memory is not sufficient", "give the process more memory", is_setting=False
+        ),
+    }
+)
+_ABOUT_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def explain(
+    error: OSError, *, path: Path | str | None = None, setting: str = ""
+) -> GaussdbTasksError:
+    """Return an error of the package that explains one of the system, by its number.
+
+    Args:
+        error: the error of the system.
+        path: the file or folder; None for the one that the error names.
+        setting: the option or variable that names the path.
+    """
+    kind = _KINDS.get(error.errno or 0)
+    named = path if path is not None else error.filename
+    where = "" if named is None else f"{os.fsdecode(named)}: "
+    source = f" (set by {setting})" if setting else ""
+    reason = error.strerror or str(error)
+    if kind is None:
+        return DatabaseError(f"{where}{reason}{source}; correct the cause and run it again")
+    space = _space(named) if error.errno in _ABOUT_SPACE else ""
+    message = f"{where}{kind.problem} ({reason}); {space}{kind.remedy}{source}"
+    return ConfigurationError(message) if kind.is_setting else DatabaseError(message)
+
+
+def errno_in(text: str) -> int | None:
+    """Return the error number whose description a text contains; None if it has none.
+
+    DuckDB describes errors of the system in words only.
+    """
+    return next((number for number in _KINDS if os.strerror(number) in text), None)
+
+
+def _space(path: str | bytes | Path | None) -> str:
+    folder = Path(os.fsdecode(path)) if path is not None else Path()
+    while folder != folder.parent and not folder.is_dir():
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free // 1024**2
+    except OSError:
+        return ""
+    return f"check its disk, which has {free:,} MB free: "
