@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from gaussdb_tasks import known_secrets
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.errors import ConfigurationError, ServiceError, worst_of
 from gaussdb_tasks.known_secrets import mask, remember, remember_url_credentials, start_with
 
 SECRET = 'sésame/ouvre "toi"+%\ttoken'
@@ -74,6 +74,7 @@ def test_variables_with_secrets_are_remembered() -> None:
             "OS_PASSWORD": "secret-one",
             "OS_PASSCODE": "712834",
             "AWS_SESSION_TOKEN": "secret-two",
+            "FSSPEC_S3_SECRET": "secret-five",
             "https_proxy": "http://u:secret-three@proxy.test",
             "GAUSSDB_TASKS_PING_URL": "https://ping.test/secret-four",
             "OS_PASSWORD_FILE": "/run/secrets/password",
@@ -81,8 +82,8 @@ def test_variables_with_secrets_are_remembered() -> None:
             "HOME": "/home/ada",
         }
     )
-    hidden = "secret-one 712834 secret-two secret-three https://ping.test/secret-four"
-    assert mask(hidden) == "*** *** *** *** ***"
+    hidden = "secret-one 712834 secret-two secret-three https://ping.test/secret-four secret-five"
+    assert mask(hidden) == "*** *** *** *** *** ***"
     shown = "/run/secrets/password ada-lovelace /home/ada"
     assert mask(shown) == shown
 
@@ -93,6 +94,7 @@ def test_variables_with_secrets_are_remembered() -> None:
         *[(name, True) for name in ("OS_PASSWORD", "password", "token", "security_token")],
         *[(name, True) for name in ("OS_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "ping-url")],
         *[(name, True) for name in ("application_credential_secret", "passcode")],
+        *[(name, False) for name in ("new-key", "lost-key")],
         *[(name, False) for name in ("OS_ACCESS_KEY", "OS_KEY", "key", "signing-key")],
         *[(name, False) for name in ("public-key", "OS_USERNAME", "project_id", "archive-url")],
     ],
@@ -112,3 +114,5 @@ def test_an_error_of_the_package_holds_no_secret() -> None:
     """Its text also goes into the database, the metrics and the ping."""
     known_secrets.remember("open-sesame")
     assert str(ConfigurationError("it is open-sesame")) == "it is ***"
+    joined = worst_of([ConfigurationError("a"), ServiceError("b", "open-sesame")])
+    assert joined.lines == ("a", "b", "***")

@@ -20,11 +20,12 @@ _MIN_LENGTH_INSIDE_WORDS: Final = 8
 _MIN_LENGTH: Final = 4
 _SETTINGS_PREFIXES: Final = (
     *("OS_", "AWS_", "GAUSSDB_TASKS_"),
+    *("FSSPEC_", "AZURE_", "GOOGLE_"),  # other stores of copies
     *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE"),
 )
 _SECRET_NAME: Final = re.compile(r"PASSWORD$|TOKEN$|SECRET|PASSCODE|(?<!ACCESS)_KEY$|PING_URL$")
-_PATHS: Final = ("SIGNING_KEY", "PUBLIC_KEY", "OS_KEY")
-"""Settings that name the file of a key."""
+_NO_SECRETS: Final = ("SIGNING_KEY", "PUBLIC_KEY", "OS_KEY", "NEW_KEY", "LOST_KEY")
+"""Settings that name the file of a key, or are about one."""
 _REFERENCES: Final = ("_FILE", "_COMMAND")
 _BASIC_CREDENTIALS: Final = re.compile(
     # With a capital or a digit: "Basic authentication" is no credential.
@@ -44,14 +45,14 @@ _KNOWN: Final = _Known()
 
 
 def is_setting(name: str) -> bool:
-    """Return whether sign-in, HTTP libraries or this program read a variable."""
+    """Return whether sign-in, libraries of HTTP or stores, or this program read a variable."""
     return name.upper().startswith(_SETTINGS_PREFIXES)
 
 
 def is_secret_name(name: str) -> bool:
     """Return whether the value of a setting is a secret, judged by its name."""
     name = name.replace("-", "_").upper()
-    return not name.endswith(_PATHS) and _SECRET_NAME.search(name) is not None
+    return not name.endswith(_NO_SECRETS) and _SECRET_NAME.search(name) is not None
 
 
 def start_with(environ: Mapping[str, str]) -> None:

@@ -22,7 +22,6 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
-from gaussdb_tasks.database.ownership import describe_mixture
 from gaussdb_tasks.database.state import has_tables, read_state
 from gaussdb_tasks.errors import (
     ExitCode,
@@ -145,7 +144,7 @@ def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     else:
         detail = f"{data_dir.path} is on a network file system ({network}), {NETWORK_REMEDY}"
         yield CheckResult(part, CheckState.WARNING, detail)
-    mixture = describe_mixture(data_dir.path)
+    mixture = data_dir.mixture()
     if mixture is not None:
         yield CheckResult("owner", CheckState.WRONG, mixture, ExitCode.USAGE)
     yield _check_file_system(existing)

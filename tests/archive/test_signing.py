@@ -35,6 +35,7 @@ from gaussdb_tasks.archive.write import write_manifest
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.known_secrets import mask
 from gaussdb_tasks.load import LoadReport, run_load
 from gaussdb_tasks.model.times import DAY, iso, parse_time
 from tests.support.commands import Command
@@ -343,7 +344,7 @@ def test_openssl_checks_a_signature(sign: Sign, keys: Path) -> None:
         ("passphrase", "without a passphrase"),
         ("kind", "not an Ed25519 key"),
         ("garbage", "openssl genpkey -algorithm ed25519"),
-        ("missing", "cannot be read"),
+        ("missing", "first.pem: it does not exist.*--signing-key"),
     ],
 )
 def test_unusable_keys(keys: Path, fault: str, message: str) -> None:
@@ -363,6 +364,13 @@ def test_unusable_keys(keys: Path, fault: str, message: str) -> None:
         path.unlink()
     with pytest.raises(ConfigurationError, match=message):
         KeySigner(path)
+
+
+def test_a_private_key_is_masked(keys: Path) -> None:
+    """A library's message may show a line of its file; what is no key is shown."""
+    body = (keys / "first.pem").read_text().splitlines()[1]
+    KeySigner(keys / "first.pem")
+    assert mask(f"-----BEGIN PRIVATE KEY-----\n{body}") == "-----BEGIN PRIVATE KEY-----\n***"
 
 
 def _forge_unsigned(keys: Path) -> None:
@@ -555,7 +563,7 @@ def test_rotation_on_the_command_line(keys: Path, command: Command) -> None:
         ((), "--new-key"),
         (("--lost-key",), "--reason"),
         (("--lost-key", "--new-key", "second.pem", "--reason", "x"), "either"),
-        (("--new-key", "missing.pem"), "cannot be read"),
+        (("--new-key", "missing.pem"), "it does not exist"),
         (("--new-key", "second.pub.copy"), "not a public key in PEM"),
     ],
 )

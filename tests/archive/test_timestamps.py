@@ -26,6 +26,7 @@ from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
+from gaussdb_tasks.known_secrets import mask
 from gaussdb_tasks.load import run_load
 from gaussdb_tasks.model.times import from_datetime, iso
 from tests.support import DATA
@@ -156,9 +157,11 @@ def test_an_authority_out_of_reach(archive: Archive, authority: Authority) -> No
 
 
 def test_credentials_of_the_url_are_sent(archive: Archive, authority: Authority) -> None:
-    url = authority.url.replace("http://", "http://user:s3cret@")
+    """From then on the password is masked wherever a message shows it."""
+    url = authority.url.replace("http://", "http://user:caravan-77@")
     assert TimestampAuthority(url).stamp_entry(archive.entries()[-1].path).error is None
     assert authority.headers["Authorization"].startswith("Basic ")
+    assert mask("wrong password caravan-77") == "wrong password ***"
 
 
 @pytest.mark.parametrize(
@@ -363,7 +366,7 @@ def test_openssl_checks_a_time_stamp(archive: Archive, certificates: Certificate
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "cannot be read"), (b"garbage", "no certificate in PEM")]
+    ("content", "message"), [(None, "it does not exist"), (b"garbage", "no certificate in PEM")]
 )
 def test_an_unusable_ca(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "root.pem"
@@ -419,6 +422,12 @@ def test_a_load_stamps_its_entry_and_the_mirror_has_it(
     assert verify_archive(Archive(restored.archive), options).findings == []
 
 
+def stamped_in(metrics: Path) -> list[str]:
+    """Return what a metrics file says about the last load."""
+    series = r"^gaussdb_tasks_last_load_timestamped\{.*\} ([01])\.0$"
+    return re.findall(series, metrics.read_text(), re.MULTILINE)
+
+
 def test_a_load_without_a_time_stamp_is_done(
     tmp_path: Path, emulator: Emulator, authority: Authority, command: Command
 ) -> None:
@@ -435,17 +444,13 @@ def test_a_load_without_a_time_stamp_is_done(
     assert run.exit_code == 0, run.stderr
     assert "timestamp: http://***@127.0.0.1" in run.stderr
     assert "status 500" in json.loads(run.stdout)["timestamp"]["error"]
-    assert re.search(
-        r"^gaussdb_tasks_last_load_timestamped\{.*\} 0\.0$", metrics.read_text(), re.MULTILINE
-    )
+    assert stamped_in(metrics) == ["0"]
     authority.behaviour = "good"
     second = command(*arguments, env=env)
     assert second.exit_code == 0, second.stderr
     stamp = json.loads(second.stdout)["timestamp"]
     assert (stamp["authority"], stamp["error"]) == ("CN=good", None)
-    assert re.search(
-        r"^gaussdb_tasks_last_load_timestamped\{.*\} 1\.0$", metrics.read_text(), re.MULTILINE
-    )
+    assert stamped_in(metrics) == ["1"]
     check = ("verify", "--data-dir", tmp_path / "data", "--format", "json", "--timestamp-ca")
     checked = command(*check, authority.certificates.ca)
     assert checked.exit_code == 0, checked.stderr

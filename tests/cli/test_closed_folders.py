@@ -8,12 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, iso
 from tests.support.commands import Command, isolated, run_command, token_env
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.other_user import USER_ID, needs_root, run_as_other_user
+
+PRIVATE_PEM = (
+    serialization.Encoding.PEM,
+    serialization.PrivateFormat.PKCS8,
+    serialization.NoEncryption(),
+)
 
 
 @pytest.fixture
@@ -103,6 +112,41 @@ def test_a_load_by_root_leaves_nothing_of_root(
     run = run_as_other_user("check", *options, "--format", "csv")
     assert "data directory,ok" in run.stdout
     assert "belongs to" not in run.stdout
+
+
+@needs_root
+def test_other_work_by_root_leaves_nothing_of_root(
+    command: Command, emulator: Emulator, data_dir: Path
+) -> None:
+    """A signed load with a copy, and the rotation of its key."""
+    give(data_dir, USER_ID)
+    options = ("--data-dir", str(data_dir), "--now", iso(NOW + DAY))
+    keys = [data_dir.parent / f"{name}.pem" for name in ("old", "new")]
+    for key in keys:
+        key.write_bytes(Ed25519PrivateKey.generate().private_bytes(*PRIVATE_PEM))
+        key.chmod(0o600)
+    signing = ("--signing-key", keys[0])
+    copy = ("--archive-url", data_dir.parent / "copy")
+    load = command("load", *options, *signing, *copy, env=token_env(emulator))
+    assert load.exit_code == 0, load.stderr
+    rotation = command("keys", "rotate", *options, *signing, "--new-key", keys[1])
+    assert rotation.exit_code == 0, rotation.stderr
+    assert (data_dir / "archive-copies.json").exists()
+    assert len(list((data_dir / "archive").iterdir())) == 3
+    assert owners(data_dir) == {(USER_ID, USER_ID)}
+
+
+@needs_root
+def test_a_load_by_root_is_no_mixture_while_it_runs(data_dir: Path) -> None:
+    """It gives everything to the owner at its end; its owner can read who holds the lock."""
+    give(data_dir, USER_ID)
+    directory = DataDir(data_dir)
+    with directory.locked("run"):
+        (data_dir / "new").touch()
+        assert directory.mixture() is None
+        assert (data_dir / ".lock_holder").stat().st_uid == USER_ID
+    os.chown(data_dir / "new", 0, 0)
+    assert "new belongs to root" in str(directory.mixture())
 
 
 @needs_root

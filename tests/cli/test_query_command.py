@@ -153,7 +153,7 @@ def test_a_file_that_cannot_be_written(command: Command, loaded: Path) -> None:
     """The message names the file and the cause."""
     run = command("query", "tasks", "--data-dir", loaded, "--output", "no/such/folder.csv")
     assert run.exit_code == 2
-    assert "no/such/folder.csv cannot be written (No such file or directory)" in run.stderr
+    assert "no/such/folder.csv: it does not exist (No such file or directory)" in run.stderr
 
 
 def test_the_list_names_views_and_saved_questions(command: Command, loaded: Path) -> None:

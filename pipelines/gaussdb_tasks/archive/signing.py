@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gaussdb_tasks.archive.manifest import sha256
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.known_secrets import remember
+from gaussdb_tasks.os_errors import explain
 
 if TYPE_CHECKING:  # imported only with a key
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,6 +20,7 @@ if TYPE_CHECKING:  # imported only with a key
 SIGNATURE_BYTES: Final = 64
 
 _PRIVATE_ONLY: Final = stat.S_IRWXG | stat.S_IRWXO
+_PRIVATE_MARK: Final = b"PRIVATE KEY"
 _REMEDY: Final = "create one with: openssl genpkey -algorithm ed25519 -out FILE"
 
 
@@ -79,7 +82,7 @@ def read_new_key(path: Path) -> bytes:
         ConfigurationError: the file is not an Ed25519 key in PEM.
     """
     option = "--new-key"
-    if b"PRIVATE KEY" in _read(path, option):
+    if _PRIVATE_MARK in _read(path, option):
         return _read_private_key(path, option).public_key().public_bytes_raw()
     return _read_public_key(path, option)
 
@@ -141,7 +144,11 @@ def _read_public_key(path: Path, option: str) -> bytes:
 
 def _read(path: Path, option: str) -> bytes:
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        message = f"{option}: {path} cannot be read ({error.strerror})"
-        raise ConfigurationError(message) from error
+        raise explain(error, path=path, setting=option) from error
+    if _PRIVATE_MARK in content:
+        for line in content.decode(errors="replace").splitlines():
+            if not line.startswith("-----"):
+                remember(line)
+    return content

@@ -21,8 +21,9 @@ from gaussdb_tasks.archive.timestamps import (
     refuse_without_package,
 )
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.known_secrets import mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, now
+from gaussdb_tasks.settings import clean
 
 _OPTION: Final = "--timestamp-url"
 _MAX_SECONDS: Final = 10.0
@@ -56,7 +57,8 @@ class TimestampAuthority:
         Raises:
             ConfigurationError: the URL is wrong, or a package is not installed.
         """
-        self._url = url.strip()
+        self._url = clean(url)
+        remember_url_credentials(self._url)
         self._max_seconds = max_seconds
         self._is_local = _is_local(self._url)
         refuse_without_package(_OPTION)
@@ -71,7 +73,7 @@ class TimestampAuthority:
         try:
             answer, result = self._stamp(content)
         except TimestampError as error:
-            return StampResult(error=f"{mask_url_credentials(self._url)}: {error}")
+            return StampResult(error=mask(f"{self._url}: {error}"))
         (folder / TIMESTAMP_NAME).write_bytes(answer)
         return result
 
@@ -101,7 +103,7 @@ class TimestampAuthority:
             message = f"there was no complete answer within {self._max_seconds:g} seconds"
             raise TimestampError(message) from error
         except (requests.RequestException, OSError, ValueError) as error:
-            message = f"it cannot be reached: {printable(_cause(error))}"
+            message = f"it cannot be reached: {printable(describe_cause(error))}"
             raise TimestampError(message) from error
 
     def _post_into(self, request: bytes, future: "Future[bytes]") -> None:
@@ -147,10 +149,6 @@ def _read_bounded(response: requests.Response) -> bytes:
     return bytes(answer)
 
 
-def _cause(error: Exception) -> str:
-    return mask_url_credentials(describe_cause(error))
-
-
 def _is_local(url: str) -> bool:
     """Return whether a URL is of this machine.
 
@@ -165,8 +163,7 @@ def _is_local(url: str) -> bool:
         is_usable = False
     if not is_usable or not url.isprintable() or " " in url:
         message = (
-            f"{_OPTION}: {mask_url_credentials(url)!r} is not an http(s) URL; "
-            "write it like https://timestamp.example/tsr"
+            f"{_OPTION}: {url!r} is not an http(s) URL; write it like https://timestamp.example/tsr"
         )
         raise ConfigurationError(message)
     is_local = is_loopback(parts.hostname or "")

@@ -12,6 +12,7 @@ from gaussdb_tasks.archive.timestamps import (
 )
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import iso
+from gaussdb_tasks.os_errors import explain
 
 if TYPE_CHECKING:  # imported only for time stamps
     from cryptography.x509 import Certificate
@@ -59,8 +60,7 @@ def _read_certificates(path: Path) -> Sequence["Certificate"]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        message = f"{_OPTION}: {path} cannot be read ({error.strerror})"
-        raise ConfigurationError(message) from error
+        raise explain(error, path=path, setting=_OPTION) from error
     except ValueError as error:
         message = (
             f"{_OPTION}: {path} has no certificate in PEM; take the root certificate that the "

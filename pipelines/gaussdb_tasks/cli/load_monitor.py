@@ -13,6 +13,7 @@ from gaussdb_tasks.cli.summary import remarks, summary_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.foreign_text import shortened, visible
+from gaussdb_tasks.known_secrets import mask
 from gaussdb_tasks.load import LoadReport
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import Micros
@@ -115,7 +116,7 @@ class LoadMonitor:
 
 
 def _body(exit_code: ExitCode, lines: Iterable[str]) -> str:
-    return f"exit {int(exit_code)}: " + "\n".join(visible(shortened(line)) for line in lines)
+    return f"exit {int(exit_code)}: " + "\n".join(visible(shortened(mask(line))) for line in lines)
 
 
 def _exit_code(error: BaseException | None) -> ExitCode:

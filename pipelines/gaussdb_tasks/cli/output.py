@@ -22,6 +22,7 @@ from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.foreign_text import visible_json
+from gaussdb_tasks.os_errors import explain
 
 Rows: TypeAlias = Iterator[Sequence[Any]]
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -165,8 +166,7 @@ def _opened(path: Path | None, *, is_text: bool = True) -> Iterator[BinaryIO]:
             with replacing(path) as out:
                 yield out
         except OSError as error:
-            message = f"--output: {path} cannot be written ({error.strerror})"
-            raise ConfigurationError(message) from error
+            raise explain(error, path=path, setting="--output") from error
         return
     if not is_text and sys.stdout.isatty():
         message = "Parquet cannot be written to a terminal; give --output FILE.parquet"

@@ -61,6 +61,14 @@ class DataDir:
             raise ConfigurationError(message)
         self._refuse_unusable_archive()
 
+    def mixture(self) -> str | None:
+        """Describe what does not belong to the directory's owner; None if there is nothing.
+
+        While a load by root runs, there may be: it gives everything to the owner at its end.
+        """
+        found = describe_mixture(self.path)
+        return None if found is None or self.is_locked() else found
+
     def refuse_unusable_path(self) -> None:
         """Refuse a path that the libraries of a load cannot work in.
 

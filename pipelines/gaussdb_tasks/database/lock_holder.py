@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from gaussdb_tasks.database.ownership import give_new_file
 from gaussdb_tasks.model import times
 
 _MAX_BYTES: Final = 4096
@@ -35,7 +36,9 @@ def recorded_holder(file: Path, run_id: str | None) -> Iterator[None]:
     holder = _Holder(os.getpid(), socket.gethostname(), times.iso(times.now()), run_id)
     with suppress(OSError):  # only a hint
         file.unlink(missing_ok=True)
-        file.write_bytes(msgspec.json.encode(holder))
+        with file.open("xb") as opened:  # never through a link that another user put there
+            give_new_file(opened.fileno(), file.parent)
+            opened.write(msgspec.json.encode(holder))
     try:
         yield
     finally:

@@ -40,6 +40,13 @@ def give_to_owner(folder: Path) -> int:
     return count
 
 
+def give_new_file(descriptor: int, folder: Path) -> None:
+    """Give an open file that root has made to the owner and group of its folder at once."""
+    if os.geteuid() == _ROOT:
+        wanted = folder.stat()
+        os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
+
+
 def describe_mixture(folder: Path) -> str | None:
     """Describe what does not belong to a folder's owner, and the remedy; None if there is nothing.
 

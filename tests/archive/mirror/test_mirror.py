@@ -299,6 +299,8 @@ def test_secrets_in_a_url_are_hidden(tmp_path: Path) -> None:
     assert "hidden" not in str(caught.value)
     assert read_mirror_state(DataDir(tmp_path)) is None
     assert "hidden" not in Remote("s3://user:hid/hidden@bucket/prefix").name
+    Remote("s3://user:caravan%2D78@bucket")
+    assert str(MirrorError("wrong key caravan-78")) == "wrong key ***"
     assert Remote("s3://bucket/a@b").name == "s3://bucket/a@b"
 
 

@@ -26,6 +26,7 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.model.times import iso, now
+from gaussdb_tasks.os_errors import explain
 
 _NOTE_NAME: Final = "archive-copies.json"
 _MAX_NOTE_BYTES: Final = 64 * 1024
@@ -93,7 +94,7 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
                 state, sequence=entry.sequence, sha256=chain_entry.sha256
             )
     except (GaussdbTasksError, OSError) as caught:
-        error = str(caught)
+        error = str(explain(caught) if isinstance(caught, OSError) else caught)
     waiting = sum(entry.sequence > state.sequence for entry in entries)
     state = msgspec.structs.replace(state, waiting=waiting, error=error, at=iso(now()))
     with files.replacing(data_dir.path / _NOTE_NAME) as file:

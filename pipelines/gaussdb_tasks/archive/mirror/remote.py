@@ -3,7 +3,6 @@
 A file counts as copied only after it was read back. An existing file is compared, never replaced.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 from gaussdb_tasks.archive.mirror import directory, object_store
 from gaussdb_tasks.archive.mirror.object_store import Refusal
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.known_secrets import mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
 
 MAX_NAME_LENGTH: Final = 80
@@ -58,6 +57,7 @@ class Remote:
         """
         import fsspec.core  # noqa: PLC0415 - slow, and needed only with a mirror
 
+        remember_url_credentials(url)
         self.name = _without_secrets(url)
         self._is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
         options = object_store.options() if self._is_s3 else {}
@@ -275,7 +275,7 @@ def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it did not answer in time"
     first_line = " ".join(str(error).partition("\n")[0].split())
-    return _hide_secrets(first_line)[:_MAX_CAUSE_LENGTH] or type(error).__name__
+    return mask(first_line)[:_MAX_CAUSE_LENGTH] or type(error).__name__
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:
@@ -290,11 +290,4 @@ def _without_secrets(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     shown = f"{parts.scheme}://{host}{parts.path}".rstrip("/")
     # A colon left here belongs to a port, or to a password with a slash that was not encoded.
-    return mask_url_credentials(shown) if ":" in host else shown
-
-
-def _hide_secrets(text: str) -> str:
-    for name, value in os.environ.items():
-        if value and any(word in name for word in ("SECRET", "TOKEN", "PASSWORD")):
-            text = text.replace(value, "[hidden]")
-    return mask_url_credentials(text)
+    return mask(shown) if ":" in host else shown

@@ -16,6 +16,7 @@ from gaussdb_tasks.database.query import open_for_queries
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
+from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.report.queries import read_figures
 
 _STDOUT: Final = Path("-")
@@ -66,10 +67,7 @@ def _write(target: Path, page: bytes) -> None:
         with replacing(target) as out:
             out.write(page)
     except OSError as error:
-        message = (
-            f"{target} cannot be written: {error.strerror}; choose another file, or - for stdout"
-        )
-        raise ConfigurationError(message) from error
+        raise explain(error, path=target) from error
 
 
 def _refuse_to_overwrite(target: Path, data_dir: Path) -> None:

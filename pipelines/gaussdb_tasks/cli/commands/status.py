@@ -17,7 +17,6 @@ from gaussdb_tasks.cli.options import (
 )
 from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.ownership import describe_mixture
 from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened
@@ -117,7 +116,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         output.write(run_query(connection, _STATUS), target)
         if target.output_format == "table":
             _print_gaps(connection, target)
-        mixture = describe_mixture(data_dir)
+        mixture = DataDir(data_dir).mixture()
         if mixture is not None:
             console.warn(mixture)
         copies = read_mirror_state(DataDir(data_dir))
@@ -146,7 +145,7 @@ def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_
         return error.exit_code if is_own else Alarm.UNKNOWN
     judgements = judge(freshness, thresholds)
     worst = max((each.alarm for each in judgements), default=Alarm.UNKNOWN)
-    mixture = describe_mixture(data_dir.path)
+    mixture = data_dir.mixture()
     if mixture is not None:
         worst = max(worst, Alarm.WARNING)
     reasons = [
