@@ -8,13 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from gaussdb_tasks.api.auth import metadata_keys
 from gaussdb_tasks.api.auth.access import Transport
 from gaussdb_tasks.api.auth.identity import TokenIdentity
+from gaussdb_tasks.api.auth.metadata_keys import MetadataKeys
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.deadline import BoundedReader, Deadline, ends_by, seconds_left
 from gaussdb_tasks.api.http_client import ApiTarget, HttpClient
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.errors import LimitReachedError, ServiceError
+from gaussdb_tasks.monitoring import heartbeat
+from gaussdb_tasks.monitoring.heartbeat import Heartbeat
 from gaussdb_tasks.settings import RetrySettings
 from tests.support.emulator_client import PROJECT
 
@@ -136,6 +140,17 @@ def test_a_dripping_answer_ends(dripping: str) -> None:
     settings = RetrySettings(slow_attempts=2, answer_seconds=0.2)
     with pytest.raises(ServiceError, match=r"failed 2 times in a row.*not complete in time"):
         fetch(dripping, Deadline(), settings)
+
+
+def test_other_services_cannot_hold_a_load_either(
+    dripping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metadata service of the machine, and the switch that gets pings."""
+    monkeypatch.setattr(metadata_keys, "_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(ServiceError, match="does not answer"):
+        MetadataKeys(dripping).current()
+    monkeypatch.setattr(heartbeat, "_TIMEOUT_SECONDS", 0.2)
+    assert "could not be sent" in str(Heartbeat(dripping).start())
 
 
 def test_the_limit_of_a_load_ends_an_answer(dripping: str) -> None:

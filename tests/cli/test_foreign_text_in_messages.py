@@ -15,6 +15,7 @@ from gaussdb_tasks.emulator import Emulator, FixedWorld
 from gaussdb_tasks.emulator.fault_injection import Script, answers
 from gaussdb_tasks.emulator.http import Response
 from gaussdb_tasks.errors import ServiceError, worst_of
+from gaussdb_tasks.known_secrets import remember
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.monitoring.heartbeat import Heartbeat
 from tests.support.commands import Command, token_env
@@ -223,9 +224,13 @@ def test_fields_of_json_lines_are_cut_and_masked_like_messages(
     """Also inside of lists and objects."""
     console.log_as_json("run-1")
     url = "https://user:open-sesame@host.test/"
-    console.warn("a", error=url, projects=[{"error": "x" * 5_000_000, "seen": 1}])
+    remember("caravan-79")
+    projects = [{"error": "x" * 1_000 + "caravan-79" + "y" * 5_000_000, "seen": 1}]
+    console.warn("a", error=url, projects=projects)
     console.log_as_json(None)
     line = capsys.readouterr().err
     assert "open-sesame" not in line
+    assert "caravan-79" not in line
+    assert "x***y" in line
     assert len(line) < 2_500
     assert json.loads(line)["projects"][0]["seen"] == 1

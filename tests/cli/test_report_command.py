@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_the_old_page(
 
     monkeypatch.setattr(files, "publish", fail)
     run = command("report", "page.html", "--data-dir", archive)
-    assert run.exit_code == 2
+    assert run.exit_code == 1
     assert "No space left on device" in run.stderr
     assert Path("page.html").read_text() == "old"
     assert [path.name for path in Path.cwd().iterdir()] == ["page.html"]

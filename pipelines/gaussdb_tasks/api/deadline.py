@@ -15,6 +15,7 @@ from http.client import HTTPResponse
 from socket import socket
 from typing import Any, Final
 
+from requests import Session
 from requests.adapters import HTTPAdapter
 
 from gaussdb_tasks.errors import LimitReachedError
@@ -89,6 +90,20 @@ class BoundedAdapter(HTTPAdapter):
         if is_new:
             _bound_answers(manager)
         return manager
+
+
+def bounded_session(servers: int = 1, connections: int = 1) -> Session:
+    """Return a session whose answers end by the deadline.
+
+    Args:
+        servers: that it keeps connections to.
+        connections: that it keeps to each of them.
+    """
+    http = Session()
+    adapter = BoundedAdapter(pool_connections=servers, pool_maxsize=connections)
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, adapter)
+    return http
 
 
 def _bound_answers(manager: Any) -> None:

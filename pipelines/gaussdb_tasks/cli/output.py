@@ -122,7 +122,7 @@ def write_rows(names: Sequence[str], rows: Rows, target: Target) -> None:
     """Write rows, in any format but Parquet.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        GaussdbTasksError: the file cannot be written.
     """
     with _opened(target.path) as out:
         out.writelines(_encoded(f"{line}\n") for line in _renderer(target)(names, rows))

@@ -10,6 +10,7 @@ import requests
 import tenacity
 
 from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.deadline import Deadline, bounded_session, ends_by
 from gaussdb_tasks.known_secrets import remember
 from gaussdb_tasks.settings import clean
 
@@ -62,7 +63,7 @@ class Heartbeat:
         return None
 
     def _post(self, url: str, body: bytes) -> None:
-        with requests.Session() as http:
+        with bounded_session() as http, ends_by(Deadline(_TIMEOUT_SECONDS)):
             http.trust_env = not self._is_local
             headers = {"Content-Type": "text/plain; charset=utf-8"}
             response = http.post(

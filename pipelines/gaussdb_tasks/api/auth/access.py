@@ -16,7 +16,7 @@ from keystoneauth1.session import Session
 
 from gaussdb_tasks.api.auth import endpoints, regions
 from gaussdb_tasks.api.auth.identity import Identity
-from gaussdb_tasks.api.deadline import BoundedAdapter
+from gaussdb_tasks.api.deadline import bounded_session
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest, clean
@@ -102,14 +102,11 @@ class Transport:
         )
 
     def _make_session(self, connections: int) -> requests.Session:
-        http = requests.Session()
+        http = bounded_session(_MAX_SERVERS, connections)
         http.verify = True if self.verify is None else self.verify
         http.cert = self.cert
         # No cookies: a call must not depend on the response to another thread's call.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = BoundedAdapter(pool_connections=_MAX_SERVERS, pool_maxsize=connections)
-        http.mount("https://", adapter)
-        http.mount("http://", adapter)
         return http
 
 

@@ -6,6 +6,7 @@ that the machine has. They are valid for some hours.
 
 import threading
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import requests
@@ -13,6 +14,7 @@ import requests
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.auth.credentials import KeyPair
+from gaussdb_tasks.api.deadline import Deadline, bounded_session, ends_by
 from gaussdb_tasks.errors import ConfigurationError, ServiceError
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import MINUTE, Micros, from_datetime
@@ -68,7 +70,7 @@ class MetadataKeys:
 
     def _fetch(self) -> None:
         try:
-            with requests.Session() as http:
+            with bounded_session() as http, ends_by(Deadline(_TIMEOUT_SECONDS)):
                 http.trust_env = False  # the service is on this machine's own network
                 response = http.get(
                     self._url + _PATH, timeout=_TIMEOUT_SECONDS, allow_redirects=False
@@ -84,6 +86,9 @@ class MetadataKeys:
 
 
 def _read_keys(response: requests.Response, url: str) -> tuple[KeyPair, Micros | None]:
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        message = f"the metadata service {url} fails ({response.status_code}); run it again"
+        raise ServiceError(message)
     try:
         credential: Any = response.json()["credential"]
         keys = KeyPair(credential["access"], credential["secret"], credential["securitytoken"])
