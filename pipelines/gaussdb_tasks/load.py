@@ -18,9 +18,9 @@ from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
-from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries
+from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, refuse_new_chain
 from gaussdb_tasks.archive.mirror.remote import Remote
-from gaussdb_tasks.archive.recover import plan_recovery, recover
+from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
@@ -183,8 +183,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     database = request.data_dir.database
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)
-    recovery = plan_recovery(archive, database)
-    check_signer(archive, recovery.recorded, request.signer)
+    recovery = _plan_recovery(request, archive)
     with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
@@ -234,6 +233,15 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
     )
+
+
+def _plan_recovery(request: LoadRequest, archive: Archive) -> RecoveryPlan:
+    """Plan the recovery; refuse a database, a key or a remote with which no chain can go on."""
+    recovery = plan_recovery(archive, request.data_dir.database)
+    check_signer(archive, recovery.recorded, request.signer)
+    if request.remote is not None and not archive.entries():
+        refuse_new_chain(request.remote)
+    return recovery
 
 
 def _source(

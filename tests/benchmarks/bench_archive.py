@@ -106,7 +106,8 @@ def _make(data_dir: DataDir, versions: int) -> None:
         types = task_types()
         connection.register("types", types)
         connection.execute(
-            "insert into task_center.task_types by name select *, '0' as _dlt_load_id from types"
+            "insert into task_center.task_types by name "
+            f"select *, '{_LOADS:010d}.0' as _dlt_load_id from types"
         )
         connection.execute(_FILL.format(versions=versions, loads=_LOADS))
         apply_views(connection)

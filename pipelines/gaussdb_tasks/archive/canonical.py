@@ -11,16 +11,22 @@ order.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
+from itertools import pairwise
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import duckdb
+import pyarrow as pa
+from pyarrow import compute
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.model.tables import LOAD_ID
 
-_FETCH_SIZE: Final = 50_000
+LINE_BYTES: Final = 65
+"""Length of a line: the digest of a row in hexadecimal, and a line feed."""
+
+_FORM: Final = "canonical_form"
+_ROWS_OF_A_BATCH: Final = 50_000
 
 _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -55,8 +61,8 @@ def text_sql(value: str, data_type: str) -> str:
     return _TEXT_BY_TYPE[data_type].format(value)
 
 
-def row_digest_sql(table: ArchiveTable, columns: Sequence[str] | None = None) -> str:
-    """Return an SQL expression for the digest of a row over the given columns."""
+def canonical_sql(table: ArchiveTable, columns: Sequence[str] | None = None) -> str:
+    """Return an SQL expression for the canonical form of a row over the given columns."""
     types = {column.name: column.data_type for column in table.columns}
     wanted = table.column_names if columns is None else columns
     texts = (text_sql(name, types[name]) for name in wanted)
@@ -64,7 +70,43 @@ def row_digest_sql(table: ArchiveTable, columns: Sequence[str] | None = None) ->
     values = ", ".join(
         f"strlen({text}), case when {text} is null then '-' else ':' end, {text}" for text in texts
     )
-    return f"sha256(concat({values}))"
+    return f"concat({values})"
+
+
+def read_lines(
+    connection: duckdb.DuckDBPyConnection,
+    table: ArchiveTable,
+    relation: str,
+    columns: Sequence[str] | None = None,
+    more: Sequence[str] = (),
+) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+    """Yield the rows of a relation in batches: a line for each row, and further columns.
+
+    Args:
+        connection: the database.
+        table: the table of the rows.
+        relation: the rows, in their order.
+        columns: the columns that the digest covers; None for all.
+        more: SQL of the further columns.
+    """
+    selected = ", ".join([f"{canonical_sql(table, columns)} as {_FORM}", *more])
+    cursor = connection.execute(f"select {selected} from {relation}")
+    for batch in cursor.to_arrow_reader(_ROWS_OF_A_BATCH):
+        yield _lines(batch.column(_FORM)), batch
+
+
+def _lines(forms: "pa.Array[Any]") -> bytes:
+    """Return the digests of canonical forms as lines.
+
+    hashlib uses instructions of the processor for SHA-256. DuckDB does not, and takes much longer.
+    """
+    if not len(forms):
+        return b""
+    _, offsets, content = forms.cast(pa.large_string()).buffers()
+    texts, bounds = memoryview(content or b""), memoryview(offsets or b"").cast("q")
+    ends = bounds[forms.offset : forms.offset + len(forms) + 1].tolist()
+    digests = [hashlib.sha256(texts[start:end]).digest() for start, end in pairwise(ends)]
+    return b"".join(digests).hex("\n", hashlib.sha256().digest_size).encode() + b"\n"
 
 
 class RowsByLoad(NamedTuple):
@@ -86,22 +128,29 @@ def digest_by_load(
     columns: Sequence[str] | None = None,
 ) -> RowsByLoad:
     """Compute the digest of each load's rows in one pass, in the order of the rows."""
-    digest = row_digest_sql(table, columns)
     counts: dict[str, int] = {}
     hashers: dict[str, hashlib._Hash] = {}
     order: list[str] = []
-    for batch in _batches(connection, f"select _dlt_load_id, {digest} || chr(10) from {relation}"):
-        for load_id, group in groupby(batch, key=itemgetter(0)):
-            lines = [line for _, line in group]
-            counts[load_id] = counts.get(load_id, 0) + len(lines)
-            hashers.setdefault(load_id, hashlib.sha256()).update("".join(lines).encode())
+    for lines, batch in read_lines(connection, table, relation, columns, [LOAD_ID.name]):
+        start = 0
+        for load_id, end in _runs(batch.column(LOAD_ID.name)):
+            counts[load_id] = counts.get(load_id, 0) + end - start
+            hasher = hashers.setdefault(load_id, hashlib.sha256())
+            hasher.update(lines[start * LINE_BYTES : end * LINE_BYTES])
             if not order or order[-1] != load_id:
                 order.append(load_id)
+            start = end
     digests = {
         load_id: RowsDigest(counts[load_id], hasher.hexdigest())
         for load_id, hasher in hashers.items()
     }
     return RowsByLoad(digests, order)
+
+
+def _runs(values: "pa.Array[Any]") -> Iterator[tuple[str, int]]:
+    """Yield each value that differs from the one before, and the end of its run."""
+    runs = compute.call_function("run_end_encode", [values])
+    return zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True)
 
 
 def digest_rows(
@@ -112,16 +161,7 @@ def digest_rows(
 ) -> RowsDigest:
     """Compute the digest of all rows of a relation, in their order."""
     count, hasher = 0, hashlib.sha256()
-    digest = row_digest_sql(table, columns)
-    for batch in _batches(connection, f"select {digest} || chr(10) from {relation}"):
-        count += len(batch)
-        hasher.update("".join(line for (line,) in batch).encode())
+    for lines, batch in read_lines(connection, table, relation, columns):
+        count += batch.num_rows
+        hasher.update(lines)
     return RowsDigest(count, hasher.hexdigest())
-
-
-def _batches(
-    connection: duckdb.DuckDBPyConnection, sql: str
-) -> Iterator[Sequence[tuple[str, ...]]]:
-    cursor = connection.execute(sql)
-    while batch := cursor.fetchmany(_FETCH_SIZE):
-        yield batch

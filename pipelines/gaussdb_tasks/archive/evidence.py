@@ -9,7 +9,7 @@ import duckdb
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import table_sql
-from gaussdb_tasks.archive.canonical import row_digest_sql
+from gaussdb_tasks.archive.canonical import canonical_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
 from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
@@ -174,12 +174,12 @@ def _proof(
 def _differences(connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row) -> Iterator[str]:
     """Compare every value of a row of the database with the archive's file."""
     table = archive_tables.BY_NAME[rows.table]
-    digest = row_digest_sql(table, rows.columns)
+    form = canonical_sql(table, rows.columns)
     names = [name for name in _IDENTITY if name in row]
     is_same = " and ".join(f"{name} = ?" for name in names)
     sql = f"""
-        select count(*) from (select {digest} as digest from {rows.relation})
-        where digest in (select {digest} from {table_sql(table)} where {is_same})
+        select count(*) from (select {form} as form from {rows.relation})
+        where form in (select {form} from {table_sql(table)} where {is_same})
     """
     try:
         count = connection.execute(sql, [row[name] for name in names]).fetchone()

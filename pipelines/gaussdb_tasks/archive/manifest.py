@@ -330,6 +330,6 @@ def _shown(text: str | None) -> str:
     return repr(text)[:80]
 
 
-def sha256(content: bytes) -> str:
+def sha256(content: bytes | memoryview) -> str:
     """Return the SHA-256 of bytes in lower-case hexadecimal."""
     return hashlib.sha256(content).hexdigest()

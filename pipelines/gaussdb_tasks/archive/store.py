@@ -179,8 +179,8 @@ KNOWN_NAMES: Final = frozenset(
 """The names that files in an entry's folder can have."""
 
 
-MAX_SMALL_FILE_BYTES: Final = 64 * 1024
-"""The size of a checksum, signature or tombstone: they have some hundred bytes."""
+MAX_SMALL_FILE_BYTES: Final = 256 * 1024
+"""The size of a checksum, signature, time stamp or tombstone: they have 6 kB at most."""
 
 
 def size_limit(file_name: str, manifest: Manifest | None = None) -> int:

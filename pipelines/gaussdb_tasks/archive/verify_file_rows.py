@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
+from gaussdb_tasks.archive.canonical import LINE_BYTES, read_lines
 from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
 from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.manifest import TableDigest
-from gaussdb_tasks.archive.row_digests import LINE, digest_of, read_lines
+from gaussdb_tasks.archive.manifest import TableDigest, sha256
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import LOAD_ID
@@ -34,6 +34,24 @@ class _Part:
     load: ChainEntry
     row_count: int
     rows_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class _FileRows:
+    """Rows of files: their digests as lines, and the columns that are compared with the load's."""
+
+    lines: memoryview
+    marks: pa.Table
+
+    def slice(self, start: int, length: int) -> "_FileRows":
+        """Return some of the rows."""
+        lines = self.lines[start * LINE_BYTES : (start + length) * LINE_BYTES]
+        return _FileRows(lines, self.marks.slice(start, length))
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the rows."""
+        return sha256(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,7 @@ def _verify_batch(
         start += file.digest.row_count
 
 
-def _read(connection: duckdb.DuckDBPyConnection, batch: Sequence[_File]) -> pa.Table:
+def _read(connection: duckdb.DuckDBPyConnection, batch: Sequence[_File]) -> _FileRows:
     table, columns = batch[0].table, batch[0].digest.columns
     relation = parquet_sql(*(file.path for file in batch), has_same_columns=True)
     marks = [
@@ -115,12 +133,16 @@ def _read(connection: duckdb.DuckDBPyConnection, batch: Sequence[_File]) -> pa.T
     required = [column.name for column in table.columns if not column.nullable]
     is_missing = " or ".join(f"{name} is null" for name in required)
     marks.append(f"({is_missing}) as {_IS_MISSING}")
-    rows = read_lines(connection, table, relation, columns, marks)
+    lines, batches = bytearray(), []
+    for batch_lines, rows in read_lines(connection, table, relation, columns, marks):
+        lines += batch_lines
+        batches.append(rows.select(rows.schema.names[1:]))  # without the canonical forms
+    row_count = len(lines) // LINE_BYTES
     expected = sum(file.digest.row_count for file in batch)
-    if rows.num_rows != expected:
-        message = f"{rows.num_rows:,} rows were read instead of {expected:,}"
+    if row_count != expected:
+        message = f"{row_count:,} rows were read instead of {expected:,}"
         raise DatabaseError(message)
-    return rows
+    return _FileRows(memoryview(lines), pa.Table.from_batches(batches))
 
 
 def _marks(file: _File) -> tuple[str, ...]:
@@ -129,11 +151,11 @@ def _marks(file: _File) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in file.digest.columns)
 
 
-def _verify_file(file: _File, rows: pa.Table, found: Verification) -> None:
-    if digest_of(rows[LINE]) != file.digest.rows_sha256:
+def _verify_file(file: _File, rows: _FileRows, found: Verification) -> None:
+    if rows.sha256 != file.digest.rows_sha256:
         _add(file, "its rows differ from the digest in the manifest", found)
         return
-    if rows[_IS_MISSING].unique().to_pylist() != [False]:
+    if rows.marks[_IS_MISSING].unique().to_pylist() != [False]:
         _add(file, "its rows lack values that every row has", found)
         return
     if not _marks(file):
@@ -151,11 +173,11 @@ def _verify_file(file: _File, rows: pa.Table, found: Verification) -> None:
             return
 
 
-def _describe_part(file: _File, part: _Part, rows: pa.Table) -> str | None:
-    if len(file.parts) > 1 and digest_of(rows[LINE]) != part.rows_sha256:
+def _describe_part(file: _File, part: _Part, rows: _FileRows) -> str | None:
+    if len(file.parts) > 1 and rows.sha256 != part.rows_sha256:
         return "its rows differ from the digest of this load"
     for name in _marks(file):
-        values = rows[name].unique().to_pylist()
+        values = rows.marks[name].unique().to_pylist()
         if name == file.table.clock:  # manifests have it to the second
             values = [None if value is None else value // SECOND * SECOND for value in values]
         if values != [_expected_mark(part.load, name)]:

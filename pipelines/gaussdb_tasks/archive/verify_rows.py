@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from tempfile import TemporaryDirectory
 
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import APPENDED, ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, RowsDigest, digest_by_load
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.row_comparison import compare_rows
-from gaussdb_tasks.archive.row_values import is_equal
 
 
 def verify_counts(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
@@ -29,48 +26,17 @@ def verify_counts(connection: duckdb.DuckDBPyConnection, found: Verification) ->
 
 
 def verify_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
-    """Compare the rows of each table with those of the archive's files.
-
-    The files match their digests, so equal values are enough. If they differ, or a file is damaged,
-    the digest of each load's rows shows where.
-    """
-    with TemporaryDirectory() as folder, open_for_files(folder) as files:
-        differing = [table for table in APPENDED if not _is_equal(connection, files, table, found)]
-    for table in differing:
-        loads = current_rows(found.chain, table)
-        finding_count = len(found.findings)
-        _verify_digests(connection, table, loads, found)
-        is_shown = len(found.findings) > finding_count or _is_unreadable(loads, found)
-        if not is_shown and all(rows.columns == table.column_names for rows in loads):
-            detail = "its rows differ from those of the archive's files"
-            found.add(Fault.DIFFERS, table_sql(table), detail)
+    """Compute the digest of each load's rows, and compare it with the archive's."""
+    for table in APPENDED:
+        _verify_table(connection, table, current_rows(found.chain, table), found)
 
 
-def _is_equal(
-    connection: duckdb.DuckDBPyConnection,
-    files: duckdb.DuckDBPyConnection,
-    table: ArchiveTable,
-    found: Verification,
-) -> bool:
-    loads = current_rows(found.chain, table)
-    if _is_unreadable(loads, found):
-        return False
-    expected = [rows for rows in loads if rows.file is not None]
-    return is_equal(connection, files, table, table_sql(table), expected)
-
-
-def _is_unreadable(loads: Sequence[Rows], found: Verification) -> bool:
-    """Whether a file with rows of these loads is missing or damaged."""
-    return any(rows.file is not None and not found.is_readable(rows.file) for rows in loads)
-
-
-def _verify_digests(
+def _verify_table(
     connection: duckdb.DuckDBPyConnection,
     table: ArchiveTable,
     loads: Sequence[Rows],
     found: Verification,
 ) -> None:
-    """Compute the digest of each load's rows, and compare it with the archive's."""
     load_ids = [rows.load_id for rows in loads]
     actual: dict[str, RowsDigest] = {}
     # Older loads may lack columns; their digests are over the columns that they had.

@@ -15,7 +15,11 @@ from moto.server import ThreadedMotoServer
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
-from gaussdb_tasks.archive.mirror.mirror import mirror_entries, read_mirror_state
+from gaussdb_tasks.archive.mirror.mirror import (
+    UnknownEntriesError,
+    mirror_entries,
+    read_mirror_state,
+)
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verify import verify
 from gaussdb_tasks.archive.verify_files import VerifyOptions
@@ -135,16 +139,29 @@ def test_mirroring_again_changes_nothing(data_dir: DataDir, url: str) -> None:
 
 
 def test_another_archive_gets_nothing(data_dir: DataDir, tmp_path: Path, url: str) -> None:
-    """The load of a machine that lost its data directory reports it, and names the way out."""
+    """The load is published and reports it."""
     mirror_entries(data_dir, Remote(url))
     before = _mirrored(url)
+    _load(tmp_path / "other", 0, None)
     report = _load(tmp_path / "other", 0, url)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
     assert report.mirror is not None
-    assert report.mirror.waiting == 1
+    assert report.mirror.waiting == 2
     error = str(report.mirror.error)
     assert "holds entries that this archive lacks (000002-" in error or "another archive" in error
     assert _mirrored(url) == before
+
+
+def test_a_machine_that_lost_its_data_directory_begins_no_second_chain(
+    data_dir: DataDir, tmp_path: Path, url: str
+) -> None:
+    """The load is refused before it reads the task center; the message names the way out."""
+    mirror_entries(data_dir, Remote(url))
+    with pytest.raises(UnknownEntriesError, match="rebuild --from") as error:
+        _load(tmp_path / "other", 0, url)
+    assert error.value.exit_code is ExitCode.USAGE
+    assert not DataDir(tmp_path / "other").database.exists()
+    assert not DataDir(tmp_path / "other").archive.exists()
 
 
 def test_an_entry_that_could_not_be_mirrored_is_mirrored_by_the_next_load(

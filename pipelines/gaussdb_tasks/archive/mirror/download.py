@@ -5,13 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.archive import manifest
-from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError
+from gaussdb_tasks.archive.manifest import ENTRY_NAME, FILE_NAMES, Manifest, ManifestError
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote, UnreadableFileError
-from gaussdb_tasks.archive.store import DIGEST_NAME, KNOWN_NAMES
+from gaussdb_tasks.archive.store import DIGEST_NAME, KNOWN_NAMES, Entry, size_limit
 
-# Checksums, signatures, time stamps and tombstones have some 10 KB at most.
-_MAX_SMALL_BYTES: Final = 1024 * 1024
 # Placeholders of archive tables are sparse, but file systems have limits, too.
 _MAX_TABLE_BYTES: Final = 1024**4
 
@@ -65,14 +62,14 @@ def download_entry(
             file.truncate(min(max(size, 0), max_bytes + 1))
 
     if DIGEST_NAME in sizes:
-        read(DIGEST_NAME, manifest.MAX_BYTES)
-    tables = _table_sizes(folder / DIGEST_NAME)
+        read(DIGEST_NAME, size_limit(DIGEST_NAME))
+    manifest = _manifest(folder)
     for file_name in KNOWN_NAMES & sizes.keys() - {DIGEST_NAME}:
-        if file_name in manifest.FILE_NAMES:
-            is_wanted = is_whole and tables.get(file_name) == sizes[file_name]
+        if file_name in FILE_NAMES:
+            is_wanted = is_whole and size_limit(file_name, manifest) == sizes[file_name]
             read(file_name, _MAX_TABLE_BYTES, is_wanted=is_wanted)
         else:
-            read(file_name, _MAX_SMALL_BYTES)
+            read(file_name, size_limit(file_name))
 
 
 def _refuse_full_disk(folder: Path, size: int) -> None:
@@ -85,12 +82,8 @@ def _refuse_full_disk(folder: Path, size: int) -> None:
         raise MirrorError(message)
 
 
-def _table_sizes(digest: Path) -> dict[str, int | None]:
-    """Return the size of each archive table of an entry; nothing if there is no valid manifest."""
+def _manifest(folder: Path) -> Manifest | None:
     try:
-        decoded = manifest.decode(digest.read_bytes())
+        return Entry(folder, 0, "").read().manifest
     except (ManifestError, OSError):
-        return {}
-    return {
-        table.file: table.file_bytes for table in decoded.tables.values() if table.file is not None
-    }
+        return None

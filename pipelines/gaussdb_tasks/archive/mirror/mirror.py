@@ -24,7 +24,7 @@ from gaussdb_tasks.archive.store import (
 from gaussdb_tasks.archive.tombstones import files_of, removals
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import iso, now
 from gaussdb_tasks.os_errors import explain
 
@@ -33,6 +33,12 @@ _MAX_NOTE_BYTES: Final = 64 * 1024
 # More folders than these that are no complete entry of this archive are another archive.
 _MAX_INCOMPLETE: Final = 100
 _MAX_NAMED: Final = 3
+
+
+class UnknownEntriesError(MirrorError):
+    """A remote has entries that this archive lacks."""
+
+    exit_code = ExitCode.USAGE
 
 
 class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +108,22 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
     return state
 
 
+def refuse_new_chain(remote: Remote) -> None:
+    """Refuse a remote with an archive, before the first load of a data directory without one.
+
+    A remote that cannot be read now is no reason: copying reports it after the load.
+
+    Raises:
+        UnknownEntriesError: the remote has complete entries.
+    """
+    try:
+        _refuse_unknown_entries(remote, ())
+    except UnknownEntriesError:
+        raise
+    except MirrorError:
+        return
+
+
 def _start_state(
     stored: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
 ) -> MirrorState:
@@ -169,7 +191,7 @@ def _refuse_unknown_entries(
             f"this one lost entries; nothing was copied; run gaussdb-tasks rebuild --from "
             f"{remote.name} in an empty --data-dir and load there, or choose another --archive-url"
         )
-        raise MirrorError(message)
+        raise UnknownEntriesError(message)
 
 
 def _copy(remote: Remote, chain_entry: ChainEntry, before_digest: Callable[[], None]) -> None:
