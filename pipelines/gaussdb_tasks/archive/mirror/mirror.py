@@ -31,6 +31,10 @@ from gaussdb_tasks.model.times import iso, now
 _NOTE_NAME: Final = "archive-copies.json"
 
 
+class NoArchiveError(MirrorError):
+    """A remote can be read, and has no complete entry."""
+
+
 class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of the mirror.
 
@@ -91,6 +95,7 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
     Each entry is checked against its digest before it is added.
 
     Raises:
+        NoArchiveError: the remote is empty.
         MirrorError: the remote cannot be read, is damaged, or holds another archive.
         LockedError: a load is running.
     """
@@ -101,7 +106,7 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
         names = [name for name in listed if DIGEST_NAME in remote.names(name)]
         if not names:
             message = f"{remote.name} does not hold an archive; check the URL"
-            raise MirrorError(message)
+            raise NoArchiveError(message)
         local = {entry.name: entry for entry in archive.entries()}
         _refuse_another_archive(remote, [local[name] for name in names if name in local])
         missing = [name for name in names if name not in local]
