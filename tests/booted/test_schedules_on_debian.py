@@ -3,6 +3,7 @@
 The machine is in a time zone 5:45 hours ahead of UTC. Both schedulers wait for the same minute.
 """
 
+import json
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -85,15 +86,12 @@ def schedule(machine: Machine, kind: str, data_dir: str, *options: str) -> None:
     machine.run("systemctl daemon-reload")
 
 
-def end_of(machine: Machine, data_dir: str) -> str:
+def end_of(machine: Machine, data_dir: str) -> tuple[str, set[str]]:
     """Return the outcome of the last load in a data directory, and the owners of its files."""
-    database = f"{data_dir}/gaussdb_tasks.duckdb"
-    query = shlex.join(
-        (PROGRAM, "query", "select outcome from main.load_runs", "--data-dir", data_dir)
-    )
-    owners = f"find {shlex.quote(data_dir)} -printf '%u\\n' | sort --unique"
-    machine.run(f"test -f {shlex.quote(database)}")
-    return machine.run(f"{query} --format csv | tail -n 1; {owners}")
+    status = shlex.join((PROGRAM, "status", "--data-dir", data_dir, "--format", "json"))
+    (project,) = json.loads(machine.run(status))
+    owners = machine.run(f"find {shlex.quote(data_dir)} -printf '%u\\n'")
+    return project["last_outcome"], set(owners.split())
 
 
 def await_result(machine: Machine, result: str) -> dict[str, str]:
@@ -121,7 +119,7 @@ def test_timer_and_cron_load_at_the_same_minute_in_utc(machine: Machine) -> None
         machine.wait_until(
             database.exists, lambda: machine.journal(SERVICE) + machine.journal("cron")
         )
-        assert end_of(machine, data_dir) == f"complete\n{USER}\n"
+        assert end_of(machine, data_dir) == ("complete", {USER})
     await_result(machine, "success")
     assert machine.unit(TIMER)["LastTriggerUSec"] not in {"", "n/a"}
     (entry,) = (machine.root / COPIES.lstrip("/")).iterdir()
@@ -202,7 +200,7 @@ def test_a_program_and_data_of_a_home_directory(machine: Machine) -> None:
     )
     machine.run(f"systemctl daemon-reload; systemctl start {SERVICE}", is_checked=False)
     await_result(machine, "success")
-    assert end_of(machine, f"{home}/data") == f"complete\n{USER}\n"
+    assert end_of(machine, f"{home}/data") == ("complete", {USER})
     (entry,) = (machine.root / "home/ada/copies").iterdir()
     assert (entry / "digest.sig").exists()
     seen = machine.journal(SERVICE).rpartition("/home/ada:")[2]
