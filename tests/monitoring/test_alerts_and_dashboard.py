@@ -123,7 +123,7 @@ def series(name: str, *values: float, labels: bool = True) -> dict[str, str]:
 
 _RUN_AT_0: Final = series("last_run_timestamp_seconds", 0, 0, labels=False)
 _RAN_LATE: Final = series("last_run_timestamp_seconds", 47 * 3600, 47 * 3600, labels=False)
-_CASES: Final = (
+_CASES: Final[Sequence[tuple[Sequence[dict[str, str]], set[str]]]] = (
     ([], {"GaussdbTasksNoMetrics"}),
     ([_RUN_AT_0], {"GaussdbTasksNotRunning"}),
     ([_RAN_LATE], set()),
