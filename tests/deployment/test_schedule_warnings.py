@@ -105,9 +105,10 @@ def test_a_user_who_does_not_exist(command: Command) -> None:
     assert "there is no user no-such-user on this machine" in run.stderr
 
 
-def test_a_service_without_a_password_file(command: Command, tmp_path: Path) -> None:
-    """systemd does not start it; a file makes the warning go away."""
+@pytest.mark.parametrize("name", ["os_password", "os_secret_key", "secure.yaml"])
+def test_a_service_without_a_secret(command: Command, tmp_path: Path, name: str) -> None:
+    """systemd does not start it; each file of a sign-in makes the warning go away."""
     options = ("--credentials", tmp_path)
     assert "os_password does not exist" in command("schedule", "systemd", *options).stderr
-    (tmp_path / "os_password").touch()
-    assert "os_password does not exist" not in command("schedule", "systemd", *options).stderr
+    (tmp_path / name).touch()
+    assert "does not exist, and the service" not in command("schedule", "systemd", *options).stderr

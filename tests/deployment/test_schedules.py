@@ -64,6 +64,23 @@ def test_systemd_units(command: Command, data_dir: str) -> None:
     assert service.startswith("# Needs systemd 251 or later")
 
 
+@pytest.mark.parametrize("kind", ["systemd", "cron"])
+def test_secrets_that_exist_are_used(command: Command, tmp_path: Path, kind: str) -> None:
+    """Not others: systemd does not start a service with a credential that is missing."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    for name in ("os_secret_key", "ping_url"):
+        (folder / name).touch()
+    run = command("schedule", kind, "--credentials", folder)
+    lines = [line.removeprefix("Environment=") for line in run.stdout.splitlines()]
+    place = "%d" if kind == "systemd" else folder
+    assert f"OS_SECRET_KEY_FILE={place}/os_secret_key" in lines
+    assert f"GAUSSDB_TASKS_PING_URL_FILE={place}/ping_url" in lines
+    assert not any("OS_PASSWORD_FILE" in line for line in lines)
+    loaded = [line for line in lines if line.startswith("LoadCredential=")]
+    assert len(loaded) == (2 if kind == "systemd" else 0)
+
+
 def test_crontab(command: Command) -> None:
     """The line has five fields, the user, and a command that the shell splits correctly."""
     files = written(

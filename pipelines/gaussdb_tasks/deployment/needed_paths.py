@@ -22,7 +22,7 @@ def program_paths(program: Path) -> Iterator[Path]:
     """Yield a program, its environment, and the Python that the environment is based on."""
     yield program
     python = program.resolve().parent / "python"
-    if python.exists():
+    if exists(python):
         yield python.parent.parent
         yield python.resolve().parent.parent
 
@@ -35,12 +35,17 @@ def paths_named_in(file: Path) -> Iterator[Path]:
         return
     for found in _NAMED_PATH.findall(text):
         path = Path(found)
-        try:
-            is_file = path.is_file()
-        except OSError:
-            continue
-        if is_file:
+        if exists(path) and path.is_file():
             yield path
+
+
+def exists(path: Path) -> bool:
+    """Return whether a path exists and can be looked at."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

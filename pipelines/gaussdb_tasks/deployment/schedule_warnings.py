@@ -5,7 +5,7 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.deployment.needed_paths import ServiceUser
+from gaussdb_tasks.deployment.needed_paths import ServiceUser, exists
 from gaussdb_tasks.deployment.schedules import Schedule
 from gaussdb_tasks.deployment.service_paths import is_hidden
 
@@ -43,12 +43,12 @@ def _missing_in_container(schedule: Schedule) -> Iterator[str]:
 
 
 def _in_service(schedule: Schedule, user: ServiceUser | None) -> Iterator[str]:
-    password = schedule.credentials / "os_password"
-    if not password.exists():
-        yield (
-            f"{password} does not exist, and the service does not start without it; create it, or "
-            "see deployment/README.md for access keys"
-        )
+    for name in schedule.secrets():
+        if not exists(schedule.credentials / name):
+            yield (
+                f"{schedule.credentials / name} does not exist, and the service does not start "
+                "without it; create it; to sign in with a key, create os_secret_key instead"
+            )
     files, folders = dict.fromkeys(schedule.needed_files()), dict.fromkeys(schedule.writes)
     for path in filter(is_hidden, {**files, **folders}):
         yield (
@@ -63,9 +63,10 @@ def _in_service(schedule: Schedule, user: ServiceUser | None) -> Iterator[str]:
 def _in_cron(schedule: Schedule, user: ServiceUser | None) -> Iterator[str]:
     if user is None:
         return
-    if not user.home.is_dir():
+    if not exists(user.home):
         yield f"cron starts nothing for {user.name}: its home {user.home} does not exist"
-    files = dict.fromkeys([*schedule.needed_files(), schedule.credentials / "os_password"])
+    secrets = [schedule.credentials / name for name in schedule.secrets()]
+    files = dict.fromkeys([*schedule.needed_files(), *secrets])
     yield from _permissions(user, files, dict.fromkeys(schedule.writes))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import jinja2
 
-from gaussdb_tasks.deployment.needed_paths import paths_named_in, program_paths
+from gaussdb_tasks.deployment.needed_paths import exists, paths_named_in, program_paths
 from gaussdb_tasks.deployment.service_paths import service_paths
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
@@ -26,6 +26,17 @@ _PLAIN_VALUES: Final = MappingProxyType(
         "credentials": re.compile(r"/[A-Za-z0-9_./@+-]*"),
     }
 )
+_SECRET_VARIABLES: Final = MappingProxyType(
+    {
+        "os_password": "OS_PASSWORD_FILE",
+        "os_secret_key": "OS_SECRET_KEY_FILE",
+        "os_security_token": "OS_SECURITY_TOKEN_FILE",
+        "secure.yaml": "OS_CLIENT_SECURE_FILE",
+        "ping_url": "GAUSSDB_TASKS_PING_URL_FILE",
+    }
+)
+"""The variable that names each file with a secret."""
+_SIGN_INS: Final = frozenset({"os_password", "os_secret_key", "secure.yaml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,16 @@ class Schedule:
                     "digits and . _ - only"
                 )
                 raise ConfigurationError(message)
+
+    def secrets(self) -> Mapping[str, str]:
+        """Return the variable of each file with a secret that the sign-in uses, by file name.
+
+        Those that exist are used. A password is missing if nothing else can sign in.
+        """
+        found = [name for name in _SECRET_VARIABLES if exists(self.credentials / name)]
+        if _SIGN_INS.isdisjoint(found):
+            found.insert(0, "os_password")
+        return {name: _SECRET_VARIABLES[name] for name in found}
 
     def needed_files(self) -> Sequence[Path]:
         """Return the files and folders that the load reads, also those that settings name."""
