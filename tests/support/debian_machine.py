@@ -169,12 +169,7 @@ def _tree() -> Path:
         if shutil.which(program) is None:
             _skip_or_fail(f"{program} is not installed; run: apt-get install {package}")
     if not (_TREE / ".complete").exists():
-        shutil.rmtree(_TREE, ignore_errors=True)
-        _run(
-            *("debootstrap", "--variant=minbase", f"--include={_PACKAGES}"),
-            *(_RELEASE, str(_TREE), _mirror()),
-        )
-        (_TREE / ".complete").touch()
+        _make_tree()
     if not (_TREE / f"usr/bin/python{_minor()}").exists():
         _skip_or_fail(
             f"Debian {_RELEASE} does not have Python {_minor()}; use its own: "
@@ -189,6 +184,21 @@ def _tree() -> Path:
     if ran.returncode:
         _skip_or_fail(f"containers cannot run here: {ran.stderr}")
     return _TREE
+
+
+def _make_tree() -> None:
+    # What is left of a broken attempt may still have /proc and /sys mounted.
+    _run("rm", "--recursive", "--force", "--one-file-system", str(_TREE))
+    options = ("--variant=minbase", f"--include={_PACKAGES}")
+    ran = subprocess.run(
+        ["debootstrap", *options, _RELEASE, str(_TREE), _mirror()],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        _skip_or_fail(f"debootstrap makes no Debian here: {(ran.stdout + ran.stderr)[-500:]}")
+    (_TREE / ".complete").touch()
 
 
 def _mirror() -> str:

@@ -57,7 +57,7 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
     default=Path("/etc/gaussdb-tasks"),
     show_default=True,
     metavar="DIRECTORY",
-    help="Directory of the files os_password, clouds.yaml and environment.",
+    help="Directory of clouds.yaml, environment and secrets such as os_password.",
 )
 @option(
     "--output",
@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     systemd: a service and a timer. cron: a line. Kubernetes: a CronJob and its volume. GitHub
     Actions: a workflow. Airflow: a DAG. Options of load, given here or as variables, are added to
-    the command. Secrets are refused.
+    the command. Secrets are refused. Paths that the load cannot use are named on stderr.
 
     \b
     Examples:
