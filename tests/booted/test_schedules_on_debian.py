@@ -78,12 +78,13 @@ def store_password(machine: Machine, password: str) -> None:
     )
 
 
-def schedule(machine: Machine, kind: str, data_dir: str, *options: str) -> None:
-    """Write the files of a scheduler where it looks for them."""
+def schedule(machine: Machine, kind: str, data_dir: str, *options: str) -> str:
+    """Write the files of a scheduler where it looks for them; return the messages."""
     folder = {"systemd": "/etc/systemd/system", "cron": "/etc/cron.d"}[kind]
     words = (PROGRAM, "schedule", kind, "--os-cloud", "otc", "--data-dir", data_dir)
-    machine.run(f"cd / && {shlex.join((*words, '--output', folder, *options))}")
+    said = machine.run(f"cd / && {shlex.join((*words, '--output', folder, *options))} 2>&1")
     machine.run("systemctl daemon-reload")
+    return said
 
 
 def end_of(machine: Machine, data_dir: str) -> tuple[str, set[str]]:
@@ -110,8 +111,8 @@ def test_timer_and_cron_load_at_the_same_minute_in_utc(machine: Machine) -> None
     due = datetime.now(UTC) + timedelta(seconds=100)
     at = ("--at", f"{due:%H:%M}")
     copies = ("--archive-url", COPIES, "--metrics-file", METRICS)
-    schedule(machine, "systemd", ODD_DIR, *at, *copies)
-    schedule(machine, "cron", CRON_DIR, *at)
+    assert "warning" not in schedule(machine, "systemd", ODD_DIR, *at, *copies)
+    assert "warning" not in schedule(machine, "cron", CRON_DIR, *at)
     machine.run(f"systemctl enable --now {TIMER}")
     assert machine.unit(TIMER)["LastTriggerUSec"] in {"", "n/a"}
     for data_dir in (ODD_DIR, CRON_DIR):
@@ -193,7 +194,9 @@ def test_a_program_and_data_of_a_home_directory(machine: Machine) -> None:
     )
     options = ("--archive-url", f"{home}/copies", "--signing-key", key)
     program = ("--program", f"{environment}/bin/gaussdb-tasks")
-    schedule(machine, "systemd", f"{home}/data", *options, *program)
+    said = schedule(machine, "systemd", f"{home}/data", *options, *program)
+    for path in (environment, key, f"{home}/data"):
+        assert f"{path}: services cannot see" in said
     machine.write(
         f"/etc/systemd/system/{SERVICE}.d/look.conf",
         "[Service]\nExecStartPost=/bin/sh -c 'ls -A /home/ada /root /tmp'\n",
