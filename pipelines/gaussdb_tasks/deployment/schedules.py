@@ -64,8 +64,8 @@ class Schedule:
     user: str
     image: str
     credentials: Path
-    reads: Sequence[Path] = ()
-    writes: Sequence[Path] = ()
+    reads: Sequence[Path]
+    writes: Sequence[Path]
 
     def __post_init__(self) -> None:
         """Refuse invisible characters, and others that a file cannot quote.
