@@ -30,6 +30,14 @@ def test_folders_that_options_name_are_writable(command: Command) -> None:
     assert written == ['"-/srv/data"', '"-/var/lib/nodes"', '"-/mnt/copies"']
 
 
+def test_a_line_end_in_a_path_of_the_settings_file_is_refused(command: Command) -> None:
+    """It would begin a directive of its own."""
+    Path("gaussdb_tasks.toml").write_text('[load]\nmetrics-file = "/a\\nUser=root/g.prom"\n')
+    run = command("schedule", "systemd", "--data-dir", SRV)
+    assert run.exit_code == 2
+    assert "schedules cannot have line ends" in run.stderr
+
+
 def test_a_store_elsewhere_is_not_a_path(command: Command) -> None:
     directives, _ = unit_of(command, "--data-dir", SRV, "--archive-url", "s3://bucket/prefix")
     assert [value for name, value in directives if name == "ReadWritePaths"] == ['"-/srv/data"']

@@ -73,7 +73,7 @@ class Schedule:
         Raises:
             ConfigurationError: a value has one.
         """
-        paths = (str(self.data_dir), str(self.credentials))
+        paths = map(str, (self.data_dir, *self.writes, *self.needed_files()))
         for value in (self.program, *self.arguments, *paths, self.user, self.image):
             if visible(value) != value:
                 message = (
