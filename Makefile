@@ -39,8 +39,13 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(PYTEST)
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone
+test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone, an Airflow
 	@TEST_TOOLS=required $(PYTEST) tests/tools
+
+# Installs nothing but a Debian below $(VENV), which debootstrap takes from the archive that apt uses.
+.PHONY: test-systemd
+test-systemd: $(VENV)/.installed-dev ## Test the schedules of systemd and cron in a booted Debian; needs root and systemd-nspawn
+	@TEST_SYSTEMD=$${TEST_SYSTEMD:-wanted} $(BIN)/python -m pytest tests/booted
 
 .PHONY: test-thorough
 test-thorough: $(VENV)/.installed-dev ## Run the tests with many more examples; takes long
@@ -111,7 +116,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/tools/.installed $(VENV)/keystone/.installed: $(VENV)/%/.installed: $(TOOL_REQUIREMENTS)/%.txt | $(VENV)/bin/python
+$(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed: $(VENV)/%/.installed: $(TOOL_REQUIREMENTS)/%.txt | $(VENV)/bin/python
 	@echo "installing into $(@D)"
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -3,6 +3,7 @@
 import ast
 import configparser
 import importlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -60,22 +61,67 @@ def test_systemd_units(command: Command, data_dir: str) -> None:
     service = files["gaussdb-tasks.service"]
     assert "LoadCredential=os_password:" in service
     assert "ProtectSystem=strict" in service
+    assert service.startswith("# Needs systemd 251 or later")
+
+
+@pytest.mark.parametrize("kind", ["systemd", "cron"])
+def test_secrets_that_exist_are_used(command: Command, tmp_path: Path, kind: str) -> None:
+    """Not others: systemd does not start a service with a credential that is missing."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    for name in ("os_secret_key", "ping_url"):
+        (folder / name).touch()
+    run = command("schedule", kind, "--credentials", folder)
+    lines = [line.removeprefix("Environment=") for line in run.stdout.splitlines()]
+    place = "%d" if kind == "systemd" else folder
+    assert f"OS_SECRET_KEY_FILE={place}/os_secret_key" in lines
+    assert f"GAUSSDB_TASKS_PING_URL_FILE={place}/ping_url" in lines
+    assert not any("OS_PASSWORD_FILE" in line for line in lines)
+    loaded = [line for line in lines if line.startswith("LoadCredential=")]
+    assert len(loaded) == (2 if kind == "systemd" else 0)
 
 
 def test_crontab(command: Command) -> None:
     """The line has five fields, the user, and a command that the shell splits correctly."""
-    (content,) = written(
-        command, "cron", "--program", "/opt/g/bin/gaussdb-tasks", "--at", "01:30", *OPTIONS
-    ).values()
+    files = written(
+        command, "cron", "--program", "/opt/g/bin/gaussdb-tasks", "--at", "01:40", *OPTIONS
+    )
+    content = files["gaussdb-tasks"]
+    assert content.endswith("\n")
     line = content.splitlines()[-1]
     *fields, user, rest = line.split(" ", 6)
-    assert (fields, user) == (["30", "1", "*", "*", "*"], "gaussdb-tasks")
-    words = shlex.split(rest.replace("\\%", "%"))
+    assert (fields, user) == (["10,25,40,55", "*", "*", "*", "*"], "gaussdb-tasks")
+    assert not re.search(r"(?<!\\)%", rest)
+    words = shlex.split(rest.replace("\\%", "%").partition(" exec ")[2])
     assert words[:2] == ["/opt/g/bin/gaussdb-tasks", "load"]
     assert words.count("--os-cloud") == 2
     assert ODD in words
     assert words[words.index("--umask") + 1] == "027"
     assert Path(words[words.index("--data-dir") + 1]).is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("clock", "output"),
+    [("01:40", "load --data-dir /srv/g"), ("01:25", ""), ("13:40", ""), ("01:55", "")],
+)
+def test_cron_loads_once_a_day(command: Command, tmp_path: Path, clock: str, output: str) -> None:
+    """Of the runs at each quarter of an hour, the one at the time in UTC loads; all succeed."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in (("date", f'[ "$*" = "-u +%H:%M" ] && echo {clock}'), ("load", "echo $*")):
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    options = ("--program", str(folder / "load"), "--data-dir", "/srv/g", "--at", "1:40")
+    line = command("schedule", "cron", *options).stdout.rstrip("\n").rpartition("\n")[2]
+    shell_command = line.split(" ", 6)[6].replace("\\%", "%")
+    ran = subprocess.run(
+        ["/bin/sh", "-c", shell_command],
+        env={"PATH": f"{folder}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.rstrip("\n") == output
 
 
 def test_cronjob(command: Command) -> None:
@@ -91,7 +137,13 @@ def test_cronjob(command: Command) -> None:
     assert container["args"][:3] == ["load", "--data-dir", "/data"]
     assert ODD in container["args"]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert pod["volumes"][1]["secret"]["defaultMode"] == 0o440
+    assert pod["volumes"][1]["secret"]["defaultMode"] == 0o400
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    mounted = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert variables["OS_CLIENT_CONFIG_FILE"] == f"{mounted['credentials']}/clouds.yaml"
+    assert variables["OS_PASSWORD_FILE"] == f"{mounted['credentials']}/os_password"
+    assert container["envFrom"][0]["configMapRef"]["optional"] is True
 
 
 def test_workflow(command: Command) -> None:
@@ -107,8 +159,34 @@ def test_workflow(command: Command) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
-    steps = yaml.safe_load(content)["jobs"]["load"]["steps"]
-    assert ODD in shlex.split(steps[-1]["run"])
+    job = yaml.safe_load(content)["jobs"]["load"]
+    clouds, restore, load = job["steps"]
+    assert clouds["env"]["CLOUDS_YAML"] == "${{ secrets.CLOUDS_YAML }}"
+    assert job["env"]["OS_CLIENT_CONFIG_FILE"]
+    assert "--allow-empty" in restore["run"]
+    assert not any("continue-on-error" in step for step in job["steps"])
+    assert ODD in shlex.split(load["run"])
+
+
+def test_workflow_without_clouds(command: Command) -> None:
+    """The sign-in is in variables of the repository."""
+    job = yaml.safe_load(command("schedule", "github-actions").stdout)["jobs"]["load"]
+    assert len(job["steps"]) == 2
+    assert job["env"]["OS_AUTH_URL"] == "${{ vars.OS_AUTH_URL }}"
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", "github-actions"])
+def test_containers_get_the_values_of_the_settings_file(command: Command, kind: str) -> None:
+    """They do not have the file. Paths that they do not have either are named."""
+    Path("gaussdb_tasks.toml").write_text(
+        '[load]\nexclude = ["*_sandbox"]\nall-projects = true\nmetrics-file = "/var/m/g.prom"\n'
+    )
+    run = command("schedule", kind, "--signing-key", "/etc/gaussdb-tasks/key.pem")
+    assert "--config" not in run.stdout
+    assert "*_sandbox" in run.stdout
+    assert "--all-projects" in run.stdout
+    assert "the container does not have /var/m; mount it" in run.stderr
+    assert "key.pem" not in run.stderr
 
 
 def test_dag(command: Command) -> None:
@@ -149,6 +227,9 @@ def test_no_secrets(command: Command, kind: str) -> None:
         (("--full",), "--full cannot be scheduled"),
         (("--at", "25:00"), "--at"),
         (("--horizon-days", "0"), "--horizon-days"),
+        (("--user", "ada lovelace"), "--user"),
+        (("--image", "gaussdb-tasks # latest"), "--image"),
+        (("--credentials", "/etc/100% ours"), "--credentials"),
     ],
 )
 def test_invalid_options(command: Command, options: tuple[str, ...], message: str) -> None:

@@ -21,6 +21,7 @@ PINNED: Final = "pinned"
 OTHER_DUCKDBS: Final = ("duckdb-1.4", "duckdb-2.0")
 TOOLS: Final = "tools"
 KEYSTONE: Final = "keystone"
+AIRFLOW: Final = "airflow"
 PLAIN: Final = "plain"
 
 _REQUIREMENTS: Final = ROOT / "tests/tools/requirements"
@@ -90,7 +91,7 @@ def environment(name: str) -> Environment:
     folder = _ROOT / name
     if not (folder / ".installed").exists():
         _skip_or_fail(name)
-    if name in {TOOLS, KEYSTONE, PLAIN}:
+    if name in {TOOLS, KEYSTONE, AIRFLOW, PLAIN}:
         return Environment(folder / "bin" / "python")
     return Environment(Path(sys.executable), folder)
 

@@ -11,11 +11,32 @@ from typing import Any, Final
 
 import jinja2
 
+from gaussdb_tasks.deployment.needed_paths import exists, paths_named_in, program_paths
+from gaussdb_tasks.deployment.service_paths import service_paths
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 
 _TEMPLATES: Final = Path(__file__).parent
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@:,./=+-]+")
+# Stand in the files as they are: no scheduler has a quote for all of its places.
+_PLAIN_VALUES: Final = MappingProxyType(
+    {
+        "user": re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*"),
+        "image": re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:@-]*"),
+        "credentials": re.compile(r"/[A-Za-z0-9_./@+-]*"),
+    }
+)
+_SECRET_VARIABLES: Final = MappingProxyType(
+    {
+        "os_password": "OS_PASSWORD_FILE",
+        "os_secret_key": "OS_SECRET_KEY_FILE",
+        "os_security_token": "OS_SECURITY_TOKEN_FILE",
+        "secure.yaml": "OS_CLIENT_SECURE_FILE",
+        "ping_url": "GAUSSDB_TASKS_PING_URL_FILE",
+    }
+)
+"""The variable that names each file with a secret."""
+_SIGN_INS: Final = frozenset({"os_password", "os_secret_key", "secure.yaml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +53,8 @@ class Schedule:
         image: the container image.
         credentials: the folder with the credentials, an absolute path.
         timeout_minutes: when the scheduler stops a load that hangs.
+        reads: more files that options name, absolute paths.
+        writes: folders that the load writes to, absolute paths.
     """
 
     program: str
@@ -43,14 +66,16 @@ class Schedule:
     image: str
     credentials: Path
     timeout_minutes: int
+    reads: Sequence[Path]
+    writes: Sequence[Path]
 
     def __post_init__(self) -> None:
-        """Refuse invisible characters: a line end would begin another line of a schedule.
+        """Refuse invisible characters, and others that a file cannot quote.
 
         Raises:
             ConfigurationError: a value has one.
         """
-        paths = (str(self.data_dir), str(self.credentials))
+        paths = map(str, (self.data_dir, *self.writes, *self.needed_files()))
         for value in (self.program, *self.arguments, *paths, self.user, self.image):
             if visible(value) != value:
                 message = (
@@ -58,6 +83,30 @@ class Schedule:
                     "use a value without them"
                 )
                 raise ConfigurationError(message)
+        for name, plain in _PLAIN_VALUES.items():
+            value = str(getattr(self, name))
+            if not plain.fullmatch(value):
+                message = (
+                    f"--{name}: {value!r} has characters that a schedule cannot have; use letters, "
+                    "digits and . _ - only"
+                )
+                raise ConfigurationError(message)
+
+    def secrets(self) -> Mapping[str, str]:
+        """Return the variable of each file with a secret that the sign-in uses, by file name.
+
+        Those that exist are used. A password is missing if nothing else can sign in.
+        """
+        found = [name for name in _SECRET_VARIABLES if exists(self.credentials / name)]
+        if _SIGN_INS.isdisjoint(found):
+            found.insert(0, "os_password")
+        return {name: _SECRET_VARIABLES[name] for name in found}
+
+    def needed_files(self) -> Sequence[Path]:
+        """Return the files and folders that the load reads, also those that settings name."""
+        settings = [*self.reads, self.credentials / "clouds.yaml", self.credentials / "environment"]
+        named = [path for file in settings for path in paths_named_in(file)]
+        return [*program_paths(Path(self.program)), *self.reads, self.credentials, *named]
 
 
 def for_systemd(schedule: Schedule) -> Mapping[str, str]:
@@ -69,8 +118,8 @@ def for_systemd(schedule: Schedule) -> Mapping[str, str]:
 
 
 def for_cron(schedule: Schedule) -> Mapping[str, str]:
-    """Return a file for /etc/cron.d."""
-    return {"gaussdb-tasks.cron": _render("cron.j2", schedule, cron_word)}
+    """Return a file for /etc/cron.d; Debian's cron ignores names with a dot."""
+    return {"gaussdb-tasks": _render("cron.j2", schedule, cron_word)}
 
 
 def for_kubernetes(schedule: Schedule) -> Mapping[str, str]:
@@ -133,7 +182,10 @@ def _render(template: str, schedule: Schedule, quote: Callable[[str], str]) -> s
         "words": [quote(word) for word in schedule.arguments],
         "program": quote(schedule.program),
         "command": " ".join(quote(word) for word in (schedule.program, *schedule.arguments)),
-        "is_at_home": schedule.data_dir.is_relative_to("/home"),
+        "has_clouds": "--os-cloud" in schedule.arguments,
+        "paths": service_paths(schedule.needed_files(), schedule.writes),
+        # Every quarter of an hour, from the minute of the load on.
+        "quarters": ",".join(str(each) for each in range(schedule.minute % 15, 60, 15)),
         "quote": quote,
         "repr": repr,
     }

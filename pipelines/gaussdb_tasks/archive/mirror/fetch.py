@@ -30,6 +30,10 @@ from gaussdb_tasks.database.data_dir import DataDir
 _REMEDY: Final = "fetch from another copy"
 
 
+class NoArchiveError(MirrorError):
+    """A remote can be read, and has no complete entry."""
+
+
 def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
     """Fetch the entries that the archive lacks; return their number.
 
@@ -37,6 +41,7 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
     archive.
 
     Raises:
+        NoArchiveError: the remote is empty.
         MirrorError: the remote cannot be read, is damaged, or holds another archive.
         LockedError: a load is running.
     """
@@ -50,7 +55,7 @@ def fetch_entries(data_dir: DataDir, remote: Remote) -> int:
         }
         if not listed:
             message = f"{remote.name} does not hold an archive; check the URL"
-            raise MirrorError(message)
+            raise NoArchiveError(message)
         local = {entry.name: entry for entry in archive.entries()}
         shared = [entry for name, entry in local.items() if name in listed]
         if shared:

@@ -10,7 +10,7 @@ import click
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.renormalisation import renormalise
 from gaussdb_tasks.archive.amendments.rereading import Difference
-from gaussdb_tasks.archive.mirror.fetch import fetch_entries
+from gaussdb_tasks.archive.mirror.fetch import NoArchiveError, fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
 from gaussdb_tasks.cli import amendment_output, console, output
@@ -44,6 +44,11 @@ from gaussdb_tasks.model.times import Micros
     help="First copy the entries that the archive lacks from this mirror.",
 )
 @option(
+    "--allow-empty",
+    is_flag=True,
+    help="With --from: do nothing if the mirror has no archive yet; exit code 0.",
+)
+@option(
     "--skip-damaged",
     is_flag=True,
     help="Skip damaged files of the archive, and list them; exit code 3.",
@@ -65,6 +70,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     is_replacing: bool,
     database_file: Path | None,
     source_url: str | None,
+    allow_empty: bool,
     skip_damaged: bool,
     renormalise: bool,
     reason: str | None,
@@ -90,9 +96,18 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks rebuild --renormalise --dry-run
     """
     os.umask(umask)
+    if allow_empty and source_url is None:
+        message = "--allow-empty needs --from"
+        raise ConfigurationError(message)
     if source_url is not None:
         remote = Remote(source_url, option="--from")
-        count = fetch_entries(DataDir(data_dir), remote)
+        try:
+            count = fetch_entries(DataDir(data_dir), remote)
+        except NoArchiveError:
+            if not allow_empty or DataDir(data_dir).archive.exists():
+                raise
+            console.info(f"{remote.name} has no archive yet; nothing was done")
+            return
         console.info(f"{count:,} entries copied from {remote.name}")
     if renormalise:
         if database_file is not None or skip_damaged:

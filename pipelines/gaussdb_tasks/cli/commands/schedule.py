@@ -1,5 +1,6 @@
 """``gaussdb-tasks schedule``: files for a scheduler that runs the load every night."""
 
+import os
 import re
 import shutil
 import sys
@@ -19,6 +20,7 @@ from gaussdb_tasks.cli.settings_file import (
     with_settings_file,
 )
 from gaussdb_tasks.database.files import replacing
+from gaussdb_tasks.deployment.schedule_warnings import schedule_warnings
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, Schedule
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.masking import mask_url_credentials
@@ -58,7 +60,7 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
     default=Path("/etc/gaussdb-tasks"),
     show_default=True,
     metavar="DIRECTORY",
-    help="Directory of the files os_password, clouds.yaml and environment.",
+    help="Directory of clouds.yaml, environment and secrets such as os_password.",
 )
 @option(
     "--output",
@@ -84,7 +86,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     systemd: a service and a timer. cron: a line. Kubernetes: a CronJob and its volume. GitHub
     Actions: a workflow. Airflow: a DAG. Options of load, given here or as variables, are added to
-    the command. Secrets are refused.
+    the command. Secrets are refused. Paths that the load cannot use are named on stderr.
 
     \b
     Examples:
@@ -98,8 +100,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     given = with_settings_file(ctx, load_options)
     with load_command.make_context("load", given, parent=ctx.parent) as inner:
         data_dir = _data_dir(inner, default_data_dir)
-        arguments = ["load", *_arguments(inner, data_dir)]
+        arguments = ["load", *_arguments(inner, data_dir, is_elsewhere=kind in _IN_CONTAINERS)]
         timeout_minutes = inner.params["max_minutes"] + _MINUTES_TO_PUBLISH
+        reads = list(_files_to_read(inner, is_elsewhere=kind in _IN_CONTAINERS))
+        writes = list(_folders_to_write(inner, data_dir))
     schedule = Schedule(
         program=_program(program, kind),
         arguments=arguments,
@@ -108,9 +112,13 @@ def command(  # noqa: PLR0913 - one parameter an option
         minute=at[1],
         user=user,
         image=image,
-        credentials=credentials,
+        credentials=credentials.absolute(),
         timeout_minutes=timeout_minutes,
+        reads=reads,
+        writes=writes,
     )
+    for warning in schedule_warnings(kind, schedule):
+        console.warn(f"warning: {warning}")
     _write(SCHEDULERS[kind](schedule), folder)
 
 
@@ -120,17 +128,22 @@ def _data_dir(load: click.Context, default: Path | None) -> Path:
     return path.absolute() if is_given or default is None else default
 
 
-def _arguments(load: click.Context, data_dir: Path) -> Iterator[str]:
-    """Yield the load's options that are given here or as variables."""
+def _arguments(load: click.Context, data_dir: Path, *, is_elsewhere: bool) -> Iterator[str]:
+    """Yield the load's options that are given here or as variables.
+
+    A container does not have the settings file, so its values become options too.
+    """
     yield from ("--data-dir", str(data_dir))
+    sources = {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
     file = settings_file_in_use(load)
-    if file is not None:
+    if is_elsewhere:
+        sources.add(ParameterSource.DEFAULT_MAP)
+    elif file is not None:
         yield from ("--config", str(file.absolute()))
     for param in load.command.params:
         if isinstance(param, click.Option) and param.name not in {None, "data_dir"}:
             value = load.params.get(str(param.name))
-            source = load.get_parameter_source(str(param.name))
-            is_given = source in {ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT}
+            is_given = load.get_parameter_source(str(param.name)) in sources
             if is_given and not (value is None or value is False or value == ()):
                 yield from _option_arguments(param, value)
 
@@ -174,7 +187,38 @@ def _refuse_secret(param: click.Option, text: str) -> None:
 def _text(name: str, value: object) -> str:
     if name == "umask" and isinstance(value, int):
         return f"{value:03o}"
+    if name == "archive-url":
+        return str(_local_folder(str(value)) or value)
     return str(value.absolute()) if isinstance(value, Path) else str(value)
+
+
+def _files_to_read(load: click.Context, *, is_elsewhere: bool) -> Iterator[Path]:
+    """Yield the files that the load's options name, also those of the settings file."""
+    file = None if is_elsewhere else settings_file_in_use(load)
+    for path in (file, load.params["signing_key"]):
+        if path is not None:
+            yield path.absolute()
+
+
+def _folders_to_write(load: click.Context, data_dir: Path) -> Iterator[Path]:
+    """Yield the folders that the load writes to, by its options and the settings file."""
+    yield data_dir
+    metrics_file, archive_url = load.params["metrics_file"], load.params["archive_url"]
+    if metrics_file is not None:
+        yield metrics_file.absolute().parent  # the file is replaced, not written again
+    folder = None if archive_url is None else _local_folder(archive_url)
+    if folder is not None:
+        yield folder
+
+
+def _local_folder(url: str) -> Path | None:
+    """Return the folder of a path or of a ``file://`` URL; None for a store elsewhere."""
+    from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415 - as in mirror.remote
+    from fsspec.utils import get_protocol  # noqa: PLC0415
+
+    if get_protocol(url) not in LocalFileSystem.protocol:
+        return None
+    return Path(LocalFileSystem._strip_protocol(url))  # noqa: SLF001 - its documented hook
 
 
 def _program(given: str | None, kind: str) -> str:
@@ -183,7 +227,8 @@ def _program(given: str | None, kind: str) -> str:
     if kind in _IN_CONTAINERS:
         return "gaussdb-tasks"
     called = Path(sys.argv[0])
-    found = str(called.absolute()) if called.is_file() else shutil.which("gaussdb-tasks")
+    is_program = called.is_file() and os.access(called, os.X_OK)  # not so: python -m gaussdb_tasks
+    found = str(called.absolute()) if is_program else shutil.which("gaussdb-tasks")
     return found or "/opt/gaussdb-tasks/bin/gaussdb-tasks"
 
 
