@@ -57,12 +57,26 @@ def attached(path: Path, name: str, config: dict[str, Any]) -> Iterator[duckdb.D
 
 
 def _refuse_missing(path: Path) -> None:
+    """Refuse a database that does not exist, or whose files are of a kind that never ends.
+
+    Raises:
+        ConfigurationError: it is refused.
+    """
     if not path.exists():
         message = (
             f"there is no database {path} yet; name its directory with --data-dir, or make it with:"
             " gaussdb-tasks load"
         )
         raise ConfigurationError(message)
+    for each in (path, journal_of(path)):
+        if each.exists() and not each.is_file():
+            message = f"{each} is not a file, but a folder, a pipe or a device; remove it"
+            raise ConfigurationError(message)
+
+
+def journal_of(path: Path) -> Path:
+    """Return the write-ahead log of a database; DuckDB applies it to what it reads."""
+    return path.with_name(path.name + ".wal")
 
 
 @contextmanager
@@ -100,7 +114,7 @@ def refuse_unfinished_writes(published: Path) -> None:
     Raises:
         DatabaseError: there is a write-ahead log beside it.
     """
-    journal = published.with_name(published.name + ".wal")
+    journal = journal_of(published)
     if journal.exists():
         # A load publishes checkpointed files only, so the log is from another program.
         message = (
