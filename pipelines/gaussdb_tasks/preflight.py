@@ -18,10 +18,11 @@ from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING
 from gaussdb_tasks.database import files
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.state import has_tables, read_state
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError, LockedError, RequestRefusedError
 from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.project_state import ProjectKey
@@ -106,7 +107,8 @@ def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
         yield CheckResult(part, CheckState.OK, f"the first load will create {data_dir.database}")
         return
     try:
-        with read_published(data_dir.database) as connection:
+        with read_untrusted(data_dir.database) as connection:
+            refuse_foreign_objects(connection, data_dir.database)
             yield CheckResult(part, CheckState.OK, f"{data_dir.database} can be opened")
             yield _check_last_load(connection)
         with data_dir.locked():
@@ -176,7 +178,7 @@ def _check_project(
     try:
         page = client.fetch_page(TaskQuery(window.start, window.end), offset=0)
         if data_dir.database.exists():
-            with read_published(data_dir.database) as connection:
+            with read_untrusted(data_dir.database) as connection:
                 read_state(connection, ProjectKey(access.region, access.project_id), settings.now)
     except GaussdbTasksError as error:
         yield _wrong(part, error)
