@@ -19,10 +19,11 @@ from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING
 from gaussdb_tasks.database import files
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.state import has_tables, read_state
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import (
     ExitCode,
     GaussdbTasksError,
@@ -158,7 +159,8 @@ def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
         yield CheckResult(part, CheckState.OK, f"the first load will create {data_dir.database}")
         return
     try:
-        with read_published(data_dir.database) as connection:
+        with read_untrusted(data_dir.database) as connection:
+            refuse_foreign_objects(connection, data_dir.database)
             yield CheckResult(part, CheckState.OK, f"{data_dir.database} can be opened")
             yield _check_last_load(connection)
         if data_dir.is_locked():
@@ -224,7 +226,7 @@ def _check_project(
     try:
         page = client.fetch_page(TaskQuery(window.start, window.end), offset=0)
         if data_dir.database.exists():
-            with read_published(data_dir.database) as connection:
+            with read_untrusted(data_dir.database) as connection:
                 read_state(connection, ProjectKey(access.region, access.project_id), settings.now)
     except SignInRefusedError:
         raise

@@ -169,3 +169,27 @@ def test_an_unknown_task_is_refused(data_dir: DataDir, command: Command) -> None
     run = command("evidence", job_id(4)[:-1] + "x", "--data-dir", data_dir.path)
     assert run.exit_code == 2
     assert "did you mean" in run.stderr
+
+
+def test_evidence_in_a_file_that_is_a_link(data_dir: DataDir, command: Command) -> None:
+    """What a link leads to is not part of the archive."""
+    file = min(data_dir.archive.glob("*/task_versions.parquet"))
+    elsewhere = file.rename(data_dir.path / "elsewhere.parquet")
+    file.symlink_to(elsewhere)
+    run = command("evidence", job_id(1), "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "the file cannot be read: it is a link, or not a file" in run.stdout + run.stderr
+
+
+def test_changes_of_a_database_with_other_objects_are_refused(
+    data_dir: DataDir, command: Command
+) -> None:
+    """A table of its own could answer in place of the real one."""
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute("create schema hidden")
+        connection.execute("create table hidden.versions as from task_center.task_versions")
+        connection.execute("drop table task_center.task_versions")
+        connection.execute("create view task_center.task_versions as from hidden.versions")
+    run = command("changes", "--since", "1", "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+    assert "objects that no load creates" in run.stderr

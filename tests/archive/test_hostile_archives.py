@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
+import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,10 @@ from hypothesis import strategies as st
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.manifest import ManifestError, decode
+from gaussdb_tasks.archive.manifest import MAX_BYTES, ManifestError, decode
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
+from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.verify import verify, verify_copy
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
@@ -198,7 +202,7 @@ def test_a_link_in_place_of_a_file_is_reported(data_dir: DataDir, tmp_path: Path
     shutil.move(file, tmp_path / "elsewhere.parquet")
     file.symlink_to(tmp_path / "elsewhere.parquet")
     details = [finding.detail for finding in verify(data_dir, VerifyOptions()).findings]
-    assert "it is a link; an archive has files only" in details
+    assert "it is a link, or not a file; an archive has files only" in details
 
 
 def test_a_link_in_place_of_an_entry_is_not_followed(data_dir: DataDir, tmp_path: Path) -> None:
@@ -268,3 +272,77 @@ def test_an_entry_that_does_not_follow_stops_the_load_before_it_removes_a_file(
     run = command("rebuild", "--data-dir", redacted.path)
     assert run.exit_code == 1
     assert file.exists()
+
+
+def pipe(path: Path) -> None:
+    """Put a pipe in place of a file; whoever opens it gets no bytes, but does not wait for ever."""
+    path.unlink()
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.open("wb").close(), daemon=True)
+    writer.start()
+
+
+def link(path: Path) -> None:
+    """Put a link to the same bytes in place of a file."""
+    elsewhere = path.parents[2] / f"elsewhere.{path.suffix}"
+    shutil.move(path, elsewhere)
+    path.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("replace", [pipe, link])
+@pytest.mark.parametrize("name", ["digest.json", "digest.sha256", "task_versions.removed.json"])
+def test_a_pipe_or_link_in_place_of_a_small_file_is_reported(
+    redacted: DataDir, name: str, replace: Callable[[Path], None], *, is_fast: bool
+) -> None:
+    """A pipe would be waited for; what a link leads to is not part of the archive."""
+    path = next(iter(sorted(redacted.archive.glob(f"*/{name}"))))
+    replace(path)
+    found = verify_copy(redacted.archive, VerifyOptions(is_fast=is_fast)).findings
+    where = f"{path.parent.name}/{name}"
+    assert ("invalid", where, "it is a link, or not a file") in {
+        (each.fault, each.where, each.detail) for each in found
+    }
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_an_archive_table_that_is_not_a_file_is_reported(
+    data_dir: DataDir, make: Callable[[Path], None], *, is_fast: bool
+) -> None:
+    """Also if it has the size of the manifest."""
+    entry = entries(data_dir)[-1]
+    path = entry / "coverage.parquet"
+    path.unlink()
+    make(path)
+    size = path.lstat().st_size
+    empty = hashlib.sha256().hexdigest()
+    rewrite(entry, lambda d: d["tables"]["coverage"].update(file_bytes=size, file_sha256=empty))
+    found = verify_copy(data_dir.archive, VerifyOptions(is_fast=is_fast)).findings
+    assert (
+        f"{entry.name}/coverage.parquet",
+        "it is a link, or not a file; an archive has files only",
+    ) in {(each.where, each.detail) for each in found}
+
+
+def test_a_far_sequence_number_needs_no_memory(data_dir: DataDir) -> None:
+    entry = entries(data_dir)[-1]
+    far = entry.rename(entry.with_name(entry.name.replace("000005-", "3000000-")))
+    rewrite(far, lambda d: d.update(sequence=3_000_000))
+    tracemalloc.start()
+    found = verify(data_dir, VerifyOptions(is_fast=True)).findings
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * MAX_BYTES
+    assert any(each.detail.startswith("entries 5 to 2999999 before it") for each in found)
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_tombstone_that_is_a_link_is_not_written_through(redacted: DataDir) -> None:
+    tombstone = next(redacted.archive.rglob("*.removed.json"))
+    tombstone.unlink()
+    target = redacted.path.parent / "created"
+    tombstone.symlink_to(target)
+    rebuild(redacted, is_replacing=True, is_skipping_damage=True)
+    assert not target.exists()
+    assert tombstone.is_symlink()

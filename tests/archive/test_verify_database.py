@@ -462,3 +462,12 @@ def test_flipped_bits_of_the_database(data_dir: DataDir, original: Path) -> None
         else:
             assert everything(data_dir.database) == before, place
     assert found
+
+
+def test_a_log_of_another_program_is_reported(data_dir: DataDir) -> None:
+    """Which of its changes a reader sees depends on the reader's DuckDB."""
+    journal = data_dir.path / f"{data_dir.database.name}.wal"
+    journal.write_bytes(b"unfinished work")
+    for options in (FULL, FAST):
+        found = verify(data_dir, options).findings
+        assert [(each.fault, each.where) for each in found] == [("extra", journal.name)]

@@ -17,6 +17,7 @@ from gaussdb_tasks.archive.verify import verify_copy
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.forged_archive import Document, ForgedArchive
+from tests.support.lying_statistics import claim_no_nulls
 
 FULL = VerifyOptions()
 SECOND = 2
@@ -174,3 +175,18 @@ def test_a_checksum_of_any_size_is_not_read_into_memory(data_dir: DataDir) -> No
     with path.open("ab") as file:
         file.truncate(10 * 1024**3)
     assert f"{CHECKSUM_NAME} has more than {MAX_SMALL_FILE_BYTES:,} bytes" in details(data_dir)
+
+
+def test_statistics_that_deny_a_null_are_not_believed(data_dir: DataDir) -> None:
+    """DuckDB computes `is null` from the footer alone, unless it is told not to."""
+    archive = ForgedArchive(data_dir)
+    archive.change_rows(
+        SECOND,
+        TASK_VERSIONS,
+        "update changed_rows set job_id = null where rowid = 0",
+    )
+    file = archive.entry(SECOND).path / TASK_VERSIONS.file_name
+    claim_no_nulls(file, "job_id")
+    archive.accept_file(SECOND, TASK_VERSIONS)
+    found = details(data_dir)
+    assert "its rows lack values that every row has" in found, found

@@ -83,6 +83,19 @@ class ForgedArchive:
         self._write(entry, document)
         self.chain()
 
+    def accept_file(self, sequence: int, table: ArchiveTable) -> None:
+        """Make the manifest of an entry have the hash and the size of the file that is there."""
+        path = self.entry(sequence).path / table.file_name
+
+        def accept(document: Document) -> None:
+            content = path.read_bytes()
+            document["tables"][table.name] |= {
+                "file_bytes": len(content),
+                "file_sha256": sha256(content),
+            }
+
+        self.change_manifest(sequence, accept)
+
     def change_manifest(self, sequence: int, change: Callable[[Document], None]) -> None:
         """Change the manifest of an entry."""
         entry = self.entry(sequence)

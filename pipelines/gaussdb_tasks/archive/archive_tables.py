@@ -17,6 +17,12 @@ _SET_AFTER_WRITING: Final = frozenset({"archive_sequence", "head_digest"})
 _OBSERVATION_KEY: Final = ("region", "project_id", "job_id", "created_at")
 _OBSERVATION_COLUMNS: Final = ("version_count", "first_seen_at", "last_changed_at", "last_seen_at")
 
+UNPRUNED_LOAD_ID: Final = f"concat({LOAD_ID.name})"
+"""SQL for the load of a file's row, in conditions.
+
+With the column alone DuckDB skips rows that cannot match, as the statistics in the file say.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ArchiveTable:

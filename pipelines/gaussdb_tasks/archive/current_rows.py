@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
+from gaussdb_tasks.archive.archive_tables import (
+    UNPRUNED_LOAD_ID,
+    ArchiveTable,
+    parquet_sql,
+    quoted_text,
+)
 from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.store import ChainEntry
 
@@ -46,7 +51,7 @@ class Rows:
         all_rows = parquet_sql(self.file)
         if self.amendment_file is None:
             return all_rows
-        return f"{all_rows} where _dlt_load_id = {quoted_text(self.load_id)}"
+        return f"{all_rows} where {UNPRUNED_LOAD_ID} = {quoted_text(self.load_id)}"
 
 
 def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]:

@@ -157,10 +157,17 @@ def _proof(
     mismatches = []
     if rows.file is None or not rows.file.exists():
         mismatches.append("the file is missing")
-    elif file_sha256(rows.file) != expected:
-        mismatches.append("the file does not match its digest")
     else:
-        mismatches.extend(_differences(connection, rows, row))
+        try:
+            is_unchanged = file_sha256(rows.file) == expected
+        except OSError as error:
+            mismatches.append(f"the file cannot be read: {error}")
+        else:
+            mismatches.extend(
+                _differences(connection, rows, row)
+                if is_unchanged
+                else ["the file does not match its digest"]
+            )
     return Proof(
         holder.entry.name,
         rows.load.entry.name,

@@ -5,6 +5,8 @@ from typing import Final, TypeVar
 
 import duckdb
 
+from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
+
 MAX_ROWS_PER_QUERY: Final = 100_000
 """A query costs as much as 1,000 rows. Results of this size are made by all threads."""
 _MEMORY_LIMIT: Final = "2GB"
@@ -18,7 +20,13 @@ def open_for_files(folder: str) -> duckdb.DuckDBPyConnection:
     Args:
         folder: for intermediate results that do not fit into the memory.
     """
-    connection = duckdb.connect(config={"memory_limit": _MEMORY_LIMIT, "temp_directory": folder})
+    connection = duckdb.connect(
+        config={
+            **BELIEVING_NO_STATISTICS,
+            "memory_limit": _MEMORY_LIMIT,
+            "temp_directory": folder,
+        }
+    )
     connection.execute("set TimeZone = 'UTC'")
     return connection
 

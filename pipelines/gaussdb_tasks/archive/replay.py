@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import (
+    UNPRUNED_LOAD_ID,
     ArchiveTable,
     parquet_sql,
     quoted_text,
@@ -22,6 +23,7 @@ from gaussdb_tasks.archive.archive_tables import (
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.write import create_amendments_table, record_load
+from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
 
@@ -69,6 +71,16 @@ def apply_entries(
     new = chain[first:]
     if not new:
         return
+    for name, value in BELIEVING_NO_STATISTICS.items():
+        connection.execute(f"set {name} = {quoted_text(value)}")
+    _apply(connection, chain, new)
+    for name in BELIEVING_NO_STATISTICS:
+        connection.execute(f"reset {name}")
+
+
+def _apply(
+    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], new: Sequence[ChainEntry]
+) -> None:
     _number_loads(connection, new)
     for table in archive_tables.APPENDED:
         for relation in relations(_rows(chain, table, new)):
@@ -149,7 +161,7 @@ def relations(rows: Sequence[Rows], *, is_ordered: bool = True) -> Iterator[str]
             yield parquet_sql(*(each.file for each in of_a_kind if each.file is not None))
             continue
         load_ids = ", ".join(quoted_text(each.load_id) for each in of_a_kind)
-        selected = f"{parquet_sql(amendment_file)} where _dlt_load_id in ({load_ids})"
+        selected = f"{parquet_sql(amendment_file)} where {UNPRUNED_LOAD_ID} in ({load_ids})"
         # DuckDB makes a join of a long IN list, and a join keeps no order with several threads.
         yield f"(select * from {selected} order by file_row_number)" if is_ordered else selected
 

@@ -1,7 +1,6 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
-import stat
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -203,10 +202,10 @@ def read_bounded(path: Path) -> bytes:
 
     Raises:
         ManifestError: it is larger than such a file can be.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a link, or not a file.
     """
     limit = size_limit(path.name)
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         message = f"{path.name} has more than {limit:,} bytes"
@@ -224,12 +223,9 @@ def read_small_file(path: Path, max_bytes: int) -> bytes:
 
     Raises:
         FileNotFoundError: it does not exist.
-        OSError: it cannot be read, or is a link or a folder.
+        OSError: it cannot be read, or is a link, or not a file.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
-        message = "it is a link, or not a file"
-        raise OSError(message)
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         return file.read(max_bytes + 1)
 
 
@@ -237,10 +233,10 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is a link, or not a file.
     """
     hasher = hashlib.sha256()
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         while block := file.read(_READ_SIZE):
             hasher.update(block)
     return hasher.hexdigest()

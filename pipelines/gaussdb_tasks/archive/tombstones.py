@@ -80,6 +80,7 @@ def put_tombstones(archive: Archive, chain: Sequence[ChainEntry]) -> None:
         if (
             folder.is_symlink()
             or not folder.is_dir()
+            or tombstone.is_symlink()  # `verify` reports it; its target is not ours
             or (tombstone.exists() and not removed.exists())
         ):
             continue

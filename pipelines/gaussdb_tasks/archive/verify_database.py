@@ -16,6 +16,7 @@ from gaussdb_tasks.archive.verify_recorded_entries import (
 )
 from gaussdb_tasks.archive.verify_rows import verify_counts, verify_rows
 from gaussdb_tasks.archive.write import records_entries
+from gaussdb_tasks.database.connect import journal_of
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import GaussdbTasksError
 
@@ -39,6 +40,13 @@ def verify_database(path: Path, found: Verification, *, is_fast: bool) -> None:
         found: the archive's verification; findings are added to it.
         is_fast: whether to count rows instead of reading them.
     """
+    journal = journal_of(path)
+    if journal.exists():
+        detail = (
+            "another program writes to the database: loads leave no write-ahead log, and readers "
+            "see its changes"
+        )
+        found.add(Fault.EXTRA, journal.name, detail)
     checks: Sequence[Check] = FAST_CHECKS if is_fast else FULL_CHECKS
     try:
         while checks:

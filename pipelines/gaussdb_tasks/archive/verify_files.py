@@ -186,7 +186,12 @@ def _verify_files(
             fault = Fault.INVALID if path.exists() else Fault.MISSING
             found.add(fault, f"{entry.name}/{table.file}", detail, entry=entry.name)
             found.damaged.add(str(path))
-    for path in sorted(entry.path.iterdir()):
+    try:
+        paths = sorted(entry.path.iterdir())
+    except OSError as error:
+        found.add(Fault.INVALID, entry.name, str(error), entry=entry.name)
+        return
+    for path in paths:
         if path.name not in expected and (entry.name, path.name) not in removed:
             detail = "it is not in the manifest"
             found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
@@ -194,8 +199,8 @@ def _verify_files(
 
 def _describe_damage(path: Path, table: TableDigest, options: VerifyOptions) -> str | None:
     try:
-        if path.is_symlink():
-            return "it is a link; an archive has files only"
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            return "it is a link, or not a file; an archive has files only"
         if not path.exists():
             return _MISSING
         actual = path.stat().st_size

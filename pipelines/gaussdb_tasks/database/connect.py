@@ -57,6 +57,15 @@ def attached(path: Path, name: str, config: dict[str, Any]) -> Iterator[duckdb.D
 
 
 def _refuse_missing(path: Path) -> None:
+    """Refuse a database that is missing or closed, or whose files are of a kind that never ends.
+
+    Raises:
+        ConfigurationError: it is refused.
+    """
+    for each in (path, journal_of(path)):
+        if each.exists() and not each.is_file():
+            message = f"{each} is not a file, but a folder, a pipe or a device; remove it"
+            raise ConfigurationError(message)
     try:
         path.open("rb").close()
     except FileNotFoundError as error:
@@ -67,6 +76,11 @@ def _refuse_missing(path: Path) -> None:
         raise ConfigurationError(message) from error
     except OSError as error:
         raise explain(error, path=path) from error
+
+
+def journal_of(path: Path) -> Path:
+    """Return the write-ahead log of a database; DuckDB applies it to what it reads."""
+    return path.with_name(path.name + ".wal")
 
 
 @contextmanager
@@ -104,7 +118,7 @@ def refuse_unfinished_writes(published: Path) -> None:
     Raises:
         DatabaseError: there is a write-ahead log beside it.
     """
-    journal = published.with_name(published.name + ".wal")
+    journal = journal_of(published)
     if journal.exists():
         # A load publishes checkpointed files only, so the log is from another program.
         message = (

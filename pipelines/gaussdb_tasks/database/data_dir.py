@@ -20,6 +20,8 @@ ARCHIVE_NAME: Final = "archive"
 _LOCK_NAME: Final = ".lock"
 _HOLDER_NAME: Final = ".lock_holder"
 _SCRATCH_NAME: Final = ".scratch"
+_COPIES_NAME: Final = "archive-copies.json"
+# DuckDB takes these characters of a path for a pattern, or for the end of the path.
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class DataDir:
         """The folder that keeps every load as plain files."""
         return self.path / ARCHIVE_NAME
 
+    @property
+    def copies_state(self) -> Path:
+        """The file with the state of the archive's copies."""
+        return self.path / _COPIES_NAME
+
     def prepare(self) -> None:
         """Make the directory if it does not exist.
 
@@ -47,18 +54,12 @@ class DataDir:
         self.refuse_unusable_path()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_other_kinds()
             (self.path / _LOCK_NAME).touch()
         except OSError as error:
             explained = explain(error, setting="--data-dir")
             message = f"the data directory {self.path} cannot be written: {explained}"
             raise type(explained)(message) from error
-        if self.database.is_symlink():
-            # A rename would replace the link, and leave the file it points to unchanged.
-            message = (
-                f"{self.database} is a symbolic link; put the database there itself, or make "
-                "--data-dir the link"
-            )
-            raise ConfigurationError(message)
         self._refuse_unusable_archive()
 
     def mixture(self) -> str | None:
@@ -76,8 +77,9 @@ class DataDir:
             ConfigurationError: it has one of some characters.
         """
         # dlt 1.31 writes the path of its files into SQL between quotes without escaping it, and
-        # takes it for a format. DuckDB puts the name of its log before the first question mark.
-        found = [each for each in "'%?" if each in str(self.path.absolute())]
+        # takes it for a format. DuckDB puts the name of its log before the first question mark, and
+        # takes the path of a Parquet file for a pattern.
+        found = [each for each in "'%?*[" if each in str(self.path.absolute())]
         if found:
             message = (
                 f"{self.path}: a data directory must not have {found[0]} in its path; choose "
@@ -101,6 +103,26 @@ class DataDir:
         if not os.access(self.archive, os.W_OK | os.X_OK):
             message = f"{self.archive} cannot be written by this user; fix its owner and mode"
             raise ConfigurationError(describe_mixture(self.path) or message)
+
+    def _refuse_other_kinds(self) -> None:
+        """Refuse links, pipes and folders in place of what this program writes.
+
+        A link leads elsewhere: a file there would be created, changed or left in place of this one.
+
+        Raises:
+            ConfigurationError: there is one.
+        """
+        own_files = (self.database, self.path / _LOCK_NAME, self.copies_state)
+        for path, has_kind in (
+            *((path, Path.is_file) for path in own_files),
+            (self.path / _SCRATCH_NAME, Path.is_dir),
+        ):
+            if path.is_symlink() or (path.exists() and not has_kind(path)):
+                message = (
+                    f"{path} is a symbolic link, or of another kind than this program creates; put "
+                    "the data there itself and remove this, or make --data-dir the link"
+                )
+                raise ConfigurationError(message)
 
     @contextmanager
     def locked(self, run_id: str | None = None) -> Iterator[None]:
@@ -145,9 +167,10 @@ class DataDir:
 
     def is_locked(self) -> bool:
         """Return whether a load holds the lock; False if that cannot be found out."""
-        if not (self.path / _LOCK_NAME).exists():
+        path = self.path / _LOCK_NAME
+        if path.is_symlink() or not path.is_file():  # no load accepts another kind
             return False
-        lock = filelock.FileLock(self.path / _LOCK_NAME)
+        lock = filelock.FileLock(path)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:

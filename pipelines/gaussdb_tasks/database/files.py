@@ -16,6 +16,20 @@ _FICLONE: Final = 0x40049409
 _NO_REFLINK: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL})
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that anybody may have put there; a pipe would never end, a link leads elsewhere.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        OSError: it cannot be read, or it is a link, or not a file.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        message = "it is a link, or not a file"
+        raise OSError(message)
+    # The flags are for a file that is replaced in between.
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
 def clone(source: Path, target: Path) -> None:
     """Clone a file: share its blocks if the file system can, else copy it."""
     if not shares_blocks(source, target):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -20,7 +21,17 @@ from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME, stored_columns
 UNTRUSTED: Final = "untrusted"
 """The name of the attached file in the new database."""
 
+BELIEVING_NO_STATISTICS: Final = MappingProxyType(
+    {"disabled_optimizers": "statistics_propagation,join_filter_pushdown"}
+)
+"""Settings of a connection that reads files of anybody.
+
+By default DuckDB does not compute what the statistics in a file seem to answer: whether there is a
+null, or a row that a join finds.
+"""
+
 _SETTINGS: Final[dict[str, Any]] = {
+    **BELIEVING_NO_STATISTICS,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_community_extensions": False,

@@ -10,6 +10,7 @@ from gaussdb_tasks.archive.rebuild import read_intact_chain, refuse_data_loss
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
     with (
         data_dir.locked_with_archive(),
         data_dir.scratch("amendment") as scratch,
-        duckdb.connect(scratch / "work.duckdb") as connection,
+        duckdb.connect(scratch / "work.duckdb", config={**BELIEVING_NO_STATISTICS}) as connection,
     ):
         connection.execute("set TimeZone = 'UTC'")
         archive = Archive(data_dir.archive)

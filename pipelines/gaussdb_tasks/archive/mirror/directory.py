@@ -51,8 +51,7 @@ def fetch(path: Path, target: Path) -> None:
     """Copy a file.
 
     Raises:
-        OSError: it cannot be read, or it is a link.
+        OSError: it cannot be read, or it is a link, or not a file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as reader, target.open("wb") as writer:
+    with files.open_regular(path) as reader, target.open("wb") as writer:
         shutil.copyfileobj(reader, writer)

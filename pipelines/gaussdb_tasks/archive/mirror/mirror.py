@@ -28,7 +28,6 @@ from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import iso, now
 from gaussdb_tasks.os_errors import explain
 
-_NOTE_NAME: Final = "archive-copies.json"
 _MAX_NOTE_BYTES: Final = 64 * 1024
 # More folders than these that are no complete entry of this archive are another archive.
 _MAX_INCOMPLETE: Final = 100
@@ -69,7 +68,7 @@ class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
 def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
     """Read the progress after the last load; None if there is no mirror, or no readable state."""
     try:
-        with (data_dir.path / _NOTE_NAME).open("rb") as file:
+        with files.open_regular(data_dir.copies_state) as file:
             return msgspec.json.decode(file.read(_MAX_NOTE_BYTES), type=MirrorState)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
@@ -103,7 +102,7 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
         error = str(explain(caught) if isinstance(caught, OSError) else caught)
     waiting = sum(entry.sequence > state.sequence for entry in entries)
     state = msgspec.structs.replace(state, waiting=waiting, error=error, at=iso(now()))
-    with files.replacing(data_dir.path / _NOTE_NAME) as file:
+    with files.replacing(data_dir.copies_state) as file:
         file.write(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
     return state
 

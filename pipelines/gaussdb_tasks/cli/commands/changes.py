@@ -7,8 +7,9 @@ import click
 from gaussdb_tasks.archive.changes import LoadBound, changes
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.options import data_dir_option, option, output_file_option
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.untrusted import read_untrusted
 
 
 @click.command("changes")
@@ -35,6 +36,7 @@ def command(*, data_dir: Path, since: str, until: str | None, target: output.Tar
     """
     first = LoadBound.parse(since, option="--since")
     last = None if until is None else LoadBound.parse(until, option="--until")
-    with read_published(DataDir(data_dir).database) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    database = DataDir(data_dir).database
+    with read_untrusted(database) as connection:
+        refuse_foreign_objects(connection, database)
         output.write(changes(connection, first, last), target)

@@ -1,0 +1,43 @@
+"""Verify while a load is running: it waits for the publication, and hides nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gaussdb_tasks.archive import verify as verify_module
+from gaussdb_tasks.archive.rebuild import restore
+from gaussdb_tasks.archive.recover import read_chain
+from gaussdb_tasks.archive.store import Archive
+from gaussdb_tasks.archive.verify import verify
+from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.database.data_dir import DataDir
+
+
+@pytest.fixture
+def newest(data_dir: DataDir, tmp_path: Path) -> Path:
+    """Put a database in place that lacks the last two entries; return the one that has them."""
+    newest = tmp_path / "newest.duckdb"
+    shutil.move(data_dir.database, newest)
+    restore(read_chain(Archive(data_dir.archive).entries())[:-2], data_dir.database)
+    return newest
+
+
+def test_a_publication_is_waited_for(
+    data_dir: DataDir, newest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: newest.replace(data_dir.database))
+    with data_dir.locked():
+        assert verify(data_dir, VerifyOptions()).is_intact
+
+
+@pytest.mark.usefixtures("newest")
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_whoever_holds_the_lock_hides_no_missing_entry(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch, *, is_fast: bool
+) -> None:
+    monkeypatch.setattr(verify_module, "_MAX_SECONDS_UNPUBLISHED", 0.0)
+    with data_dir.locked():
+        found = verify(data_dir, VerifyOptions(is_fast=is_fast))
+    lacking = [each.entry for each in found.findings if "lacks this entry" in each.detail]
+    assert lacking == [each.name for each in Archive(data_dir.archive).entries()[-2:]]

@@ -1,0 +1,53 @@
+"""A data directory of somebody else: nothing outside is created or changed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
+
+FILES = ("gaussdb_tasks.duckdb", ".lock", "archive-copies.json")
+
+
+@pytest.mark.parametrize("name", [*FILES, ".scratch"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_in_place_of_an_own_file_is_refused(
+    tmp_path: Path, name: str, *, exists: bool
+) -> None:
+    """Also a link to nothing: opening it would create a file elsewhere."""
+    outside, folder = tmp_path / "outside", tmp_path / "data"
+    folder.mkdir()
+    (folder / name).symlink_to(outside)
+    if exists:
+        outside.write_bytes(b"not yours")
+    with pytest.raises(ConfigurationError, match="symbolic link"):
+        DataDir(folder).prepare()
+    assert not DataDir(folder).is_locked()
+    assert outside.exists() is exists
+    assert not exists or outside.read_bytes() == b"not yours"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pipe_or_folder_in_place_of_an_own_file_is_refused(tmp_path: Path, name: str) -> None:
+    for make in (os.mkfifo, os.mkdir):
+        folder = tmp_path / make.__name__
+        folder.mkdir()
+        make(folder / name)
+        with pytest.raises(ConfigurationError, match="of another kind"):
+            DataDir(folder).prepare()
+
+
+def test_a_file_in_place_of_the_scratch_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".scratch").write_text("not yours")
+    with pytest.raises(ConfigurationError, match="of another kind"):
+        DataDir(tmp_path).prepare()
+
+
+@pytest.mark.parametrize("name", ["a*c", "a?c", "a[b]c"])
+def test_a_path_that_is_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    """DuckDB would read files of other folders, too."""
+    with pytest.raises(ConfigurationError, match="must not have"):
+        DataDir(tmp_path / name).prepare()
+    assert not (tmp_path / name).exists()
