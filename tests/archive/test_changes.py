@@ -171,6 +171,27 @@ def test_an_unknown_task_is_refused(data_dir: DataDir, command: Command) -> None
     assert "did you mean" in run.stderr
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete from task_center.task_versions where version = 1",
+        "delete from task_center.task_versions where version = 2",
+        "update task_center.tasks set status = 'Completed'",
+        "update task_center.tasks set version_count = 1000000000000000000",
+    ],
+)
+def test_evidence_that_omits_or_changes_a_state(
+    data_dir: DataDir, command: Command, change: str
+) -> None:
+    """The states that are left are proved, but they are not all."""
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute(
+            f"{change}{' and' if 'where' in change else ' where'} job_id = ?", [job_id(4)]
+        )
+    run = command("evidence", job_id(4), "--data-dir", data_dir.path)
+    assert run.exit_code == 1
+
+
 def test_evidence_in_a_file_that_is_a_link(data_dir: DataDir, command: Command) -> None:
     """What a link leads to is not part of the archive."""
     file = min(data_dir.archive.glob("*/task_versions.parquet"))

@@ -1,5 +1,6 @@
 """Prepared archives and remotes: findings or one sentence; nothing outside is read or changed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.verify import verify, verify_copy
 from gaussdb_tasks.archive.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW
@@ -346,3 +348,16 @@ def test_a_tombstone_that_is_a_link_is_not_written_through(redacted: DataDir) ->
     rebuild(redacted, is_replacing=True, is_skipping_damage=True)
     assert not target.exists()
     assert tombstone.is_symlink()
+
+
+def test_an_archive_that_this_user_cannot_read(
+    data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence; the mode of a folder does not stop the superuser, so the error is made."""
+
+    def refuse(path: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ConfigurationError, match="fix its owner and mode"):
+        verify(data_dir, VerifyOptions())

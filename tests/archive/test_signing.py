@@ -110,7 +110,7 @@ def sign(original: Path, keys: Path) -> Sign:
     """Write the manifests of loads again, each signed as wanted."""
 
     def write(*signers: str | Rotation | None) -> Path:
-        archive, previous = keys / "archive", None
+        archive, previous, database = keys / "archive", None, dict[str, int]()
         loads = iter(Archive(original / "archive").entries())
         for sequence, wanted in enumerate(signers, start=1):
             at = NOW + sequence * DAY
@@ -123,8 +123,14 @@ def sign(original: Path, keys: Path) -> Sign:
                 entry = next(loads)
                 shutil.copytree(entry.path, folder)
                 manifest, signer = entry.read().manifest, _signer(keys, wanted)
+            database = manifest.database or database  # a rotation changes no row
             changed = msgspec.structs.replace(
-                manifest, sequence=sequence, at=iso(at), previous=previous, task_types=1
+                manifest,
+                sequence=sequence,
+                at=iso(at),
+                previous=previous,
+                task_types=1,
+                database=database,
             )
             written = write_manifest(folder, changed, at, signer)
             Archive(archive).add(folder, written.name)

@@ -1,6 +1,7 @@
 """Verify while a load is running: it waits for the publication, and hides nothing."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def newest(data_dir: DataDir, tmp_path: Path) -> Path:
 def test_a_publication_is_waited_for(
     data_dir: DataDir, newest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _seconds: newest.replace(data_dir.database))
+    monkeypatch.setattr(time, "sleep", lambda _seconds: newest.replace(data_dir.database))
     with data_dir.locked():
         assert verify(data_dir, VerifyOptions()).is_intact
 

@@ -8,7 +8,13 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.archive import parquet_bounds
-from gaussdb_tasks.archive.archive_tables import COVERAGE, LOAD_RUNS, TASK_VERSIONS, ArchiveTable
+from gaussdb_tasks.archive.archive_tables import (
+    COVERAGE,
+    LOAD_RUNS,
+    REJECTED_RECORDS,
+    TASK_VERSIONS,
+    ArchiveTable,
+)
 from gaussdb_tasks.archive.manifest import sha256
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.recover import ArchiveError
@@ -79,6 +85,10 @@ def _project(document: Document) -> Document:
         lambda d: d["projects"].pop(),
         lambda d: d["projects"].append(d["projects"][0]),
         lambda d: d["database"].update(task_versions=99),
+        lambda d: d["database"].pop("tasks"),
+        lambda d: d.update(database={}),
+        lambda d: d.update(task_types=None),
+        lambda d: d.update(task_types=SECOND),
         lambda d: d["load"].update(load_number=1),
         lambda d: d["load"].update(load_number=99),
         lambda d: d["load"].update(run_id="x"),
@@ -180,13 +190,8 @@ def test_a_checksum_of_any_size_is_not_read_into_memory(data_dir: DataDir) -> No
 def test_statistics_that_deny_a_null_are_not_believed(data_dir: DataDir) -> None:
     """DuckDB computes `is null` from the footer alone, unless it is told not to."""
     archive = ForgedArchive(data_dir)
-    archive.change_rows(
-        SECOND,
-        TASK_VERSIONS,
-        "update changed_rows set job_id = null where rowid = 0",
-    )
-    file = archive.entry(SECOND).path / TASK_VERSIONS.file_name
-    claim_no_nulls(file, "job_id")
-    archive.accept_file(SECOND, TASK_VERSIONS)
+    archive.change_rows(1, REJECTED_RECORDS, "update changed_rows set record_hash = null")
+    claim_no_nulls(archive.entry(1).path / REJECTED_RECORDS.file_name, "record_hash")
+    archive.accept_file(1, REJECTED_RECORDS)
     found = details(data_dir)
     assert "its rows lack values that every row has" in found, found

@@ -1,13 +1,13 @@
 """Make the statistics in the footer of a Parquet file lie about its rows."""
 
+import re
 from pathlib import Path
 
 from pyarrow import parquet
 
 _TAIL_BYTES = 8
-# In Thrift's compact protocol: the field after the last, of 64 bits, and the number 1.
-_ONE_NULL = b"\x16\x02"
-_NO_NULL = b"\x16\x00"
+# In Thrift's compact protocol: a field of 64 bits, one or three after the last, and the number 1.
+_ONE_NULL = re.compile(rb"[\x16\x36]\x02")
 
 
 def claim_other_values(path: Path, value: str) -> None:
@@ -21,13 +21,10 @@ def claim_other_values(path: Path, value: str) -> None:
 def claim_no_nulls(path: Path, column: str) -> None:
     """Claim that no row has a null in a column, where one has."""
     content, start = _footer(path)
-    position = content.find(_ONE_NULL, start)
-    while position >= 0:
-        changed = content[:position] + _NO_NULL + content[position + len(_NO_NULL) :]
-        path.write_bytes(changed)
+    for found in _ONE_NULL.finditer(content, start):
+        path.write_bytes(content[: found.end() - 1] + b"\0" + content[found.end() :])
         if _null_count(path, column) == 0:
             return
-        position = content.find(_ONE_NULL, position + 1)
     raise AssertionError(column)
 
 

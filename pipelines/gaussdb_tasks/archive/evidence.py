@@ -13,6 +13,7 @@ from gaussdb_tasks.archive.canonical import canonical_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
 from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verify_rows import verify_counts
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 
@@ -111,10 +112,13 @@ class Evidence:
 def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str) -> Evidence:
     """Collect the states of a task, and check the file and digest of each.
 
+    So that no state is missing, the rows of each load are counted, too.
+
     Raises:
         ConfigurationError: no task and no rejected record has the id.
     """
     found = verify_archive(archive, VerifyOptions(is_fast=True))
+    verify_counts(connection, found)
     chain = found.chain
     versions = {rows.load_id: rows for rows in current_rows(chain, archive_tables.TASK_VERSIONS)}
     rejections = {
@@ -142,8 +146,28 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
         tasks,
         rejected,
         (chain[-1].entry.name, chain[-1].sha256) if chain else None,
-        tuple(f"{finding.where}: {finding.detail}" for finding in found.findings),
+        (
+            *(f"{finding.where}: {finding.detail}" for finding in found.findings),
+            *(problem for task in tasks for problem in _latest_state_problems(task)),
+        ),
     )
+
+
+def _latest_state_problems(evidence: TaskEvidence) -> Iterator[str]:
+    """Compare the row of ``tasks``, which no digest covers, with the proved states."""
+    task, states = evidence.task, [state.row for state in evidence.states]
+    where = f"{SCHEMA_NAME}.tasks, created_at {task['created_at']}"
+    numbers = [row["version"] for row in states]
+    if (
+        not states
+        or task["version_count"] != len(states)
+        or numbers != [*range(1, len(states) + 1)]
+    ):
+        yield f"{where}: it counts {task['version_count']} states; the states are {numbers}"
+        return
+    for name in task.keys() & states[-1].keys():
+        if task[name] != states[-1][name]:
+            yield f"{where}: {name} is not that of the last state"
 
 
 def _proof(

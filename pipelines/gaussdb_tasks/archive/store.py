@@ -1,7 +1,7 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -104,8 +104,12 @@ class Archive:
         self.path = path
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the entries in order of the chain; other files and folders are ignored."""
-        found = (_entry(path) for path in self._content())
+        """Return the entries in order of the chain; other files and folders are ignored.
+
+        Raises:
+            ConfigurationError: this user cannot read the folder.
+        """
+        found = self._content().values()
         return tuple(
             sorted(
                 (each for each in found if each is not None),
@@ -115,7 +119,7 @@ class Archive:
 
     def unexpected_paths(self) -> tuple[Path, ...]:
         """Return files and folders that are not entries."""
-        return tuple(path for path in self._content() if _entry(path) is None)
+        return tuple(path for path, entry in self._content().items() if entry is None)
 
     def add(self, folder: Path, name: str) -> Entry:
         """Move a finished folder into the archive, and sync it to the disk.
@@ -137,8 +141,14 @@ class Archive:
             raise ValueError(name)
         return entry
 
-    def _content(self) -> Iterator[Path]:
-        return iter(sorted(self.path.iterdir())) if self.path.is_dir() else iter(())
+    def _content(self) -> Mapping[Path, Entry | None]:
+        """Return everything in the folder, sorted; what is no entry is None."""
+        try:
+            paths = sorted(self.path.iterdir()) if self.path.is_dir() else []
+            return {path: _entry(path) for path in paths}
+        except PermissionError as error:
+            message = f"{self.path} cannot be read by this user; fix its owner and mode"
+            raise ConfigurationError(message) from error
 
 
 def entry_name(sequence: int, kind: str, at: Micros) -> str:

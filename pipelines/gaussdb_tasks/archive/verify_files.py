@@ -29,6 +29,7 @@ from gaussdb_tasks.archive.verify_amendments import verify_amendments
 from gaussdb_tasks.archive.verify_file_rows import verify_file_rows
 from gaussdb_tasks.archive.verify_loads import (
     add_invalid_manifest,
+    verify_completeness,
     verify_load_identities,
     verify_project_results,
     verify_row_counts,
@@ -74,6 +75,7 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
     verify_load_identities(found)
+    verify_completeness(found)
     verify_row_counts(found)
     if not options.is_fast:
         verify_file_rows(found)

@@ -17,6 +17,7 @@ from gaussdb_tasks.archive.project_results import (
     project_results,
 )
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
+from gaussdb_tasks.model.tables import LOADED_TABLES, TASK_TYPES
 
 _OF_LOADS: Final = (archive_tables.LOAD_RUNS, archive_tables.COVERAGE)
 _IDENTITY: Final = ("run_id", "load_number", "load_id")
@@ -37,6 +38,25 @@ def verify_load_identities(found: Verification) -> None:
         if load.load_number < last_number:
             add_invalid_manifest(entry, "an earlier load has a higher load_number", found)
         last_number = max(last_number, load.load_number)
+
+
+def verify_completeness(found: Verification) -> None:
+    """Check that a manifest counts every table, and names an entry with the task types.
+
+    What it omits could not be compared with the database.
+    """
+    by_sequence = {entry.manifest.sequence: entry for entry in found.chain}
+    for entry in found.chain:
+        sequence = entry.manifest.task_types
+        # A holder that is missing is reported as a gap.
+        holder = None if sequence is None else by_sequence.get(sequence)
+        has_none = holder is not None and TASK_TYPES.name not in holder.manifest.tables
+        if sequence is None or has_none:
+            add_invalid_manifest(entry, "task_types: it names no entry with a file of them", found)
+        for table in LOADED_TABLES:
+            if table.name not in entry.manifest.database:
+                detail = f"database: the number of rows of {table.name} is missing"
+                add_invalid_manifest(entry, detail, found)
 
 
 def verify_row_counts(found: Verification) -> None:
