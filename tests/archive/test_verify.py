@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from gaussdb_tasks.archive import verify as verify_module
+from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 
 
@@ -42,3 +43,23 @@ def test_whoever_holds_the_lock_hides_no_missing_entry(
         found = verify(data_dir, VerifyOptions(is_fast=is_fast))
     lacking = [each.entry for each in found.findings if "lacks this entry" in each.detail]
     assert lacking == [each.name for each in Archive(data_dir.archive).entries()[-2:]]
+
+
+def test_a_load_that_ends_during_the_verification_is_no_finding(
+    data_dir: DataDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It adds its entry after the archive was read, and publishes before the database is opened."""
+    newest, entry = tmp_path / "newest.duckdb", Archive(data_dir.archive).entries()[-1]
+    shutil.move(data_dir.database, newest)
+    restore(read_chain(Archive(data_dir.archive).entries())[:-1], data_dir.database)
+    shutil.move(entry.path, tmp_path / entry.name)
+
+    def publish(archive: Archive, options: VerifyOptions) -> Verification:
+        found = verify_archive(archive, options)
+        if newest.exists():
+            shutil.move(tmp_path / entry.name, entry.path)
+            newest.replace(data_dir.database)
+        return found
+
+    monkeypatch.setattr(verify_module, "verify_archive", publish)
+    assert verify(data_dir, VerifyOptions()).is_intact
