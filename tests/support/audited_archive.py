@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -35,6 +36,7 @@ from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, Record, record
 from tests.support.loads import load_request
+from tests.support.made_once import made_once
 from tests.support.timestamp_authority import Certificates
 
 FIRST_SIGNED: Final = 2
@@ -170,3 +172,9 @@ def _load(made: AuditedArchive, at: Micros, listed: list[Record], signer: KeySig
 
 def _amendment(kind: EntryKind, days: int, signer: KeySigner) -> Amendment:
     return Amendment(kind, AMENDED_AT + days * DAY, f"ticket {4711 + days}", signer)
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> AuditedArchive:
+    """Return the archive, to read only."""
+    return AuditedArchive(made_once(tmp_path_factory, "audited", make))

@@ -16,8 +16,8 @@ from rich.progress import track
 
 from tests.support import audited_archive
 from tests.support.audited_archive import AuditedArchive
-from tests.support.tamper.auditor import Auditor, Trial, draw
-from tests.support.tamper.edits import EDITS, Evidence
+from tests.support.tamper.auditor import EVERY_EDIT, Auditor, Trial, draw
+from tests.support.tamper.edits import Evidence
 
 
 def main(count: int, seed: int) -> int:
@@ -50,7 +50,7 @@ def _print(trials: Sequence[Trial]) -> None:
     for kind, of_kind in by_kind.items():
         click.echo(_row(kind, of_kind))
     click.echo(_row("**total**", trials))
-    click.echo(f"\n{len({edit.name for edit in EDITS})} ways to edit; without an edit: intact")
+    click.echo(f"\n{len({edit.name for edit in EVERY_EDIT})} ways to edit; without an edit: intact")
 
 
 def _row(name: str, trials: Sequence[Trial]) -> str:

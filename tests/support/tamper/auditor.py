@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from typing import Final
 from unittest.mock import patch
 
 from tests.support.audited_archive import AuditedArchive
@@ -24,16 +25,21 @@ from tests.support.tamper import (
 )
 from tests.support.tamper.edits import EDITS, Edit, Evidence
 
-# Each of these modules adds its edits.
-MODULES = (
-    database_rows,
-    database_catalog,
-    archive_files,
-    forgeries,
-    signed_entries,
-    stamped_entries,
-    copies,
+_KINDS = (
+    database_rows.KIND,
+    database_catalog.KIND,
+    archive_files.FILES,
+    archive_files.FOLDERS,
+    archive_files.MANIFESTS,
+    forgeries.ROWS,
+    forgeries.MANIFESTS,
+    forgeries.AMENDMENTS,
+    signed_entries.KIND,
+    stamped_entries.KIND,
+    copies.KIND,
 )
+EVERY_EDIT: Final = tuple(sorted(EDITS, key=lambda each: _KINDS.index(each.kind)))
+"""The edits of the modules above, each of which adds its own, by kind."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,10 @@ class Trial:
 def draw(count: int, seed: int) -> Iterator[tuple[Edit, int]]:
     """Yield edits, each kind as often as the others, with a seed for each."""
     rng = random.Random(seed)  # noqa: S311 - edits, not secrets
-    by_kind: dict[str, list[Edit]] = {each.kind: [] for each in EDITS}
+    by_kind: dict[str, list[Edit]] = {each.kind: [] for each in EVERY_EDIT}
     for _, kind in zip(range(count), cycle(by_kind), strict=False):
         if not by_kind[kind]:
-            of_kind = [each for each in EDITS if each.kind == kind]
+            of_kind = [each for each in EVERY_EDIT if each.kind == kind]
             by_kind[kind] = rng.sample(of_kind, len(of_kind))
         yield by_kind[kind].pop(), rng.randrange(2**32)
 

@@ -138,10 +138,9 @@ def put_a_copy_over_a_table(archive: AuditedArchive, rng: random.Random) -> str:
     with duckdb.connect(archive.data_dir.database) as connection:
         table = rng.choice([each for each in ALL_TABLES if each.name != "schema_version"])
         name = f"{SCHEMA_NAME}.{table.name}"
-        sql = connection.execute(
-            "select sql from duckdb_tables() where table_name = ?", [table.name]
-        ).fetchone()
-        definition = (sql or ("",))[0].rstrip("; \n")
+        sql = "select sql from duckdb_tables() where table_name = ?"
+        (found,) = connection.execute(sql, [table.name]).fetchone() or ("",)
+        definition = str(found).rstrip("; \n")
         text = next(column.name for column in table.columns if column.data_type == "text")
         changed = rng.choice(
             [
@@ -157,7 +156,7 @@ def put_a_copy_over_a_table(archive: AuditedArchive, rng: random.Random) -> str:
         connection.execute(changed)
         connection.register("stored", stored)
         connection.execute(f"insert into {name} ({columns}) select {columns} from stored")
-    return changed[:100] + "..." + changed[-60:]
+    return f"{changed[:100]}...{changed[-60:]}"
 
 
 @edit(KIND)

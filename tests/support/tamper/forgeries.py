@@ -34,7 +34,6 @@ ROWS: Final = "forged: rows of loads"
 MANIFESTS: Final = "forged: manifests"
 AMENDMENTS: Final = "forged: amendments"
 _FROM_BEFORE: Final = (Evidence.HEAD, Evidence.KEY)
-_AMENDMENT_KINDS: Final = ("retention", "redaction", "renormalisation")
 # Columns that follow from `raw`, and other values of them.
 _FOLLOWING: Final[Mapping[str, str]] = {
     "status": "'Running'",
@@ -147,14 +146,20 @@ def restate_in_a_load(archive: AuditedArchive, rng: random.Random) -> str:
     return f"{other.name} {field} {one.name}"
 
 
-def _amendments(archive: AuditedArchive) -> list[int]:
-    return [each.sequence for each in archive.entries() if each.kind in _AMENDMENT_KINDS]
-
-
 @edit(AMENDMENTS)
 def change_counts_of_an_amendment(archive: AuditedArchive, rng: random.Random) -> str:
     """It says that it removed or changed another number of rows than it did."""
-    sequence, described = rng.choice(_amendments(archive)), []
+    return _change_counts(archive, rng, "retention", "redaction")
+
+
+@edit(AMENDMENTS)
+def change_counts_of_a_renormalisation(archive: AuditedArchive, rng: random.Random) -> str:
+    return _change_counts(archive, rng, "renormalisation")
+
+
+def _change_counts(archive: AuditedArchive, rng: random.Random, *kinds: str) -> str:
+    sequence = rng.choice([each.sequence for each in archive.entries() if each.kind in kinds])
+    described = []
 
     def change(document: Document) -> None:
         place = rng.choice(document[rng.choice(["restates", "removes"])] or document["restates"])
