@@ -191,17 +191,6 @@ def test_every_field_is_described(struct: type[msgspec.Struct], place: str) -> N
     assert sorted(described) == sorted(struct.__struct_fields__)
 
 
-def test_the_fields_of_a_tombstone(audited: AuditedArchive) -> None:
-    table = README.partition("| field of the tombstone |")[2].partition("\n\n")[0]
-    described = [
-        name
-        for cell in re.findall(r"^\| (`.*?) \|", table, flags=re.MULTILINE)
-        for name in re.findall(r"`(\w+)`", cell)
-    ]
-    tombstone = next(audited.data_dir.archive.glob("*/*.removed.json"))
-    assert described == [*json.loads(tombstone.read_bytes())]
-
-
 @NEEDS_OPENSSL
 def test_the_fingerprint_of_a_key_by_hand(audited: AuditedArchive) -> None:
     """The command of the page gives the `signed_by` of the first signed entry."""
