@@ -203,11 +203,10 @@ def read_bounded(path: Path) -> bytes:
 
     Raises:
         ManifestError: it is larger than such a file can be.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a link or a folder.
     """
     limit = size_limit(path.name)
-    with path.open("rb") as file:
-        content = file.read(limit + 1)
+    content = read_small_file(path, limit)
     if len(content) > limit:
         message = f"{path.name} has more than {limit:,} bytes"
         raise ManifestError(message)

@@ -196,8 +196,8 @@ def _describe_damage(path: Path, table: TableDigest, options: VerifyOptions) -> 
     try:
         if path.is_symlink():
             return "it is a link; an archive has files only"
-        if not path.exists():
-            return _MISSING
+        if not path.is_file():
+            return "it is not a file" if path.exists() else _MISSING
         actual = path.stat().st_size
         if actual != table.file_bytes:
             return f"it has {actual:,} bytes; expected: {table.file_bytes or 0:,}"

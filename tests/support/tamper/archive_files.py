@@ -1,6 +1,7 @@
 """Edits of the archive's files and folders, without and with knowledge of what follows."""
 
 import json
+import os
 import random
 import shutil
 from collections.abc import Sequence
@@ -86,11 +87,20 @@ def exchange_two_files(archive: AuditedArchive, rng: random.Random) -> str:
 
 @edit(FILES)
 def link_a_file(archive: AuditedArchive, rng: random.Random) -> str:
-    """Put a link in place of an archive table; its content is the same."""
-    path = rng.choice(sorted(archive.data_dir.archive.glob("*/*.parquet")))
+    """Put a link in place of a file; its content is the same."""
+    path = rng.choice(files_of(archive.data_dir.archive))
     target = archive.folder / "linked"
     path.rename(target)
     path.symlink_to(target)
+    return f"{path.parent.name}/{path.name}"
+
+
+@edit(FILES)
+def put_a_pipe_there(archive: AuditedArchive, rng: random.Random) -> str:
+    """Put a pipe in place of a file: who opens it waits for ever."""
+    path = rng.choice(files_of(archive.data_dir.archive))
+    path.unlink()
+    os.mkfifo(path)
     return f"{path.parent.name}/{path.name}"
 
 
