@@ -50,7 +50,7 @@ _FOLLOWING: Final[Mapping[str, str]] = {
     "version_hash": "sha256(version_hash)",
 }
 _OF_LOADS: Final[Mapping[str, tuple[str, ...]]] = {
-    "task_versions": ("status = 'Completed'", "version = version + 1", "raw = raw || ' '"),
+    "task_versions": ("status = concat(status, 'x')", "version = version + 1", "raw = raw || ' '"),
     "sightings": ("version_count = version_count + 1", "first_seen_at = created_at"),
     "coverage": ("is_complete = not is_complete", "covered_to = covered_to + interval 1 hour"),
     "load_runs": ("outcome = 'complete ', error = null", "seen_count = seen_count + 1"),
