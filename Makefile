@@ -55,6 +55,10 @@ test-thorough: $(VENV)/.installed-dev ## Run the tests with many more examples; 
 crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and check the result; takes 15 minutes or more
 	@$(BIN)/python -m tests.survival.crash_matrix
 
+.PHONY: tamper-campaign
+tamper-campaign: $(VENV)/.installed-dev ## Edit archives and databases in a thousand ways and check that verify finds each; takes 15 minutes
+	@$(BIN)/python -m tests.survival.tamper_campaign
+
 .PHONY: simulate-years
 simulate-years: $(VENV)/.installed-dev ## Run years of invented loads and compare the archive with the visible history
 	@$(BIN)/python -m tests.survival.simulate_years

@@ -13,6 +13,7 @@ settings.load_profile("thorough" if IS_THOROUGH else "usual")
 
 pytest_plugins = [
     "tests.support.archived_loads",
+    "tests.support.audited_archive",
     "tests.support.commands",
     "tests.support.invented_archive",
     "tests.support.loaded_archive",

@@ -207,6 +207,23 @@ def test_a_link_in_place_of_a_file_is_reported(data_dir: DataDir, tmp_path: Path
     assert "it is a link, or not a file; an archive has files only" in details
 
 
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("pattern", ["digest.json", "digest.sha256", "*.removed.json"])
+def test_small_files_are_no_links_and_no_pipes(redacted: DataDir, pattern: str, kind: str) -> None:
+    """A link leads out of the archive; who opens a pipe waits for ever."""
+    file = next(redacted.archive.glob(f"*/{pattern}"))
+    if kind == "link":
+        shutil.move(file, redacted.path / "elsewhere")
+        file.symlink_to(redacted.path / "elsewhere")
+    else:
+        file.unlink()
+        os.mkfifo(file)
+    found = verify(redacted, VerifyOptions(is_rereading=False)).findings
+    assert ("it is a link, or not a file", file.name) in {
+        (each.detail, Path(each.where).name) for each in found
+    }
+
+
 def test_a_link_in_place_of_an_entry_is_not_followed(data_dir: DataDir, tmp_path: Path) -> None:
     entry = entries(data_dir)[-1]
     shutil.move(entry, tmp_path / "elsewhere")

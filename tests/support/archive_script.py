@@ -11,9 +11,10 @@ import gaussdb_tasks.archive
 README: Final = Path(gaussdb_tasks.archive.__file__).with_name("README.md").read_text()
 
 
-def check_by_script(archive: Path) -> "subprocess.CompletedProcess[str]":
+(SCRIPT,) = re.findall(r"```python\n(import argparse.*?)```", README, flags=re.DOTALL)
+
+
+def check_by_script(archive: Path, *options: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run the README's script, in a Python without this package."""
-    (script,) = re.findall(r"```python\n(import hashlib.*?)```", README, flags=re.DOTALL)
-    return subprocess.run(
-        [sys.executable, "-I", "-c", script, archive], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-I", "-c", SCRIPT, archive, *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)

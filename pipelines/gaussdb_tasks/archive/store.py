@@ -215,8 +215,7 @@ def read_bounded(path: Path) -> bytes:
         OSError: it cannot be read, or is a link, or not a file.
     """
     limit = size_limit(path.name)
-    with files.open_regular(path) as file:
-        content = file.read(limit + 1)
+    content = read_small_file(path, limit)
     if len(content) > limit:
         message = f"{path.name} has more than {limit:,} bytes"
         raise ManifestError(message)

@@ -1,0 +1,1 @@
+"""Changes of a data directory by somebody who knows its format, and whether they are found."""
