@@ -45,7 +45,7 @@ class Done(NamedTuple):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hostile") / HOSTILE
+    folder = tmp_path_factory.mktemp("hostile") / HOSTILE.replace("[", "(")
     folder.mkdir()
     return folder
 

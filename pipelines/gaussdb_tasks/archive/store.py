@@ -147,7 +147,7 @@ class Archive:
             paths = sorted(self.path.iterdir()) if self.path.is_dir() else []
             return {path: _entry(path) for path in paths}
         except PermissionError as error:
-            message = f"{self.path} cannot be read by this user; fix its owner and mode"
+            message = f"no permission to read {self.path}; fix its owner and mode"
             raise ConfigurationError(message) from error
 
 

@@ -32,8 +32,15 @@ def list_files(root: Path) -> Iterator[tuple[str, int]]:
     """Yield the name, relative to a root, and the size in bytes of each file below the root.
 
     Links are omitted, and files of a copy that was killed.
+
+    Raises:
+        OSError: a folder cannot be read.
     """
-    for folder, _folders, names in os.walk(root):  # does not follow links
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, _folders, names in os.walk(root, onerror=refuse):  # does not follow links
         for name in names:
             path = Path(folder, name)
             status = path.lstat()
@@ -42,9 +49,12 @@ def list_files(root: Path) -> Iterator[tuple[str, int]]:
 
 
 def list_folders(root: Path) -> Iterator[str]:
-    """Yield the names of the folders directly below a root."""
-    if root.is_dir():
-        yield from (path.name for path in root.iterdir() if path.is_dir() and not path.is_symlink())
+    """Yield the names of the folders directly below a root.
+
+    Raises:
+        OSError: the root cannot be read.
+    """
+    yield from (path.name for path in root.iterdir() if path.is_dir() and not path.is_symlink())
 
 
 def fetch(path: Path, target: Path) -> None:
