@@ -99,19 +99,18 @@ CHANGES: dict[str, Callable[[Document], None]] = {
 
 
 @pytest.fixture
-def outside(data_dir: DataDir) -> Iterator[Path]:
+def outside(tmp_path: Path) -> Iterator[Path]:
     """Put a file beside the data directory; it must stay, alone."""
-    path = data_dir.path.parent / "outside.parquet"
+    path = tmp_path / "outside.parquet"
     path.write_bytes(b"not yours")
-    folder = data_dir.path.parent / "outside"
+    folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "coverage.parquet").write_bytes(b"not yours")
-    before = sorted(data_dir.path.parent.iterdir())
     yield path
     assert path.read_bytes() == b"not yours"
     assert [each.name for each in folder.iterdir()] == ["coverage.parquet"]
     assert (folder / "coverage.parquet").read_bytes() == b"not yours"
-    assert sorted(data_dir.path.parent.iterdir()) == before
+    assert {each.name for each in tmp_path.iterdir()} == {"data", "outside", path.name}
 
 
 @pytest.mark.usefixtures("outside")
@@ -178,12 +177,20 @@ def test_bytes_that_are_no_manifest(content: bytes) -> None:
         decode(content)
 
 
-@pytest.fixture
-def redacted(data_dir: DataDir) -> DataDir:
+@pytest.fixture(scope="module")
+def redacted_once(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Redact, so that an amendment removes a file and leaves a tombstone."""
+    folder = tmp_path_factory.mktemp("redacted") / "data"
+    shutil.copytree(original, folder)
     amendment = Amendment("redaction", NOW + 9 * DAY, "x")
-    redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
-    return data_dir
+    redact(DataDir(folder), ["fail_reason"], [], amendment, is_dry_run=False)
+    return folder
+
+
+@pytest.fixture
+def redacted(redacted_once: Path, tmp_path: Path) -> DataDir:
+    """Copy the redacted archive, so that a test can change it."""
+    return DataDir(Path(shutil.copytree(redacted_once, tmp_path / "data")))
 
 
 def test_a_removal_of_a_file_that_never_was_removes_nothing(redacted: DataDir) -> None:

@@ -84,7 +84,7 @@ def test_flipped_bits_of_a_small_archive(original: Path, tmp_path: Path) -> None
         bits = path.stat().st_size * 8
         step = 8 if path.suffix != ".parquet" else 1 if path.stem == "task_types" else 8 * 97
         if not IS_THOROUGH:
-            step = max(step, bits // 40 | 1)  # odd, so that each bit of a byte is flipped somewhere
+            step = max(step, bits // 9 | 1)  # odd, so that each bit of a byte is flipped somewhere
         for bit in _flip(path, range(bits % 8, bits, step)):
             assert not verify_archive(archive, FULL).is_intact, (path.name, bit)
 

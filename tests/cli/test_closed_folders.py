@@ -99,26 +99,10 @@ def test_an_analyst_outside_the_group(data_dir: Path, closed: str) -> None:
 
 
 @needs_root
-def test_a_load_by_root_leaves_nothing_of_root(
+def test_work_by_root_leaves_nothing_of_root(
     command: Command, emulator: Emulator, data_dir: Path
 ) -> None:
-    """Everything belongs to the owner of the directory, who can load the next night."""
-    give(data_dir, USER_ID)
-    options = ("--data-dir", str(data_dir))
-    load = command("load", *options, "--now", iso(NOW + DAY), env=token_env(emulator))
-    assert load.exit_code == 0
-    assert len(list((data_dir / "archive").iterdir())) == 2
-    assert owners(data_dir) == {(USER_ID, USER_ID)}
-    run = run_as_other_user("check", *options, "--format", "csv")
-    assert "data directory,ok" in run.stdout
-    assert "belongs to" not in run.stdout
-
-
-@needs_root
-def test_other_work_by_root_leaves_nothing_of_root(
-    command: Command, emulator: Emulator, data_dir: Path
-) -> None:
-    """A signed load with a copy, and the rotation of its key."""
+    """A signed load with a copy, and the rotation of its key: the owner can load the next night."""
     give(data_dir, USER_ID)
     options = ("--data-dir", str(data_dir), "--now", iso(NOW + DAY))
     keys = [data_dir.parent / f"{name}.pem" for name in ("old", "new")]
@@ -129,6 +113,11 @@ def test_other_work_by_root_leaves_nothing_of_root(
     copy = ("--archive-url", data_dir.parent / "copy")
     load = command("load", *options, *signing, *copy, env=token_env(emulator))
     assert load.exit_code == 0, load.stderr
+    assert len(list((data_dir / "archive").iterdir())) == 2
+    assert owners(data_dir) == {(USER_ID, USER_ID)}
+    run = run_as_other_user("check", *options[:2], "--format", "csv")
+    assert "data directory,ok" in run.stdout
+    assert "belongs to" not in run.stdout
     rotation = command("keys", "rotate", *options, *signing, "--new-key", keys[1])
     assert rotation.exit_code == 0, rotation.stderr
     assert (data_dir / "archive-copies.json").exists()

@@ -118,7 +118,7 @@ def test_an_error_body_of_the_service_cannot_forge_a_log_line(
 
 
 def test_a_long_error_body_is_cut(command: Command) -> None:
-    body = error_body("x" * 5_000_000)
+    body = error_body("x" * 500_000)
     faults = Script(dict.fromkeys(range(1, 99), answers(Response(400, body, ()))))
     with Emulator(FixedWorld({PROJECT: []}), faults=[faults]) as emulator:
         run = command("load", env=token_env(emulator))

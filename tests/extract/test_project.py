@@ -136,11 +136,25 @@ TRAITS: list[dict[str, Any]] = [
 # Windows of more than 5,000 tasks are split, so the largest count is split twice.
 COUNTS = [0, 1, 99, 100, 101, 199, 1000, 1429, 5001]
 LARGE = [(5_000, {}), *((12_000, traits) for traits in (TRAITS[0], TRAITS[4], TRAITS[5]))]
+# Few traits change how a large window is split; `make test-thorough` splits it with each.
+SPLIT_ONCE = [TRAITS[0], TRAITS[3], TRAITS[6], TRAITS[7], TRAITS[-1]]
 
 
 @pytest.mark.parametrize(
     ("count", "traits"),
-    [*((count, traits) for traits in TRAITS for count in COUNTS), *LARGE],
+    [
+        *(
+            pytest.param(
+                *(count, traits),
+                marks=pytest.mark.thorough
+                if count == COUNTS[-1] and traits not in SPLIT_ONCE
+                else (),
+            )
+            for traits in TRAITS
+            for count in COUNTS
+        ),
+        *LARGE,
+    ],
     ids=str,
 )
 def test_a_first_load_takes_few_calls(count: int, traits: dict[str, Any]) -> None:

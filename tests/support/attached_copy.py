@@ -13,6 +13,7 @@ from gaussdb_tasks.database.untrusted import UNTRUSTED, create_reading_views
 def attached_copy(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Attach a database as ``read_untrusted`` does, but for writing too."""
     with duckdb.connect() as connection:
+        connection.execute("set threads = 1")  # more cost more for tables this small
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"attach '{path}' as {UNTRUSTED}")
         create_reading_views(connection)

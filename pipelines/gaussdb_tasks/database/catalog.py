@@ -175,7 +175,7 @@ def _foreign_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFa
                 wanted[name] = _ddl(name, expected, columns)
         elif name not in _OPTIONAL_TABLES:
             yield CatalogFault("missing", f"{SCHEMA_NAME}.{name}", "the table is missing")
-    for name, definition in _definitions(wanted).items():
+    for name, definition in _definitions(tuple(wanted.items())).items():
         found = actual.get((SCHEMA_NAME, name), definition)
         if found != definition:
             detail = _describe_definition(definition, found)
@@ -224,11 +224,12 @@ def _ddl(table: str, expected: Sequence[Column], actual: _ColumnsByName) -> str:
     )
 
 
-def _definitions(columns_by_table: Mapping[str, str]) -> dict[str, str]:
+@cache
+def _definitions(columns_by_table: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """Return definitions of tables as this DuckDB writes them: with defaults, constraints, ..."""
     with duckdb.connect() as blank:
         blank.execute(f"create schema {SCHEMA_NAME}")
-        for name, columns in columns_by_table.items():
+        for name, columns in columns_by_table:
             blank.execute(f"create table {SCHEMA_NAME}.{name} ({columns})")
         return dict(blank.execute("select table_name, sql from duckdb_tables()").fetchall())
 

@@ -87,6 +87,14 @@ def two_loads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def other_load(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make another archive, of one load, to read only."""
+    folder = tmp_path_factory.mktemp("other-load")
+    _load(folder, 0, None)
+    return folder
+
+
 @pytest.fixture
 def data_dir(two_loads: Path, tmp_path: Path) -> DataDir:
     """Copy the two loads."""
@@ -138,11 +146,13 @@ def test_mirroring_again_changes_nothing(data_dir: DataDir, url: str) -> None:
     assert _mirrored(url) == before
 
 
-def test_another_archive_gets_nothing(data_dir: DataDir, tmp_path: Path, url: str) -> None:
+def test_another_archive_gets_nothing(
+    data_dir: DataDir, other_load: Path, tmp_path: Path, url: str
+) -> None:
     """The load is published and reports it."""
     mirror_entries(data_dir, Remote(url))
     before = _mirrored(url)
-    _load(tmp_path / "other", 0, None)
+    shutil.copytree(other_load, tmp_path / "other")
     report = _load(tmp_path / "other", 0, url)
     assert report.exit_code is ExitCode.NEEDS_ATTENTION
     assert report.mirror is not None
@@ -232,7 +242,7 @@ def test_a_damaged_entry_is_not_fetched(data_dir: DataDir, tmp_path: Path) -> No
 
 
 def test_only_missing_entries_of_the_same_archive_are_fetched(
-    data_dir: DataDir, tmp_path: Path
+    data_dir: DataDir, other_load: Path, tmp_path: Path
 ) -> None:
     """Present entries stay; another archive is refused."""
     remote = Remote(str(tmp_path / "copy"))
@@ -241,7 +251,7 @@ def test_only_missing_entries_of_the_same_archive_are_fetched(
     shutil.rmtree(next(data_dir.archive.glob("000002-*")))
     assert fetch_entries(data_dir, remote) == 1
     assert _contents(data_dir) == before
-    _load(tmp_path / "other", 0, None)
+    shutil.copytree(other_load, tmp_path / "other")
     with pytest.raises(MirrorError, match="holds another archive"):
         fetch_entries(DataDir(tmp_path / "other"), remote)
     with pytest.raises(MirrorError, match="does not hold an archive"):
