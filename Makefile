@@ -94,6 +94,10 @@ bench: $(VENV)/.installed-dev ## Measure a first load and a daily load
 bench-projects: $(VENV)/.installed-dev ## Measure loads of a thousand projects without new tasks
 	@$(BIN)/python -m tests.benchmarks.bench_projects
 
+.PHONY: bench-growth
+bench-growth: $(VENV)/.installed-dev ## Measure a night of a thousand projects after ten years, in CPU seconds
+	@$(BIN)/python -m tests.benchmarks.bench_growth
+
 .PHONY: bench-views
 bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten million tasks
 	@$(BIN)/python -m tests.benchmarks.bench_views
