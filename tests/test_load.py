@@ -40,6 +40,7 @@ from gaussdb_tasks.errors import (
 from gaussdb_tasks.extract.project_tables import Outcome, ProjectExtraction
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros, iso, to_datetime
+from tests.support.commands import Command
 from tests.support.emulator_client import (
     NOW,
     OTHER_PROJECT,
@@ -548,6 +549,18 @@ OTHER_VARIABLES: Final = {
     "NO_PROXY": "127.0.0.1",
 }
 NETRC: Final = "machine 127.0.0.1 login somebody password secret"
+
+
+def test_certificates_that_are_not_there_are_refused_by_the_variable_that_names_them(
+    command: Command,
+) -> None:
+    with emulator_of(days_ago(1, 3)) as emulator:
+        sign_in = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+        bundle = {"REQUESTS_CA_BUNDLE": "/nonexistent/ca.pem"}
+        run = command("load", "--endpoint", emulator.endpoint, env=sign_in | bundle)
+    assert run.exit_code == 2
+    assert "/nonexistent/ca.pem" in run.last_line
+    assert "REQUESTS_CA_BUNDLE" in run.last_line
 
 
 @pytest.mark.parametrize("hostile", [DLT_VARIABLES, OTHER_VARIABLES], ids=["dlt", "other"])
