@@ -8,6 +8,12 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 # Versions of the tools that read the database; each is installed separately below $(VENV).
 TOOL_REQUIREMENTS := tests/tools/requirements
+# The drills of faults in the field; tests/README.md says which stands for which fault.
+FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py cli/test_settings_file.py \
+	database/test_data_dir.py database/test_file_systems.py database/test_many_projects.py deployment \
+	emulator/test_faults.py emulator/test_identity.py extract/test_bounds.py \
+	extract/test_repeated_records.py monitoring test_load.py test_load_limits.py \
+	test_load_many_projects.py test_os_errors.py)
 
 # Pages with generated parts.
 GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/README.md \
@@ -26,6 +32,10 @@ demo: $(VENV)/.installed ## Run loads of an invented task center and show the vi
 .PHONY: test
 test: $(VENV)/.installed-dev ## Run the tests
 	@$(PYTEST)
+
+.PHONY: test-field
+test-field: $(VENV)/.installed-dev ## Run the drills of the field: services, stores, sign-in, settings, folders, schedules
+	@$(PYTEST) $(FIELD_TESTS)
 
 .PHONY: test-pythons
 test-pythons: ## Run the demo and the tests with each supported Python that is installed
@@ -97,6 +107,10 @@ bench: $(VENV)/.installed-dev ## Measure a first load and a daily load
 .PHONY: bench-projects
 bench-projects: $(VENV)/.installed-dev ## Measure loads of a thousand projects without new tasks
 	@$(BIN)/python -m tests.benchmarks.bench_projects
+
+.PHONY: bench-growth
+bench-growth: $(VENV)/.installed-dev ## Measure a night of a thousand projects after ten years, in CPU seconds
+	@$(BIN)/python -m tests.benchmarks.bench_growth
 
 .PHONY: bench-views
 bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten million tasks

@@ -18,67 +18,43 @@ windows as (
     where coverage.covered_from < least(coverage.covered_to, last_loads.observed_at)
 ),
 
-spans as (
+-- Starts and ends are sorted apart: that is much faster than a sort of windows by project.
+sorted_limits as (
     select
         region,
         project_id,
         min(covered_from) as span_from,
-        max(covered_to) as span_to
+        max(covered_to) as span_to,
+        coalesce(list_sort(list(covered_from) filter (where is_complete)), []) as window_starts,
+        coalesce(list_sort(list(covered_to) filter (where is_complete)), []) as window_ends
     from windows
     group by region, project_id
 ),
 
--- Both limits of a span are added as empty ranges: each gap is then between two ranges.
-covered_ranges as (
+-- When as many windows have ended as have started, nothing is covered until the next start. Both
+-- limits of the span count as windows: each gap is then between an end and a start.
+ordered_limits as (
     select
         region,
         project_id,
-        covered_from,
-        covered_to
-    from windows
-    where is_complete
-    union all
-    select
-        region,
-        project_id,
-        span_from as covered_from,
-        span_from as covered_to
-    from spans
-    union all
-    select
-        region,
-        project_id,
-        span_to as covered_from,
-        span_to as covered_to
-    from spans
-),
-
-ordered_ranges as (
-    select
-        region,
-        project_id,
-        covered_from as gap_to,
-        max(covered_to) over (
-            partition by region, project_id
-            order by covered_from, covered_to
-            rows between unbounded preceding and 1 preceding
-        ) as gap_from
-    from covered_ranges
+        unnest(list_prepend(span_from, window_ends)) as gap_from,
+        unnest(list_append(window_starts, span_to)) as gap_to
+    from sorted_limits
 ),
 
 gaps as (
     select
-        ordered_ranges.region,
-        ordered_ranges.project_id,
-        ordered_ranges.gap_from,
-        ordered_ranges.gap_to,
+        ordered_limits.region,
+        ordered_limits.project_id,
+        ordered_limits.gap_from,
+        ordered_limits.gap_to,
         last_loads.horizon_from
-    from ordered_ranges
+    from ordered_limits
     left join main.last_loads
         on
-            ordered_ranges.region = last_loads.region
-            and ordered_ranges.project_id = last_loads.project_id
-    where ordered_ranges.gap_from < ordered_ranges.gap_to
+            ordered_limits.region = last_loads.region
+            and ordered_limits.project_id = last_loads.project_id
+    where ordered_limits.gap_from < ordered_limits.gap_to
 ),
 
 parts as (

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,7 @@ from gaussdb_tasks.errors import (
 from gaussdb_tasks.extract.project_tables import Outcome, ProjectExtraction
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros, iso, to_datetime
+from tests.support.commands import Command
 from tests.support.emulator_client import (
     NOW,
     OTHER_PROJECT,
@@ -515,22 +517,73 @@ DLT_VARIABLES: Final = {
     "SCHEMA__NAMING": "direct",
     "WORKERS": "none",
 }
+# Values that dlt accepts, and variables of Python, DuckDB, requests and the terminal.
+OTHER_VARIABLES: Final = {
+    "COLUMNS": "1",
+    "DATASET_NAME": "elsewhere",
+    "DESTINATION__CREDENTIALS": "duckdb:///elsewhere.duckdb",
+    "DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///elsewhere.duckdb",
+    "DLT_CONFIG_FOLDER": "elsewhere",
+    "DUCKDB_DATABASE": "elsewhere.duckdb",
+    "EXTRACT__DATA_WRITER__DISABLE_COMPRESSION": "true",
+    "LANG": "C",
+    "LOAD__RAISE_ON_FAILED_JOBS": "false",
+    "LOAD__WORKERS": "0",
+    "NORMALIZE__DATA_WRITER__FILE_MAX_ITEMS": "1",
+    "NORMALIZE__WORKERS": "8",
+    "PIPELINE_NAME": "elsewhere",
+    "PROGRESS": "log",
+    "PYTHONDEVMODE": "1",
+    "PYTHONHASHSEED": "1",
+    "PYTHONIOENCODING": "ascii",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONUTF8": "0",
+    "RESTORE_FROM_DESTINATION": "true",
+    "RUNTIME__SENTRY_DSN": "https://key@127.0.0.1:9/1",
+    "SOURCES__PROJECT_ID": "elsewhere",
+    "TMPDIR": "/nonexistent",
+    "TZ": "Nowhere/None",
+    "WORKERS": "0",
+    # A load goes to a loopback address without a proxy.
+    **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9"),
+    "NO_PROXY": "127.0.0.1",
+}
+NETRC: Final = "machine 127.0.0.1 login somebody password secret"
 
 
-def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
-    """It writes only to its data directory; dlt settings of others have no effect."""
-    home = tmp_path / "home"
-    (home / ".dlt").mkdir(parents=True)
-    (home / ".dlt" / "config.toml").write_text("this is not TOML")
+def test_certificates_that_are_not_there_are_refused_by_the_variable_that_names_them(
+    command: Command,
+) -> None:
+    with emulator_of(days_ago(1, 3)) as emulator:
+        sign_in = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
+        bundle = {"REQUESTS_CA_BUNDLE": "/nonexistent/ca.pem"}
+        run = command("load", "--endpoint", emulator.endpoint, env=sign_in | bundle)
+    assert run.exit_code == 2
+    assert "/nonexistent/ca.pem" in run.last_line
+    assert "REQUESTS_CA_BUNDLE" in run.last_line
+
+
+@pytest.mark.parametrize("hostile", [DLT_VARIABLES, OTHER_VARIABLES], ids=["dlt", "other"])
+def test_a_load_stays_in_its_directory(tmp_path: Path, hostile: Mapping[str, str]) -> None:
+    """It writes only to its data directory; settings of other programs have no effect."""
+    home, working = tmp_path / "home", tmp_path / "working"
+    for folder in (home, working):
+        (folder / ".dlt").mkdir(parents=True)
+        for name in ("config.toml", "secrets.toml"):
+            (folder / ".dlt" / name).write_text("this is not TOML")
+        (folder / ".duckdbrc").write_text("this is not SQL")
+    (home / ".netrc").write_text(NETRC)
+    (home / ".netrc").chmod(0o600)
+    files = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     written_by_root = Path("/var/dlt")
     before = written_by_root.exists()
     with emulator_of(days_ago(1, 3)) as emulator:
         sign_in = {"OS_TOKEN": emulator.token, "OS_PROJECT_ID": PROJECT}
-        variables = {"HOME": str(home), **sign_in, **DLT_VARIABLES}
+        variables = {"HOME": str(home), "NETRC": str(home / ".netrc"), **sign_in, **hostile}
         options = ["--endpoint", emulator.endpoint, "--data-dir", str(tmp_path / "data")]
         run = subprocess.run(
             [sys.executable, "-m", "gaussdb_tasks", "load", *options, "--now", iso(NOW)],
-            cwd=home,
+            cwd=working,
             env=variables,
             capture_output=True,
             text=True,
@@ -540,5 +593,6 @@ def test_a_load_stays_in_its_directory(tmp_path: Path) -> None:
     assert len(run.stderr.splitlines()) == 1
     assert rows(tmp_path / "data", "select count(*) from tasks") == [(1,)]
     assert written_by_root.exists() == before
-    assert [path.name for path in home.rglob("*")] == [".dlt", "config.toml"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "home"]
+    outside = (path for folder in (home, working) for path in folder.rglob("*") if path.is_file())
+    assert {path: path.read_text() for path in outside} == files
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "home", "working"]

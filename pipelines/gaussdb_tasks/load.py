@@ -6,7 +6,7 @@ folder that is removed when the load ends.
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ from gaussdb_tasks.database.state import (
     has_tables,
     hash_finder,
     newly_lost,
-    read_state,
+    read_states,
     task_finder,
 )
 from gaussdb_tasks.database.untrusted import read_untrusted
@@ -164,15 +164,19 @@ def run_load(request: LoadRequest) -> LoadReport:
 
 def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
     """Plan each project's load from the published database, without a call of the API."""
-    for access in request.accesses:
-        key = ProjectKey(access.region, access.project_id)
-        since = request.settings.visible.start
-        if request.data_dir.database.exists():
-            with read_untrusted(request.data_dir.database) as connection:
-                refuse_foreign_objects(connection, request.data_dir.database)
-                state = read_state(connection, key, since)
-        else:
-            state = ProjectState(known_from=since)
+    since = request.settings.visible.start
+    keys = [_key(access) for access in request.accesses]
+    states: Mapping[ProjectKey, ProjectState | ConfigurationError] = dict.fromkeys(
+        keys, ProjectState(known_from=since)
+    )
+    if request.data_dir.database.exists():
+        with read_untrusted(request.data_dir.database) as connection:
+            refuse_foreign_objects(connection, request.data_dir.database)
+            states = read_states(connection, keys, since)
+    for key in keys:
+        state = states[key]
+        if isinstance(state, ConfigurationError):
+            raise state
         yield key, plan_load(request.settings, state)
 
 
@@ -187,7 +191,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
-        sources = [_source(connection, access, request, limiters) for access in request.accesses]
+        sources = list(_sources(connection, request, limiters))
         load_number = next_load_number(sources)
         run = Run(
             run_id,
@@ -206,7 +210,8 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
             limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
         apply_views(connection)
         warnings = _check_data(connection)
-        lost = tuple(_lost_ranges(connection, sources))
+        clocks = {each.key: each.state.last_observed_at for each in sources}
+        lost = newly_lost(connection, clocks)
         entry = write_load_entry(
             connection, load_number, recovered.head, scratch / "entry", request.signer
         )
@@ -244,17 +249,31 @@ def _plan_recovery(request: LoadRequest, archive: Archive) -> RecoveryPlan:
     return recovery
 
 
+def _sources(
+    connection: duckdb.DuckDBPyConnection, request: LoadRequest, limiters: RateLimiters
+) -> Iterator[ProjectSource]:
+    keys = [_key(access) for access in request.accesses]
+    states = read_states(connection, keys, request.settings.visible.start)
+    for key, access in zip(keys, request.accesses, strict=True):
+        state = states[key]
+        if isinstance(state, ConfigurationError):  # a wrong region stops this project only
+            yield ProjectSource.unreadable(key, state)
+        else:
+            yield _source(connection, state, access, request, limiters)
+
+
+def _key(access: ProjectAccess) -> ProjectKey:
+    return ProjectKey(access.region, access.project_id)
+
+
 def _source(
     connection: duckdb.DuckDBPyConnection,
+    state: ProjectState,
     access: ProjectAccess,
     request: LoadRequest,
     limiters: RateLimiters,
 ) -> ProjectSource:
-    key = ProjectKey(access.region, access.project_id)
-    try:
-        state = read_state(connection, key, request.settings.visible.start)
-    except ConfigurationError as error:  # a wrong region stops this project only
-        return ProjectSource.unreadable(key, error)
+    key = _key(access)
     limiter = limiters.limiter_for(access.identity.account, access.endpoint)
     client = TaskCenterClient.for_project(access, limiter, request.retry_settings)
     return ProjectSource(
@@ -288,16 +307,6 @@ def _check_data(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ..
         )
         raise CheckFailedError(message)
     return findings
-
-
-def _lost_ranges(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[ProjectSource]
-) -> Iterator[tuple[ProjectKey, TimeRange]]:
-    for source in sources:
-        since = source.state.last_observed_at
-        if since is not None:
-            for time_range in newly_lost(connection, source.key, since):
-                yield source.key, time_range
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from gaussdb_tasks.archive.archive_tables import (
 )
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.write import create_amendments_table, record_load
+from gaussdb_tasks.archive.write import create_amendments_table, record_loads
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
@@ -88,12 +88,15 @@ def _apply(
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
     _replace_task_types(connection, chain)
+    loads = []
     for entry in new:
         load = entry.manifest.load
         if load is None:
             record_amendment(connection, entry)
         else:
-            record_load(connection, load.load_id, entry.manifest.sequence, entry.sha256)
+            loads.append((load.load_id, entry.manifest.sequence, entry.sha256))
+    if loads:
+        record_loads(connection, loads)
 
 
 def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -> None:

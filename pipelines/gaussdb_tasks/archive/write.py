@@ -11,6 +11,7 @@ from typing import Final
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import table_sql
@@ -151,19 +152,30 @@ def write_load_entry(
         database=row_counts(connection),
     )
     written = write_manifest(folder, manifest, observed_at, signer)
-    record_load(connection, load_id, sequence, written.sha256)
+    record_loads(connection, [(load_id, sequence, written.sha256)])
     return written
 
 
-def record_load(
-    connection: duckdb.DuckDBPyConnection, load_id: str, sequence: int, digest_sha256: str
+def record_loads(
+    connection: duckdb.DuckDBPyConnection, entries: Sequence[tuple[str, int, str]]
 ) -> None:
-    """Record a load's entry in the database."""
-    sql = (
-        f"update {SCHEMA_NAME}.load_runs set archive_sequence = ?, head_digest = ? "
-        "where _dlt_load_id = ?"
+    """Record the entries of loads in the database, with one scan of its loads.
+
+    Args:
+        connection: the database.
+        entries: the load_id, the sequence and the manifest's SHA-256 of each load.
+    """
+    load_ids, sequences, digests = zip(*entries, strict=True)
+    recorded = pa.table(
+        {"_dlt_load_id": load_ids, "archive_sequence": sequences, "head_digest": digests}
     )
-    connection.execute(sql, [sequence, digest_sha256, load_id])
+    connection.register("recorded_entries", recorded)
+    connection.execute(
+        f"update {SCHEMA_NAME}.load_runs as loads "
+        "set archive_sequence = entries.archive_sequence, head_digest = entries.head_digest "
+        "from recorded_entries as entries where loads._dlt_load_id = entries._dlt_load_id"
+    )
+    connection.unregister("recorded_entries")
 
 
 def write_manifest(

@@ -1,9 +1,10 @@
 """Read the state of a project before a load, and the time lost since the last one."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -18,8 +19,12 @@ from gaussdb_tasks.model.times import Micros, to_datetime
 _CONNECTION_LOCK: Final = threading.Lock()
 _FETCH_SIZE: Final = 10_000
 
+Row: TypeAlias = tuple[Any, ...]
+
 _KNOWN_TASKS: Final = """
     select
+        tasks.region,
+        tasks.project_id,
         tasks.job_id,
         epoch_us(tasks.created_at),
         tasks.version_count,
@@ -35,7 +40,13 @@ _KNOWN_TASKS: Final = """
         where reappeared_at is null
         group by all
     ) as vanished using (region, project_id, job_id, created_at)
-    where tasks.region = ? and tasks.project_id = ?
+    where
+"""
+_VISIBLE_TASKS: Final = f"""
+    {_KNOWN_TASKS} (region, project_id) in (from wanted_projects) and tasks.created_at >= ?
+"""
+_ONE_TASK: Final = f"""
+    {_KNOWN_TASKS} region = ? and project_id = ? and tasks.job_id = ? and tasks.created_at = ?
 """
 
 # The bounds let DuckDB skip the rest of the archive.
@@ -47,6 +58,39 @@ _HASHES: Final = """
     group by job_id
 """
 
+# All projects are read at once: with a scan for each, a night of a thousand takes a thousand scans.
+_LAST_RUNS: Final = """
+    select region, project_id, unnest(last_run)
+    from (
+        select
+            region,
+            project_id,
+            arg_max(
+                {
+                    'is_count_usable': is_count_usable,
+                    'is_running_listed': is_running_listed,
+                    'is_sweep_whole': is_sweep_whole,
+                    'last_observed_at': epoch_us(observed_at),
+                    'gone_rejects': coalesce(gone_rejects, '')
+                },
+                load_number
+            ) as last_run
+        from task_center.load_runs
+        where
+            outcome <> 'failed'
+            and project_id in (select project_id from wanted_projects)
+        group by region, project_id
+    )
+"""
+
+# Constant bounds let DuckDB skip the loads before the first one whose coverage is visible.
+_FIRST_VISIBLE_LOAD: Final = """
+    select coalesce(min(load_number), 0) from task_center.load_runs
+    where run_id in (
+        select run_id from task_center.coverage where is_complete and covered_to > ?
+    )
+"""
+
 _COVERED: Final = """
     with loads as (
         select
@@ -54,13 +98,17 @@ _COVERED: Final = """
             project_id,
             run_id,
             min(observed_at) over (
+                partition by region, project_id
                 order by load_number rows between 1 following and unbounded following
             ) as next_clock
         from task_center.load_runs
-        where region = ? and project_id = ?
+        semi join wanted_projects using (region, project_id)
+        where load_number >= ?
     )
     -- A load covers nothing after the clock of a later load.
     select
+        region,
+        project_id,
         epoch_us(coverage.covered_from),
         epoch_us(least(coverage.covered_to, loads.next_clock))
     from task_center.coverage
@@ -68,65 +116,51 @@ _COVERED: Final = """
     where coverage.is_complete and coverage.covered_to > ?
 """
 
-_LAST_FULL_READ: Final = """
-    select epoch_us(max(observed_at)) from (
-        select any_value(observed_at) as observed_at
+_LAST_FULL_READS: Final = """
+    select region, project_id, epoch_us(max(observed_at)) from (
+        select region, project_id, any_value(observed_at) as observed_at
         from task_center.coverage
-        where region = ? and project_id = ? and purpose = 'horizon' and covered_to > ?
-        group by run_id
+        semi join wanted_projects using (region, project_id)
+        where purpose = 'horizon' and covered_to > ?
+        group by region, project_id, run_id
         having bool_and(is_complete)
     )
+    group by region, project_id
 """
 
 _REJECTED: Final = """
-    select record_hash, epoch_us(created_at)
+    select region, project_id, record_hash, epoch_us(created_at)
     from task_center.rejected_records
-    where region = ? and project_id = ? and (observed_at >= ? or created_at is null)
-"""
-
-_LAST_RUN: Final = """
-    select
-        is_count_usable,
-        is_running_listed,
-        is_sweep_whole,
-        epoch_us(observed_at),
-        coalesce(gone_rejects, '')
-    from task_center.load_runs
-    where region = ? and project_id = ? and outcome <> 'failed'
-    order by load_number desc
-    limit 1
-"""
-
-_NEWLY_LOST: Final = """
-    select epoch_us(gaps.gap_from), epoch_us(gaps.gap_to)
-    from main.coverage_gaps as gaps
-    inner join main.last_loads as last_loads using (region, project_id)
-    where
-        gaps.is_lost
-        and region = ?
-        and project_id = ?
-        and gaps.gap_to > ? - to_milliseconds(last_loads.horizon_ms)
-    order by gaps.gap_from
+    semi join wanted_projects using (region, project_id)
+    where observed_at >= ? or created_at is null
 """
 
 _EXCESS: Final = """
-    select coalesce(sum(coverage.total_count - coverage.distinct_count), 0)::bigint
+    select region, project_id, sum(coverage.total_count - coverage.distinct_count)::bigint
     from task_center.coverage
-    inner join task_center.load_runs as loads using (region, project_id, run_id)
+    inner join (
+        select region, project_id, arg_max(run_id, load_number) as run_id
+        from task_center.load_runs
+        semi join wanted_projects using (region, project_id)
+        where outcome <> 'failed'
+        group by region, project_id
+    ) using (region, project_id, run_id)
     where
-        region = ?
-        and project_id = ?
-        and coverage.is_complete
+        coverage.is_complete
         and coverage.reason is not null
         and coverage.total_count > coverage.distinct_count
-        and loads.load_number = (
-            select max(last.load_number)
-            from task_center.load_runs as last
-            where
-                last.region = coverage.region
-                and last.project_id = coverage.project_id
-                and last.outcome <> 'failed'
-        )
+    group by region, project_id
+"""
+
+_NEWLY_LOST: Final = """
+    select region, project_id, epoch_us(gaps.gap_from), epoch_us(gaps.gap_to)
+    from main.coverage_gaps as gaps
+    inner join main.last_loads as last_loads using (region, project_id)
+    inner join earlier_clocks using (region, project_id)
+    where
+        gaps.is_lost
+        and gaps.gap_to > earlier_clocks.observed_at - to_milliseconds(last_loads.horizon_ms)
+    order by region, project_id, gaps.gap_from
 """
 
 _LAST_LOAD_NUMBER: Final = "select coalesce(max(load_number), 0) from task_center.load_runs"
@@ -140,35 +174,63 @@ def read_state(
     Raises:
         ConfigurationError: the database has the project under another region.
     """
+    state = read_states(connection, [project], visible_from)[project]
+    if isinstance(state, ConfigurationError):
+        raise state
+    return state
+
+
+def read_states(
+    connection: duckdb.DuckDBPyConnection, projects: Sequence[ProjectKey], visible_from: Micros
+) -> Mapping[ProjectKey, ProjectState | ConfigurationError]:
+    """Return the state of each project, with the tasks that the API can still list.
+
+    A project that the database has under another region has an error in place of a state.
+    """
     since = known_since(visible_from)
     if not has_tables(connection):
-        return ProjectState(known_from=since)
-    _refuse_other_region(connection, project)
+        return dict.fromkeys(projects, ProjectState(known_from=since))
+    with _registered(connection, "wanted_projects", _keys_table(projects)):
+        return _read_states(connection, projects, visible_from)
 
-    def fetch(sql: str, *more: Any) -> Iterator[tuple[Any, ...]]:
-        cursor = connection.cursor().execute(sql, [*project, *more])
-        return chain.from_iterable(iter(lambda: cursor.fetchmany(_FETCH_SIZE), []))
 
-    visible = _timestamp(visible_from)
-    count, running, sweep, last_observed_at, gone = next(fetch(_LAST_RUN), (*(None,) * 4, ""))
-    rejected = dict(fetch(_REJECTED, _timestamp(since)))
-    return ProjectState(
-        known_from=since,
-        tasks=dict(
-            _known_task(row)
-            for row in fetch(_KNOWN_TASKS + "and tasks.created_at >= ?", _timestamp(since))
-        ),
-        covered=merge(TimeRange(*bounds) for bounds in fetch(_COVERED, visible)),
-        rejected=rejected,
-        gone_rejects=frozenset(gone.split()) & rejected.keys(),
-        is_count_usable=count,
-        is_running_listed=running,
-        is_sweep_whole=sweep,
-        last_full_read_at=next(fetch(_LAST_FULL_READ, visible))[0],
-        last_observed_at=last_observed_at,
-        excess_count=next(fetch(_EXCESS))[0],
-        last_load_number=_number(connection.execute(_LAST_LOAD_NUMBER).fetchone()),
-    )
+def _read_states(
+    connection: duckdb.DuckDBPyConnection, projects: Sequence[ProjectKey], visible_from: Micros
+) -> Mapping[ProjectKey, ProjectState | ConfigurationError]:
+    def fetch(sql: str, *parameters: Any) -> Mapping[ProjectKey, Sequence[Row]]:
+        return _by_project(connection.execute(sql, parameters))
+
+    visible, since = _timestamp(visible_from), known_since(visible_from)
+    last_runs = fetch(_LAST_RUNS)
+    tasks = _by_project(connection.execute(_VISIBLE_TASKS, [_timestamp(since)]), _known_task)
+    first_load = _number(connection.execute(_FIRST_VISIBLE_LOAD, [visible]).fetchone())
+    covered = fetch(_COVERED, first_load, visible)
+    full_reads = fetch(_LAST_FULL_READS, visible)
+    rejected = fetch(_REJECTED, _timestamp(since))
+    excess = fetch(_EXCESS)
+    last_load_number = _number(connection.execute(_LAST_LOAD_NUMBER).fetchone())
+
+    def state_of(project: ProjectKey) -> ProjectState:
+        (last_run,) = last_runs.get(project, [(*(None,) * 4, "")])
+        count, running, sweep, last_observed_at, gone = last_run
+        rejects: dict[str, Micros | None] = dict(rejected.get(project, ()))
+        return ProjectState(
+            known_from=since,
+            tasks=dict(tasks.get(project, ())),
+            covered=merge(TimeRange(*bounds) for bounds in covered.get(project, ())),
+            rejected=rejects,
+            gone_rejects=frozenset(gone.split()).intersection(rejects),
+            is_count_usable=count,
+            is_running_listed=running,
+            is_sweep_whole=sweep,
+            last_full_read_at=full_reads.get(project, [(None,)])[0][0],
+            last_observed_at=last_observed_at,
+            excess_count=excess.get(project, [(0,)])[0][0],
+            last_load_number=last_load_number,
+        )
+
+    refused = _other_regions(projects, last_runs)
+    return {project: refused.get(project) or state_of(project) for project in projects}
 
 
 def task_finder(
@@ -177,12 +239,12 @@ def task_finder(
     """Return a function that finds the latest state of a task older than the project state."""
 
     def find(job_id: str, created_at: Micros) -> KnownTask | None:
-        sql = _KNOWN_TASKS + "and tasks.job_id = ? and tasks.created_at = ?"
         with _CONNECTION_LOCK:
             if not has_tables(connection):
                 return None
-            rows = connection.execute(sql, [*project, job_id, _timestamp(created_at)]).fetchall()
-        return _known_task(rows[0])[1] if rows else None
+            rows = connection.execute(_ONE_TASK, [*project, job_id, _timestamp(created_at)])
+            found = rows.fetchone()
+        return _known_task(found[2:])[1] if found else None
 
     return find
 
@@ -194,24 +256,30 @@ def hash_finder(
 
     def find(tasks: Mapping[str, Micros]) -> Mapping[str, frozenset[str]]:
         created = pa.array(tasks.values(), pa.timestamp("us"))
-        # DuckDB reads a table at once; thousands of list parameters take it seconds.
         wanted = pa.table({"job_id": pa.array(tasks, pa.string()), "created_at": created})
         bounds = [_timestamp(bound) for bound in (min(tasks.values()), max(tasks.values()))]
-        with _CONNECTION_LOCK:
-            connection.register("wanted_tasks", wanted)
+        with _CONNECTION_LOCK, _registered(connection, "wanted_tasks", wanted):
             found = connection.execute(_HASHES, [*project, *bounds]).fetchall()
-            connection.unregister("wanted_tasks")
         return {job_id: frozenset(hashes) for job_id, hashes in found}
 
     return find
 
 
 def newly_lost(
-    connection: duckdb.DuckDBPyConnection, project: ProjectKey, since: Micros
-) -> list[TimeRange]:
-    """Return the time ranges that left the horizon unread after an earlier load's clock."""
-    rows = connection.execute(_NEWLY_LOST, [*project, _timestamp(since)]).fetchall()
-    return [TimeRange(*bounds) for bounds in rows]
+    connection: duckdb.DuckDBPyConnection, clocks: Mapping[ProjectKey, Micros | None]
+) -> tuple[tuple[ProjectKey, TimeRange], ...]:
+    """Return the time ranges of projects that left the horizon unread since an earlier load.
+
+    Args:
+        connection: a database with its views.
+        clocks: clock of the earlier load of each project; None if there was none.
+    """
+    earlier = _keys_table(clocks).append_column(
+        "observed_at", pa.array(clocks.values(), pa.timestamp("us"))
+    )
+    with _registered(connection, "earlier_clocks", earlier):
+        found = _by_project(connection.execute(_NEWLY_LOST))
+    return tuple((key, TimeRange(*bounds)) for key, rows in found.items() for bounds in rows)
 
 
 def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -225,7 +293,41 @@ def _number(row: tuple[Any, ...] | None) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _known_task(row: tuple[Any, ...]) -> tuple[str, KnownTask]:
+@contextmanager
+def _registered(
+    connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table
+) -> Iterator[None]:
+    """Let SQL read a table; thousands of list parameters take DuckDB seconds."""
+    connection.register(name, table)
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+def _keys_table(projects: Iterable[ProjectKey]) -> pa.Table:
+    keys = list(projects)
+    return pa.table(
+        {
+            "region": pa.array([key.region for key in keys], pa.string()),
+            "project_id": pa.array([key.project_id for key in keys], pa.string()),
+        }
+    )
+
+
+def _by_project(
+    cursor: duckdb.DuckDBPyConnection, convert: Callable[[Row], Row] = tuple
+) -> Mapping[ProjectKey, Sequence[Row]]:
+    """Group rows by their first two columns; convert the others."""
+    found: dict[ProjectKey, list[Row]] = {}
+    for region, project_id, *values in chain.from_iterable(
+        iter(lambda: cursor.fetchmany(_FETCH_SIZE), [])
+    ):
+        found.setdefault(ProjectKey(region, project_id), []).append(convert(tuple(values)))
+    return found
+
+
+def _known_task(row: Row) -> tuple[str, KnownTask]:
     job_id, created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
     known = KnownTask(
         created_at, version, version_hash, is_final(status), first_seen_at, changed_at, vanished_at
@@ -233,18 +335,21 @@ def _known_task(row: tuple[Any, ...]) -> tuple[str, KnownTask]:
     return job_id, known
 
 
-def _refuse_other_region(connection: duckdb.DuckDBPyConnection, project: ProjectKey) -> None:
-    sql = """
-        select any_value(region) from task_center.load_runs
-        where project_id = ? and region <> ? and outcome <> 'failed'
-    """
-    row = connection.execute(sql, [project.project_id, project.region]).fetchone()
-    if row is not None and row[0] is not None:
-        message = (
-            f"the database has project {project.project_id} under region {row[0]!r}, not "
-            f"{project.region!r}; use --region {row[0]}, or every task would be kept twice"
-        )
-        raise ConfigurationError(message)
+def _other_regions(
+    projects: Sequence[ProjectKey], recorded: Iterable[ProjectKey]
+) -> Mapping[ProjectKey, ConfigurationError]:
+    """Return an error for each project that is recorded under another region."""
+    regions: dict[str, set[str]] = {}
+    for key in recorded:
+        regions.setdefault(key.project_id, set()).add(key.region)
+    refused = {}
+    for project in projects:
+        for region in sorted(regions.get(project.project_id, set()) - {project.region})[:1]:
+            refused[project] = ConfigurationError(
+                f"the database has project {project.project_id} under region {region!r}, not "
+                f"{project.region!r}; use --region {region}, or every task would be kept twice"
+            )
+    return refused
 
 
 def _timestamp(time: Micros) -> Any:
