@@ -22,8 +22,8 @@ from gaussdb_tasks.archive.manifest import MAX_BYTES, ManifestError, decode
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.archive.verify import verify, verify_copy
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify, verify_copy
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY

@@ -11,8 +11,8 @@ from gaussdb_tasks.archive import rebuild as rebuild_module
 from gaussdb_tasks.archive.rebuild import rebuild, restore
 from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock

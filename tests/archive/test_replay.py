@@ -12,8 +12,8 @@ from gaussdb_tasks.archive.current_rows import Rows
 from gaussdb_tasks.archive.manifest import FORMAT, LoadIdentity, Manifest
 from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.store import ChainEntry, Entry
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import DAY
 from tests.support.emulator_client import NOW

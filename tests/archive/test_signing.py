@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.amendments.rotation import rotate
-from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.manifest import (
     FORMAT,
     Handover,
@@ -29,8 +28,9 @@ from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import KeySigner, PublicKeys
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import write_manifest
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from gaussdb_tasks.archive import timestamps
-from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.store import Archive, Entry
 from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.timestamps import MAX_BYTES
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, ExitCode

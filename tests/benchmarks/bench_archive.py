@@ -16,8 +16,8 @@ import duckdb
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.archive.store import Archive, ChainEntry
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.archive.write import chain_head, write_load_entry
 from gaussdb_tasks.database.connect import writable_clone
 from gaussdb_tasks.database.data_dir import DataDir

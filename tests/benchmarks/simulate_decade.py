@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.demo_loads import load_nights, nights_before

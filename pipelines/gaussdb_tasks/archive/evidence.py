@@ -12,8 +12,8 @@ from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import canonical_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
-from gaussdb_tasks.archive.verify_rows import verify_counts
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.verify_rows import verify_counts
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 

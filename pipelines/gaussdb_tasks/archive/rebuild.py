@@ -8,13 +8,13 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.findings import Fault, Finding
 from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.verify_database import recorded_sequence
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.findings import Fault, Finding
+from gaussdb_tasks.archive.verification.verify_database import recorded_sequence
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir

@@ -20,8 +20,8 @@ from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.amendments.renormalisation import renormalise
 from gaussdb_tasks.archive.amendments.rereading import Difference
 from gaussdb_tasks.archive.amendments.retention import Holds, retain
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError

@@ -21,8 +21,8 @@ from gaussdb_tasks.archive.mirror.mirror import (
     read_mirror_state,
 )
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, ExitCode

@@ -11,12 +11,12 @@ import pytest
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.mirror import object_store
 from gaussdb_tasks.archive.mirror.mirror import mirror_entries
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import DAY
 from tests.support.commands import Command

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError
 from gaussdb_tasks.archive.mirror.download import download_entry, entries_of
 from gaussdb_tasks.archive.mirror.remote import (
@@ -15,8 +14,9 @@ from gaussdb_tasks.archive.mirror.remote import (
     UnreadableFileError,
 )
 from gaussdb_tasks.archive.store import DIGEST_NAME, KNOWN_NAMES, Archive, Entry
-from gaussdb_tasks.archive.verify import verify_copy
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.verify import verify_copy
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 
 # A folder of other files is one fault, not a million.

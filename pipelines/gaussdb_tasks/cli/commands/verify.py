@@ -7,13 +7,13 @@ from typing import Final
 
 import click
 
-from gaussdb_tasks.archive.findings import AmendmentAccount, Finding, Verification
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Finding, Verification
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import data_dir_option, format_option, option
 from gaussdb_tasks.database.data_dir import DataDir

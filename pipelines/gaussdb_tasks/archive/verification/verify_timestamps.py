@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from gaussdb_tasks.archive import timestamps
-from gaussdb_tasks.archive.findings import Fault, StampedEntries, Verification
 from gaussdb_tasks.archive.store import TIMESTAMP_NAME, ChainEntry, read_small_file
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.timestamps import Timestamp, TimestampError, read_timestamp
+from gaussdb_tasks.archive.verification.findings import Fault, StampedEntries, Verification
 from gaussdb_tasks.model.times import iso, now
 
 _MAX_SHOWN: Final = 4

@@ -8,8 +8,8 @@ import duckdb
 from gaussdb_tasks.archive.archive_tables import APPENDED, ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, RowsDigest, digest_by_load
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.row_comparison import compare_rows
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 
 
 def verify_counts(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:

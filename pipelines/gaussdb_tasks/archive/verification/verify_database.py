@@ -6,15 +6,15 @@ from typing import Final, TypeAlias
 
 import duckdb
 
-from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.verify_catalog import verify_catalog
-from gaussdb_tasks.archive.verify_derived import verify_states
-from gaussdb_tasks.archive.verify_recorded_entries import (
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.verify_catalog import verify_catalog
+from gaussdb_tasks.archive.verification.verify_derived import verify_states
+from gaussdb_tasks.archive.verification.verify_recorded_entries import (
     recorded_hashes,
     verify_amendments,
     verify_recorded_entries,
 )
-from gaussdb_tasks.archive.verify_rows import verify_counts, verify_rows
+from gaussdb_tasks.archive.verification.verify_rows import verify_counts, verify_rows
 from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.database.connect import journal_of
 from gaussdb_tasks.database.untrusted import read_untrusted

@@ -7,13 +7,13 @@ import duckdb
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text, table_sql
 from gaussdb_tasks.archive.current_rows import current_rows
-from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.replay import (
     expected_tasks,
     expected_vanished_tasks,
     task_types_file,
 )
-from gaussdb_tasks.archive.row_comparison import compare_rows
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 from gaussdb_tasks.model.tables import LOAD_ID, TASK_TYPES, TASKS, Table, stored_columns
 
 

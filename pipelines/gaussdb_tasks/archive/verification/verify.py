@@ -6,10 +6,10 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verify_database import recorded_sequence, verify_database
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.verify_database import recorded_sequence, verify_database
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 

@@ -14,10 +14,10 @@ from gaussdb_tasks.archive.amendments.context import TASK_TABLES
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
-from gaussdb_tasks.archive.findings import AmendmentAccount, Fault, Verification
 from gaussdb_tasks.archive.manifest import LOAD, RemovedFile, Restatement
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
-from gaussdb_tasks.archive.verify_amended_rows import AmendedRows
+from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Fault, Verification
+from gaussdb_tasks.archive.verification.verify_amended_rows import AmendedRows
 
 
 @dataclass(frozen=True, slots=True)

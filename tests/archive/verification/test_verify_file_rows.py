@@ -19,8 +19,8 @@ from gaussdb_tasks.archive.manifest import sha256
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, MAX_SMALL_FILE_BYTES
-from gaussdb_tasks.archive.verify import verify_copy
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.verify import verify_copy
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.forged_archive import Document, ForgedArchive
 from tests.support.lying_statistics import claim_no_nulls

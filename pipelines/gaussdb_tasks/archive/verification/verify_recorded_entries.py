@@ -2,9 +2,9 @@
 
 import duckdb
 
-from gaussdb_tasks.archive.findings import Fault, Verification
-from gaussdb_tasks.archive.row_comparison import describe_change, shown_sql
 from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.row_comparison import describe_change, shown_sql
 from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, SCHEMA_NAME
 

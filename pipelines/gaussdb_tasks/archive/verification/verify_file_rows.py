@@ -17,9 +17,9 @@ from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.canonical import LINE_BYTES, read_lines
 from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.manifest import TableDigest, sha256
 from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import LOAD_ID
 from gaussdb_tasks.model.times import SECOND, parse_time

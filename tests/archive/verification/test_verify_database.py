@@ -15,15 +15,15 @@ import pytest
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import parquet_sql
 from gaussdb_tasks.archive.canonical import digest_rows
-from gaussdb_tasks.archive.findings import Finding, Verification
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.archive.row_comparison import compare_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_catalog import verify_catalog
-from gaussdb_tasks.archive.verify_database import FAST_CHECKS, FULL_CHECKS, Check
-from gaussdb_tasks.archive.verify_derived import stored
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.findings import Finding, Verification
+from gaussdb_tasks.archive.verification.row_comparison import compare_rows
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_catalog import verify_catalog
+from gaussdb_tasks.archive.verification.verify_database import FAST_CHECKS, FULL_CHECKS, Check
+from gaussdb_tasks.archive.verification.verify_derived import stored
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import (
     ALL_TABLES,

@@ -20,10 +20,10 @@ from gaussdb_tasks.archive.archive_tables import (
     TASK_VERSIONS,
     ArchiveTable,
 )
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.manifest import EntryKind
-from gaussdb_tasks.archive.verify import verify, verify_copy
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.verify import verify, verify_copy
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.record import Record

@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gaussdb_tasks.archive.findings import Finding
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions
+from gaussdb_tasks.archive.verification.findings import Finding
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database import catalog
 from gaussdb_tasks.database.catalog import foreign_objects, outdated_objects
 from gaussdb_tasks.database.data_dir import DataDir
@@ -175,7 +175,7 @@ def test_views_and_comments_that_differ(
 def test_a_version_excuses_nothing(data_dir: DataDir, monkeypatch: pytest.MonkeyPatch) -> None:
     """The finding says which version wrote the last load, and what to do."""
     edit(data_dir, "drop view failure_reasons")
-    monkeypatch.setattr("gaussdb_tasks.archive.verify_catalog.VERSION", "9.9.9")
+    monkeypatch.setattr("gaussdb_tasks.archive.verification.verify_catalog.VERSION", "9.9.9")
     (finding,) = findings(data_dir, FAST)
     assert finding.where == "main.failure_reasons"
     assert "wrote the last load, this is 9.9.9: a load or gaussdb-tasks rebuild" in finding.detail

@@ -11,8 +11,8 @@ import pytest
 
 from gaussdb_tasks.archive.manifest import decode, encode, sha256
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive, checksum_line
-from gaussdb_tasks.archive.verify import verify, verify_copy
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.verify import verify, verify_copy
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support import IS_THOROUGH
 from tests.support.commands import Command

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gaussdb_tasks.archive import verify as verify_module
-from gaussdb_tasks.archive.findings import Verification
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verify import verify
-from gaussdb_tasks.archive.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification import verify as verify_module
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.verify import verify
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 
 

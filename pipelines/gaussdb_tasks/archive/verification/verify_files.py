@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.archive.archive_tables import BY_NAME
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
 from gaussdb_tasks.archive.parquet_bounds import footer_problem
 from gaussdb_tasks.archive.signing import PublicKeys
@@ -25,17 +24,18 @@ from gaussdb_tasks.archive.store import (
 )
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
-from gaussdb_tasks.archive.verify_amendments import verify_amendments
-from gaussdb_tasks.archive.verify_file_rows import verify_file_rows
-from gaussdb_tasks.archive.verify_loads import (
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.verify_amendments import verify_amendments
+from gaussdb_tasks.archive.verification.verify_file_rows import verify_file_rows
+from gaussdb_tasks.archive.verification.verify_loads import (
     add_invalid_manifest,
     verify_completeness,
     verify_load_identities,
     verify_project_results,
     verify_row_counts,
 )
-from gaussdb_tasks.archive.verify_signatures import verify_signatures
-from gaussdb_tasks.archive.verify_timestamps import verify_timestamps
+from gaussdb_tasks.archive.verification.verify_signatures import verify_signatures
+from gaussdb_tasks.archive.verification.verify_timestamps import verify_timestamps
 
 _MISSING: Final = "the file is missing"
 

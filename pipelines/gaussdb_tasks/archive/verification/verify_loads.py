@@ -10,13 +10,13 @@ import duckdb
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.project_results import (
     RUN_COLUMNS,
     WINDOW_COLUMNS,
     project_results,
 )
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.model.tables import LOADED_TABLES, TASK_TYPES
 
 _OF_LOADS: Final = (archive_tables.LOAD_RUNS, archive_tables.COVERAGE)

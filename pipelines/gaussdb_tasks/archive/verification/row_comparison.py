@@ -7,7 +7,7 @@ import duckdb
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, table_sql
 from gaussdb_tasks.archive.canonical import text_sql
-from gaussdb_tasks.archive.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 
 _MAX_REPORTED_ROWS: Final = 20
 _MAX_TEXT_LENGTH: Final = 60

@@ -10,7 +10,6 @@ import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.amended_records import check_row
 from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext, number_loads
 from gaussdb_tasks.archive.amendments.rereading import (
     Rereading,
@@ -22,9 +21,10 @@ from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quot
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
 from gaussdb_tasks.archive.current_rows import current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.replay import relations, typed
 from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.amended_records import check_row
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.version import VERSION
 
 Key: TypeAlias = tuple[str, int]

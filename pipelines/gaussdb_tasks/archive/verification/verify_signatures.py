@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gaussdb_tasks.archive.findings import Fault, Verification
 from gaussdb_tasks.archive.key_history import KeyHistory
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import DIGEST_NAME
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 
 _LIMITS: Final = (
     "a signature shows which key signed an entry; it does not show who held the key, when the "

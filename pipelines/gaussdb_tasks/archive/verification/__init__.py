@@ -1,0 +1,1 @@
+"""Verification: what an archive, a copy and a database must be, and findings for all else."""
