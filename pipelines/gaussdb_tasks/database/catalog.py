@@ -165,12 +165,13 @@ def _foreign_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFa
     for schema, name in actual:
         if schema != SCHEMA_NAME or name not in _TABLES.keys() | _DLT_TABLES.keys():
             yield CatalogFault("extra", f"{schema}.{name}", "no load creates this table")
-    wanted, columns_by_table = dict(_DLT_TABLES), _columns(connection)
+    wanted, columns_by_table, is_older = dict(_DLT_TABLES), _columns(connection), False
     for name, expected in _TABLES.items():
         if (SCHEMA_NAME, name) in actual:
             columns = columns_by_table[name]
             faults = list(_column_faults(name, expected, columns))
             yield from faults
+            is_older |= any(fault.kind == "missing" for fault in faults)
             if not faults:
                 wanted[name] = _ddl(name, expected, columns)
         elif name not in _OPTIONAL_TABLES:
@@ -180,8 +181,8 @@ def _foreign_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFa
         if found != definition:
             detail = _describe_definition(definition, found)
             yield CatalogFault("differs", f"{SCHEMA_NAME}.{name}", detail)
-    if (SCHEMA_NAME, SCHEMA_VERSIONS.name) in actual:
-        yield from _schema_version(connection)
+    has_version = (SCHEMA_NAME, SCHEMA_VERSIONS.name) in actual
+    yield from _schema_version(connection, is_there=has_version, is_older=is_older)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, _ColumnsByName]:
@@ -241,8 +242,14 @@ def _describe_definition(expected: str, actual: str) -> str:
     return f"its definition has {actual[start:end]!r}; expected: {expected[start:end]!r}"
 
 
-def _schema_version(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+def _schema_version(
+    connection: duckdb.DuckDBPyConnection, *, is_there: bool, is_older: bool
+) -> Iterator[CatalogFault]:
     where = f"{SCHEMA_NAME}.{SCHEMA_VERSIONS.name}"
+    if not is_there:
+        if not is_older:  # version 1 had no such table, and lacked columns
+            yield CatalogFault("missing", where, "the table is missing")
+        return
     try:
         rows = connection.execute(f"select version from {where} limit 2").fetchall()  # noqa: S608 - a constant
     except duckdb.CatalogException:  # it has another definition, which is reported

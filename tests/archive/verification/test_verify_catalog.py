@@ -95,6 +95,7 @@ def test_what_loads_and_rebuilds_create_is_on_the_list(
         ("alter table coverage alter reason type blob", "task_center.coverage.reason"),
         ("alter table tasks rename status to state", "task_center.tasks.status"),
         ("drop table vanished_tasks", "task_center.vanished_tasks"),
+        ("drop table schema_version", "task_center.schema_version"),
         ("alter table _dlt_loads add column more varchar", "task_center._dlt_loads"),
         ("alter table _dlt_version drop column engine_version", "task_center._dlt_version"),
         ("comment on table _dlt_loads is 'x'", "task_center._dlt_loads"),
