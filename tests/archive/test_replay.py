@@ -44,7 +44,7 @@ def test_rows_of_many_loads_from_an_amendments_file_stay_in_order(tmp_path: Path
     file = tmp_path / "task_versions.parquet"
     amendment = _entry(tmp_path, 99)
     loads = [
-        Rows(_entry(tmp_path, sequence), amendment, TASK_VERSIONS.name, 1, "", (), file)
+        Rows(_entry(tmp_path, sequence), amendment, TASK_VERSIONS.name, 1, "", (), None, file)
         for sequence in range(0, _LOADS, 2)
     ]
     with duckdb.connect() as connection:

@@ -69,17 +69,21 @@ class ForgedArchive:
             written = write_rows(
                 connection, table, "changed_rows", entry.path, file_name=held["file"]
             )
-            by_load = {}
+            by_load, kept = {}, {}
             if written.file is not None and document["restates"]:
                 columns = tuple(held["columns"])
                 relation = parquet_sql(entry.path / written.file)
                 by_load = dict(digest_by_load(connection, table, relation, columns).digests)
+                if table.kept_columns:
+                    columns = table.kept_columns
+                    kept = dict(digest_by_load(connection, table, relation, columns).digests)
         document["tables"][table.name] = msgspec.to_builtins(written)
         for restated in document["restates"]:
             load_id = self._load_id(restated["sequence"])
             if restated["table"] == table.name and load_id in by_load:
                 count, digest = by_load[load_id]
                 restated |= {"row_count": count, "rows_sha256": digest}
+                restated["kept_sha256"] = kept[load_id].rows_sha256 if load_id in kept else None
         self._write(entry, document)
         self.chain()
 

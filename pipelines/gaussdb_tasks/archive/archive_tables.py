@@ -14,6 +14,9 @@ from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME, Column, Table
 
 # A load's row cannot contain the hash that is computed from it.
 _SET_AFTER_WRITING: Final = frozenset({"archive_sequence", "head_digest"})
+_REDACTABLE: Final = frozenset(
+    {"fail_reason", "instance_id", "instance_name", "instance_status", "extra", "raw"}
+)
 _OBSERVATION_KEY: Final = ("region", "project_id", "job_id", "created_at")
 _OBSERVATION_COLUMNS: Final = ("version_count", "first_seen_at", "last_changed_at", "last_seen_at")
 
@@ -59,6 +62,12 @@ class ArchiveTable:
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns, in the order of the file."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def kept_columns(self) -> tuple[str, ...]:
+        """The columns that no redaction changes; none if no redaction changes the table."""
+        names = self.column_names
+        return tuple(name for name in names if name not in _REDACTABLE) if "raw" in names else ()
 
     def select(self, relation: str, columns: Sequence[str] | None = None) -> str:
         """Return SQL that reads the columns from a relation, with the types of the archive."""

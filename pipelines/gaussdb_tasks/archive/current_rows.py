@@ -30,6 +30,7 @@ class Rows:
     row_count: int
     rows_sha256: str
     columns: tuple[str, ...]
+    kept_sha256: str | None
     file: Path | None
 
     @property
@@ -74,6 +75,7 @@ def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]
                 row_count=restated.row_count,
                 rows_sha256=restated.rows_sha256,
                 columns=restated.columns,
+                kept_sha256=restated.kept_sha256,
                 file=amendment.file(restated.table) if restated.row_count else None,
             )
     return [current[sequence] for sequence in sorted(current)]
@@ -87,5 +89,6 @@ def _rows_of_load(entry: ChainEntry, table: str, written: TableDigest) -> Rows:
         row_count=written.row_count,
         rows_sha256=written.rows_sha256,
         columns=written.columns,
+        kept_sha256=written.kept_sha256,
         file=entry.file(table),
     )

@@ -62,6 +62,8 @@ class TableDigest(msgspec.Struct, frozen=True, kw_only=True):
         rows_sha256: digest of the rows in their canonical form.
         columns: columns of the canonical form, in order.
         file: file in the entry's folder; None if there are no rows.
+        kept_sha256: digest of the rows over the columns that no redaction changes; None if there
+            are no rows, if no redaction changes the table, and in entries of 0.1.0.
     """
 
     row_count: Count
@@ -70,6 +72,7 @@ class TableDigest(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None
     file_bytes: Count | None
     file_sha256: Sha256 | None
+    kept_sha256: Sha256 | None = None
 
 
 class LoadIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +110,7 @@ class Restatement(msgspec.Struct, frozen=True, kw_only=True):
         sequence: sequence number of the load's entry.
         rows_removed: number of rows that were deleted.
         rows_changed: number of rows that have other values than before.
+        kept_sha256: as in ``TableDigest``.
     """
 
     sequence: Sequence
@@ -116,6 +120,7 @@ class Restatement(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows_removed: Count = 0
     rows_changed: Count = 0
+    kept_sha256: Sha256 | None = None
 
 
 class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,10 +55,17 @@ def write_rows(
     if digest_rows(connection, table, parquet_sql(file), wanted) != rows:
         message = f"{file.name} was read back with other rows than were written; check the disk"
         raise DatabaseError(message)
-    return _table_digest(rows, wanted, file)
+    kept = table.kept_columns
+    kept_rows = digest_rows(connection, table, parquet_sql(file), kept) if kept else None
+    return _table_digest(rows, wanted, file, kept_rows)
 
 
-def _table_digest(rows: RowsDigest, columns: tuple[str, ...], file: Path | None) -> TableDigest:
+def _table_digest(
+    rows: RowsDigest,
+    columns: tuple[str, ...],
+    file: Path | None,
+    kept_rows: RowsDigest | None = None,
+) -> TableDigest:
     return TableDigest(
         row_count=rows.row_count,
         rows_sha256=rows.rows_sha256,
@@ -66,4 +73,5 @@ def _table_digest(rows: RowsDigest, columns: tuple[str, ...], file: Path | None)
         file=None if file is None else file.name,
         file_bytes=None if file is None else file.stat().st_size,
         file_sha256=None if file is None else file_sha256(file),
+        kept_sha256=None if kept_rows is None else kept_rows.rows_sha256,
     )

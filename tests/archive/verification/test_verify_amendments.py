@@ -121,6 +121,21 @@ def test_a_redaction_that_changes_the_status_too(data_dir: DataDir) -> None:
     assert any("status is not what its record says" in detail for detail in found), found
 
 
+def test_a_redaction_that_hides_a_failure(data_dir: DataDir) -> None:
+    """It changes the record, too, and removes something: only the digest of the load shows it."""
+    raw = """replace(replace(raw, '"Failed"', '"Completed"'), 'disk full', '[removed]')"""
+    hidden = {
+        "status": "case status when 'Failed' then 'Completed' else status end",
+        "fail_reason": "replace(fail_reason, 'disk full', '[removed]')",
+        "raw": raw,
+    }
+    found = forge(
+        data_dir, "redaction", {TASK_VERSIONS: RowChange(replaced=hidden)}, is_removing=True
+    )
+    assert found
+    assert all("it changed columns that a redaction leaves" in detail for detail in found), found
+
+
 def test_a_redaction_that_changes_a_record_without_removing_from_it(data_dir: DataDir) -> None:
     raw = "replace(raw, 'disk full', 'all is well')"
     changes = {TASK_VERSIONS: RowChange(replaced={"raw": raw})}

@@ -5,7 +5,7 @@ are replaced by tombstones. Digests stay, so that the rest can still be proved. 
 rebuilt from the archive, so that its file holds nothing that was removed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import msgspec
 from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
 from gaussdb_tasks.archive.archive_tables import parquet_sql
-from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
+from gaussdb_tasks.archive.canonical import NO_ROWS, RowsDigest, digest_by_load
 from gaussdb_tasks.archive.manifest import (
     FORMAT,
     EntryKind,
@@ -174,13 +174,14 @@ def _write(context: AmendmentContext, rewrite: Rewrite, folder: Path) -> TableDi
 def _restatements(
     context: AmendmentContext, rewrite: Rewrite, written: TableDigest, folder: Path
 ) -> list[Restatement]:
-    digests = (
-        {}
-        if written.file is None
-        else digest_by_load(
-            context.connection, rewrite.table, parquet_sql(folder / written.file), written.columns
-        ).digests
-    )
+    table, kept_columns = rewrite.table, rewrite.table.kept_columns
+    digests: Mapping[str, RowsDigest] = {}
+    kept: Mapping[str, RowsDigest] = {}
+    if written.file is not None:
+        rows = parquet_sql(folder / written.file)
+        digests = digest_by_load(context.connection, table, rows, written.columns).digests
+        if kept_columns:
+            kept = digest_by_load(context.connection, table, rows, kept_columns).digests
     load_ids = {
         entry.manifest.sequence: entry.manifest.load.load_id
         for entry in context.chain
@@ -188,7 +189,8 @@ def _restatements(
     }
     restatements = []
     for sequence, effect in sorted(rewrite.effects.items()):
-        digest = digests.get(load_ids[sequence], NO_ROWS)
+        load_id = load_ids[sequence]
+        digest = digests.get(load_id, NO_ROWS)
         restatements.append(
             Restatement(
                 sequence=sequence,
@@ -198,6 +200,7 @@ def _restatements(
                 columns=written.columns,
                 rows_removed=effect.rows_removed,
                 rows_changed=effect.rows_changed,
+                kept_sha256=kept[load_id].rows_sha256 if load_id in kept else None,
             )
         )
     return restatements

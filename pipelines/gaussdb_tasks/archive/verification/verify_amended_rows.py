@@ -194,6 +194,8 @@ class AmendedRows:
 
     def _verify_records(self, entry: ChainEntry, position: int) -> int | None:
         """Check each row against its record, and count the redacted ones by load."""
+        if entry.manifest.kind == _REDACTION:
+            self._verify_kept_columns(entry, position)
         superseded = self._superseded(position)
         sequences = {
             each.manifest.load.load_id: each.manifest.sequence
@@ -215,6 +217,26 @@ class AmendedRows:
             for problem, jobs in problems.items():
                 self._add(entry, f"{name}: {problem}: {len(jobs):,} rows, such as job_id={jobs[0]}")
         return self._verify_redacted(entry, position, redacted)
+
+    def _verify_kept_columns(self, entry: ChainEntry, position: int) -> None:
+        """Check that a redaction changed no other columns, where the earlier rows tell a digest."""
+        for name in _HASHES:
+            path, table = entry.file(name), archive_tables.BY_NAME[name]
+            if path is None:
+                continue
+            restated = {each.sequence for each in entry.manifest.restates if each.table == name}
+            kept = digest_by_load(
+                self._connection, table, parquet_sql(path), table.kept_columns
+            ).digests
+            for before in current_rows(self._found.chain[:position], table):
+                is_known = before.kept_sha256 is not None and before.columns == table.column_names
+                if not is_known or before.load.manifest.sequence not in restated:
+                    continue
+                if kept.get(before.load_id, NO_ROWS).rows_sha256 != before.kept_sha256:
+                    self._add(
+                        entry,
+                        f"{name} of {before.load.name}: it changed columns that a redaction leaves",
+                    )
 
     def _rows(self, table: ArchiveTable, path: Path) -> Iterator[dict[str, Any]]:
         sql = f"select {read_columns(table)} from ({typed(table, parquet_sql(path))})"
