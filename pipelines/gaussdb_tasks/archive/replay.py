@@ -23,6 +23,7 @@ from gaussdb_tasks.archive.archive_tables import (
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.write import create_amendments_table, record_loads
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
@@ -207,9 +208,8 @@ def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntr
     loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
     # As a parameter, a list of many values takes long.
     numbered = pa.table({"_dlt_load_id": loads, "load_position": range(len(loads))})
-    connection.register("numbered", numbered)
-    connection.execute("create or replace temporary table numbered_loads as from numbered")
-    connection.unregister("numbered")
+    with registered(connection, "numbered", numbered):
+        connection.execute("create or replace temporary table numbered_loads as from numbered")
 
 
 def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:

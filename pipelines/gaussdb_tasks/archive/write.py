@@ -36,6 +36,7 @@ from gaussdb_tasks.archive.store import (
     checksum_line,
     entry_name,
 )
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
@@ -169,13 +170,12 @@ def record_loads(
     recorded = pa.table(
         {"_dlt_load_id": load_ids, "archive_sequence": sequences, "head_digest": digests}
     )
-    connection.register("recorded_entries", recorded)
-    connection.execute(
-        f"update {SCHEMA_NAME}.load_runs as loads "
-        "set archive_sequence = entries.archive_sequence, head_digest = entries.head_digest "
-        "from recorded_entries as entries where loads._dlt_load_id = entries._dlt_load_id"
-    )
-    connection.unregister("recorded_entries")
+    with registered(connection, "recorded_entries", recorded):
+        connection.execute(
+            f"update {SCHEMA_NAME}.load_runs as loads "
+            "set archive_sequence = entries.archive_sequence, head_digest = entries.head_digest "
+            "from recorded_entries as entries where loads._dlt_load_id = entries._dlt_load_id"
+        )
 
 
 def write_manifest(

@@ -84,6 +84,25 @@ def journal_of(path: Path) -> Path:
 
 
 @contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, name: str, table: Any) -> Iterator[None]:
+    """Let SQL read an Arrow table; list parameters of thousands of values take DuckDB seconds."""
+    _finish_results(connection)
+    connection.register(name, table)
+    try:
+        yield
+    finally:
+        _finish_results(connection)
+        connection.unregister(name)
+
+
+def _finish_results(connection: duckdb.DuckDBPyConnection) -> None:
+    # DuckDB 2.0 registers nothing while rows of the last result are left; 1.5 has no such method.
+    complete = getattr(connection, "complete", None)
+    if complete is not None:
+        complete()
+
+
+@contextmanager
 def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a clone of the published database for writing; without one, make a new database.
 

@@ -1,8 +1,7 @@
 """Read the state of a project before a load, and the time lost since the last one."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
@@ -10,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.contract import is_final
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState, known_since
 from gaussdb_tasks.model.time_range import TimeRange, merge
@@ -190,7 +190,7 @@ def read_states(
     since = known_since(visible_from)
     if not has_tables(connection):
         return dict.fromkeys(projects, ProjectState(known_from=since))
-    with _registered(connection, "wanted_projects", _keys_table(projects)):
+    with registered(connection, "wanted_projects", _keys_table(projects)):
         return _read_states(connection, projects, visible_from)
 
 
@@ -258,7 +258,7 @@ def hash_finder(
         created = pa.array(tasks.values(), pa.timestamp("us"))
         wanted = pa.table({"job_id": pa.array(tasks, pa.string()), "created_at": created})
         bounds = [_timestamp(bound) for bound in (min(tasks.values()), max(tasks.values()))]
-        with _CONNECTION_LOCK, _registered(connection, "wanted_tasks", wanted):
+        with _CONNECTION_LOCK, registered(connection, "wanted_tasks", wanted):
             found = connection.execute(_HASHES, [*project, *bounds]).fetchall()
         return {job_id: frozenset(hashes) for job_id, hashes in found}
 
@@ -277,7 +277,7 @@ def newly_lost(
     earlier = _keys_table(clocks).append_column(
         "observed_at", pa.array(clocks.values(), pa.timestamp("us"))
     )
-    with _registered(connection, "earlier_clocks", earlier):
+    with registered(connection, "earlier_clocks", earlier):
         found = _by_project(connection.execute(_NEWLY_LOST))
     return tuple((key, TimeRange(*bounds)) for key, rows in found.items() for bounds in rows)
 
@@ -291,18 +291,6 @@ def has_tables(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def _number(row: tuple[Any, ...] | None) -> int:
     return 0 if row is None else int(row[0])
-
-
-@contextmanager
-def _registered(
-    connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table
-) -> Iterator[None]:
-    """Let SQL read a table; thousands of list parameters take DuckDB seconds."""
-    connection.register(name, table)
-    try:
-        yield
-    finally:
-        connection.unregister(name)
 
 
 def _keys_table(projects: Iterable[ProjectKey]) -> pa.Table:
