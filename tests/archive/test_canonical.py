@@ -27,15 +27,7 @@ from tests.support.emulator_client import job_id
 
 _MAX_64, _MAX_32 = 2**63 - 1, 2**31 - 1
 _KINDS: Final = ("text", "json", "bigint", "double", "bool", "date", "timestamp")
-_ARROW: Final[dict[str, pa.DataType]] = {
-    "text": pa.string(),
-    "json": pa.string(),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "bool": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us"),
-}
+_ARROW: Final = {kind: Column("", kind, "").arrow_type for kind in _KINDS}
 _NUMBERS: Final[dict[str, pa.DataType]] = {"date": pa.int32(), "timestamp": pa.int64()}
 _TEXTS: Final = st.text() | st.sampled_from(["", "-", "1:a", "0:", "\x00", "a\x00", "nan", "NULL"])
 

@@ -4,9 +4,7 @@ A file may come from anybody. A small one can claim any number of rows, and hold
 the memory when they are decompressed.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
@@ -24,18 +22,6 @@ _MIN_BYTES: Final = 64 * 1024  # so that a bound in proportion does not refuse a
 _TAIL_BYTES: Final = 8  # the footer's size, and a magic number
 _MAX_LIST_LENGTH: Final = 100_000
 _MAX_TEXT_BYTES: Final = 1024 * 1024
-
-_ARROW_TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType(
-    {
-        "text": pa.string(),
-        "json": pa.string(),
-        "bigint": pa.int64(),
-        "double": pa.float64(),
-        "bool": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us"),
-    }
-)
 
 
 def footer_problem(path: Path, table: ArchiveTable, digest: TableDigest) -> str | None:
@@ -87,7 +73,7 @@ def _row_count_problem(
 
 def _column_problem(schema: pa.Schema, table: ArchiveTable, digest: TableDigest) -> str | None:
     """Compare the columns with those of the manifest."""
-    types = {column.name: _ARROW_TYPES[column.data_type] for column in table.columns}
+    types = {column.name: column.arrow_type for column in table.columns}
     expected = [(name, types[name]) for name in digest.columns]
     # Whether a column may be null is not compared: DuckDB 2.0 writes it by what the rows have.
     found = [(field.name, field.type) for field in schema]

@@ -49,6 +49,11 @@ class Column:
     description: str
     nullable: bool = True
 
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The type of the column in Arrow."""
+        return _ARROW_TYPES[self.data_type]
+
     def dlt_hints(self) -> dict[str, Any]:
         """Return the column's hints for a dlt resource."""
         hints: dict[str, Any] = {
@@ -86,7 +91,7 @@ class Table:
         """The Arrow schema of the table."""
         return pa.schema(
             [
-                pa.field(column.name, _ARROW_TYPES[column.data_type], nullable=column.nullable)
+                pa.field(column.name, column.arrow_type, nullable=column.nullable)
                 for column in self.columns
             ]
         )
