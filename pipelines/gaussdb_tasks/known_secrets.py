@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
 
+from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.masking import mask_url_credentials
 
 _MASK: Final = "***"
@@ -88,6 +89,12 @@ def mask(text: str) -> str:
         if form in text:
             text = _without(text, form)
     return _BASIC_CREDENTIALS.sub(rf"\1 {_MASK}", mask_url_credentials(text))
+
+
+def in_one_line(text: str, max_length: int) -> str:
+    """Return the start of a foreign text on one line, without secrets."""
+    # Masked before it is cut: half a secret is not recognised.
+    return visible(" ".join(mask(text).split())[:max_length])
 
 
 def _without(text: str, form: str) -> str:

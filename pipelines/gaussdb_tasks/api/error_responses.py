@@ -24,7 +24,7 @@ from gaussdb_tasks.contract import (
     TOKEN_EXPIRED_CODES,
     TRANSIENT_CLIENT_STATUSES,
 )
-from gaussdb_tasks.known_secrets import mask
+from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.times import SECOND, Micros, from_datetime
 
 _MAX_SHOWN_CHARACTERS: Final = 300
@@ -280,9 +280,4 @@ def _find(fields: Any, keys: tuple[str, ...], depth: int = 0) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return a text on one line, without control characters, cut to a readable length."""
-    # The body may repeat a secret. Masked before it is cut: half a secret is not recognised.
-    line = " ".join(mask(text).split())[:_MAX_SHOWN_CHARACTERS]
-    return "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in line
-    )
+    return in_one_line(text, _MAX_SHOWN_CHARACTERS)

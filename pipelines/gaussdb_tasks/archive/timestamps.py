@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.known_secrets import mask
+from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.times import MINUTE, Micros, from_datetime, iso
 
 if TYPE_CHECKING:  # imported only for time stamps
@@ -120,9 +120,8 @@ def library_errors_reported(message: str) -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    """Return the start of a text of others, without secrets and control characters."""
-    shown = "".join(each if each.isprintable() else " " for each in mask(text)[: 2 * _MAX_SHOWN])
-    return " ".join(shown.split())[:_MAX_SHOWN]
+    """Return the start of a text of others on one line, without secrets."""
+    return in_one_line(text, _MAX_SHOWN)
 
 
 def _decode(content: bytes) -> Any:

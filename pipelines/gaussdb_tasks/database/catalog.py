@@ -22,6 +22,7 @@ from gaussdb_tasks.database.untrusted import UNTRUSTED
 from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
 from gaussdb_tasks.database.views import VIEW_SCHEMA, apply_views
 from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.tables import (
     ALL_TABLES,
     SCHEMA_NAME,
@@ -88,7 +89,7 @@ class CatalogFault(NamedTuple):
     def name(self) -> str:
         """Name the object in one short line, whatever characters the name has."""
         name = self.where if self.column is None else f"{self.where}.{self.column}"
-        return (name if name.isprintable() else ascii(name))[:_MAX_TEXT_LENGTH]
+        return visible(name)[:_MAX_TEXT_LENGTH]
 
 
 class _Reference(NamedTuple):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from gaussdb_tasks.archive.mirror import directory, object_store
 from gaussdb_tasks.archive.mirror.object_store import Refusal
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.known_secrets import mask, remember_url_credentials
+from gaussdb_tasks.known_secrets import in_one_line, mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
 
 MAX_NAME_LENGTH: Final = 80
@@ -274,8 +274,8 @@ def _bounded(name: str, max_bytes: int) -> Any:
 def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it did not answer in time"
-    first_line = " ".join(str(error).partition("\n")[0].split())
-    return mask(first_line)[:_MAX_CAUSE_LENGTH] or type(error).__name__
+    first_line = str(error).partition("\n")[0]
+    return in_one_line(first_line, _MAX_CAUSE_LENGTH) or type(error).__name__
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:
