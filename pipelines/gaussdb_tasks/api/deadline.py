@@ -1,4 +1,4 @@
-"""End answers that take too long, whatever they send and however slowly.
+"""End answers that take too long or have no end, whatever they send and however slowly.
 
 The timeouts of urllib3 count for each read: an answer of one byte a second never ends. Here each
 read waits at most until the deadline of the whole answer, head and body together.
@@ -15,10 +15,12 @@ from http.client import HTTPResponse
 from socket import socket
 from typing import Any, Final
 
-from requests import Session
+from requests import Response, Session
 from requests.adapters import HTTPAdapter
 
 from gaussdb_tasks.errors import LimitReachedError
+
+_PART_BYTES: Final = 256 * 1024
 
 
 class Deadline:
@@ -104,6 +106,21 @@ def bounded_session(servers: int = 1, connections: int = 1) -> Session:
     for scheme in ("https://", "http://"):
         http.mount(scheme, adapter)
     return http
+
+
+def read_at_most(response: Response, max_bytes: int) -> bytes | None:
+    """Read the body of an answer; None if it is longer.
+
+    Args:
+        response: of a request with ``stream``.
+        max_bytes: the longest body, decompressed.
+    """
+    body = bytearray()
+    for part in response.iter_content(_PART_BYTES):
+        body += part
+        if len(body) > max_bytes:
+            return None
+    return bytes(body)
 
 
 def _bound_answers(manager: Any) -> None:

@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth.identity import Identity
-from gaussdb_tasks.api.deadline import Deadline, ends_by
+from gaussdb_tasks.api.deadline import Deadline, ends_by, read_at_most
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.contract import LANGUAGE_HEADERS
 from gaussdb_tasks.errors import (
@@ -33,7 +33,6 @@ _T = TypeVar("_T")
 # A page of 100 records has about 60 kB; a body 100 times as large is not a page.
 _MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _MAX_RENEWALS: Final = 6
-_CHUNK_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +172,11 @@ class HttpClient:
                 ) as response,
             ):
                 self._note_clock(error_responses.read_http_date(response.headers.get("Date")))
-                return response.status_code, response.headers, _read_bounded(response)
+                body = read_at_most(response, _MAX_BODY_BYTES)
+                if body is None:
+                    message = f"a response has more than {_MAX_BODY_BYTES:,} bytes"
+                    raise ResponseTooLargeError(message)
+                return response.status_code, response.headers, body
         except requests.RequestException as error:
             raise self._no_response(error) from error
 
@@ -272,13 +275,3 @@ class _StopAfterAttempts(tenacity.stop.stop_base):
             return True
         self._left[error.cause] -= 1
         return self._left[error.cause] <= 0
-
-
-def _read_bounded(response: requests.Response) -> bytes:
-    body = bytearray()
-    for part in response.iter_content(_CHUNK_BYTES):
-        body += part
-        if len(body) > _MAX_BODY_BYTES:
-            message = f"a response has more than {_MAX_BODY_BYTES:,} bytes"
-            raise ResponseTooLargeError(message)
-    return bytes(body)

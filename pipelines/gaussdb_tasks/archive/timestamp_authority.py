@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import requests
 
-from gaussdb_tasks.api.auth.endpoints import is_loopback
+from gaussdb_tasks.api.auth.endpoints import is_loopback, split_http_url
+from gaussdb_tasks.api.deadline import read_at_most
 from gaussdb_tasks.api.error_responses import describe_cause
 from gaussdb_tasks.archive.store import DIGEST_NAME, TIMESTAMP_NAME
 from gaussdb_tasks.archive.timestamps import (
@@ -27,7 +27,6 @@ from gaussdb_tasks.settings import clean
 
 _OPTION: Final = "--timestamp-url"
 _MAX_SECONDS: Final = 10.0
-_CHUNK_BYTES: Final = 16 * 1024
 _HEADERS: Final = {
     "Content-Type": "application/timestamp-query",
     "Accept": "application/timestamp-reply",
@@ -124,7 +123,11 @@ class TimestampAuthority:
                 stream=True,
             ) as response:
                 _refuse_other_answers(response)
-                return _read_bounded(response)
+                answer = read_at_most(response, MAX_BYTES)
+        if answer is None:
+            message = f"its answer has more than {MAX_BYTES:,} bytes"
+            raise TimestampError(message)
+        return answer
 
 
 def _refuse_other_answers(response: requests.Response) -> None:
@@ -139,29 +142,14 @@ def _refuse_other_answers(response: requests.Response) -> None:
         raise TimestampError(message)
 
 
-def _read_bounded(response: requests.Response) -> bytes:
-    answer = bytearray()
-    for part in response.iter_content(_CHUNK_BYTES):
-        answer += part
-        if len(answer) > MAX_BYTES:
-            message = f"its answer has more than {MAX_BYTES:,} bytes"
-            raise TimestampError(message)
-    return bytes(answer)
-
-
 def _is_local(url: str) -> bool:
     """Return whether a URL is of this machine.
 
     Raises:
         ConfigurationError: it is not an http(s) URL, or would send a password unencrypted.
     """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises ValueError if the port is not a number
-        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        is_usable = False
-    if not is_usable or not url.isprintable() or " " in url:
+    parts = split_http_url(url)
+    if parts is None or not url.isprintable() or " " in url:
         message = (
             f"{_OPTION}: {url!r} is not an http(s) URL; write it like https://timestamp.example/tsr"
         )

@@ -38,14 +38,9 @@ def checked_url(
         # Checked first, because the messages below show the URL.
         message = f"{source}: a URL with credentials is not allowed; remove the part before the @"
         raise ConfigurationError(message)
-    try:
-        parts = urlsplit(url.strip())
-        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        _ = parts.port  # raises ValueError if the port is not a number
-    except ValueError:
-        is_usable = False
+    parts = split_http_url(url.strip())
     shown = "the address" if is_secret else repr(url)
-    if not is_usable or parts.query or parts.fragment:
+    if parts is None or parts.query or parts.fragment:
         message = (
             f"{source}: {shown} is not an http(s) URL; "
             "write it like https://gaussdb.eu-de.otc.t-systems.com"
@@ -60,6 +55,16 @@ def checked_url(
         )
         raise ConfigurationError(message)
     return parts
+
+
+def split_http_url(url: str) -> SplitResult | None:
+    """Split an http(s) URL with a host; None if it is not one."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError if the port is not a number
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
 def is_loopback(host: str) -> bool:
