@@ -1,8 +1,9 @@
 """The current rows of each load: as the load wrote them, or as a later amendment replaced them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from gaussdb_tasks.archive.archive_tables import (
     UNPRUNED_LOAD_ID,
@@ -12,6 +13,9 @@ from gaussdb_tasks.archive.archive_tables import (
 )
 from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.store import ChainEntry
+
+Key: TypeAlias = tuple[str, int]
+"""A table, and the sequence of a load's entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +61,34 @@ class Rows:
 
 def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]:
     """Return the current rows of one table, an item per load, in order of the loads."""
-    current = {
-        entry.manifest.sequence: _rows_of_load(entry, table.name, written)
-        for entry in chain
-        if entry.manifest.load is not None
-        and (written := entry.manifest.tables.get(table.name)) is not None
-    }
-    for amendment in chain:
-        for restated in amendment.manifest.restates:
-            before = current.get(restated.sequence)
-            if restated.table != table.name or before is None:
-                continue
-            current[restated.sequence] = Rows(
-                load=before.load,
-                holder=amendment,
+    current: dict[Key, Rows] = {}
+    for entry in chain:
+        follow(entry, current, (table,))
+    return [current[key] for key in sorted(current)]
+
+
+def follow(entry: ChainEntry, current: dict[Key, Rows], tables: Iterable[ArchiveTable]) -> None:
+    """Bring the current rows of tables from before an entry to after it."""
+    manifest = entry.manifest
+    if manifest.load is not None:
+        for table in tables:
+            written = manifest.tables.get(table.name)
+            if written is not None:
+                key = table.name, manifest.sequence
+                current[key] = _rows_of_load(entry, table.name, written)
+    for restated in manifest.restates:
+        key = restated.table, restated.sequence
+        if key in current:
+            current[key] = Rows(
+                load=current[key].load,
+                holder=entry,
                 table=restated.table,
                 row_count=restated.row_count,
                 rows_sha256=restated.rows_sha256,
                 columns=restated.columns,
                 kept_sha256=restated.kept_sha256,
-                file=amendment.file(restated.table) if restated.row_count else None,
+                file=entry.file(restated.table) if restated.row_count else None,
             )
-    return [current[sequence] for sequence in sorted(current)]
 
 
 def _rows_of_load(entry: ChainEntry, table: str, written: TableDigest) -> Rows:

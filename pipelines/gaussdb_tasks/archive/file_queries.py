@@ -1,7 +1,9 @@
 """Read archive files of anybody: in bounded memory, and many files in one query."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
 
 import duckdb
 
@@ -14,21 +16,18 @@ _MEMORY_LIMIT: Final = "2GB"
 Item = TypeVar("Item")
 
 
-def open_for_files(folder: str) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory, to read files.
-
-    Args:
-        folder: for intermediate results that do not fit into the memory.
-    """
-    connection = duckdb.connect(
-        config={
+@contextmanager
+def open_for_files() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory, to read files; what does not fit is in a temporary folder."""
+    with TemporaryDirectory() as folder:
+        config: dict[str, Any] = {
             **BELIEVING_NO_STATISTICS,
             "memory_limit": _MEMORY_LIMIT,
             "temp_directory": folder,
         }
-    )
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
+        with duckdb.connect(config=config) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
 
 
 def in_batches(items: Iterable[Item], row_count: Callable[[Item], int]) -> Iterator[list[Item]]:

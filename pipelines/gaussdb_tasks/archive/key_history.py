@@ -89,7 +89,7 @@ class KeyHistory:
     def _problem_of_signature(self, entry: ChainEntry, key: str) -> str | None:
         try:
             signature = read_small_file(entry.entry.signature_path, SIGNATURE_BYTES)
-            content = entry.entry.digest_path.read_bytes()
+            content = b"" if self._given is None else entry.entry.digest_path.read_bytes()
         except OSError as error:
             return "the file is missing" if isinstance(error, FileNotFoundError) else str(error)
         if len(signature) != SIGNATURE_BYTES:

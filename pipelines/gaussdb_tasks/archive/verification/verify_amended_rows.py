@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -19,16 +19,13 @@ from gaussdb_tasks.archive.amendments.rereading import (
 from gaussdb_tasks.archive.amendments.rewrites import Effect
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
-from gaussdb_tasks.archive.current_rows import current_rows
+from gaussdb_tasks.archive.current_rows import Key, current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.replay import relations, typed
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.amended_records import check_row
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.version import VERSION
-
-Key: TypeAlias = tuple[str, int]
-"""A table, and the sequence number of a load's entry."""
 
 _RENORMALISATION: Final = "renormalisation"
 _REDACTION: Final = "redaction"
@@ -124,7 +121,7 @@ class AmendedRows:
         """Make the renormalisation again, and compare."""
         earlier, superseded = self._found.chain[:position], self._superseded(position)
         names = {each.manifest.sequence: each.name for each in earlier}
-        with TemporaryDirectory() as folder, open_for_files(folder) as connection:
+        with open_for_files() as connection, TemporaryDirectory() as folder:
             number_loads(connection, earlier)
             context = AmendmentContext(connection, earlier, Path(folder))
             expected: dict[Key, Effect] = {}

@@ -5,14 +5,14 @@ before a redaction or retention are gone; then the rows that are left must accou
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.context import TASK_TABLES
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite, removed_files
-from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.current_rows import Key, Rows, follow
 from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.manifest import LOAD, RemovedFile, Restatement
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
@@ -49,7 +49,7 @@ class _Amendment:
 
     entry: ChainEntry
     earlier: Sequence[ChainEntry]
-    before: Mapping[tuple[str, int], Rows]
+    before: Mapping[Key, Rows]
     kind: _Kind = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,31 +75,34 @@ def verify_amendments(
     """
     positions = [entry.sha256 for entry in found.chain]
     head = positions.index(expected_head) if expected_head in positions else len(positions)
-    with TemporaryDirectory() as folder, open_for_files(folder) as connection:
-        rows = AmendedRows(connection, found) if is_rereading else None
+    is_amended = any(entry.manifest.kind != LOAD for entry in found.chain)
+    with open_for_files() if is_rereading and is_amended else nullcontext() as connection:
+        rows = None if connection is None else AmendedRows(connection, found)
+        before: dict[Key, Rows] = {}
         for position, entry in enumerate(found.chain):
-            if entry.manifest.kind == LOAD:
-                continue
-            earlier = found.chain[:position]
-            before = {
-                (table.name, each.load.manifest.sequence): each
-                for table in TASK_TABLES
-                for each in current_rows(earlier, table)
-            }
-            amendment = _Amendment(entry, earlier, before)
-            problems = list(_problems(amendment))
-            for problem in problems:
-                found.add(Fault.AMENDMENT, _where(entry), problem, entry=entry.name)
-            changed = None if rows is None or problems else rows.verify(entry, position)
-            found.amendments.append(
-                AmendmentAccount(
-                    entry=entry,
-                    rows_removed=sum(map(_removed, *_pairs(amendment))),
-                    rows_changed=entry.manifest.rows_changed if changed is None else changed,
-                    is_recomputed=changed is not None,
-                    is_later=position > head,
-                )
-            )
+            if entry.manifest.kind != LOAD:
+                amendment = _Amendment(entry, found.chain[:position], before)
+                account = _verify_amendment(amendment, rows, found)
+                found.amendments.append(replace(account, is_later=position > head))
+            follow(entry, before, TASK_TABLES)
+
+
+def _verify_amendment(
+    amendment: _Amendment, rows: AmendedRows | None, found: Verification
+) -> AmendmentAccount:
+    entry = amendment.entry
+    problems = list(_problems(amendment))
+    for problem in problems:
+        found.add(Fault.AMENDMENT, _where(entry), problem, entry=entry.name)
+    position = len(amendment.earlier)
+    changed = None if rows is None or problems else rows.verify(entry, position)
+    return AmendmentAccount(
+        entry=entry,
+        rows_removed=sum(map(_removed, *_pairs(amendment))),
+        rows_changed=entry.manifest.rows_changed if changed is None else changed,
+        is_recomputed=changed is not None,
+        is_later=False,
+    )
 
 
 def _where(entry: ChainEntry) -> str:
@@ -174,7 +177,7 @@ def _record_problems(amendment: _Amendment) -> Iterator[str]:
             )
 
 
-def _count(rows: Mapping[tuple[str, int], Rows], table: str, sequence: int) -> int:
+def _count(rows: Mapping[Key, Rows], table: str, sequence: int) -> int:
     found = rows.get((table, sequence))
     return 0 if found is None else found.row_count
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
@@ -73,7 +72,7 @@ class _File:
 def verify_file_rows(found: Verification) -> None:
     """Compare the rows of every file that is there with its manifest; damaged files are skipped."""
     files = sorted(_files(found), key=lambda file: (file.table.name, file.digest.columns))
-    with TemporaryDirectory() as folder, open_for_files(folder) as connection:
+    with open_for_files() as connection:
         for _, of_a_kind in groupby(files, key=lambda file: (file.table.name, file.digest.columns)):
             for batch in in_batches(of_a_kind, lambda file: file.digest.row_count):
                 _verify_batch(connection, batch, found)

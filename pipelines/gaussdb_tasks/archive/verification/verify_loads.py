@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import duckdb
@@ -80,7 +79,7 @@ def verify_row_counts(found: Verification) -> None:
 def verify_project_results(found: Verification) -> None:
     """Recompute the results of projects from each load's own rows; damaged files are skipped."""
     loads = [entry for entry in found.chain if entry.manifest.load and _is_readable(entry, found)]
-    with TemporaryDirectory() as folder, open_for_files(folder) as connection:
+    with open_for_files() as connection:
         for batch in in_batches(loads, _row_count):
             runs = _rows(connection, archive_tables.LOAD_RUNS, RUN_COLUMNS, batch)
             windows = _rows(connection, archive_tables.COVERAGE, WINDOW_COLUMNS, batch)

@@ -1,5 +1,6 @@
 """Verify the tables that loads append to: every row of every load, and the order of the loads."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -50,26 +51,33 @@ def _verify_table(
         digest = actual.pop(rows.load_id, NO_ROWS)
         if digest != (rows.row_count, rows.rows_sha256):
             _report_rows(connection, table, rows, found)
-        _verify_added_columns(connection, table, rows, found)
+    _verify_added_columns(connection, table, loads, found)
     unknown = {load_id: digest.row_count for load_id, digest in actual.items()}
     _report_unknown_loads(table, unknown, found)
 
 
 def _verify_added_columns(
-    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, rows: Rows, found: Verification
+    connection: duckdb.DuckDBPyConnection,
+    table: ArchiveTable,
+    loads: Sequence[Rows],
+    found: Verification,
 ) -> None:
-    """Check the columns that the load's file lacks: null, or the number that the manifest has."""
-    load = rows.load.manifest.load
-    for name in sorted(set(table.column_names) - set(rows.columns)):
-        expected = load.load_number if load is not None and name == "load_number" else None
-        sql = f"""
-            select count(*) from {table_sql(table)}
-            where _dlt_load_id = ? and {name} is distinct from ?
-        """
-        (count,) = connection.execute(sql, [rows.load_id, expected]).fetchone() or (0,)
-        if count:
+    """Check the columns that files of loads lack: null, or the number that the manifest has."""
+    for name in table.column_names:
+        lacking = {rows.load_id: rows.load for rows in loads if name not in rows.columns}
+        if not lacking:
+            continue
+        counts = Counter[str]()
+        sql = f"select _dlt_load_id, {name}, count(*) from {table_sql(table)} group by all"
+        for load_id, value, count in connection.execute(sql).fetchall():
+            load = lacking[load_id].manifest.load if load_id in lacking else None
+            expected = load.load_number if load is not None and name == "load_number" else None
+            if load_id in lacking and value != expected:
+                counts[load_id] += count
+        for load_id, count in sorted(counts.items()):
             detail = f"{count:,} rows have a value that the archive does not have"
-            found.add(Fault.DIFFERS, table_sql(table), detail, entry=rows.load.name, column=name)
+            entry = lacking[load_id].name
+            found.add(Fault.DIFFERS, table_sql(table), detail, entry=entry, column=name)
 
 
 def _report_unknown_loads(
