@@ -86,7 +86,7 @@ class LoadRequest:
     run_id: str | None = None
     """The load's identifier; None to make one."""
     deadline: Deadline = field(default_factory=Deadline)
-    """When it has passed, no more is read; what was read is published."""
+    """The time limit of all reading; the load publishes what it has read by then."""
 
 
 @dataclass(frozen=True)
@@ -193,16 +193,9 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         recovered = recover(connection, recovery)
         sources = list(_sources(connection, request, limiters))
         load_number = next_load_number(sources)
-        run = Run(
-            run_id,
-            load_number,
-            VERSION,
-            request.settings,
-            request.connections,
-            request.on_progress,
-            request.on_read,
+        extraction = Extraction(
+            _run(request, run_id, load_number), sources, creates_tables=not has_tables(connection)
         )
-        extraction = Extraction(run, sources, creates_tables=not has_tables(connection))
         try:
             with _garbage_collection_off():
                 load_into(connection, extraction, scratch / "dlt")
@@ -237,6 +230,18 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         mirror=mirror,
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
+    )
+
+
+def _run(request: LoadRequest, run_id: str, load_number: int) -> Run:
+    return Run(
+        run_id,
+        load_number,
+        VERSION,
+        request.settings,
+        request.connections,
+        request.on_progress,
+        request.on_read,
     )
 
 

@@ -96,19 +96,8 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks rebuild --renormalise --dry-run
     """
     os.umask(umask)
-    if allow_empty and source_url is None:
-        message = "--allow-empty needs --from"
-        raise ConfigurationError(message)
-    if source_url is not None:
-        remote = Remote(source_url, option="--from")
-        try:
-            count = fetch_entries(DataDir(data_dir), remote)
-        except NoArchiveError:
-            if not allow_empty or DataDir(data_dir).archive.exists():
-                raise
-            console.info(f"{remote.name} has no archive yet; nothing was done")
-            return
-        console.info(f"{count:,} entries copied from {remote.name}")
+    if not _fetch(DataDir(data_dir), source_url, allows_empty=allow_empty):
+        return
     if renormalise:
         if database_file is not None or skip_damaged:
             message = "--renormalise cannot be combined with --output or --skip-damaged"
@@ -128,6 +117,30 @@ def command(  # noqa: PLR0913 - one parameter per option
     )
     _report(rebuilt)
     sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.skipped else ExitCode.DONE)
+
+
+def _fetch(data_dir: DataDir, source_url: str | None, *, allows_empty: bool) -> bool:
+    """Copy missing entries from a mirror, if one is given; return False if there are none at all.
+
+    Raises:
+        ConfigurationError: the options contradict each other.
+        MirrorError: the mirror cannot be read.
+    """
+    if source_url is None:
+        if allows_empty:
+            message = "--allow-empty needs --from"
+            raise ConfigurationError(message)
+        return True
+    remote = Remote(source_url, option="--from")
+    try:
+        count = fetch_entries(data_dir, remote)
+    except NoArchiveError:
+        if not allows_empty or data_dir.archive.exists():
+            raise
+        console.info(f"{remote.name} has no archive yet; nothing was done")
+        return False
+    console.info(f"{count:,} entries copied from {remote.name}")
+    return True
 
 
 def _report(rebuilt: Rebuilt) -> None:
