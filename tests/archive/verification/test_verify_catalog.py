@@ -8,9 +8,6 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.archive.verification.findings import Finding
-from gaussdb_tasks.archive.verification.verify import verify
-from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database import catalog
 from gaussdb_tasks.database.catalog import foreign_objects, outdated_objects
 from gaussdb_tasks.database.data_dir import DataDir
@@ -25,8 +22,8 @@ from tests.support.commands import Command, token_env
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.golden_archive import GOLDEN
 from tests.support.loads import load
+from tests.support.verified_database import FAST, FULL, edit, findings
 
-FULL, FAST = VerifyOptions(), VerifyOptions(is_fast=True)
 _HAS_TRIGGERS = duckdb.__version__ >= "2"
 
 
@@ -39,18 +36,6 @@ def attached(
     shutil.copy(DataDir(original).database, copy)
     with attached_copy(copy) as connection:
         yield connection
-
-
-def edit(data_dir: DataDir, *statements: str) -> None:
-    """Change the published database."""
-    with duckdb.connect(data_dir.database) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def findings(data_dir: DataDir, options: VerifyOptions = FULL) -> list[Finding]:
-    """Verify, and return the findings."""
-    return verify(data_dir, options).findings
 
 
 @pytest.mark.parametrize("loaded_by", ["dlt", "rebuild"])

@@ -23,7 +23,7 @@ from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_catalog import verify_catalog
 from gaussdb_tasks.archive.verification.verify_database import FAST_CHECKS, FULL_CHECKS, Check
 from gaussdb_tasks.archive.verification.verify_derived import stored
-from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.verify_files import verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import (
     ALL_TABLES,
@@ -40,8 +40,8 @@ from tests.support.attached_copy import attached_copy, edited
 from tests.support.commands import Command
 from tests.support.equal_databases import everything
 from tests.support.golden_archive import GOLDEN
+from tests.support.verified_database import FAST, FULL, edit, findings
 
-FULL, FAST = VerifyOptions(), VerifyOptions(is_fast=True)
 _ROW_CHECKS = tuple(check for check in FULL_CHECKS if check is not verify_catalog)
 # An edit of such a column makes it another row, or a row of another load.
 _WHOLE_ROW = {"region", "project_id", "archive_sequence", "_dlt_load_id"}
@@ -93,18 +93,6 @@ def opened(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     shutil.copy(DataDir(original).database, copy)
     with attached_copy(copy) as connection:
         yield Opened(connection, verify_archive(Archive(DataDir(original).archive), FAST).chain)
-
-
-def edit(data_dir: DataDir, *statements: str) -> None:
-    """Change the published database."""
-    with duckdb.connect(data_dir.database) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def findings(data_dir: DataDir, options: VerifyOptions = FULL) -> list[Finding]:
-    """Verify, and return the findings."""
-    return verify(data_dir, options).findings
 
 
 def test_an_unchanged_database_has_no_findings(opened: Opened, amended: Opened) -> None:

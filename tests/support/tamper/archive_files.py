@@ -25,6 +25,22 @@ def files_of(archive: Path) -> list[Path]:
     return [path for path in sorted(archive.glob("*/*")) if path.name != "digest.tsr"]
 
 
+def exchange(one: Path, other: Path) -> None:
+    """Exchange the content of two files."""
+    contents = one.read_bytes(), other.read_bytes()
+    one.write_bytes(contents[1])
+    other.write_bytes(contents[0])
+
+
+def cut_the_end(archive: AuditedArchive, rng: random.Random) -> str:
+    """Delete some of the newest entries."""
+    entries = archive.entries()
+    first = rng.randrange(1, len(entries))
+    for entry in entries[first:]:
+        shutil.rmtree(entry.path)
+    return f"from {entries[first].name} on"
+
+
 def change_bytes(path: Path, rng: random.Random) -> str:
     """Flip a bit, cut the end, or add to it."""
     content = bytearray(path.read_bytes())
@@ -79,9 +95,7 @@ def exchange_two_files(archive: AuditedArchive, rng: random.Random) -> str:
     files = [each for each in files_of(archive.data_dir.archive) if each.name != "digest.sig"]
     one = rng.choice(files)
     other = rng.choice([each for each in files if each.read_bytes() != one.read_bytes()])
-    contents = one.read_bytes(), other.read_bytes()
-    one.write_bytes(contents[1])
-    other.write_bytes(contents[0])
+    exchange(one, other)
     return f"{one.parent.name}/{one.name} and {other.parent.name}/{other.name}"
 
 
@@ -133,11 +147,7 @@ def delete_an_entry(archive: AuditedArchive, rng: random.Random) -> str:
 @edit(FOLDERS)
 def delete_the_newest_entries(archive: AuditedArchive, rng: random.Random) -> str:
     """Cut the end of the chain; the database still has it."""
-    entries = archive.entries()
-    first = rng.randrange(1, len(entries))
-    for entry in entries[first:]:
-        shutil.rmtree(entry.path)
-    return f"from {entries[first].name} on"
+    return cut_the_end(archive, rng)
 
 
 @edit(FOLDERS)

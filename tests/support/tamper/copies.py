@@ -8,7 +8,7 @@ from typing import Final
 from gaussdb_tasks.archive.store import Archive
 from tests.support.audited_archive import AuditedArchive
 from tests.support.golden_archive import GOLDEN
-from tests.support.tamper.archive_files import change_bytes, change_field, files_of
+from tests.support.tamper.archive_files import change_bytes, change_field, cut_the_end, files_of
 from tests.support.tamper.edits import Evidence, edit
 from tests.support.tamper.forgery import write_document
 
@@ -82,8 +82,4 @@ def put_a_removed_file_back_there(archive: AuditedArchive, rng: random.Random) -
 @edit(KIND, Evidence.COPY)
 def cut_the_local_archive(archive: AuditedArchive, rng: random.Random) -> str:
     """The copy still has what was removed here."""
-    entries = archive.entries()
-    first = rng.randrange(1, len(entries))
-    for entry in entries[first:]:
-        shutil.rmtree(entry.path)
-    return f"from {entries[first].name} on"
+    return cut_the_end(archive, rng)

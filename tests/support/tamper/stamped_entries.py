@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.audited_archive import STAMPED, AuditedArchive
+from tests.support.tamper.archive_files import exchange
 from tests.support.tamper.edits import Evidence, edit
 from tests.support.timestamp_authority import Certificates
 
@@ -40,9 +41,7 @@ def take_the_stamp_of_another_entry(archive: AuditedArchive, rng: random.Random)
 @edit(KIND)
 def exchange_two_stamps(archive: AuditedArchive, rng: random.Random) -> str:
     one, other = rng.sample(_stamps(archive), 2)
-    contents = one.read_bytes(), other.read_bytes()
-    one.write_bytes(contents[1])
-    other.write_bytes(contents[0])
+    exchange(one, other)
     return f"{one.parent.name} and {other.parent.name}"
 
 
