@@ -1,4 +1,4 @@
-"""The time stamp authorities that a verifier trusts, and what their certificates must say."""
+"""Check time stamps against the root certificates that the user trusts."""
 
 from collections.abc import Sequence
 from pathlib import Path

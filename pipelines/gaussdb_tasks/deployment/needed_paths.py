@@ -1,4 +1,4 @@
-"""Find the files that a scheduled load needs, and what its user has no permission for."""
+"""Find the files that a scheduled load needs, and those that its user cannot read or write."""
 
 import os
 import pwd
