@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from gaussdb_tasks.api.auth import regions
+from gaussdb_tasks.api.auth.clouds import clouds_of
+from gaussdb_tasks.api.auth.credentials import KeyPair
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, RealClock
 from gaussdb_tasks.errors import ConfigurationError
@@ -223,3 +225,16 @@ def test_a_mistyped_region(mistyped: str, first: str) -> None:
     request = AccessRequest(region=mistyped, endpoint="https://gaussdb.example.com")
     (access,) = sign_in(request, environ).accesses
     assert access.region == mistyped
+
+
+def test_a_region_has_its_own_keys_also_if_its_name_begins_another(
+    home: Path, emulator: Emulator
+) -> None:
+    keys = {"eu-west-1": "one", "eu-west-101": "two"}
+    listed = "".join(
+        f"    - {{name: {region}, values: {{ak: {key}, sk: secret-of-{key}}}}}\n"
+        for region, key in keys.items()
+    )
+    write_cloud(home, emulator, f"    regions:\n{listed}")
+    found = [(each.region, each.keys) for each in clouds_of("shop", {}, None)]
+    assert found == [(region, KeyPair(key, f"secret-of-{key}")) for region, key in keys.items()]

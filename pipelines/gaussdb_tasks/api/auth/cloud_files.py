@@ -107,7 +107,7 @@ class CloudFiles:
             is_of_region = path.startswith("regions")
             for name in OWN_SETTINGS:
                 value = settings.pop(name, None)
-                is_mine = not is_of_region or path.startswith(f"regions {region}")
+                is_mine = not is_of_region or path.startswith(f"regions {region} ")
                 if value and is_mine and (is_of_region or own[name] is None):
                     own[name] = str(value)
         for name in _KEYS:
