@@ -14,9 +14,6 @@ from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME, Column, Table
 
 # A load's row cannot contain the hash that is computed from it.
 _SET_AFTER_WRITING: Final = frozenset({"archive_sequence", "head_digest"})
-_REDACTABLE: Final = frozenset(
-    {"fail_reason", "instance_id", "instance_name", "instance_status", "extra", "raw"}
-)
 _OBSERVATION_KEY: Final = ("region", "project_id", "job_id", "created_at")
 _OBSERVATION_COLUMNS: Final = ("version_count", "first_seen_at", "last_changed_at", "last_seen_at")
 
@@ -25,6 +22,9 @@ UNPRUNED_LOAD_ID: Final = f"concat({LOAD_ID.name})"
 
 With the column alone DuckDB skips rows that cannot match, as the statistics in the file say.
 """
+
+REDACTABLE: Final = ("fail_reason", "instance_id", "instance_name", "instance_status", "extra")
+"""The columns that a redaction can replace, and ``raw`` with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class ArchiveTable:
     @property
     def kept_columns(self) -> tuple[str, ...]:
         """The columns that no redaction changes; none if no redaction changes the table."""
-        names = self.column_names
-        return tuple(name for name in names if name not in _REDACTABLE) if "raw" in names else ()
+        names, redactable = self.column_names, (*REDACTABLE, "raw")
+        return tuple(name for name in names if name not in redactable) if "raw" in names else ()
 
     def select(self, relation: str, columns: Sequence[str] | None = None) -> str:
         """Return SQL that reads the columns from a relation, with the types of the archive."""

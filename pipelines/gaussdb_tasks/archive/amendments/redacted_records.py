@@ -7,17 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
+from gaussdb_tasks.archive.archive_tables import REDACTABLE
 from gaussdb_tasks.model.normalise import normalise
 
 REMOVED: Final = "[removed]"
-COLUMNS: Final = (
-    "fail_reason",
-    "instance_id",
-    "instance_name",
-    "instance_status",
-    "extra",
-)
-"""The columns that can be redacted."""
 
 _IDENTITY: Final = frozenset({"job_id", "name", "status", "process", "created_at", "ended_at"})
 _INSTANCE: Final = "instance_info"
@@ -64,7 +57,7 @@ def _is_empty(value: msgspec.Raw) -> bool:
 def _stays(name: str, columns: Sequence[str], always: frozenset[str]) -> bool:
     if name in always:
         return True
-    if name in COLUMNS and name != "extra":
+    if name in REDACTABLE and name != "extra":
         return name not in columns
     return "extra" not in columns and not (name == _INSTANCE and _OF_INSTANCE & set(columns))
 

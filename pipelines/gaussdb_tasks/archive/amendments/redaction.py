@@ -19,13 +19,12 @@ from gaussdb_tasks.archive.amendments.amendment import (
 from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.amendments.redacted_records import (
-    COLUMNS,
     REMOVED,
     redacted_extra,
     without_payload,
 )
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text
+from gaussdb_tasks.archive.archive_tables import REDACTABLE, ArchiveTable, quoted_text
 from gaussdb_tasks.database.data_dir import DataDir
 
 _BATCH_SIZE: Final = 10_000
@@ -43,12 +42,12 @@ def redact(
 
     Args:
         data_dir: the directory with the archive and the database.
-        columns: some of ``COLUMNS``; empty for all of them.
+        columns: some of ``REDACTABLE``; empty for all of them.
         job_ids: the tasks; empty for all.
         amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
     """
-    wanted = tuple(columns) or COLUMNS
+    wanted = tuple(columns) or REDACTABLE
     is_selected = _conditions(job_ids)
     with open_context(data_dir) as context:
         context.connection.execute(

@@ -7,8 +7,9 @@ whether it was redacted, and whether its columns follow from its record.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from gaussdb_tasks.archive.amendments.redacted_records import COLUMNS, REMOVED, REMOVED_JSON
+from gaussdb_tasks.archive.amendments.redacted_records import REMOVED, REMOVED_JSON
 from gaussdb_tasks.archive.amendments.rereading import read_record
+from gaussdb_tasks.archive.archive_tables import REDACTABLE
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.times import DAY
 
@@ -70,7 +71,7 @@ def _check_columns(row: Row, expected: Row, *, is_redacted: bool) -> RowAccount:
     for name, value in expected.items():
         if row[name] == value:
             continue
-        if name not in COLUMNS or row[name] not in _REMOVED:
+        if name not in REDACTABLE or row[name] not in _REMOVED:
             return RowAccount(is_redacted, f"{name} is not what its record says")
         is_redacted = True
     return RowAccount(is_redacted)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from gaussdb_tasks.archive.amendments.redacted_records import COLUMNS
 from gaussdb_tasks.archive.amendments.redaction import redact
+from gaussdb_tasks.archive.archive_tables import REDACTABLE
 from gaussdb_tasks.cli import amendment_output, output
 from gaussdb_tasks.cli.options import (
     data_dir_option,
@@ -34,7 +34,7 @@ from gaussdb_tasks.model.times import Micros
     "--column",
     "columns",
     multiple=True,
-    type=click.Choice(COLUMNS),
+    type=click.Choice(REDACTABLE),
     help="Redact only this column; repeatable. Default: all of these columns.",
 )
 @option("--reason", required=True, metavar="TEXT", help="Reason, kept in the archive.")
