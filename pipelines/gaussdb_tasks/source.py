@@ -5,6 +5,7 @@ In other pipelines they keep the project state in dlt's state. dlt stores that s
 destination, together with the rows that it belongs to.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime
@@ -27,8 +28,10 @@ from gaussdb_tasks.api.auth.access import ProjectAccess
 from gaussdb_tasks.api.auth.sign_in import sign_in, token_access
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.rate_limit import RateLimiter
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.errors import ConfigurationError, worst_of
 from gaussdb_tasks.extract.extraction import Extraction
+from gaussdb_tasks.extract.listing import Projects
+from gaussdb_tasks.extract.part import LISTED_TASKS, PartRequest
 from gaussdb_tasks.extract.project_tables import ProjectSource, Run, new_run_id, next_load_number
 from gaussdb_tasks.model import tables, times
 from gaussdb_tasks.model.project_state import ProjectKey
@@ -37,6 +40,8 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
 SOURCE_NAME: Final = "task_center"
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dlt.source(name=SOURCE_NAME, max_table_nesting=0)
@@ -80,6 +85,61 @@ def task_center(  # noqa: PLR0913 - dlt can inject each of these settings
         return Extraction(run, sources, on_taken=partial(_store_state, run, stored))
 
     return resources(read, merge="delete-insert")
+
+
+@dlt.source(name="task_center_part", max_table_nesting=0)
+def task_center_part(  # noqa: PLR0913 - dlt can inject each of these settings
+    project_id: str | None = None,
+    *,
+    endpoint: str | None = None,
+    region: str | None = None,
+    token: dlt.TSecretStrValue | None = None,
+    os_cloud: str | None = None,
+    status: str | None = None,
+    name: str | None = None,
+    now: datetime | None = None,
+) -> DltResource:
+    """Read the part of the list that has a status or a name, as the service shows it now.
+
+    A part proves nothing. A task that is missing from it may exist, be hidden or be deleted. So it
+    has no coverage, no versions and no vanished tasks, and each run replaces ``listed_tasks``. Use
+    ``task_center`` to keep a history.
+
+    Args:
+        project_id: the project; None for the project of the sign-in.
+        endpoint: address of the service; None for the default of the region.
+        region: region of the cloud, such as eu-de.
+        token: a project-scoped IAM token.
+        os_cloud: name of a cloud in ``clouds.yaml``.
+        status: Running, Completed or Failed; None for all.
+        name: kind of task, as the API names it; None for all.
+        now: the clock of the run, timezone-aware; None for the machine's clock.
+
+    Raises:
+        ConfigurationError: credentials are missing, or an address is wrong.
+        AccessError: the service refuses; inside dlt's own exception while the pipeline runs.
+        ServiceError: the service fails; inside dlt's own exception while the pipeline runs.
+    """
+
+    def read() -> Iterator[pa.Table]:
+        _LOG.warning(
+            "task_center_part reads a part of the list, which proves nothing: "
+            "no coverage is recorded, and no task is marked as vanished"
+        )
+        clock = times.now() if now is None else times.from_datetime(now)
+        accesses = _sign_in(project_id, endpoint, region, token, os_cloud)
+        listing = Projects(accesses).listing(PartRequest(status, name), lambda: clock)
+        if listing.failures:  # a part of a part would replace the last one
+            raise worst_of(listing.failures)
+        yield LISTED_TASKS.arrow_from_rows(list(listing.rows()))
+
+    resource: DltResource = dlt.resource(
+        read,
+        name=LISTED_TASKS.name,
+        write_disposition="replace",
+        columns=cast("TTableHintTemplate[TAnySchemaColumns]", LISTED_TASKS.dlt_columns()),
+    )
+    return resource
 
 
 def resources(

@@ -108,6 +108,7 @@ FORMATS = {
     "arguments",
     [
         ("check",),
+        ("list",),
         ("status",),
         ("query", "tasks"),
         ("query", "--list"),

@@ -37,6 +37,7 @@ LINES: Final = (
     Line(("load", "--now", iso(_OLD)), clock=_OLD),
     Line(("load", "--now", iso(NOW)), exit_code=3),  # the time between the loads is lost
     Line(("check",)),
+    Line(("list",)),
     Line(("status",)),
     Line(("query", "tasks")),
     Line(("query", "tasks", "--output", "tasks.parquet")),
@@ -54,6 +55,7 @@ LINES: Final = (
     Line(("keys", "rotate", "--help")),
     Line(("schedule", "cron")),
     Line(("config", "load")),
+    Line(("completion", "bash")),
     Line(("demo", "--nights", "1", "--tasks-per-day", "3")),
 )
 

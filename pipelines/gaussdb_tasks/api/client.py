@@ -13,17 +13,20 @@ from gaussdb_tasks.settings import RetrySettings
 
 @dataclass(frozen=True, slots=True)
 class TaskQuery:
-    """Select tasks between two times, both inclusive, and optionally of one status."""
+    """Select tasks between two times, both inclusive, and optionally of one status or name."""
 
     start: Micros | None = None
     end: Micros | None = None
     status: str | None = None
+    name: str | None = None
 
     def params(self) -> dict[str, str]:
         """Return the query parameters; times are widened to whole milliseconds."""
         params = {}
         if self.status is not None:
             params["status"] = self.status
+        if self.name is not None:
+            params["name"] = self.name
         if self.start is not None:
             params["start_time"] = str(self.start // 1000)
         if self.end is not None:

@@ -6,12 +6,12 @@ load, with its latest state, and without rejected records.
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.times import DAY, Micros, parse_time
+from gaussdb_tasks.model.times import DAY, Micros, iso, now, parse_time
 
 _ENTRY: Final = re.compile(r"(?P<sequence>\d{1,7})(?:-\d{8}T\d{6}Z-[a-z]+)?", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -149,7 +149,12 @@ class LoadBound:
 def changes(
     connection: duckdb.DuckDBPyConnection, since: LoadBound, until: LoadBound | None
 ) -> duckdb.DuckDBPyConnection:
-    """Return a cursor over the changes that loads found, both bounds included."""
+    """Return a cursor over the changes that loads found, both bounds included.
+
+    Raises:
+        ConfigurationError: no load can be between the bounds.
+    """
+    _refuse_impossible(connection, since, until)
     bounds: list[str] = []
     values: list[int | None] = []
     for bound, sign, time in (
@@ -165,3 +170,54 @@ def changes(
             bounds.append(f"epoch_us(observed_at) {sign} ?")
             values.append(time)
     return connection.execute(_CHANGES.format(is_selected=" and ".join(bounds)), values)
+
+
+def _refuse_impossible(
+    connection: duckdb.DuckDBPyConnection, since: LoadBound, until: LoadBound | None
+) -> None:
+    """Refuse bounds between which no load can be.
+
+    Raises:
+        ConfigurationError: the last load is before the first, or the first is yet to come.
+    """
+    newest = _LoadTimes(connection)
+    if since.sequence is not None and since.sequence > newest.sequence:
+        message = f"--since {since.sequence}: the newest load is entry {newest.sequence}"
+        raise ConfigurationError(message)
+    if since.start is not None and since.start > max(now(), newest.observed_at):
+        message = f"--since {iso(since.start)} is in the future; use a time in the past"
+        raise ConfigurationError(message)
+    if until is None:
+        return
+    if since.sequence is not None and until.sequence is not None:
+        is_reversed = until.sequence < since.sequence
+    else:
+        start = newest.time_of(since.sequence) if since.start is None else since.start
+        end = newest.time_of(until.sequence) if until.end is None else until.end
+        is_reversed = start is not None and end is not None and end < start
+    if is_reversed:
+        message = "--until is before --since, so no load is between them; swap them"
+        raise ConfigurationError(message)
+
+
+class _LoadTimes:
+    """The newest load, and the times of others."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.sequence, self.observed_at = self._row(
+            "select coalesce(max(archive_sequence), 0), coalesce(epoch_us(max(observed_at)), 0) "
+            "from task_center.load_runs"
+        )
+
+    def time_of(self, sequence: int | None) -> Micros | None:
+        """Return the clock of an entry's load; None if it has none."""
+        (time,) = self._row(
+            "select epoch_us(max(observed_at)) from task_center.load_runs "
+            "where archive_sequence = ?",
+            sequence,
+        )
+        return time if time is None else int(time)
+
+    def _row(self, sql: str, *values: int | None) -> tuple[Any, ...]:
+        return self._connection.execute(sql, values).fetchone() or ()

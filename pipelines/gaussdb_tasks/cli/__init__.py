@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from gaussdb_tasks import known_secrets
-from gaussdb_tasks.cli import console, last_handler
+from gaussdb_tasks.cli import completion, console, last_handler
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
@@ -20,6 +20,7 @@ _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
     Subcommand("check", "Check sign-in, API, clock and data directory for a load."),
     Subcommand("status", "Show what is covered, and the nights left before data loss."),
+    Subcommand("list", "List the tasks of the task center itself, as it shows them now."),
     Subcommand("query", "Show a view, or run a saved question or a SELECT, read-only."),
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
@@ -34,6 +35,11 @@ _COMMANDS = (
     Subcommand("schedule", "Print the files that a scheduler needs for a nightly load."),
     Subcommand("config", "Show the effective settings of a command and their source."),
     Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),
+    Subcommand(
+        "completion",
+        "Print the script that lets a shell complete command lines.",
+        is_configurable=False,
+    ),
     Subcommand(
         "demo",
         "Load invented data and show the main views, without an account.",
@@ -66,6 +72,8 @@ def cli(**_options_of_commands: object) -> None:
 
 def main() -> NoReturn:
     """Run the command line; report every error in one sentence, without a traceback."""
+    if os.environ.get(completion.VARIABLE):
+        completion.answer(cli)
     console.log_as_json(None)
     _clean_settings(os.environ)
     known_secrets.start_with(os.environ)
@@ -79,6 +87,8 @@ def main() -> NoReturn:
             if isinstance(error, SystemExit):
                 raise
             sys.exit(_report(error))
+        if stop.received is not None:  # the command ended as it should
+            _end_now(0)
     sys.exit(0)
 
 
@@ -113,10 +123,14 @@ def _report(error: BaseException) -> int:
 
 
 def _exit_now(signal_number: int) -> NoReturn:
+    console.error("stopped; the published data are intact; run the same command again")
+    _end_now(128 + signal_number)
+
+
+def _end_now(exit_code: int) -> NoReturn:
     """Exit without waiting for threads, whose calls may block for a minute.
 
     The command has already cleaned up.
     """
-    console.error("stopped; the published data are intact; run the same command again")
     sys.stdout.flush()
-    os._exit(128 + signal_number)
+    os._exit(exit_code)

@@ -6,7 +6,7 @@ several lines is given as several texts.
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -74,6 +74,42 @@ def write_lines(lines: Iterable[str]) -> None:
         click.echo(visible(line).encode())
 
 
+class Screen:
+    """Lines on a terminal that later ones replace; notes stay above them."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+
+    @property
+    def height(self) -> int:
+        """The number of lines that fit."""
+        return int(self._live.console.height)
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Replace the lines."""
+        self._live.update(_screen_text("\n".join(map(visible, lines))), refresh=True)
+
+    def note(self, message: str, **_fields: object) -> None:
+        """Write a message above the lines."""
+        self._live.console.print(_screen_text(visible(_masked(message))))
+
+
+@contextmanager
+def screen() -> Iterator[Screen]:
+    """Show lines on the terminal of stdout; the last ones stay."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import; only a terminal needs it
+    from rich.live import Live  # noqa: PLC0415
+
+    with Live(console=Console(highlight=False), auto_refresh=False) as live:
+        yield Screen(live)
+
+
+def _screen_text(text: str) -> Any:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    return Text(text, no_wrap=True, overflow="crop")
+
+
 def plain(message: str) -> None:
     """Write a message as text without the time, also to a file."""
     _print((message,))
@@ -124,7 +160,8 @@ def progress() -> Iterator[Progress]:
 class RateLimitMessages:
     """Reports the waits that the service's rate limit causes, at most every 30 seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, write: Callable[..., None] = info) -> None:
+        self._write = write
         self._next_message_at = 0.0
 
     def __call__(self, seconds: float) -> None:
@@ -132,7 +169,7 @@ class RateLimitMessages:
         now = time.monotonic()
         if seconds >= _MIN_REPORTED_WAIT_SECONDS and now >= self._next_message_at:
             self._next_message_at = now + max(seconds, _REPORT_INTERVAL_SECONDS)
-            info(
+            self._write(
                 f"the service limits the rate of calls: waiting {seconds:.0f} s",
                 event="rationed",
                 wait_seconds=round(seconds, 3),

@@ -1,15 +1,22 @@
 """A click group that imports a command only when it is used, so that help is fast."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
+from gaussdb_tasks.cli.completion import items, query_names
 from gaussdb_tasks.cli.last_handler import debug_option
 from gaussdb_tasks.cli.settings_file import OPTION, settings_file_option
+
+_LISTS_OF_QUERIES: Final = frozenset(
+    {"queries", "questions", "views", "view", "question", "tables"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,46 @@ class LazyGroup(click.Group):
         if not any(param.name == "debug" for param in command.params):
             command.params.append(debug_option(expose_value=False))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of the arguments; suggest another if there is none of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        name = args[0]
+        is_option = name.startswith("-")
+        if name not in self._subcommands and not is_option and not ctx.resilient_parsing:
+            message = f"No such command {name!r}. {self._hint(name)}".rstrip()
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin with a text, without importing commands."""
+        commands = {each.name: each.short_help for each in self.subcommands}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*items(commands, incomplete), *options]
+
+    def _hint(self, name: str) -> str:
+        """Return what the user may have meant: another command, a view or a saved question."""
+        wanted = name.lower().replace("-", "_")
+        queries = query_names() if self._has_queries else {}
+        if wanted in queries:
+            return f"Did you mean 'gaussdb-tasks query {wanted}'?"
+        if self._has_queries and wanted in _LISTS_OF_QUERIES:
+            return "Did you mean 'gaussdb-tasks query --list'?"
+        lines = {each.name: each.name for each in self.subcommands}
+        lines |= {query: f"gaussdb-tasks query {query}" for query in queries}
+        similar = difflib.get_close_matches(name.lower(), lines)
+        return (
+            f"Did you mean {' or '.join(repr(lines[each]) for each in similar)}?" if similar else ""
+        )
+
+    @property
+    def _has_queries(self) -> bool:
+        return "query" in self._subcommands
 
     def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:
         """Return the commands that have a table in the settings file: those of the program."""

@@ -10,10 +10,12 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from gaussdb_tasks.cli.completion import Suggested, clouds
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
-from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
+from gaussdb_tasks.model.time_range import TimeRange
+from gaussdb_tasks.model.times import Micros, iso, parse_time, to_datetime
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest
 
@@ -162,6 +164,7 @@ def access_options(function: _F) -> _F:
             "--os-cloud",
             "os_clouds",
             multiple=True,
+            type=Suggested(clouds),
             metavar="NAME",
             help="Cloud of clouds.yaml to sign in with; repeatable. Default: that of OS_CLOUD.",
         ),
@@ -223,6 +226,25 @@ def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -
         )
         raise ConfigurationError(message)
     return time
+
+
+def refuse_impossible(bounds: TimeRange, listed: TimeRange) -> None:
+    """Refuse values of ``--from`` and ``--to`` that select nothing of the time that is listed.
+
+    Raises:
+        ConfigurationError: they select nothing.
+    """
+    start, end = bounds
+    if start > listed.end:
+        message = f"--from {iso(start)} is in the future; use a time in the past"
+        raise ConfigurationError(message)
+    if end <= listed.start:
+        oldest = iso(listed.start)
+        message = f"--to {iso(end)} is older than the task center's oldest task: {oldest}"
+        raise ConfigurationError(message)
+    if start >= end:
+        message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
+        raise ConfigurationError(message)
 
 
 class Umask(int):

@@ -151,7 +151,7 @@ def _encoded(line: str) -> bytes:
 def _table_lines(names: Sequence[str], rows: Rows, max_rows: int | None) -> Iterator[str]:
     """Render a table of at most ``max_rows`` rows, and report the number of further rows."""
     shown = list(islice(rows, max_rows))
-    yield from render.table_lines(names, shown, _terminal_width())
+    yield from render.table_lines(names, shown, terminal_width())
     omitted = sum(1 for _ in rows)
     if omitted:
         console.plain(f"... and {omitted:,} more rows; use --format csv or json for all")
@@ -199,7 +199,8 @@ def _refuse_repeated(names: Sequence[str], output_format: str) -> None:
         raise ConfigurationError(message)
 
 
-def _terminal_width() -> int:
+def terminal_width() -> int:
+    """Return the width that a table on stdout can have."""
     if sys.stdout.isatty():
         return os.get_terminal_size(sys.stdout.fileno()).columns
     columns = os.environ.get("COLUMNS", "")

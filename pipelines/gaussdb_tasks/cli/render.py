@@ -27,17 +27,23 @@ _COLUMN_PADDING: Final = 3
 _MAX_ALIGNED_DIGITS: Final = 3
 
 
-def table_lines(names: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Iterator[str]:
+def table_lines(
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    width: int,
+    *,
+    is_styled: bool | None = None,
+) -> Iterator[str]:
     """Render rows as a grid of this width, or as one list per row if a grid is too wide.
 
-    psql does the same with ``\\x auto``.
+    psql does the same with ``\\x auto``. By default a grid for a terminal has styles.
     """
     names = list(map(visible, names))
     cells = [[_cell_text(value) for value in row] for row in rows]
     # Long names are split at underscores before a grid is too wide.
     for headers in (names, [name.replace("_", "_\n") for name in names]):
         if _min_grid_width(headers, cells) <= width:
-            return _grid_lines(headers, rows, cells, width)
+            return _grid_lines(headers, rows, cells, width, is_styled=is_styled)
     return _list_lines(names, cells)
 
 
@@ -123,7 +129,12 @@ def _text_width(text: str) -> int:
 
 
 def _grid_lines(
-    names: Sequence[str], rows: Sequence[Sequence[Any]], cells: Sequence[Sequence[str]], width: int
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    cells: Sequence[Sequence[str]],
+    width: int,
+    *,
+    is_styled: bool | None,
 ) -> Iterator[str]:
     from rich import box  # noqa: PLC0415 - slow to import; only this format needs it
     from rich.console import Console  # noqa: PLC0415
@@ -137,7 +148,7 @@ def _grid_lines(
     for row in _with_aligned_digits(rows, cells):
         # As Text, since rich reads square brackets in a str as markup.
         table.add_row(*(Text(cell, style="dim" if cell == _NULL else "") for cell in row))
-    console = Console(width=width, highlight=False)
+    console = Console(width=width, highlight=False, force_terminal=is_styled)
     with console.capture() as capture:
         console.print(table)
     return (line.rstrip() for line in capture.get().splitlines())

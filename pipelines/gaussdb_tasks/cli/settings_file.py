@@ -97,6 +97,8 @@ def settings_file_option(commands: Commands, name: str) -> click.Option:
     """Make the option ``--config`` of a command; the file's values become its defaults."""
 
     def read(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+        if ctx.resilient_parsing:  # the shell completes a command line
+            return None
         settings_file = read_settings_file(value, commands)
         ctx.default_map = settings_file.defaults_for(ctx.command, name)
         ctx.meta[_META] = settings_file.path

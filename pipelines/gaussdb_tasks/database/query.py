@@ -17,7 +17,9 @@ from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 
-_NAME: Final = re.compile(r"\s*(?:main\.)?(\w+)\s*")
+_NAME: Final = re.compile(r"\s*(?:main\.)?([\w-]+)\s*")
+# Words such as `stuck now` may be meant as a name; no SELECT is of words only but has such a name.
+_WORDS: Final = re.compile(r"[\w\s-]+")
 _VARIABLE: Final = re.compile(r"[A-Za-z_]\w*")
 _READING: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -117,16 +119,20 @@ def named_queries(connection: duckdb.DuckDBPyConnection) -> list[NamedQuery]:
 
 def _sql(connection: duckdb.DuckDBPyConnection, query: str, variables: Mapping[str, str]) -> str:
     match = _NAME.fullmatch(query)
-    if match is None:
+    if match is None and _WORDS.fullmatch(query) is None:
         return query
-    name = match[1].lower()
     by_name = {named.name: named for named in reversed(named_queries(connection))}
-    if name not in by_name:
-        similar = difflib.get_close_matches(name, by_name)
-        hint = f"did you mean {' or '.join(similar)}" if similar else "gaussdb-tasks query --list"
-        message = f"there is no view and no saved question {match[1]!r}; {hint}"
-        raise ConfigurationError(message)
-    return _sql_of(by_name[name], variables)
+    text = query.strip() if match is None else match[1]
+    name = text.lower()
+    if name in by_name:
+        return _sql_of(by_name[name], variables)
+    meant = re.sub(r"[\s-]+", "_", name)
+    if match is None and meant not in by_name:
+        return query
+    similar = [meant] if meant in by_name else difflib.get_close_matches(meant, by_name)
+    hint = f"did you mean {' or '.join(similar)}" if similar else "gaussdb-tasks query --list"
+    message = f"there is no view and no saved question {text!r}; {hint}"
+    raise ConfigurationError(message)
 
 
 def _sql_of(named: NamedQuery, variables: Mapping[str, str]) -> str:

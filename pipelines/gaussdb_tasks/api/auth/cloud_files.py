@@ -136,6 +136,32 @@ class CloudFiles:
                 yield from _with_auth(region.get("values") or {}, path)
 
 
+def cloud_names() -> tuple[str, ...]:
+    """Return the names in the ``clouds.yaml`` that a sign-in reads; none if it cannot be read.
+
+    Without openstacksdk, which takes too long for a completion.
+    """
+    for path in _clouds_yaml_paths():
+        if path.is_file():
+            try:
+                content = yaml.safe_load(path.read_text("utf-8-sig"))
+            except (OSError, ValueError, yaml.YAMLError, RecursionError):
+                return ()
+            clouds = content.get("clouds") if isinstance(content, dict) else None
+            return tuple(map(str, clouds)) if isinstance(clouds, dict) else ()
+    return ()
+
+
+def _clouds_yaml_paths() -> Iterator[Path]:
+    named = clean(os.environ.get("OS_CLIENT_CONFIG_FILE", ""))
+    if named:
+        yield Path(named)
+    home = Path("~").expanduser()
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "openstack")
+    for folder in (Path(), user, home / ".config/openstack", Path("/etc/openstack")):
+        yield from (folder / f"clouds{suffix}" for suffix in (".yaml", ".yml", ".json"))
+
+
 def import_openstack() -> Any:
     """Import openstacksdk, which takes 0.4 s; a ready token does not need it.
 

@@ -25,6 +25,7 @@ from gaussdb_tasks.cli.options import (
     now_option,
     option,
     ping_url_option,
+    refuse_impossible,
     signing_key_option,
     time_option,
     umask_option,
@@ -77,15 +78,7 @@ class _TimeOptions:
         oldest = clock - self.horizon_days * DAY
         start = oldest if self.read_from is None else self.read_from
         end = clock if self.read_to is None else self.read_to
-        if start > clock:
-            message = f"--from {iso(start)} is in the future; use a time in the past"
-            raise ConfigurationError(message)
-        if end <= oldest:
-            message = f"--to {iso(end)} is older than the task center's oldest task: {iso(oldest)}"
-            raise ConfigurationError(message)
-        if start >= end:
-            message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
-            raise ConfigurationError(message)
+        refuse_impossible(TimeRange(start, end), TimeRange(oldest, clock))
         return TimeRange(start, end)
 
 

@@ -8,6 +8,7 @@ import click
 import duckdb
 
 from gaussdb_tasks.cli import output
+from gaussdb_tasks.cli.completion import Suggested, query_names
 from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import (
     Argument,
@@ -34,7 +35,13 @@ def _read_variables(
 
 
 @click.command("query")
-@click.argument("question", cls=Argument, metavar="[NAME-OR-SQL]", required=False)
+@click.argument(
+    "question",
+    cls=Argument,
+    type=Suggested(query_names),
+    metavar="[NAME-OR-SQL]",
+    required=False,
+)
 @data_dir_option
 @now_option
 @option("--list", "is_list", is_flag=True, help="List the views and saved questions.")
