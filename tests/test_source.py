@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from gaussdb_tasks import task_center
+from gaussdb_tasks import task_center, task_center_part
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, to_datetime
 from tests.support.emulator_client import NOW, PROJECT, job_id, record
@@ -195,3 +195,37 @@ def test_it_signs_in_with_a_cloud(
     own = task_center(PROJECT, endpoint=emulator.endpoint, region="eu-de", now=CLOCK)
     pipeline_into(tmp_path).run(own.with_resources("tasks"))
     assert ask(tmp_path, "select distinct region from gaussdb.tasks") == [("eu-de",)]
+
+
+def part(emulator: Emulator, **options: Any) -> Any:
+    """Make the source of a part of an emulator's project."""
+    return task_center_part(
+        PROJECT, endpoint=emulator.endpoint, token=emulator.token, now=CLOCK, **options
+    )
+
+
+def test_a_part_of_the_list_proves_nothing(
+    emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the listed tasks are loaded, and each run replaces them; the log says so."""
+    pipeline = pipeline_into(tmp_path)
+    pipeline.run(part(emulator, status="Completed", name="CreateGaussDBV5Instance"))
+    listed = "select job_id, status, instance_name, remark from gaussdb.listed_tasks"
+    assert ask(tmp_path, listed) == [(job_id(1), "Completed", "orders-prod", None)]
+    assert "proves nothing" in caplog.text
+    world_of(emulator).replace(PROJECT, record(2, NOW - HOUR, NOW, status="Failed"))
+    pipeline.run(part(emulator, status="Failed"))
+    assert [row[:2] for row in ask(tmp_path, listed)] == [(job_id(2), "Failed")]
+    tables = ask(tmp_path, "select table_name from duckdb_tables() where schema_name = 'gaussdb'")
+    assert {name for (name,) in tables if not name.startswith("_dlt")} == {"listed_tasks"}
+    assert [call.params.get("status") for call in emulator.calls] == ["Completed"] * 2 + [
+        "Failed"
+    ] * 2
+
+
+def test_a_part_that_cannot_be_read_replaces_nothing(emulator: Emulator, tmp_path: Path) -> None:
+    pipeline = pipeline_into(tmp_path)
+    pipeline.run(part(emulator))
+    with pytest.raises(PipelineStepFailed, match="status=Nonsense"):
+        pipeline.run(part(emulator, status="Nonsense"))
+    assert ask(tmp_path, "select count(*) from gaussdb.listed_tasks") == [(2,)]

@@ -65,7 +65,16 @@ def test_rejected_records_are_changes(data_dir: DataDir, command: Command) -> No
 
 @pytest.mark.parametrize(
     ("arguments", "hint"),
-    [((), "--since"), (("--since", "last week"), "2026-01-31T02:00:00Z, or the number")],
+    [
+        ((), "--since"),
+        (("--since", "last week"), "2026-01-31T02:00:00Z, or the number"),
+        (("--since", "2026-03-20", "--until", "2026-03-19"), "swap them"),
+        (("--since", "3", "--until", "2"), "swap them"),
+        (("--since", "3", "--until", "2026-03-18"), "swap them"),
+        (("--since", "2026-03-21", "--until", "2"), "swap them"),
+        (("--since", "99"), "the newest load is entry 5"),
+        (("--since", "2999-01-01"), "in the future"),
+    ],
 )
 def test_wrong_bounds_are_explained(
     data_dir: DataDir, command: Command, arguments: tuple[str, ...], hint: str

@@ -75,6 +75,33 @@ def test_an_unknown_command_is_one_sentence(command: Command) -> None:
     assert "gaussdb-tasks -h" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("lode", "load"),
+        ("Status", "status"),
+        ("verfiy", "verify"),
+        ("tasks", "gaussdb-tasks query tasks"),
+        ("running_tasks", "gaussdb-tasks query running_tasks"),
+        ("running-tasks", "gaussdb-tasks query running_tasks"),
+        ("stuck-now", "gaussdb-tasks query stuck_now"),
+        ("failure_reason", "gaussdb-tasks query failure_reasons"),
+        ("questions", "gaussdb-tasks query --list"),
+        ("views", "gaussdb-tasks query --list"),
+    ],
+)
+def test_a_mistyped_command_is_suggested(command: Command, typed: str, meant: str) -> None:
+    """Also a view or a saved question that is given as a command."""
+    run = command(typed)
+    assert run.exit_code == 2
+    assert f"Did you mean '{meant}'" in run.stderr
+
+
+def test_a_word_like_no_command_gets_no_suggestion(command: Command) -> None:
+    assert "mean" not in command("xyzzy").stderr
+    assert "mean" not in command("keys", "tasks").stderr
+
+
 def test_version(command: Command) -> None:
     """--version prints name and version."""
     assert re.fullmatch(r"gaussdb-tasks, version \d+\.\d+\.\d+\n", command("--version").stdout)

@@ -108,7 +108,6 @@ FORMATS = {
     "arguments",
     [
         ("check",),
-        ("list",),
         ("status",),
         ("query", "tasks"),
         ("query", "--list"),

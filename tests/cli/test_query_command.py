@@ -190,6 +190,26 @@ def test_parameters_of_a_question_can_be_set(command: Command, loaded: Path) -> 
         assert words in message
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("stuck-now", "stuck_now"),
+        ("stuck now", "stuck_now"),
+        ("Running Tasks", "running_tasks"),
+        ("main.running-tasks", "running_tasks"),
+        ("runing-tasks", "running_tasks"),
+    ],
+)
+def test_a_name_that_is_written_otherwise_is_suggested(
+    command: Command, loaded: Path, typed: str, meant: str
+) -> None:
+    """Words with dashes or blanks are not taken for SQL."""
+    run = command("query", typed, "--data-dir", loaded)
+    assert run.exit_code == 2
+    assert f"did you mean {meant}" in run.stderr
+    assert "arser" not in run.stderr
+
+
 def test_sql_from_stdin(command: Command, loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dash reads the SQL from stdin; without a query the message lists the ways to give one."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("select 1 as one;\n"))

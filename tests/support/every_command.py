@@ -37,7 +37,7 @@ LINES: Final = (
     Line(("load", "--now", iso(_OLD)), clock=_OLD),
     Line(("load", "--now", iso(NOW)), exit_code=3),  # the time between the loads is lost
     Line(("check",)),
-    Line(("list",)),
+    Line(("list", "--now", iso(NOW))),
     Line(("status",)),
     Line(("query", "tasks")),
     Line(("query", "tasks", "--output", "tasks.parquet")),

@@ -119,25 +119,21 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     the list changed while it was read.
     """
     started = machine_clock()
-    clock = _clock(started if now is None else now, started)
-    visible = LoadSettings(now=clock()).horizon_window
+    present = started if now is None else now
+    visible = LoadSettings(now=present).horizon_window
     if request.start is not None or request.end is not None:
         bounds = TimeRange(request.start or visible.start, request.end or visible.end)
         refuse_impossible(bounds, visible)
     if seconds is None:
         projects = _projects(access, console.RateLimitMessages())
-        listing = projects.listing(request, clock)
+        listing = projects.listing(request, lambda: present)
         _write(listing, target)
         sys.exit(_report(listing, request))
     if not sys.stdout.isatty() or target.output_format != "table" or target.path is not None:
         message = "--watch shows a table on a terminal; omit --format, --output and the pipe."
         raise click.UsageError(message)
     with suppress(KeyboardInterrupt):
-        _watch(access, request, clock, seconds, DataDir(data_dir))
-
-
-def _clock(now: Micros, started: Micros) -> Callable[[], Micros]:
-    return lambda: now + machine_clock() - started
+        _watch(access, request, lambda: present + machine_clock() - started, seconds, data_dir)
 
 
 def _projects(access: AccessRequest, on_pause: Callable[[float], None]) -> Projects:
@@ -201,9 +197,9 @@ def _watch(
     request: PartRequest,
     clock: Callable[[], Micros],
     seconds: float,
-    data_dir: DataDir,
+    data_dir: Path,
 ) -> None:
-    typical_seconds = _typical_seconds(data_dir)
+    typical_seconds = _typical_seconds(DataDir(data_dir))
     with console.screen() as screen:
         projects = _projects(access, console.RateLimitMessages(screen.note))
         watch = Watch(lambda: projects.listing(request, clock), seconds, time.sleep)
