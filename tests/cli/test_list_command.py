@@ -279,7 +279,7 @@ def test_wrong_options_are_refused_before_any_call(
 
 @pytest.mark.parametrize("output_format", ["table", "json", "markdown"])
 def test_foreign_texts_are_escaped(command: Command, output_format: str) -> None:
-    fields: dict[str, object] = {"name": HOSTILE, "status": HOSTILE, "fail_reason": HOSTILE}
+    fields: dict[str, Any] = {"name": HOSTILE, "status": HOSTILE, "fail_reason": HOSTILE}
     with serve([record(1, **fields), {**record(2), "created_at": HOSTILE}]) as emulator:
         run = run_list(command, emulator, "--format", output_format)
     assert run.exit_code == 3

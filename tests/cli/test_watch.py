@@ -16,8 +16,15 @@ from rich.text import Text
 from gaussdb_tasks.api.responses import parse_record
 from gaussdb_tasks.cli.console import Screen
 from gaussdb_tasks.cli.watch import Look, Watch, screen_lines
-from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock, json_response
-from gaussdb_tasks.emulator.fault_injection import Script, answers
+from gaussdb_tasks.emulator import (
+    Emulator,
+    FixedWorld,
+    Script,
+    SettableClock,
+    answers,
+    json_response,
+    too_many_requests,
+)
 from gaussdb_tasks.errors import AccessError, GaussdbTasksError, ServiceError
 from gaussdb_tasks.extract.listing import Listing, ProjectListing
 from gaussdb_tasks.extract.part import Part
@@ -167,6 +174,16 @@ def test_a_watch_on_a_terminal(tmp_path: Path) -> None:
         assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.written
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def test_ctrl_c_ends_a_watch_that_waits_for_the_service(tmp_path: Path) -> None:
+    """At once and with 0; the wait was shown."""
+    wait = Script(dict.fromkeys(range(1, 9), too_many_requests(retry_after=600)))
+    with Emulator(FixedWorld({PROJECT: []}), faults=[wait]) as emulator:
+        terminal = Terminal(tmp_path, emulator)
+        terminal.wait_for("waiting 600 s")
+        assert terminal.interrupt() == 0
+    assert "Traceback" not in terminal.written
 
 
 class Live:

@@ -12,13 +12,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
 from gaussdb_tasks.database.data_dir import DATABASE_NAME
+from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.model.times import parse_time
 from tests.support import DATA
 from tests.support.documented_tools import DOCUMENTED_TOOLS
 
@@ -94,6 +98,22 @@ def answer(*arguments: str, shown_lines: int | None = None) -> None:
     print()
 
 
+def listed(*arguments: str) -> None:
+    """Show ``list`` on an invented task center at the demo's clock."""
+    clock = SettableClock(parse_time(CLOCK, option="clock"))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Emulator(InventedWorld(tasks_per_day=40), clock=clock) as emulator,
+    ):
+        env = {
+            "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
+            "OS_PROJECT_ID": emulator.project_ids[0],
+            "OS_TOKEN": emulator.token,
+        }
+        run = _run(folder, "list", *arguments, "--now", CLOCK, env=env)
+    _code_block("console", f"$ gaussdb-tasks list {' '.join(arguments)}\n{run.stdout}")
+
+
 def status() -> None:
     """Show the status of the demo's archive at the demo's clock."""
     answer("status", "--now", CLOCK)
@@ -133,11 +153,13 @@ def own_pipeline() -> None:
     _code_block("python", code)
 
 
-def _run(folder: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _run(
+    folder: str, *arguments: str, env: Mapping[str, str] = MappingProxyType({})
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "gaussdb_tasks", *arguments],
         cwd=folder,
-        env={**os.environ, "COLUMNS": _WIDTH},
+        env={**os.environ, "COLUMNS": _WIDTH, **env},
         capture_output=True,
         text=True,
         check=True,
