@@ -99,7 +99,7 @@ def task_center_part(  # noqa: PLR0913 - dlt can inject each of these settings
     name: str | None = None,
     now: datetime | None = None,
 ) -> DltResource:
-    """Read the part of the list that has a status or a name, as the service shows it now.
+    """Read the tasks of a status or a name in the last 30 days, as the service shows them now.
 
     A part proves nothing. A task that is missing from it may exist, be hidden or be deleted. So it
     has no coverage, no versions and no vanished tasks, and each run replaces ``listed_tasks``. Use

@@ -100,6 +100,7 @@ def test_a_mistyped_command_is_suggested(command: Command, typed: str, meant: st
 def test_a_word_like_no_command_gets_no_suggestion(command: Command) -> None:
     assert "mean" not in command("xyzzy").stderr
     assert "mean" not in command("keys", "tasks").stderr
+    assert "'gaussdb-tasks query' with this SQL" in command("select * from tasks").stderr
 
 
 def test_version(command: Command) -> None:

@@ -160,10 +160,14 @@ def test_documented_values_can_be_typed_in_any_case(command: Command, client: Cl
 
 
 def test_other_values_are_sent_as_they_are(command: Command, client: Client) -> None:
-    """The service decides; its refusal shows the request."""
+    """The service decides; its refusal shows the request. A similar value is suggested."""
     run = run_list(command, client.emulator, "--status", "Pending")
     assert run.exit_code == 2
     assert "status=Pending" in run.stderr
+    assert "mean" not in run.stderr
+    run = run_list(command, client.emulator, "--status", "Runing")
+    assert "status=Runing" in run.stderr
+    assert "did you mean 'Running'?" in run.stderr
 
 
 @pytest.mark.parametrize("output_format", ["json", "jsonl", "csv", "parquet", "markdown"])

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 import pytest
 from rich.text import Text
@@ -166,23 +167,24 @@ def test_a_watch_on_a_terminal(tmp_path: Path) -> None:
     # Each look makes two calls at least; the fourth and later ones are refused for a while.
     faults = [Script(dict.fromkeys(range(4, 6), refused))]
     with Emulator(world, clock=clock, faults=faults) as emulator:
-        terminal = Terminal(tmp_path, emulator)
-        terminal.wait_for("8 min")
-        terminal.wait_for("ReadOnlyAccess")
-        world.replace(PROJECT, record(2, NOW - HOUR, NOW))
-        terminal.wait_for("no longer listed")
-        assert terminal.interrupt() == 0
+        with Terminal(tmp_path, emulator) as terminal:
+            terminal.wait_for("8 min")
+            terminal.wait_for("ReadOnlyAccess")
+            world.replace(PROJECT, record(2, NOW - HOUR, NOW))
+            terminal.wait_for("no longer listed")
+            assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.written
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
 def test_ctrl_c_ends_a_watch_that_waits_for_the_service(tmp_path: Path) -> None:
-    """At once and with 0; the wait was shown."""
+    """At once and with 0, also if calls wait in several threads; the wait was shown."""
     wait = Script(dict.fromkeys(range(1, 9), too_many_requests(retry_after=600)))
-    with Emulator(FixedWorld({PROJECT: []}), faults=[wait]) as emulator:
-        terminal = Terminal(tmp_path, emulator)
-        terminal.wait_for("waiting 600 s")
-        assert terminal.interrupt() == 0
+    world = FixedWorld({PROJECT: [], OTHER_PROJECT: []})
+    with Emulator(world, faults=[wait]) as emulator:
+        with Terminal(tmp_path, emulator) as terminal:
+            terminal.wait_for("waiting 600 s")
+            assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.written
 
 
@@ -225,9 +227,17 @@ class Terminal:
     def interrupt(self) -> int:
         """Send Ctrl-C, and return the exit code."""
         self._process.send_signal(signal.SIGINT)
-        exit_code = self._process.wait(timeout=60)
+        return self._process.wait(timeout=60)
+
+    def __enter__(self) -> Self:
+        """Return the terminal."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End the watch, if it still runs."""
+        self._process.kill()
+        self._process.wait()
         os.close(self._screen)
-        return exit_code
 
     def _read_until(self, is_done: Callable[[], bool]) -> None:
         end = time.monotonic() + 120

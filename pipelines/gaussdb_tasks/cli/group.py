@@ -14,6 +14,7 @@ from gaussdb_tasks.cli.completion import items, query_names
 from gaussdb_tasks.cli.last_handler import debug_option
 from gaussdb_tasks.cli.settings_file import OPTION, settings_file_option
 
+_SQL_STARTS: Final = frozenset({"select", "with", "from"})
 _LISTS_OF_QUERIES: Final = frozenset(
     {"queries", "questions", "views", "view", "question", "tables"}
 )
@@ -92,6 +93,8 @@ class LazyGroup(click.Group):
             return f"Did you mean 'gaussdb-tasks query {wanted}'?"
         if self._has_queries and wanted in _LISTS_OF_QUERIES:
             return "Did you mean 'gaussdb-tasks query --list'?"
+        if self._has_queries and name.partition(" ")[0].lower() in _SQL_STARTS:
+            return "Did you mean 'gaussdb-tasks query' with this SQL?"
         lines = {each.name: each.name for each in self.subcommands}
         lines |= {query: f"gaussdb-tasks query {query}" for query in queries}
         similar = difflib.get_close_matches(name.lower(), lines)

@@ -9,7 +9,7 @@ from gaussdb_tasks.cli.list_table import fitting_table, with_typical
 from gaussdb_tasks.errors import GaussdbTasksError, ServiceError
 from gaussdb_tasks.extract.listing import Listing
 from gaussdb_tasks.extract.part import Row
-from gaussdb_tasks.model.times import iso
+from gaussdb_tasks.model.times import Micros, iso
 
 # Some gateways allow 200 calls in five minutes; half of them are left to others.
 _SECONDS_PER_CALL: Final = 3.0
@@ -17,7 +17,11 @@ _MAX_GONE_LINES: Final = 5
 _LINES_AROUND: Final = 5
 """Head, rule, and the lines below the table."""
 
-Tasks = Mapping[tuple[str, str, str], Row]
+_Key = tuple[str, str, str]
+"""Region, project and job_id of a task."""
+
+_RUNNING_ON: Final = {"age_seconds", "listed_at"}
+"""Columns that differ from look to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Look:
         next_in_seconds: when the next look follows; longer than requested if it takes many calls.
     """
 
-    listed_at: int
+    listed_at: Micros
     rows: Sequence[Row]
     gone: Sequence[Row] = ()
     errors: Sequence[str] = ()
@@ -51,8 +55,8 @@ class Watch:
     read: Callable[[], Listing]
     seconds: float
     wait: Callable[[float], None]
-    _last: Look | None = None
-    _tasks: dict[tuple[str, str, str], Row] = field(default_factory=dict)
+    _last: Look | None = field(default=None, init=False)
+    _tasks: dict[_Key, Row] = field(default_factory=dict, init=False)
 
     def looks(self) -> Iterator[Look]:
         """Yield what each look shows; an error of the service is shown, and the watch goes on.
@@ -95,7 +99,7 @@ class Watch:
         )
         return self._last
 
-    def _change(self, key: tuple[str, str, str], row: Row) -> str | None:
+    def _change(self, key: _Key, row: Row) -> str | None:
         before = self._tasks.get(key)
         if before is None:
             return "new"
@@ -104,9 +108,6 @@ class Watch:
                 return f"{_shown(before[name])} → {_shown(row[name])}{unit}"
         is_same = all(before[name] == row[name] for name in row.keys() - _RUNNING_ON)
         return None if is_same else "changed"
-
-
-_RUNNING_ON: Final = {"age_seconds", "listed_at"}
 
 
 def screen_lines(
@@ -129,11 +130,11 @@ def screen_lines(
     yield f"tasks: {len(rows):,}; {listed_at}; next look in {look.next_in_seconds:g} s; Ctrl-C ends"
 
 
-def _by_task(rows: Sequence[Row]) -> dict[tuple[str, str, str], Row]:
+def _by_task(rows: Sequence[Row]) -> dict[_Key, Row]:
     return {_key(row): row for row in rows if row["job_id"] is not None}
 
 
-def _key(row: Row) -> tuple[str, str, str]:
+def _key(row: Row) -> _Key:
     return row["region"], row["project_id"], row["job_id"]
 
 

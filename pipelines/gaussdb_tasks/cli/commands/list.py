@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -124,6 +125,8 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     if request.start is not None or request.end is not None:
         bounds = TimeRange(request.start or visible.start, request.end or visible.end)
         refuse_impossible(bounds, visible)
+    _suggest("--status", request.status, _STATUSES)
+    _suggest("--name", request.name, [kind.name for kind in TASK_TYPES])
     if seconds is None:
         projects = _projects(access, console.RateLimitMessages())
         listing = projects.listing(request, lambda: present)
@@ -134,6 +137,13 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         raise click.UsageError(message)
     with suppress(KeyboardInterrupt):
         _watch(access, request, lambda: present + machine_clock() - started, seconds, data_dir)
+
+
+def _suggest(option_name: str, value: str | None, documented: Sequence[str]) -> None:
+    """Name the documented value that a similar one may mean; the service may know others."""
+    if value is not None and value not in documented:
+        for similar in get_close_matches(value, documented, n=1):
+            console.info(f"{option_name} {value!r} is not documented; did you mean {similar!r}?")
 
 
 def _projects(access: AccessRequest, on_pause: Callable[[float], None]) -> Projects:
