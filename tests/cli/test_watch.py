@@ -166,13 +166,15 @@ def test_a_watch_on_a_terminal(tmp_path: Path) -> None:
     refused = answers(json_response(403, {"error_code": "DBS.280015", "error_msg": "no"}))
     # Each look makes two calls at least; the fourth and later ones are refused for a while.
     faults = [Script(dict.fromkeys(range(4, 6), refused))]
-    with Emulator(world, clock=clock, faults=faults) as emulator:
-        with Terminal(tmp_path, emulator) as terminal:
-            terminal.wait_for("8 min")
-            terminal.wait_for("ReadOnlyAccess")
-            world.replace(PROJECT, record(2, NOW - HOUR, NOW))
-            terminal.wait_for("no longer listed")
-            assert terminal.interrupt() == 0
+    with (
+        Emulator(world, clock=clock, faults=faults) as emulator,
+        Terminal(tmp_path, emulator) as terminal,
+    ):
+        terminal.wait_for("8 min")
+        terminal.wait_for("ReadOnlyAccess")
+        world.replace(PROJECT, record(2, NOW - HOUR, NOW))
+        terminal.wait_for("no longer listed")
+        assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.written
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
@@ -181,10 +183,9 @@ def test_ctrl_c_ends_a_watch_that_waits_for_the_service(tmp_path: Path) -> None:
     """At once and with 0, also if calls wait in several threads; the wait was shown."""
     wait = Script(dict.fromkeys(range(1, 9), too_many_requests(retry_after=600)))
     world = FixedWorld({PROJECT: [], OTHER_PROJECT: []})
-    with Emulator(world, faults=[wait]) as emulator:
-        with Terminal(tmp_path, emulator) as terminal:
-            terminal.wait_for("waiting 600 s")
-            assert terminal.interrupt() == 0
+    with Emulator(world, faults=[wait]) as emulator, Terminal(tmp_path, emulator) as terminal:
+        terminal.wait_for("waiting 600 s")
+        assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.written
 
 
