@@ -103,7 +103,8 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
     Reads all pages of the last 30 days, or with --offset or --limit one page. Keeps nothing: only a
     load records and proves. The service decides what --from and --to apply to. A table shows the
-    columns that fit; the other formats have all. With --watch the table shows what changed since
+    columns that fit, with the age of a running task as its duration; the other formats have all
+    columns. With --watch the table shows what changed since
     the last look, and how long a task usually takes (p95), if the database in --data-dir has it.
 
     \b
