@@ -18,7 +18,7 @@ _PURPOSES: Final = {
 def plan_lines(key: ProjectKey, name: str | None, plan: Plan) -> Iterator[str]:
     """Yield the lines that describe the plan of a project, call by call."""
     calls = f"{'at least ' if plan.is_guess else ''}{_calls(plan.expected_calls)}"
-    label = project_label(key.project_id, name, key.region)
+    label = project_label(f"{key.project_id} ({key.region})", name)
     yield f"project {label}: {calls} expected"
     yield f"  running tasks, without times: {_calls(1)}"
     for window in plan.windows:

@@ -196,7 +196,7 @@ def _name_of(key: ProjectKey, report: LoadReport) -> str | None:
 
 
 def _project_line(project: ProjectSummary) -> str:
-    label = project_label(project.key.project_id, project.name, project.key.region)
+    label = project_label(f"{project.key.project_id} ({project.key.region})", project.name)
     return (
         f"project {label}: {project.seen_count:,} seen, "
         f"{project.new_count:,} new, {project.changed_count:,} changed, "

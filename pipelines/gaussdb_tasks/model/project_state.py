@@ -23,10 +23,9 @@ class ProjectKey(NamedTuple):
     project_id: str
 
 
-def project_label(project_id: str, *details: str | None) -> str:
-    """Return a project's id, then its name and other details where they are known."""
-    known = ", ".join(filter(None, details))
-    return f"{project_id} ({known})" if known else project_id
+def project_label(project_id: str, name: str | None) -> str:
+    """Return a project's id as a message shows it: with the name, if it is known."""
+    return f"{project_id} {name}" if name else project_id
 
 
 class KnownTask(NamedTuple):

@@ -52,8 +52,8 @@ def _of_gaps(figures: Figures) -> Iterator[AttentionItem]:
 
 
 def _of_project(status: ProjectStatus) -> Iterator[AttentionItem]:
-    details = [shown(status.project_name, _MAX_NAME)] if status.project_name else []
-    name = f"Project {project_label(shown(status.project_id, _MAX_NAME), *details)}"
+    project_name = status.project_name and shown(status.project_name, _MAX_NAME)
+    name = f"Project {project_label(shown(status.project_id, _MAX_NAME), project_name)}"
     if status.last_outcome != "complete":
         text = f"{name}: the last load ended as {shown(status.last_outcome, _MAX_NAME)}."
         yield AttentionItem(Urgency.ACT, text, "projects")
