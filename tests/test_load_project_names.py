@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import duckdb
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -23,7 +24,7 @@ from tests.support.loads import rows
 ACCOUNT: Final = Account(user="ada", password="open sesame", domain="OTC0815")
 SHOP: Final = {PROJECT: "eu-de_shop", OTHER_PROJECT: "eu-de_finance"}
 STORE: Final = {PROJECT: "eu-de_store", OTHER_PROJECT: "eu-de_finance"}
-HOSTILE: Final = 'eu-de_"quoted\\", {a="b"}\nforged line\x1b[2J|\u202e'
+HOSTILE: Final = 'eu-de_"quoted\\", {a="b"}\nforged line\x1b[2J\x00|\u202e'
 NAMES: Final = "select project_id, project_name from {} order by all"
 
 
@@ -122,6 +123,12 @@ def test_the_archive_has_the_names() -> None:
     rebuild(data_dir)
     assert rows(data_dir.path, NAMES.format("archive_status")) == sorted(SHOP.items())
     assert verify(data_dir, VerifyOptions()).findings == []
+    with duckdb.connect(data_dir.database) as connection:
+        connection.execute("update task_center.load_runs set project_name = project_name || 's'")
+    found = verify(data_dir, VerifyOptions()).findings
+    assert {(each.where, each.column) for each in found} == {
+        ("task_center.load_runs", "project_name")
+    }
 
 
 def test_a_dry_run_shows_the_last_known_names(loaded: Command) -> None:
@@ -155,7 +162,7 @@ def test_a_hostile_name_stays_one_label_and_one_line(command: Command) -> None:
     """Quotes, backslashes, line ends and terminal sequences cannot forge anything."""
     hostile = {PROJECT: HOSTILE, OTHER_PROJECT: "x" * 300}
     run = load(command, hostile, NOW, "--metrics-file", "g.prom")
-    shown = 'eu-de_"quoted\\", {a="b"}\\nforged line\\x1b[2J|\\u202e'
+    shown = 'eu-de_"quoted\\", {a="b"}\\nforged line\\x1b[2J\\x00|\\u202e'
     labels = {each["project_id"]: each["project_name"] for each in metric_labels(Path("g.prom"))}
     assert labels == {PROJECT: shown, OTHER_PROJECT: ""}
     assert f"project {PROJECT} (eu-de) {shown}: " in run.stderr
