@@ -13,7 +13,7 @@ FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py 
 	database/test_data_dir.py database/test_file_systems.py database/test_many_projects.py deployment \
 	emulator/test_faults.py emulator/test_identity.py extract/test_bounds.py \
 	extract/test_repeated_records.py monitoring test_load.py test_load_limits.py \
-	test_load_many_projects.py test_os_errors.py)
+	test_load_many_projects.py test_load_project_names.py test_os_errors.py)
 
 # Pages with generated parts.
 GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/README.md \

@@ -14,6 +14,7 @@ projects as (
     select
         region,
         project_id,
+        arg_max(project_name, load_number) filter (where outcome = 'failed') as project_name,
         arg_max(observed_at, load_number) as last_run_at,
         arg_max(outcome, load_number) as last_outcome,
         arg_max(observed_at, load_number) filter (where outcome = 'complete') as last_success_at
@@ -74,7 +75,9 @@ rejected_counts as (
 
 statuses as (
     select
-        projects.*,
+        projects.* replace (
+            coalesce(last_loads.project_name, projects.project_name) as project_name
+        ),
         complete_coverage.covered_from,
         complete_coverage.covered_to,
         coalesce(gaps.first_open_gap_from, complete_coverage.covered_to)
@@ -128,6 +131,7 @@ heads as (
 select
     statuses.region,
     statuses.project_id,
+    statuses.project_name,
     statuses.last_run_at,
     statuses.last_outcome,
     statuses.last_success_at,
@@ -153,6 +157,8 @@ comment on view main.archive_status is
 'One row per project: how recent and complete its data are, and when data will be lost.';
 comment on column main.archive_status.region is 'Region of the cloud, such as eu-de.';
 comment on column main.archive_status.project_id is 'Project that is archived.';
+comment on column main.archive_status.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.archive_status.last_run_at is
 'Clock of the project''s last load, UTC, whatever its outcome.';
 comment on column main.archive_status.last_outcome is

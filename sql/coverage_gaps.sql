@@ -46,6 +46,7 @@ gaps as (
     select
         ordered_limits.region,
         ordered_limits.project_id,
+        last_loads.project_name,
         ordered_limits.gap_from,
         ordered_limits.gap_to,
         last_loads.horizon_from
@@ -61,6 +62,7 @@ parts as (
     select
         region,
         project_id,
+        project_name,
         gap_from,
         least(gap_to, horizon_from) as gap_to,
         true as is_lost
@@ -70,6 +72,7 @@ parts as (
     select
         region,
         project_id,
+        project_name,
         greatest(gap_from, horizon_from) as gap_from,
         gap_to,
         false as is_lost
@@ -80,6 +83,7 @@ parts as (
 select
     region,
     project_id,
+    project_name,
     gap_from,
     gap_to,
     is_lost,
@@ -90,6 +94,8 @@ comment on view main.coverage_gaps is
 'One row per time range, between first and last covered time, that no complete window covers.';
 comment on column main.coverage_gaps.region is 'Region of the cloud, such as eu-de.';
 comment on column main.coverage_gaps.project_id is 'Project with the gap.';
+comment on column main.coverage_gaps.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.coverage_gaps.gap_from is 'Start of the gap, UTC.';
 comment on column main.coverage_gaps.gap_to is 'End of the gap, UTC.';
 comment on column main.coverage_gaps.is_lost is

@@ -68,6 +68,7 @@ masked_reasons as (
 select
     region,
     project_id,
+    project_name,
     job_id,
     task_name,
     task_label,
@@ -86,6 +87,8 @@ comment on view main.failed_tasks is
 'One row per failed task, with its reason and the pattern of the reason. All times are UTC.';
 comment on column main.failed_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.failed_tasks.project_id is 'Project in which the task ran.';
+comment on column main.failed_tasks.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.failed_tasks.job_id is 'Identifier of the task within its project.';
 comment on column main.failed_tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.failed_tasks.task_label is

@@ -20,22 +20,30 @@ failure_rates as (
     {% include 'fragments/wilson_interval.sql' %}
 )
 
+-- The names are joined to the few groups, not to the many tasks.
 select
-    region,
-    project_id,
-    instance_id,
-    instance_name,
-    finished_count,
-    failed_count,
-    failure_rate,
-    failure_rate_low,
-    failure_rate_high
-from failure_rates;
+    failure_rates.region,
+    failure_rates.project_id,
+    last_loads.project_name,
+    failure_rates.instance_id,
+    failure_rates.instance_name,
+    failure_rates.finished_count,
+    failure_rates.failed_count,
+    failure_rates.failure_rate,
+    failure_rates.failure_rate_low,
+    failure_rates.failure_rate_high
+from failure_rates
+left join main.last_loads
+    on
+        failure_rates.region = last_loads.region
+        and failure_rates.project_id = last_loads.project_id;
 
 comment on view main.failure_rates_by_instance is
 'Failure rates of finished tasks: one row per instance.';
 comment on column main.failure_rates_by_instance.region is 'Region of the cloud, such as eu-de.';
 comment on column main.failure_rates_by_instance.project_id is 'Project in which the tasks ran.';
+comment on column main.failure_rates_by_instance.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.failure_rates_by_instance.instance_id is
 'Instance that the tasks worked on; tasks without one are a group.';
 comment on column main.failure_rates_by_instance.instance_name is

@@ -5,6 +5,7 @@ create or replace view main.instance_timeline as
 select
     region,
     project_id,
+    project_name,
     instance_id,
     instance_name,
     created_at,
@@ -27,6 +28,8 @@ comment on view main.instance_timeline is
 'Tasks of each instance: one row per task; order by created_at.';
 comment on column main.instance_timeline.region is 'Region of the cloud, such as eu-de.';
 comment on column main.instance_timeline.project_id is 'Project in which the task ran.';
+comment on column main.instance_timeline.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.instance_timeline.instance_id is
 'Instance that the task worked on; tasks without one are a group.';
 comment on column main.instance_timeline.instance_name is

@@ -6,6 +6,7 @@ ranked_loads as (
     select
         region,
         project_id,
+        project_name,
         run_id,
         observed_at,
         outcome,
@@ -22,6 +23,7 @@ ranked_loads as (
 select
     region,
     project_id,
+    project_name,
     run_id,
     load_number,
     observed_at,
@@ -35,6 +37,8 @@ comment on view main.last_loads is
 'One row per project: its last load that did not fail, whose clock other views use.';
 comment on column main.last_loads.region is 'Region of the cloud, such as eu-de.';
 comment on column main.last_loads.project_id is 'Project that was loaded.';
+comment on column main.last_loads.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.last_loads.run_id is 'Identifier of the load.';
 comment on column main.last_loads.load_number is
 'Number of the load; gives the order even if a clock was wrong.';

@@ -101,6 +101,7 @@ changes as (
 select
     region,
     project_id,
+    project_name,
     observed_at,
     job_id,
     task_name,
@@ -126,6 +127,8 @@ comment on view main.nightly_changes is
 'Changes found by the last load: one row per task that is new, changed, deleted or listed again.';
 comment on column main.nightly_changes.region is 'Region of the cloud, such as eu-de.';
 comment on column main.nightly_changes.project_id is 'Project in which the task ran.';
+comment on column main.nightly_changes.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.nightly_changes.observed_at is
 'Clock of the project''s last load that did not fail, UTC; the view shows its changes.';
 comment on column main.nightly_changes.job_id is 'Identifier of the task within its project.';

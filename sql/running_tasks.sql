@@ -19,6 +19,7 @@ tasks_in_flight as (
 select
     tasks_in_flight.region,
     tasks_in_flight.project_id,
+    tasks_in_flight.project_name,
     tasks_in_flight.job_id,
     tasks_in_flight.task_name,
     tasks_in_flight.task_label,
@@ -42,6 +43,8 @@ comment on view main.running_tasks is
 'One row per task that has neither finished nor vanished, as of its project''s last load.';
 comment on column main.running_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.running_tasks.project_id is 'Project in which the task runs.';
+comment on column main.running_tasks.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.running_tasks.job_id is 'Identifier of the task within its project.';
 comment on column main.running_tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.running_tasks.task_label is

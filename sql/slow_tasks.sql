@@ -4,6 +4,7 @@ create or replace view main.slow_tasks as
 select
     tasks.region,
     tasks.project_id,
+    tasks.project_name,
     tasks.job_id,
     tasks.task_name,
     tasks.task_label,
@@ -25,6 +26,8 @@ comment on view main.slow_tasks is
 'One row per finished task that took longer than the 95th percentile of its task name.';
 comment on column main.slow_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.slow_tasks.project_id is 'Project in which the task ran.';
+comment on column main.slow_tasks.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.slow_tasks.job_id is 'Identifier of the task within its project.';
 comment on column main.slow_tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.slow_tasks.task_label is

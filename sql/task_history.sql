@@ -19,6 +19,7 @@ versions as (
 select
     versions.region,
     versions.project_id,
+    latest_states.project_name,
     versions.job_id,
     versions.task_name,
     coalesce(task_types.task_label, versions.task_name) as task_label,
@@ -70,6 +71,8 @@ comment on view main.task_history is
 'One row per state of a task, in the order of observation. All times are UTC.';
 comment on column main.task_history.region is 'Region of the cloud, such as eu-de.';
 comment on column main.task_history.project_id is 'Project in which the task ran.';
+comment on column main.task_history.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.task_history.job_id is 'Identifier of the task within its project.';
 comment on column main.task_history.task_name is 'Kind of the task, as the API named it.';
 comment on column main.task_history.task_label is

@@ -28,6 +28,7 @@ vanished as (
 select
     latest_states.region,
     latest_states.project_id,
+    last_loads.project_name,
     latest_states.job_id,
     latest_states.task_name,
     coalesce(task_types.task_label, latest_states.task_name) as task_label,
@@ -75,6 +76,8 @@ left join main.last_loads as last_loads
 comment on view main.tasks is 'One row per task, in its latest state. All times are UTC.';
 comment on column main.tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.tasks.project_id is 'Project in which the task ran.';
+comment on column main.tasks.project_name is
+'Last known name of the project; null if unknown.';
 comment on column main.tasks.job_id is 'Identifier of the task within its project.';
 comment on column main.tasks.task_name is 'Kind of the task, as the API names it.';
 comment on column main.tasks.task_label is

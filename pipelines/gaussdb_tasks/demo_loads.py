@@ -38,14 +38,17 @@ def load_nights(
     with Emulator(world, clock=clock) as emulator:
         data_dir = _prepare(path, emulator.project_ids)
         accesses = [
-            token_access(
-                endpoint=emulator.endpoint,
-                project_id=project_id,
-                token=emulator.token,
-                region="eu-de",
-                connections=8,
+            replace(
+                token_access(
+                    endpoint=emulator.endpoint,
+                    project_id=project.project_id,
+                    token=emulator.token,
+                    region="eu-de",
+                    connections=8,
+                ),
+                name=project.name,
             )
-            for project_id in emulator.project_ids
+            for project in world.projects
         ]
         request = LoadRequest(data_dir, accesses, LoadSettings(now=nights[0]))
         for night in nights:

@@ -162,8 +162,11 @@ def run_load(request: LoadRequest) -> LoadReport:
         return _load_in(scratch, request, run_id, started)
 
 
-def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
-    """Plan each project's load from the published database, without a call of the API."""
+def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, str | None, Plan]]:
+    """Plan each project's load from the published database, without a call of the API.
+
+    Yields the project's key and its name, if it is known, with the plan.
+    """
     since = request.settings.visible.start
     keys = [_key(access) for access in request.accesses]
     states: Mapping[ProjectKey, ProjectState | ConfigurationError] = dict.fromkeys(
@@ -173,11 +176,11 @@ def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
         with read_untrusted(request.data_dir.database) as connection:
             refuse_foreign_objects(connection, request.data_dir.database)
             states = read_states(connection, keys, since)
-    for key in keys:
+    for key, access in zip(keys, request.accesses, strict=True):
         state = states[key]
         if isinstance(state, ConfigurationError):
             raise state
-        yield key, plan_load(request.settings, state)
+        yield key, access.learned_name() or state.name, plan_load(request.settings, state)
 
 
 def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -> LoadReport:
@@ -262,7 +265,7 @@ def _sources(
     for key, access in zip(keys, request.accesses, strict=True):
         state = states[key]
         if isinstance(state, ConfigurationError):  # a wrong region stops this project only
-            yield ProjectSource.unreadable(key, state)
+            yield ProjectSource.unreadable(key, state, access.learned_name())
         else:
             yield _source(connection, state, access, request, limiters)
 
@@ -289,6 +292,7 @@ def _source(
         find=task_finder(connection, key),
         find_hashes=hash_finder(connection, key),
         clock_ahead=lambda: client.clock_ahead if request.is_clock_real else None,
+        learned_name=access.learned_name,
     )
 
 

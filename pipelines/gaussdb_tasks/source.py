@@ -239,6 +239,7 @@ def _source_from_stored(
         calls_made=lambda: rate_limiter.calls_made,
         state=source_state.from_json(stored.get(source_state.state_key(key)), visible_from),
         find=lambda _job_id, _created_at: None,
+        learned_name=access.learned_name,
     )
 
 

@@ -184,6 +184,7 @@ def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:
             {
                 "region": "local",
                 "project_id": PROJECT,
+                "project_name": None,
                 "expected_calls": 2,
                 "is_guess": True,
                 "is_horizon_counted": False,

@@ -1,5 +1,6 @@
 """A load upgrades the schema of an older database; every command refuses a newer one."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +10,18 @@ import pytest
 
 from gaussdb_tasks import load as load_module
 from gaussdb_tasks.archive.rebuild import rebuild
+from gaussdb_tasks.archive.verification.findings import Fault
 from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.views import in_dependency_order
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import CheckFailedError
 from gaussdb_tasks.model.tables import SCHEMA_VERSION
 from gaussdb_tasks.model.times import HOUR, MINUTE, iso, parse_time
 from tests.support.commands import Command, token_env
-from tests.support.emulator_client import PROJECT, record
+from tests.support.emulator_client import OTHER_PROJECT, PROJECT, job_id, record
 from tests.support.golden_archive import GOLDEN
 from tests.support.loads import rows
 
@@ -68,6 +72,27 @@ def region_env(emulator: Emulator) -> dict[str, str]:
 
 
 @pytest.fixture
+def nameless(current: DataDir, tmp_path: Path) -> DataDir:
+    """Copy that database, and take its schema back to version 2, which has no project names."""
+    data_dir = DataDir(tmp_path / "data")
+    shutil.copytree(current.path, data_dir.path)
+    views = in_dependency_order(view_files())
+    with duckdb.connect(data_dir.database) as connection:
+        for view in reversed(views):
+            connection.execute(f"drop view {view.name}")
+        connection.execute("alter table task_center.load_runs drop column project_name")
+        connection.execute("update task_center.schema_version set version = 2")
+        for view in views:
+            without = re.sub(
+                r"comment on column main\.\w+\.project_name is\n'[^']+';\n", "", view.text
+            )
+            without = re.sub(r"projects\.\* replace \((?s:.+?)\n +\)", "projects.*", without)
+            without = re.sub(r"\n +(\w+\.|arg_max\(.+ as )?project_name,", "", without)
+            connection.execute(without)
+    return data_dir
+
+
+@pytest.fixture
 def newer(current: DataDir, tmp_path: Path) -> Path:
     """Copy that database, and give its schema a newer version."""
     data_dir = DataDir(tmp_path / "data")
@@ -108,6 +133,52 @@ def test_a_load_that_fails_upgrades_nothing(
     monkeypatch.setattr(load_module, "_check_data", fail)
     assert command("load", "--now", iso(AT), env=region_env(emulator)).exit_code == 1
     assert old.database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",),
+        ("status", "--check"),
+        ("query", "archive_status"),
+        ("report", "report.html"),
+        ("changes", "--since", "1"),
+        ("evidence", job_id(4)),
+        ("load", "--dry-run"),
+    ],
+    ids=" ".join,
+)
+def test_a_database_without_names_can_be_read(
+    command: Command, emulator: Emulator, nameless: DataDir, arguments: tuple[str, ...]
+) -> None:
+    """Until a load upgrades it."""
+    before = nameless.database.read_bytes()
+    run = command(*arguments, env=region_env(emulator))
+    assert run.exit_code == (3 if "--check" in arguments else 0), run.stdout + run.stderr
+    assert nameless.database.read_bytes() == before
+
+
+def test_all_rows_of_a_database_without_names_are_verified(nameless: DataDir) -> None:
+    """Only the schema differs, until a load upgrades it; an edit is found as before."""
+    found = verify(nameless, VerifyOptions()).findings
+    assert {each.fault for each in found} == {Fault.DIFFERS, Fault.MISSING}
+    assert {each.where for each in found if each.fault is Fault.MISSING} == {
+        "task_center.load_runs"
+    }
+    with duckdb.connect(nameless.database) as connection:
+        connection.execute("update task_center.load_runs set error = 'x'")
+    assert "error" in {each.column for each in verify(nameless, VerifyOptions()).findings}
+
+
+def test_a_load_adds_the_names(command: Command, emulator: Emulator, nameless: DataDir) -> None:
+    env = {**region_env(emulator), "OS_PROJECT_ID": PROJECT, "OS_PROJECT_NAME": "eu-de_shop"}
+    del env["GAUSSDB_TASKS_PROJECT_ID"]
+    run = command("load", "--now", iso(AT), env=env)
+    assert run.exit_code == 0, run.stderr
+    assert f"schema was upgraded from version 2 to {SCHEMA_VERSION}" in run.stderr
+    sql = "select project_id, project_name from archive_status order by all"
+    assert rows(nameless.path, sql) == [(PROJECT, "eu-de_shop"), (OTHER_PROJECT, None)]
+    assert verify(nameless, VerifyOptions()).findings == []
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,11 @@ def series(name: str, *values: float, labels: bool = True) -> dict[str, str]:
     return {"series": full, "values": " ".join(f"{each}x{_DAY_HOURS}" for each in values)}
 
 
+def named(metric: str, name: str) -> str:
+    """Return a series of the project with a name."""
+    return _VALUE.format(metric).replace("}", f',project_name="{name}"}}')
+
+
 _RUN_AT_0: Final = series("last_run_timestamp_seconds", 0, 0, labels=False)
 _RAN_LATE: Final = series("last_run_timestamp_seconds", 47 * 3600, 47 * 3600, labels=False)
 _CASES: Final[Sequence[tuple[Sequence[dict[str, str]], set[str]]]] = (
@@ -151,6 +156,23 @@ _CASES: Final[Sequence[tuple[Sequence[dict[str, str]], set[str]]]] = (
     ([_RAN_LATE, series("lost_gaps", 1, 1)], set()),
     ([_RAN_LATE, series("lost_gaps", 1, 2)], {"GaussdbTasksLost"}),
     ([_RAN_LATE, series("rejected_records", 0, 3)], {"GaussdbTasksRejected"}),
+    *(
+        # A renamed project has other series, but the same losses.
+        (
+            [
+                _RAN_LATE,
+                {"series": named(metric, "old"), "values": "1x23 stale"},
+                {"series": named(metric, "new"), "values": f"_x23 {value}x24"},
+            ],
+            fired,
+        )
+        for metric, value, fired in (
+            ("lost_gaps", 1, set()),
+            ("lost_gaps", 2, {"GaussdbTasksLost"}),
+            ("rejected_records", 1, set()),
+            ("rejected_records", 2, {"GaussdbTasksRejected"}),
+        )
+    ),
 )
 
 
@@ -163,6 +185,41 @@ def test_each_alert_fires_when_it_should(tmp_path: Path) -> None:
     file.write_text(
         yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1h", "tests": tests})
     )
+    ran = promtool("test", "rules", file)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@needs_promtool
+def test_an_alert_names_the_project(tmp_path: Path) -> None:
+    """The id stands alone if the name is not known."""
+    metric = "nights_left"
+    given = [
+        {"series": named(metric, "eu-de_shop"), "values": "9x2"},
+        {"series": _VALUE.format(metric).replace('"p"', '"q"'), "values": "9x2"},
+    ]
+    action = "Run a load; see which time is not covered with gaussdb-tasks status."
+    expected = [
+        {
+            "exp_labels": {"severity": "warning", "region": "eu-de", **labels},
+            "exp_annotations": {
+                "summary": f"Project {label}: 9 nights are left until uncovered time is lost.",
+                "action": action,
+            },
+        }
+        for label, labels in (
+            ("p eu-de_shop", {"project_id": "p", "project_name": "eu-de_shop"}),
+            ("q", {"project_id": "q"}),
+        )
+    ]
+    case = {
+        "interval": "1h",
+        "input_series": given,
+        "alert_rule_test": [
+            {"alertname": "GaussdbTasksLossAhead", "eval_time": "1h", "exp_alerts": expected}
+        ],
+    }
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "tests": [case]}))
     ran = promtool("test", "rules", file)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 

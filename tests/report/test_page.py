@@ -137,6 +137,24 @@ def test_urgent_items_come_first() -> None:
     assert "Nothing needs attention" not in plain
 
 
+@pytest.mark.parametrize(
+    ("name", "heading", "item"),
+    [
+        ("eu-de_shop", "eu-de_shop project-1 eu-de", "Project project-1 eu-de_shop:"),
+        ("<b>&\n", r"<b>&\n project-1 eu-de", r"Project project-1 <b>&\n:"),
+        (None, "project-1 eu-de", "Project project-1:"),
+    ],
+)
+def test_a_project_is_shown_by_its_name_and_id(name: str | None, heading: str, item: str) -> None:
+    """The id stands alone if the name is not known."""
+    rows: dict[str, list[Row]] = loaded()
+    runs = [{**run, "project_name": name} for run in rows.pop("load_runs")]
+    failed = load_run(outcome="failed", load_number=5, run_id="run-2", project_name=name)
+    plain = " ".join(text_with(load_runs=[*runs, failed], **rows).split())
+    assert plain.count(f" {heading} ") == 2  # the calendar and the status
+    assert f"{item} the last load ended as failed." in plain
+
+
 def test_hostile_text_stays_text() -> None:
     """Markup in names, reasons, statuses and projects does not become elements."""
     text = page_of_kind("hostile")

@@ -53,6 +53,7 @@ def test_a_project_has_these_columns() -> None:
     assert archive.only_row("archive_status") == {
         "region": "eu-de",
         "project_id": "project-1",
+        "project_name": None,
         "last_run_at": LOADED_AT,
         "last_outcome": "complete",
         "last_success_at": LOADED_AT,

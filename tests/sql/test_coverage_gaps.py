@@ -80,6 +80,7 @@ def test_a_gap_has_these_columns() -> None:
     assert archive.only_row("coverage_gaps") == {
         "region": "eu-de",
         "project_id": "project-1",
+        "project_name": None,
         "gap_from": hour(1),
         "gap_to": hour(3),
         "is_lost": False,

@@ -19,6 +19,7 @@ def test_a_failed_task_has_these_columns() -> None:
     assert row == {
         "region": "eu-de",
         "project_id": "project-1",
+        "project_name": None,
         "job_id": "job-1",
         "task_name": "CreateGaussDBV5Instance",
         "task_label": "Create an instance",

@@ -27,6 +27,7 @@ def test_a_task_has_these_columns() -> None:
     assert archive.only_row("instance_timeline") == {
         "region": "eu-de",
         "project_id": "project-1",
+        "project_name": None,
         "instance_id": "instance-1",
         "instance_name": "orders",
         "created_at": CREATED_AT,

@@ -160,6 +160,7 @@ def test_a_row_has_the_columns_of_the_task() -> None:
     assert {name: value for name, value in row.items() if name not in FLAGS} == {
         "region": "eu-de",
         "project_id": "project-1",
+        "project_name": None,
         "observed_at": LOADED_AT,
         "job_id": "job-1",
         "task_name": "CreateGaussDBV5Instance",

@@ -21,6 +21,7 @@ def test_a_slow_task_has_these_columns() -> None:
     assert row == {
         "region": "eu-de",
         "project_id": "project-1",
+        "project_name": None,
         "job_id": "job-5",
         "task_name": "CreateGaussDBV5Instance",
         "task_label": "Create an instance",

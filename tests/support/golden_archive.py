@@ -48,7 +48,10 @@ _QUESTIONS: Final = {
         from main.task_history order by project_id, job_id, version
     """,
     "failure_rates_by_name": "from main.failure_rates_by_name order by all",
-    "coverage_gaps": "from main.coverage_gaps order by all",
+    "coverage_gaps": """
+        select region, project_id, gap_from, gap_to, is_lost, gap_seconds
+        from main.coverage_gaps order by all
+    """,
     "archive_status": """
         select project_id, last_outcome, covered_from, covered_to, task_count, head_digest
         from main.archive_status order by project_id

@@ -28,6 +28,7 @@ GROUPS: Final[Mapping[str, Callable[[Row], Key]]] = MappingProxyType(
         "by_instance": lambda row: (
             row["region"],
             row["project_id"],
+            None,  # the name: no load is given
             row["instance_id"],
             row["instance_name"],
         ),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import duckdb
 
+from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY, Micros, iso, now, parse_time
 
@@ -20,8 +21,9 @@ _CHANGES: Final = """
     with
 
     loads as (
-        select region, project_id, run_id, _dlt_load_id, observed_at, archive_sequence
-        from task_center.load_runs
+        select
+            region, project_id, project_name, run_id, _dlt_load_id, observed_at, archive_sequence
+        from {load_runs}
         where {is_selected}
     ),
 
@@ -31,6 +33,7 @@ _CHANGES: Final = """
             loads.observed_at,
             now.region,
             now.project_id,
+            loads.project_name,
             now.job_id,
             now.task_name,
             now.instance_name,
@@ -68,6 +71,7 @@ _CHANGES: Final = """
             loads.observed_at,
             tasks.region,
             tasks.project_id,
+            loads.project_name,
             tasks.job_id,
             tasks.task_name,
             tasks.instance_name,
@@ -94,6 +98,7 @@ _CHANGES: Final = """
             loads.observed_at,
             rejected.region,
             rejected.project_id,
+            loads.project_name,
             rejected.job_id,
             null as task_name,
             null as instance_name,
@@ -169,7 +174,10 @@ def changes(
         else:
             bounds.append(f"epoch_us(observed_at) {sign} ?")
             values.append(time)
-    return connection.execute(_CHANGES.format(is_selected=" and ".join(bounds)), values)
+    sql = _CHANGES.format(
+        load_runs=with_project_name("task_center.load_runs"), is_selected=" and ".join(bounds)
+    )
+    return connection.execute(sql, values)
 
 
 def _refuse_impossible(

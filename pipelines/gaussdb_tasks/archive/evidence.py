@@ -14,14 +14,23 @@ from gaussdb_tasks.archive.current_rows import Rows, current_rows
 from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.verification.verify_rows import verify_counts
+from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 
 Row = Mapping[str, Any]
 
-_TASKS: Final = (
-    f"select * exclude (_dlt_load_id) from {SCHEMA_NAME}.tasks where job_id = ? order by all"
-)
+_TASKS: Final = f"""
+    select * exclude (_dlt_load_id)
+    from {SCHEMA_NAME}.tasks
+    left join (
+        select region, project_id, arg_max(project_name, load_number) as project_name
+        from {with_project_name(f"{SCHEMA_NAME}.load_runs")}
+        group by all
+    ) using (region, project_id)
+    where job_id = ?
+    order by all
+"""
 _VERSIONS: Final = f"""
     select * from {SCHEMA_NAME}.task_versions
     where job_id = ? and region = ? and project_id = ? and created_at = ?

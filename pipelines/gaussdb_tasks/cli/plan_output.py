@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from gaussdb_tasks.extract.plan import Plan, Purpose
-from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.project_state import ProjectKey, project_label
 from gaussdb_tasks.model.times import iso
 
 _PURPOSES: Final = {
@@ -15,10 +15,11 @@ _PURPOSES: Final = {
 }
 
 
-def plan_lines(key: ProjectKey, plan: Plan) -> Iterator[str]:
+def plan_lines(key: ProjectKey, name: str | None, plan: Plan) -> Iterator[str]:
     """Yield the lines that describe the plan of a project, call by call."""
     calls = f"{'at least ' if plan.is_guess else ''}{_calls(plan.expected_calls)}"
-    yield f"project {key.project_id} ({key.region}): {calls} expected"
+    label = project_label(f"{key.project_id} ({key.region})", name)
+    yield f"project {label}: {calls} expected"
     yield f"  running tasks, without times: {_calls(1)}"
     for window in plan.windows:
         start, end = window.time_range
@@ -28,11 +29,12 @@ def plan_lines(key: ProjectKey, plan: Plan) -> Iterator[str]:
         yield f"  count of the full horizon: {_calls(1)}"
 
 
-def plan_as_dict(key: ProjectKey, plan: Plan) -> dict[str, Any]:
+def plan_as_dict(key: ProjectKey, name: str | None, plan: Plan) -> dict[str, Any]:
     """Return the plan of a project as plain values, for JSON."""
     return {
         "region": key.region,
         "project_id": key.project_id,
+        "project_name": name,
         "expected_calls": plan.expected_calls,
         "is_guess": plan.is_guess,
         "is_horizon_counted": plan.is_horizon_counted,

@@ -9,6 +9,7 @@ from gaussdb_tasks.cli import console
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.extract.project_tables import ProjectSummary
 from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.model.project_state import ProjectKey, project_label
 from gaussdb_tasks.model.tables import SCHEMA_VERSION
 from gaussdb_tasks.model.times import iso
 
@@ -51,6 +52,7 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
             {
                 "region": project.key.region,
                 "project_id": project.key.project_id,
+                "project_name": project.name,
                 "outcome": project.outcome.value,
                 "error": str(project.error) if project.error else None,
                 "doubts": list(project.incomplete_reasons),
@@ -68,7 +70,12 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
             for failure in report.failed_sign_ins
         ],
         "lost": [
-            {"region": key.region, "project_id": key.project_id, "from": iso(start), "to": iso(end)}
+            {
+                **key._asdict(),
+                "project_name": _name_of(key, report),
+                "from": iso(start),
+                "to": iso(end),
+            }
             for key, (start, end) in report.lost
         ],
         "warnings": [
@@ -107,8 +114,9 @@ def remarks(report: LoadReport) -> Iterator[Remark]:
     for failure in report.failed_sign_ins:
         yield Remark(f"failed: {failure.name}: {failure.error}; the other projects were loaded")
     for key, (start, end) in report.lost:
+        label = project_label(key.project_id, _name_of(key, report))
         yield Remark(
-            f"lost: project {key.project_id}: {iso(start)} to {iso(end)} left the task center "
+            f"lost: project {label}: {iso(start)} to {iso(end)} left the task center "
             "before a load covered it; see coverage_gaps"
         )
     for finding in report.warnings:
@@ -123,12 +131,12 @@ def log_project(project: ProjectSummary) -> None:
     """Log a project that was read, window by window; only if messages are JSON."""
     if not console.is_json():
         return  # as text, each project has one line at the end
-    key = project.key._asdict()
+    fields = {**project.key._asdict(), "project_name": project.name}
     for window in project.windows:
         console.info(
-            f"project {project.key.project_id}: window read",
+            f"project {project_label(project.key.project_id, project.name)}: window read",
             event="window",
-            **key,
+            **fields,
             purpose=window.purpose.value,
             window_from=iso(window.time_range.start),
             window_to=iso(window.time_range.end),
@@ -139,7 +147,7 @@ def log_project(project: ProjectSummary) -> None:
     write(
         _project_line(project),
         event="project",
-        **key,
+        **fields,
         outcome=project.outcome.value,
         calls=project.call_count,
         seen=project.seen_count,
@@ -167,25 +175,30 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
 
 
 def _project_remarks(project: ProjectSummary) -> Iterator[Remark]:
-    project_id = project.key.project_id
+    label = project_label(project.key.project_id, project.name)
     if project.error is not None:
         remedy = ", run it again" if project.error.exit_code is ExitCode.FAILED else ""
         yield Remark(f"failed: {project.error}; the other projects were loaded{remedy}")
     for reason in project.incomplete_reasons:
         yield Remark(
-            f"incomplete: project {project_id}: {reason}; the tasks that were read are kept, "
+            f"incomplete: project {label}: {reason}; the tasks that were read are kept, "
             "the next load reads them again"
         )
     if project.rejected_count:
         yield Remark(
-            f"rejected: project {project_id}: {project.rejected_count:,} records are not valid "
+            f"rejected: project {label}: {project.rejected_count:,} records are not valid "
             "tasks; they are kept with the reason in task_center.rejected_records"
         )
 
 
+def _name_of(key: ProjectKey, report: LoadReport) -> str | None:
+    return next((project.name for project in report.projects if project.key == key), None)
+
+
 def _project_line(project: ProjectSummary) -> str:
+    label = project_label(f"{project.key.project_id} ({project.key.region})", project.name)
     return (
-        f"project {project.key.project_id} ({project.key.region}): {project.seen_count:,} seen, "
+        f"project {label}: {project.seen_count:,} seen, "
         f"{project.new_count:,} new, {project.changed_count:,} changed, "
         f"{project.vanished_count:,} vanished, {project.call_count:,} calls"
     )

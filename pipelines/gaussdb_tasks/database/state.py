@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.database.connect import registered
+from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState, known_since
 from gaussdb_tasks.model.time_range import TimeRange, merge
@@ -59,29 +60,30 @@ _HASHES: Final = """
 """
 
 # All projects are read at once: with a scan for each, a night of a thousand takes a thousand scans.
-_LAST_RUNS: Final = """
+_LAST_RUNS: Final = f"""
     select region, project_id, unnest(last_run)
     from (
         select
             region,
             project_id,
             arg_max(
-                {
+                {{
                     'is_count_usable': is_count_usable,
                     'is_running_listed': is_running_listed,
                     'is_sweep_whole': is_sweep_whole,
                     'last_observed_at': epoch_us(observed_at),
-                    'gone_rejects': coalesce(gone_rejects, '')
-                },
+                    'gone_rejects': coalesce(gone_rejects, ''),
+                    'project_name': project_name
+                }},
                 load_number
             ) as last_run
-        from task_center.load_runs
+        from {with_project_name("task_center.load_runs")}
         where
             outcome <> 'failed'
             and project_id in (select project_id from wanted_projects)
         group by region, project_id
     )
-"""
+"""  # noqa: S608 - constants
 
 # Constant bounds let DuckDB skip the loads before the first one whose coverage is visible.
 _FIRST_VISIBLE_LOAD: Final = """
@@ -211,8 +213,8 @@ def _read_states(
     last_load_number = _number(connection.execute(_LAST_LOAD_NUMBER).fetchone())
 
     def state_of(project: ProjectKey) -> ProjectState:
-        (last_run,) = last_runs.get(project, [(*(None,) * 4, "")])
-        count, running, sweep, last_observed_at, gone = last_run
+        (last_run,) = last_runs.get(project, [(*(None,) * 4, "", None)])
+        count, running, sweep, last_observed_at, gone, name = last_run
         rejects: dict[str, Micros | None] = dict(rejected.get(project, ()))
         return ProjectState(
             known_from=since,
@@ -227,6 +229,7 @@ def _read_states(
             last_observed_at=last_observed_at,
             excess_count=excess.get(project, [(0,)])[0][0],
             last_load_number=last_load_number,
+            name=name,
         )
 
     refused = _other_regions(projects, last_runs)

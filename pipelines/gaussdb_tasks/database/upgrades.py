@@ -64,8 +64,23 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> int | None:
     return version
 
 
+def with_project_name(relation: str) -> str:
+    """Return SQL for a table or view whose ``project_name`` a database may lack: then it is null.
+
+    Schemas of version 1 and 2 lack it until a load upgrades them.
+    """
+    return f"(from {relation} union all by name select null::varchar as project_name where false)"
+
+
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the columns that version 1 lacks, and number the loads by their clocks."""
+    """Add missing columns, and number the loads by their clocks."""
+    present = _add_missing_columns(connection)
+    if ("load_runs", "load_number") not in present:
+        connection.execute(_NUMBER_LOADS)
+
+
+def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Add the columns that tables lack, with nulls; return those that were there before."""
     sql = "select table_name, column_name from duckdb_columns() where schema_name = ?"
     present = set(connection.execute(sql, [SCHEMA_NAME]).fetchall())
     tables = {table for table, _ in present}
@@ -76,8 +91,7 @@ def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
                     f"alter table {SCHEMA_NAME}.{table.name} "
                     f"add column {column.name} {column.sql_type}"
                 )
-    if ("load_runs", "load_number") not in present:
-        connection.execute(_NUMBER_LOADS)
+    return present
 
 
 ADDED_NULLABLE: Final = frozenset({("load_runs", "load_number")})
@@ -96,4 +110,7 @@ _NUMBER_LOADS: Final = f"""
     where load_runs.run_id = numbered.run_id
 """  # noqa: S608 - a constant
 
-_STEPS: Final[dict[int, Callable[[duckdb.DuckDBPyConnection], None]]] = {2: _to_version_2}
+_STEPS: Final[dict[int, Callable[[duckdb.DuckDBPyConnection], object]]] = {
+    2: _to_version_2,
+    3: _add_missing_columns,  # load_runs.project_name
+}

@@ -66,6 +66,7 @@ class ProjectSource:
         find_hashes: finds the versions of tasks for which ``state`` has no earlier hashes.
         clock_ahead: returns by how much the load's clock is ahead of the service's; None if that is
             not known, or if the load does not use the machine's clock.
+        learned_name: returns the project's name if the load has learned it, or an empty text.
     """
 
     key: ProjectKey
@@ -75,16 +76,29 @@ class ProjectSource:
     find: Callable[[str, Micros], KnownTask | None]
     find_hashes: FindHashes = lambda _tasks: {}
     clock_ahead: Callable[[], Micros | None] = lambda: None
+    learned_name: Callable[[], str] = lambda: ""
+
+    @property
+    def name(self) -> str | None:
+        """The project's name as this load learned it, else as an earlier one did."""
+        return self.learned_name() or self.state.name
 
     @classmethod
-    def unreadable(cls, key: ProjectKey, error: GaussdbTasksError) -> "ProjectSource":
+    def unreadable(cls, key: ProjectKey, error: GaussdbTasksError, name: str) -> "ProjectSource":
         """Make a source that raises the error, so that the project is recorded as failed."""
 
         def fetch_page(query: TaskQuery, *, offset: int, limit: int = PAGE_LIMIT) -> Page:  # noqa: ARG001 - there is no page
             raise error
 
         empty = ProjectState(known_from=0)
-        return cls(key, fetch_page, lambda: 0, empty, lambda _job_id, _created_at: None)
+        return cls(
+            key,
+            fetch_page,
+            lambda: 0,
+            empty,
+            lambda _job_id, _created_at: None,
+            learned_name=lambda: name,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,7 @@ class ProjectSummary:
     """The result of a load for one project."""
 
     key: ProjectKey
+    name: str | None
     outcome: Outcome
     incomplete_reasons: tuple[str, ...]
     error: GaussdbTasksError | None
@@ -229,6 +244,7 @@ class ProjectExtraction:
         traits = self._reader.traits
         return {
             **self.key._asdict(),
+            "project_name": summary.name,
             "run_id": self._run.run_id,
             "load_number": self._run.load_number,
             "observed_at": self._now,
@@ -258,6 +274,7 @@ class ProjectExtraction:
         vanishings = self._changes.vanishings
         return ProjectSummary(
             key=self.key,
+            name=self._source.name,
             outcome=self._outcome(),
             incomplete_reasons=tuple(self._reader.incomplete_reasons),
             error=self._error,
@@ -299,6 +316,7 @@ class ProjectExtraction:
             excess_count=sum(
                 w.result.repeated_count + w.result.unlisted_count for w in self._reader.windows
             ),
+            name=self._source.name,
         )
 
     @property

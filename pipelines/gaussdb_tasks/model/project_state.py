@@ -23,6 +23,11 @@ class ProjectKey(NamedTuple):
     project_id: str
 
 
+def project_label(project_id: str, name: str | None) -> str:
+    """Return a project's id as a message shows it: with the name, if it is known."""
+    return f"{project_id} {name}" if name else project_id
+
+
 class KnownTask(NamedTuple):
     """The latest known state of a task, reduced to what a load needs."""
 
@@ -60,6 +65,7 @@ class ProjectState:
         last_observed_at: the clock of the last load.
         last_load_number: how many loads there were so far, of all projects.
         excess_count: how many more rows than tasks the API counted in the last load, as reported.
+        name: the name of the project as it was last known; None if it never was.
     """
 
     known_from: Micros
@@ -75,6 +81,7 @@ class ProjectState:
     last_observed_at: Micros | None = None
     last_load_number: int = 0
     excess_count: int = 0
+    name: str | None = None
 
     def listed(self) -> Iterable[KnownTask]:
         """Yield the tasks that were not found deleted."""

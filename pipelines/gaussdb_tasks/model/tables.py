@@ -245,6 +245,12 @@ LOAD_RUNS: Final = Table(
     "one row per project and load",
     (
         *_PROJECT,
+        Column(
+            "project_name",
+            "text",
+            "Name of the project as the load learned it, else as an earlier one did; null if "
+            "unknown.",
+        ),
         _RUN_ID,
         Column(
             "load_number",
@@ -343,7 +349,7 @@ AMENDMENTS: Final = Table(
     ("archive_sequence",),
 )
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """The version of the database's schema that this program writes."""
 
 SCHEMA_VERSIONS: Final = Table(

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.database.query import open_for_queries, run_query
+from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import HOUR, SECOND, Micros
 
 # The columns are those of ProjectFreshness, then the digest of the archive's newest entry.
-_STATUS: Final = """
+_STATUS: Final = f"""
     select
         status.region,
         status.project_id,
+        status.project_name,
         epoch_us(status.last_success_at) as last_success_at,
         epoch_us(status.loss_begins_at) - loads.horizon_ms * 1000 as uncovered_since,
         status.nights_left,
@@ -25,10 +27,10 @@ _STATUS: Final = """
         status.open_task_count,
         status.task_count,
         status.head_digest
-    from main.archive_status as status
+    from {with_project_name("main.archive_status")} as status
     inner join main.last_loads as loads using (region, project_id)
     order by all
-"""
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class ProjectFreshness:
     """The freshness and the counts of one project at the time of a query."""
 
     key: ProjectKey
+    name: str | None
     last_success_at: Micros | None
     """None if no load was ever complete."""
     uncovered_since: Micros | None

@@ -21,7 +21,7 @@ _Gauges = Mapping[str, tuple[str, Callable[[_P], float | None]]]
 """The help text and the value of each gauge, by name."""
 
 _PREFIX: Final = "gaussdb_tasks"
-_PROJECT_LABELS: Final = ("region", "project_id")
+_PROJECT_LABELS: Final = ("region", "project_id", "project_name")
 _MODE: Final = 0o644
 """A collector of another user reads the file; it holds no secrets."""
 
@@ -115,7 +115,7 @@ def _add_freshness(registry: CollectorRegistry, freshness: Freshness) -> None:
     for project in freshness.projects:
         seconds = age_seconds(project.uncovered_since, freshness.now)
         if seconds is not None:
-            age.labels(*project.key).set(seconds)
+            age.labels(*_labels(project)).set(seconds)
     if freshness.head_digest is not None:
         head_help = "Digest of the newest entry of the archive."
         head = Info(f"{_PREFIX}_archive_head", head_help, registry=registry)
@@ -131,7 +131,11 @@ def _add_project_gauges(
         for project in projects:
             value = value_of(project)
             if value is not None:  # Prometheus has no null
-                gauge.labels(*project.key).set(value)
+                gauge.labels(*_labels(project)).set(value)
+
+
+def _labels(project: ProjectSummary | ProjectFreshness) -> tuple[str, ...]:
+    return *project.key, project.name or ""  # Prometheus takes an empty label as none
 
 
 def _last_success_seconds(project: ProjectFreshness) -> float | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from gaussdb_tasks.model.project_state import project_label
 from gaussdb_tasks.report.figures import Figures, ProjectStatus
 from gaussdb_tasks.report.formatting import counted, minute, shown
 
@@ -51,7 +52,8 @@ def _of_gaps(figures: Figures) -> Iterator[AttentionItem]:
 
 
 def _of_project(status: ProjectStatus) -> Iterator[AttentionItem]:
-    name = f"Project {shown(status.project_id, _MAX_NAME)}"
+    project_name = status.project_name and shown(status.project_name, _MAX_NAME)
+    name = f"Project {project_label(shown(status.project_id, _MAX_NAME), project_name)}"
     if status.last_outcome != "complete":
         text = f"{name}: the last load ended as {shown(status.last_outcome, _MAX_NAME)}."
         yield AttentionItem(Urgency.ACT, text, "projects")

@@ -142,6 +142,7 @@ class ProjectStatus:
 
     region: str
     project_id: str
+    project_name: str | None
     last_run_at: datetime
     last_outcome: str
     last_success_at: datetime | None

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 import duckdb
 
 from gaussdb_tasks.database.query import query_errors, views
+from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.report.buckets import Bucket, ReportPeriod, duration_bucket, rate_bucket
 from gaussdb_tasks.report.figures import (
@@ -114,7 +115,7 @@ _OVERDUE_ROWS: Final = f"""
     order by age_seconds desc, region, project_id, job_id, created_at
     limit {MAX_ROWS}
 """
-_STATUS_ROWS: Final = "from main.archive_status order by region, project_id"
+_STATUS_ROWS: Final = f"from {with_project_name('main.archive_status')} order by region, project_id"
 _GAP_ROWS: Final = "from main.coverage_gaps order by region, project_id, gap_from"
 
 _NEEDED_VIEWS: Final = frozenset({"task_duration_distribution"})

@@ -253,7 +253,11 @@ def test_a_row_more_or_less(
 def test_a_column_that_the_archive_of_old_loads_lacks(opened: Opened) -> None:
     """A value there is found, although no digest covers it."""
     table = archive_tables.LOAD_RUNS
-    for lacking, edit_it in (("gone_rejects", "'x'"), ("load_number", "load_number + 10")):
+    for lacking, edit_it in (
+        ("gone_rejects", "'x'"),
+        ("load_number", "load_number + 10"),
+        ("project_name", "'x'"),
+    ):
         columns = tuple(name for name in table.column_names if name != lacking)
         chain = []
         for entry in opened.chain:

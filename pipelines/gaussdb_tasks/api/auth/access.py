@@ -26,13 +26,19 @@ _MAX_SERVERS: Final = 4
 _READ_SECONDS: Final = 30.0
 """The longest time until IAM sends the next part of an answer."""
 _PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAX_NAME: Final = 255
+"""IAM's names of projects have at most 64 characters, those of Keystone at most 255."""
 _TLS_VARIABLES: Final = ("OS_CACERT", "OS_INSECURE", "OS_CERT", "OS_KEY")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectAccess:
-    """Everything needed to read one project; the name is empty if it is not known."""
+    """Everything needed to read one project.
+
+    Attributes:
+        name: as IAM lists the project, or as the settings name it; empty if neither does.
+    """
 
     endpoint: str
     region: str
@@ -40,6 +46,18 @@ class ProjectAccess:
     identity: Identity
     http: requests.Session
     name: str = ""
+
+    def learned_name(self) -> str:
+        """Return the project's name: that in a token of IAM comes first; empty if unknown.
+
+        A text that cannot be a name does not count: a longer one, or one that is not Unicode.
+        """
+        name = self.identity.project_name(self.project_id) or self.name
+        try:
+            name.encode()
+        except UnicodeEncodeError:  # JSON can hold half of a surrogate pair
+            return ""
+        return name if len(name) <= _MAX_NAME else ""
 
 
 @dataclass(frozen=True, slots=True)

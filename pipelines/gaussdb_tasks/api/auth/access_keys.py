@@ -171,7 +171,8 @@ def _projects(settings: KeySettings, request: AccessRequest) -> list[ProjectEndp
     if settings.agency is not None:
         return [_project_of_agency(settings, settings.agency)]
     if settings.project_id:
-        return [ProjectEndpoint(settings.project_id, region, endpoint)]
+        name = settings.project_name or ""
+        return [ProjectEndpoint(settings.project_id, region, endpoint, name)]
     if settings.project_name:
         found = project_named(_list_projects(settings), settings.project_name, settings.name)
         return [endpoint_of_listed(found, region, endpoint)]

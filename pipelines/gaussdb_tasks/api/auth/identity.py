@@ -66,6 +66,9 @@ class Identity(Protocol):
     def renew(self, refused: AuthBase) -> bool:
         """Replace refused credentials; return False if that is not possible."""
 
+    def project_name(self, project_id: str) -> str:
+        """Return the project's name, if the credentials have it; no call is made."""
+
 
 class TokenIdentity:
     """A token that the user provides; it cannot be renewed."""
@@ -103,6 +106,10 @@ class TokenIdentity:
         """Return False: the token cannot be replaced."""
         return False
 
+    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - part of the protocol
+        """Return nothing: the token alone does not have it."""
+        return ""
+
 
 class KeyIdentity:
     """An access key that signs each request."""
@@ -128,6 +135,10 @@ class KeyIdentity:
     def renew(self, refused: AuthBase) -> bool:
         """Get other keys, if their source has any."""
         return isinstance(refused, SignatureCredential) and self._keys.renew(refused.keys)
+
+    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - part of the protocol
+        """Return nothing: keys do not have it."""
+        return ""
 
 
 class KeystoneIdentity:
@@ -182,6 +193,15 @@ class KeystoneIdentity:
         """Return the id of the project that the token is scoped to."""
         with self._lock:
             return self._call_iam(lambda: self._plugin.get_project_id(self._session))
+
+    def project_name(self, project_id: str) -> str:
+        """Return the name in the current token, if there is a token and it is for the project."""
+        token: Any = getattr(self._plugin, "auth_ref", None)
+        try:
+            name = token.project_name if token.project_id == project_id else None
+        except (AttributeError, LookupError, TypeError):  # no token, or a body of another shape
+            return ""
+        return name if isinstance(name, str) else ""
 
     def list_projects(self) -> list[Any]:
         """Fetch IAM's list of the user's projects as decoded JSON.

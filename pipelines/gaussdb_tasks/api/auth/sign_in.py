@@ -204,7 +204,9 @@ def _from_token(
     identity, transport = TokenIdentity(token), Transport.from_environment(environ)
     region = environ.get("OS_REGION_NAME") or None
     for project_id in project_ids:
-        project = ProjectEndpoint(project_id, region, None, is_requested=bool(request.project_ids))
+        is_configured = not request.project_ids
+        name = environ.get("OS_PROJECT_NAME", "") if is_configured else ""
+        project = ProjectEndpoint(project_id, region, None, name, is_requested=not is_configured)
         yield make_access(request, project, identity, transport)
 
 

@@ -21,6 +21,7 @@ from gaussdb_tasks.errors import ExitCode
 _TASK_FIELDS: Final = (
     "region",
     "project_id",
+    "project_name",
     "task_name",
     "instance_id",
     "instance_name",

@@ -283,10 +283,10 @@ def _failure_lines(error: GaussdbTasksError, database: Path) -> tuple[str, ...]:
 def _print_plan(request: LoadRequest, output_format: str) -> None:
     plans = plan_projects(request)
     if output_format == "json":
-        output.write_json({"projects": [plan_as_dict(key, plan) for key, plan in plans]})
+        output.write_json({"projects": [plan_as_dict(*plan) for plan in plans]})
         return
-    for key, plan in plans:
-        console.write_lines(plan_lines(key, plan))
+    for plan in plans:
+        console.write_lines(plan_lines(*plan))
 
 
 def _print_report(report: LoadReport, output_format: str) -> None:

@@ -18,25 +18,29 @@ from gaussdb_tasks.cli.options import (
 from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, query_errors, run_query
+from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened
+from gaussdb_tasks.model.project_state import project_label
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
 
 # After years of loads, an evaluation of the view takes a second.
-_READ_STATUS: Final = "create temporary table statuses as from main.archive_status"
+_READ_STATUS: Final = (
+    f"create temporary table statuses as from {with_project_name('main.archive_status')}"
+)
 _STATUS: Final = "select * from temp.statuses order by region, project_id"
 _PROJECTS_WITH_GAPS: Final = "select distinct project_id from temp.statuses where gap_count > 0"
 # A list is applied to the windows before they are sorted; a join is not.
-_GAPS: Final = """
-    select region, project_id, gap_from, gap_to, is_lost
-    from main.coverage_gaps
+_GAPS: Final = f"""
+    select region, project_id, project_name, gap_from, gap_to, is_lost
+    from {with_project_name("main.coverage_gaps")}
     where list_contains(?, project_id)
     order by region, project_id, gap_from
-"""
+"""  # noqa: S608 - constants
 
 _PROJECTS_LOSING_DATA: Final = """
-    select project_id, loss_begins_at
+    select project_id, project_name, loss_begins_at
     from temp.statuses
     where nights_left = 0
     order by region, project_id
@@ -129,9 +133,10 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         copies = read_mirror_state(DataDir(data_dir))
         if copies is not None and copies.is_behind:
             console.info(waiting_line(copies))
-        for project_id, loss_begins_at in run_query(connection, _PROJECTS_LOSING_DATA).fetchall():
+        losing = run_query(connection, _PROJECTS_LOSING_DATA).fetchall()
+        for project_id, name, loss_begins_at in losing:
             console.info(
-                f"project {project_id}: data loss begins at "
+                f"project {project_label(project_id, name)}: data loss begins at "
                 f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
             )
 
@@ -142,7 +147,8 @@ def _print_gaps(connection: duckdb.DuckDBPyConnection, target: output.Target) ->
         with query_errors("coverage_gaps"):
             gaps = connection.execute(_GAPS, [project_ids]).fetchall()
         console.write_lines(("", "not covered:"))
-        output.write_rows(["region", "project_id", "from", "to", "is_lost"], iter(gaps), target)
+        names = ["region", "project_id", "project_name", "from", "to", "is_lost"]
+        output.write_rows(names, iter(gaps), target)
 
 
 def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_own: bool) -> int:
@@ -158,7 +164,7 @@ def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_
     if mixture is not None:
         worst = max(worst, Alarm.WARNING)
     reasons = [
-        f"project {each.project.key.project_id}: {reason}"
+        f"project {project_label(each.project.key.project_id, each.project.name)}: {reason}"
         for each in sorted(judgements, key=lambda each: -each.alarm)
         for reason in each.reasons
     ]
