@@ -1,19 +1,16 @@
 """A click group that imports a command only when it is used, so that help is fast."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from gaussdb_tasks.cli.last_handler import debug_option
-from gaussdb_tasks.cli.settings_file import OPTION, settings_file_option
 
 
-@dataclass(frozen=True, slots=True)
-class Subcommand:
+class Subcommand(NamedTuple):
     """The name of a command and its module, and its help in one line."""
 
     name: str
@@ -43,6 +40,11 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; add ``--config`` to it if the settings file applies."""
+        from gaussdb_tasks.cli.settings_file import (  # noqa: PLC0415 - help does not need it
+            OPTION,
+            settings_file_option,
+        )
+
         if cmd_name not in self._subcommands:
             return None
         command = import_module(f"{self._package}.{cmd_name}").command

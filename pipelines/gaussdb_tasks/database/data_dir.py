@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import filelock
-
-from gaussdb_tasks.database.lock_holder import read_holder, recorded_holder
 from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.os_errors import explain
@@ -136,6 +133,13 @@ class DataDir:
         Raises:
             LockedError: another load holds it; the message names its process.
         """
+        import filelock  # noqa: PLC0415 - slow to import; commands that only read take no lock
+
+        from gaussdb_tasks.database.lock_holder import (  # noqa: PLC0415
+            read_holder,
+            recorded_holder,
+        )
+
         lock = filelock.FileLock(self.path / _LOCK_NAME)
         try:
             lock.acquire(blocking=False)
@@ -167,6 +171,8 @@ class DataDir:
 
     def is_locked(self) -> bool:
         """Return whether a load holds the lock; False if that cannot be found out."""
+        import filelock  # noqa: PLC0415 - slow to import, and rarely needed
+
         path = self.path / _LOCK_NAME
         if path.is_symlink() or not path.is_file():  # no load accepts another kind
             return False

@@ -1,6 +1,5 @@
 """Run a user's SELECT on the published database; it can neither write nor reach other files."""
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -122,6 +121,8 @@ def _sql(connection: duckdb.DuckDBPyConnection, query: str, variables: Mapping[s
     name = match[1].lower()
     by_name = {named.name: named for named in reversed(named_queries(connection))}
     if name not in by_name:
+        import difflib  # noqa: PLC0415 - only an error needs it
+
         similar = difflib.get_close_matches(name, by_name)
         hint = f"did you mean {' or '.join(similar)}" if similar else "gaussdb-tasks query --list"
         message = f"there is no view and no saved question {match[1]!r}; {hint}"

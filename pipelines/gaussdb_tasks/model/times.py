@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
-import pendulum
-
 from gaussdb_tasks.errors import ConfigurationError
 
 Micros: TypeAlias = int
@@ -40,11 +38,12 @@ class CalendarPeriod:
 
     def before(self, time: Micros) -> Micros:
         """Return the time that is this period before another one, by the calendar."""
-        at = pendulum.instance(to_datetime(time))
-        return from_datetime(at.subtract(days=self.days, months=self.months, years=self.years))
+        return CalendarPeriod(-self.days, -self.months, -self.years).after(time)
 
     def after(self, time: Micros) -> Micros:
         """Return the time that is this period after another one, by the calendar."""
+        import pendulum  # noqa: PLC0415 - slow to import, and most commands read no time
+
         at = pendulum.instance(to_datetime(time))
         return from_datetime(at.add(days=self.days, months=self.months, years=self.years))
 
@@ -75,6 +74,8 @@ def parse_time(text: str, *, option: str) -> Micros:
     Raises:
         ConfigurationError: the text is not a time; the message names the option and a valid time.
     """
+    import pendulum  # noqa: PLC0415 - slow to import, and most commands read no time
+
     try:
         parsed = pendulum.parse(text)
     except (ValueError, OverflowError):

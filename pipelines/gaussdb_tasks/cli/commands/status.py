@@ -7,7 +7,6 @@ from typing import Final
 import click
 import duckdb
 
-from gaussdb_tasks.archive.mirror.mirror import read_mirror_state
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
     combine,
@@ -15,7 +14,6 @@ from gaussdb_tasks.cli.options import (
     now_option,
     option,
 )
-from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, query_errors, run_query
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
@@ -126,14 +124,24 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         mixture = DataDir(data_dir).mixture()
         if mixture is not None:
             console.warn(mixture)
-        copies = read_mirror_state(DataDir(data_dir))
-        if copies is not None and copies.is_behind:
-            console.info(waiting_line(copies))
+        _report_waiting_copies(DataDir(data_dir))
         for project_id, loss_begins_at in run_query(connection, _PROJECTS_LOSING_DATA).fetchall():
             console.info(
                 f"project {project_id}: data loss begins at "
                 f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
             )
+
+
+def _report_waiting_copies(data_dir: DataDir) -> None:
+    if not data_dir.copies_state.exists():
+        return
+    from gaussdb_tasks.archive.mirror.mirror_state import (  # noqa: PLC0415 - only with a mirror
+        read_mirror_state,
+    )
+
+    copies = read_mirror_state(data_dir)
+    if copies is not None and copies.is_behind:
+        console.info(copies.waiting_line)
 
 
 def _print_gaps(connection: duckdb.DuckDBPyConnection, target: output.Target) -> None:
