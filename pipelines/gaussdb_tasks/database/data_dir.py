@@ -1,5 +1,6 @@
 """The data directory: the published database, the lock, and the scratch folder of a load."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -171,19 +172,16 @@ class DataDir:
 
     def is_locked(self) -> bool:
         """Return whether a load holds the lock; False if that cannot be found out."""
-        import filelock  # noqa: PLC0415 - slow to import, and rarely needed
-
         path = self.path / _LOCK_NAME
         if path.is_symlink() or not path.is_file():  # no load accepts another kind
             return False
-        lock = filelock.FileLock(path)
         try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
+            with path.open("rb") as file:  # closing it releases the lock, as filelock does
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
-        except OSError:  # a read-only file system: no load can write to it
+        except OSError:
             return False
-        lock.release()
         return False
 
     @contextmanager

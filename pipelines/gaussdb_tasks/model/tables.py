@@ -54,8 +54,8 @@ class Column:
         """The type of the column in Arrow."""
         import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
 
-        name: Any = _ARROW_TYPES[self.data_type]  # the stubs list every name as a type
-        return pa.type_for_alias(name)
+        name = _ARROW_TYPES[self.data_type]
+        return pa.type_for_alias(name)  # type: ignore[call-overload,no-any-return]  # the stubs accept literals only
 
     def dlt_hints(self) -> dict[str, Any]:
         """Return the column's hints for a dlt resource."""

@@ -7,6 +7,7 @@ adds calendar periods.
 
 import re
 from calendar import timegm
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
@@ -24,6 +25,10 @@ DAY: Final[Micros] = 24 * HOUR
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ONE_MICRO: Final = timedelta(microseconds=1)
 
+# The form in which this program writes times.
+_ISO: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z", re.ASCII
+)
 _PERIOD: Final = re.compile(r"(?P<number>[1-9]\d{0,3})(?P<unit>[dmy])", re.ASCII)
 _PERIOD_UNITS: Final = {"d": "days", "m": "months", "y": "years"}
 
@@ -74,6 +79,9 @@ def parse_time(text: str, *, option: str) -> Micros:
     Raises:
         ConfigurationError: the text is not a time; the message names the option and a valid time.
     """
+    if _ISO.fullmatch(text):
+        with suppress(ValueError):  # pendulum, which is slow to import, decides
+            return from_datetime(datetime.fromisoformat(text))
     import pendulum  # noqa: PLC0415 - slow to import, and most commands read no time
 
     try:
