@@ -55,12 +55,29 @@ task_counts as (
     select
         region,
         project_id,
-        count(*) as task_count,
-        count(*) filter (
-            where not is_finished and vanished_at is null and not is_lost_from_sight
-        ) as open_task_count,
-        count(vanished_at) as vanished_count
+        count(*) as task_count
+    from task_center.tasks
+    group by region, project_id
+),
+
+-- Few tasks are open or vanished: each of these reads few rows.
+open_counts as (
+    select
+        region,
+        project_id,
+        count(*) as open_task_count
     from main.tasks
+    where not is_finished and vanished_at is null and not is_lost_from_sight
+    group by region, project_id
+),
+
+vanished_counts as (
+    select
+        region,
+        project_id,
+        count(*) as vanished_count
+    from main.tasks
+    where vanished_at is not null
     group by region, project_id
 ),
 
@@ -85,8 +102,8 @@ statuses as (
         coalesce(gaps.gap_count, 0) as gap_count,
         coalesce(gaps.lost_gap_count, 0) as lost_gap_count,
         coalesce(task_counts.task_count, 0) as task_count,
-        coalesce(task_counts.open_task_count, 0) as open_task_count,
-        coalesce(task_counts.vanished_count, 0) as vanished_count,
+        coalesce(open_counts.open_task_count, 0) as open_task_count,
+        coalesce(vanished_counts.vanished_count, 0) as vanished_count,
         coalesce(rejected_counts.rejected_count, 0) as rejected_count
     from projects
     left join main.last_loads
@@ -105,6 +122,14 @@ statuses as (
         on
             projects.region = task_counts.region
             and projects.project_id = task_counts.project_id
+    left join open_counts
+        on
+            projects.region = open_counts.region
+            and projects.project_id = open_counts.project_id
+    left join vanished_counts
+        on
+            projects.region = vanished_counts.region
+            and projects.project_id = vanished_counts.project_id
     left join rejected_counts
         on
             projects.region = rejected_counts.region

@@ -4,7 +4,7 @@ Foreign text is what the service, a store, a file, a user or a library wrote. Sh
 could move the cursor, forge a line of a log, or reverse the direction of what follows.
 """
 
-import json
+import re
 import unicodedata
 from typing import Final
 
@@ -14,6 +14,15 @@ MAX_MESSAGE_CHARACTERS: Final = 2_000
 # Control, format (also bidirectional), unassigned, private use, surrogate; line, paragraph ends.
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _MAX_TAIL: Final = 200
+_AROUND: Final = re.compile(r"\A[\s\ufeff\u200b\x00]+|[\s\ufeff\u200b\x00]+\Z")
+
+
+def clean(value: str) -> str:
+    """Strip what editors and shells leave around a value: line ends, blanks, a byte order mark.
+
+    Every value of the settings passes here: secrets, files and variables.
+    """
+    return _AROUND.sub("", value)
 
 
 def visible(text: str) -> str:
@@ -54,4 +63,6 @@ def _escape(character: str) -> str:
 def _escape_json(character: str) -> str:
     if character == "\n" or not _is_invisible(character):
         return character
+    import json  # noqa: PLC0415 - hardly any text needs it
+
     return json.dumps(character)[1:-1]

@@ -4,7 +4,6 @@ Secrets are remembered where they are read. So a message of any library can be m
 shows a secret in a form of its own: quoted, with escaped line breaks, or encoded for a URL.
 """
 
-import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -104,6 +103,8 @@ def _without(text: str, form: str) -> str:
 
 
 def _forms_of(secret: str) -> Iterator[str]:
+    import json  # noqa: PLC0415 - only a secret needs it
+
     # A message may show one line of a secret only.
     for part in {secret, secret.strip(), *secret.split()} if _has_lines(secret) else {secret}:
         if len(part) >= _MIN_LENGTH:

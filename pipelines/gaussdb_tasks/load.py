@@ -18,7 +18,8 @@ from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
-from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, refuse_new_chain
+from gaussdb_tasks.archive.mirror.mirror import mirror_entries, refuse_new_chain
+from gaussdb_tasks.archive.mirror.mirror_state import MirrorState
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer

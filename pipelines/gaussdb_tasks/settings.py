@@ -1,25 +1,13 @@
 """Settings of a load as plain values: projects, retries, clock and time range."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
-import pendulum
-
 from gaussdb_tasks.contract import HORIZON_DAYS
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import DAY, MINUTE, Micros, from_datetime, to_datetime
+from gaussdb_tasks.model.times import DAY, MINUTE, CalendarPeriod, Micros
 
 HORIZON: Final[Micros] = HORIZON_DAYS * DAY
-_AROUND: Final = re.compile(r"\A[\s\ufeff\u200b\x00]+|[\s\ufeff\u200b\x00]+\Z")
-
-
-def clean(value: str) -> str:
-    """Strip what editors and shells leave around a value: line ends, blanks, a byte order mark.
-
-    Every value of the settings passes here: secrets, files and variables.
-    """
-    return _AROUND.sub("", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +80,7 @@ class LoadSettings:
 
         "The last month" reaches back 28 days for most of March, and 30 or 31 otherwise.
         """
-        month_ago = pendulum.instance(to_datetime(self.now)).subtract(months=1)
-        return max(self.visible.start, from_datetime(month_ago))
+        return max(self.visible.start, CalendarPeriod(months=1).before(self.now))
 
     @property
     def horizon_window(self) -> TimeRange:

@@ -13,14 +13,15 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
-import pyarrow as pa
-from pyarrow import compute
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.model.tables import LOAD_ID
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LINE_BYTES: Final = 65
 """Length of a line: the digest of a row in hexadecimal, and a line feed."""
@@ -79,7 +80,7 @@ def read_lines(
     relation: str,
     columns: Sequence[str] | None = None,
     more: Sequence[str] = (),
-) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+) -> Iterator[tuple[bytes, "pa.RecordBatch"]]:
     """Yield the rows of a relation in batches: a line for each row, and further columns.
 
     Args:
@@ -102,7 +103,7 @@ def _lines(forms: "pa.Array[Any]") -> bytes:
     """
     if not len(forms):
         return b""
-    _, offsets, content = forms.cast(pa.large_string()).buffers()
+    _, offsets, content = forms.cast("large_string").buffers()  # type: ignore[type-var]  # a name
     texts, bounds = memoryview(content or b""), memoryview(offsets or b"").cast("q")
     ends = bounds[forms.offset : forms.offset + len(forms) + 1].tolist()
     digests = [hashlib.sha256(texts[start:end]).digest() for start, end in pairwise(ends)]
@@ -149,6 +150,8 @@ def digest_by_load(
 
 def _runs(values: "pa.Array[Any]") -> Iterator[tuple[str, int]]:
     """Yield each value that differs from the one before, and the end of its run."""
+    from pyarrow import compute  # noqa: PLC0415 - slow to import; verify --fast does not need it
+
     runs = compute.call_function("run_end_encode", [values])
     return zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True)
 

@@ -5,12 +5,13 @@ the memory when they are decompressed.
 """
 
 from pathlib import Path
-from typing import Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Final
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.manifest import TableDigest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_FOOTER_BYTES: Final = 16 * 1024 * 1024
 MAX_ROWS_PER_BYTE: Final = 10
@@ -32,7 +33,7 @@ def footer_problem(path: Path, table: ArchiveTable, digest: TableDigest) -> str 
         table: the table of its rows.
         digest: the description of the file in its manifest.
     """
-    # Only this needs the package, which is slow to import.
+    import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
@@ -71,7 +72,7 @@ def _row_count_problem(
     return None
 
 
-def _column_problem(schema: pa.Schema, table: ArchiveTable, digest: TableDigest) -> str | None:
+def _column_problem(schema: "pa.Schema", table: ArchiveTable, digest: TableDigest) -> str | None:
     """Compare the columns with those of the manifest."""
     types = {column.name: column.arrow_type for column in table.columns}
     expected = [(name, types[name]) for name in digest.columns]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import (
@@ -206,6 +205,8 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
 
 def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntry]) -> None:
     loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
+    import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
+
     # As a parameter, a list of many values takes long.
     numbered = pa.table({"_dlt_load_id": loads, "load_position": range(len(loads))})
     with registered(connection, "numbered", numbered):

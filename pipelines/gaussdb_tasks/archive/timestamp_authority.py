@@ -21,9 +21,9 @@ from gaussdb_tasks.archive.timestamps import (
     refuse_without_package,
 )
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, now
-from gaussdb_tasks.settings import clean
 
 _OPTION: Final = "--timestamp-url"
 _MAX_SECONDS: Final = 10.0

@@ -11,7 +11,6 @@ from typing import Final
 
 import duckdb
 import msgspec
-import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import table_sql
@@ -166,6 +165,8 @@ def record_loads(
         connection: the database.
         entries: the load_id, the sequence and the manifest's SHA-256 of each load.
     """
+    import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
+
     load_ids, sequences, digests = zip(*entries, strict=True)
     recorded = pa.table(
         {"_dlt_load_id": load_ids, "archive_sequence": sequences, "head_digest": digests}

@@ -13,8 +13,8 @@ from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.errors import ExitCode
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_setting
-from gaussdb_tasks.settings import clean
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),

@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.foreign_text import shortened, visible, visible_json
 from gaussdb_tasks.known_secrets import mask
-from gaussdb_tasks.model.project_state import ProjectKey
+
+if TYPE_CHECKING:
+    from gaussdb_tasks.model.project_state import ProjectKey
 
 _REPORT_INTERVAL_SECONDS: Final = 30.0
 _MIN_REPORTED_WAIT_SECONDS: Final = 2.0
@@ -24,7 +26,7 @@ _MIN_REPORTED_WAIT_SECONDS: Final = 2.0
 class Progress(Protocol):
     """Callback that shows the progress of a load."""
 
-    def __call__(self, project: ProjectKey, seen: int, announced: int) -> None:
+    def __call__(self, project: "ProjectKey", seen: int, announced: int) -> None:
         """Show the number of tasks read and the number announced by the API; 0 if unknown."""
 
 
@@ -182,7 +184,7 @@ class _ProgressLines:
     def __init__(self) -> None:
         self._last_line_at = time.monotonic()
 
-    def __call__(self, project: ProjectKey, seen: int, announced: int) -> None:
+    def __call__(self, project: "ProjectKey", seen: int, announced: int) -> None:
         if time.monotonic() - self._last_line_at >= _REPORT_INTERVAL_SECONDS:
             self._last_line_at = time.monotonic()
             of_total = f" of {announced:,}" if announced else ""
@@ -215,7 +217,7 @@ def _bars() -> Iterator[Progress]:
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as bars:
         bar_of_project = {}
 
-        def show(project: ProjectKey, seen: int, announced: int) -> None:
+        def show(project: "ProjectKey", seen: int, announced: int) -> None:
             if project not in bar_of_project:
                 description = f"project {visible(project.project_id)}"
                 bar_of_project[project] = bars.add_task(description, total=None)

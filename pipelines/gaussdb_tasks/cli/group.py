@@ -1,18 +1,15 @@
 """A click group that imports a command only when it is used, so that help is fast."""
 
-import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
 from gaussdb_tasks.cli.completion import items, query_names
 from gaussdb_tasks.cli.last_handler import debug_option
-from gaussdb_tasks.cli.settings_file import OPTION, settings_file_option
 
 _SQL_STARTS: Final = frozenset({"select", "with", "from"})
 _LISTS_OF_QUERIES: Final = frozenset(
@@ -20,8 +17,7 @@ _LISTS_OF_QUERIES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Subcommand:
+class Subcommand(NamedTuple):
     """The name of a command and its module, and its help in one line."""
 
     name: str
@@ -51,6 +47,11 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; add ``--config`` to it if the settings file applies."""
+        from gaussdb_tasks.cli.settings_file import (  # noqa: PLC0415 - help does not need it
+            OPTION,
+            settings_file_option,
+        )
+
         if cmd_name not in self._subcommands:
             return None
         command = import_module(f"{self._package}.{cmd_name}").command
@@ -97,6 +98,8 @@ class LazyGroup(click.Group):
             return "Did you mean 'gaussdb-tasks query' with this SQL?"
         lines = {each.name: each.name for each in self.subcommands}
         lines |= {query: f"gaussdb-tasks query {query}" for query in queries}
+        import difflib  # noqa: PLC0415 - only an error needs it
+
         similar = difflib.get_close_matches(name.lower(), lines)
         return (
             f"Did you mean {' or '.join(repr(lines[each]) for each in similar)}?" if similar else ""

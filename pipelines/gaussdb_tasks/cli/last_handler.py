@@ -20,7 +20,6 @@ from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.options import Option
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened
-from gaussdb_tasks.os_errors import explain
 
 _MAX_SHOWN_CHARACTERS: Final = 300
 
@@ -67,6 +66,8 @@ def _explained(error: BaseException) -> GaussdbTasksError:
         case GaussdbTasksError():
             return error
         case OSError() if error.errno is not None:
+            from gaussdb_tasks.os_errors import explain  # noqa: PLC0415 - only an error needs it
+
             return explain(error)
         case MemoryError():
             return GaussdbTasksError("the memory is not sufficient; give the process more memory")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -14,10 +14,10 @@ from gaussdb_tasks.cli.completion import Suggested, clouds
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
-from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.model.times import Micros, iso, parse_time, to_datetime
-from gaussdb_tasks.os_errors import explain
-from gaussdb_tasks.settings import AccessRequest
+
+if TYPE_CHECKING:
+    from gaussdb_tasks.model.time_range import TimeRange
+    from gaussdb_tasks.model.times import Micros
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
@@ -150,6 +150,8 @@ def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) 
     except (FileNotFoundError, NotADirectoryError):
         pass  # the command reports a directory that does not exist
     except OSError as error:
+        from gaussdb_tasks.os_errors import explain  # noqa: PLC0415 - help does not need it
+
         raise explain(error, path=path, setting="--data-dir") from error
     return path
 
@@ -207,6 +209,8 @@ def access_options(function: _F) -> _F:
 
 def access_request(function: _F) -> _F:
     """Add the options of access; pass them to the command as one ``AccessRequest``: ``access``."""
+    from gaussdb_tasks.settings import AccessRequest  # noqa: PLC0415 - the group does not need it
+
     return access_options(combine("access", AccessRequest)(function))
 
 
@@ -215,7 +219,9 @@ def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _
     return option(name, parameter, metavar="ISO", callback=_read_time, help=description)
 
 
-def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -> Micros | None:
+def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -> "Micros | None":
+    from gaussdb_tasks.model.times import parse_time, to_datetime  # noqa: PLC0415 - help does not need it
+
     if value is None:
         return None
     option_name = param.opts[0]
@@ -228,12 +234,14 @@ def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -
     return time
 
 
-def refuse_impossible(bounds: TimeRange, listed: TimeRange) -> None:
+def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
     """Refuse values of ``--from`` and ``--to`` that select nothing of the time that is listed.
 
     Raises:
         ConfigurationError: they select nothing.
     """
+    from gaussdb_tasks.model.times import iso  # noqa: PLC0415 - help does not need it
+
     start, end = bounds
     if start > listed.end:
         message = f"--from {iso(start)} is in the future; use a time in the past"

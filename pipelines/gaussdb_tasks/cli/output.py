@@ -13,7 +13,6 @@ from typing import Any, BinaryIO, Final, TypeAlias, TypeVar
 
 import click
 import duckdb
-import msgspec
 from click.core import ParameterSource
 
 from gaussdb_tasks.cli import console, render
@@ -130,6 +129,8 @@ def write_rows(names: Sequence[str], rows: Rows, target: Target) -> None:
 
 def write_json(value: object) -> None:
     """Write a value as indented JSON to stdout; values that JSON cannot hold become texts."""
+    import msgspec  # noqa: PLC0415 - only this format needs it
+
     sys.stdout.buffer.write(visible_json(msgspec.json.format(json_text(value))).encode() + b"\n")
 
 

@@ -8,8 +8,6 @@ The file is separate from dlt's ``.dlt/config.toml``. That one configures dlt's 
 destinations, and every other pipeline below the same folder reads it too.
 """
 
-import difflib
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -21,9 +19,9 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_secret_name, remember
 from gaussdb_tasks.os_errors import explain
-from gaussdb_tasks.settings import clean
 
 FILE_NAME: Final = "gaussdb_tasks.toml"
 OPTION: Final = "config_file"
@@ -70,6 +68,8 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
         path = _file_in_current_folder()
         if path is None:
             return SettingsFile(None, {})
+    import tomllib  # noqa: PLC0415 - most users have no file
+
     try:
         content = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
@@ -209,6 +209,8 @@ def _refuse_unknown(key: str, find_names: Callable[[], Iterable[str]], problem: 
     names = list(find_names())
     if key in names:
         return
+    import difflib  # noqa: PLC0415 - only an error needs it
+
     similar = difflib.get_close_matches(key, names, n=1)
     hint = f"did you mean {similar[0]!r}?" if similar else "-h of the command lists its options"
     message = f"{problem} {key!r}; {hint}"

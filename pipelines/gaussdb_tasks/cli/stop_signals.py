@@ -1,7 +1,7 @@
 """Signals that stop a command: Ctrl-C, and the SIGTERM of schedulers and containers."""
 
+import os
 import signal
-import socket
 import threading
 import time
 from types import FrameType, TracebackType
@@ -27,13 +27,13 @@ class StopSignals:
         for number in _STOPPING:
             signal.signal(number, self._receive)
         signal.signal(signal.SIGURG, _do_nothing)  # a signal without a handler interrupts no wait
-        self._arrived, self._arriving = socket.socketpair()
-        self._arriving.settimeout(0)
+        self._arrived, self._arriving = os.pipe()
+        os.set_blocking(self._arriving, False)
         threading.Thread(target=self._wake_main_thread, name="stop", daemon=True).start()
 
     def __enter__(self) -> Self:
         """Watch for signals."""
-        signal.set_wakeup_fd(self._arriving.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._arriving, warn_on_full_buffer=False)
         return self
 
     def __exit__(
@@ -44,12 +44,12 @@ class StopSignals:
     ) -> None:
         """End the watch; the handlers stay."""
         signal.set_wakeup_fd(-1)
-        self._arriving.close()
+        os.close(self._arriving)
 
     def _wake_main_thread(self) -> None:
         main_thread = threading.main_thread().ident or 0
-        with self._arrived:
-            while numbers := self._arrived.recv(1):
+        with os.fdopen(self._arrived, "rb", buffering=0) as arrived:
+            while numbers := arrived.read(1):
                 while numbers[0] in _STOPPING and self.received is None:
                     signal.pthread_kill(main_thread, signal.SIGURG)
                     time.sleep(_SECONDS_BETWEEN_WAKE_UPS)

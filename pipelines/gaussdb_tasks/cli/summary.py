@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gaussdb_tasks.archive.mirror.mirror import MirrorState
 from gaussdb_tasks.archive.timestamp_authority import StampResult
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.errors import ExitCode
@@ -90,14 +89,6 @@ def _timestamp(timestamp: StampResult) -> dict[str, str | None]:
     return {"at": at, "authority": timestamp.authority, "error": timestamp.error}
 
 
-def waiting_line(copies: MirrorState) -> str:
-    """Return a line about archive entries that are not copied yet."""
-    return (
-        f"copies: {copies.waiting:,} entries wait to be copied to {copies.remote} since "
-        f"{copies.at}: {copies.error}; the next load with --archive-url tries again"
-    )
-
-
 def remarks(report: LoadReport) -> Iterator[Remark]:
     """Yield the lines about a load that an operator may need."""
     if report.upgraded_from is not None:
@@ -171,7 +162,7 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
             "covers its entry, too"
         )
     if report.mirror is not None and report.mirror.is_behind:
-        yield Remark(waiting_line(report.mirror))
+        yield Remark(report.mirror.waiting_line)
 
 
 def _project_remarks(project: ProjectSummary) -> Iterator[Remark]:

@@ -6,21 +6,20 @@ The functions read a connection of ``read_untrusted``: nothing in the file can c
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import duckdb
 
-from gaussdb_tasks.database.connect import read_published, writable_clone
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import UNTRUSTED
 from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
-from gaussdb_tasks.database.views import VIEW_SCHEMA, apply_views
+from gaussdb_tasks.database.views import VIEW_SCHEMA, in_dependency_order, table_comments
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.tables import (
@@ -229,11 +228,29 @@ def _ddl(table: str, expected: Sequence[Column], actual: _ColumnsByName) -> str:
 @cache
 def _definitions(columns_by_table: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """Return definitions of tables as this DuckDB writes them: with defaults, constraints, ..."""
-    with duckdb.connect() as blank:
-        blank.execute(f"create schema {SCHEMA_NAME}")
-        for name, columns in columns_by_table:
-            blank.execute(f"create table {SCHEMA_NAME}.{name} ({columns})")
+    with _with_tables(columns_by_table) as blank:
         return dict(blank.execute("select table_name, sql from duckdb_tables()").fetchall())
+
+
+@contextmanager
+def _with_tables(
+    columns_by_table: Iterable[tuple[str, str]],
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Make tables in an empty database, and remove everything at the end."""
+    blank = _blank()
+    blank.execute("begin transaction")
+    try:
+        creates = (f"create table {SCHEMA_NAME}.{name} ({ddl})" for name, ddl in columns_by_table)
+        blank.execute(";".join([f"create schema {SCHEMA_NAME}", *creates]))
+        yield blank
+    finally:
+        blank.execute("rollback")
+
+
+@cache
+def _blank() -> duckdb.DuckDBPyConnection:
+    """Open an empty database in memory, once: it shows how this DuckDB spells definitions."""
+    return duckdb.connect()
 
 
 def _describe_definition(expected: str, actual: str) -> str:
@@ -313,9 +330,7 @@ def _views(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, st
     return dict(connection.execute(sql, [database]).fetchall())
 
 
-def _comments(
-    connection: duckdb.DuckDBPyConnection, database: str = UNTRUSTED
-) -> dict[Target, str]:
+def _comments(connection: duckdb.DuckDBPyConnection) -> dict[Target, str]:
     sql = """
         select schema_name, table_name, null, comment, database_name from duckdb_tables()
         union all
@@ -324,7 +339,7 @@ def _comments(
         select schema_name, table_name, column_name, comment, database_name from duckdb_columns()
     """
     sql = f"from ({sql}) where database_name = ? and comment is not null order by all"
-    rows = connection.execute(sql, [database]).fetchall()
+    rows = connection.execute(sql, [UNTRUSTED]).fetchall()
     return {(schema, name, column): comment for schema, name, column, comment, _ in rows}
 
 
@@ -342,14 +357,12 @@ def _fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[tuple[st
 
 @cache
 def _reference() -> _Reference:
-    with TemporaryDirectory() as folder:
-        # DuckDB spells a view differently after it was written to a file and read back.
-        path = Path(folder, "reference.duckdb")
-        with writable_clone(None, path) as fresh:
-            fresh.execute(f"create schema {SCHEMA_NAME}")
-            for name, columns in _TABLES.items():
-                ddl = ", ".join(column.ddl for column in columns)
-                fresh.execute(f"create table {SCHEMA_NAME}.{name} ({ddl})")
-            apply_views(fresh)
-        with read_published(path) as fresh:
-            return _Reference(_views(fresh, path.stem), _comments(fresh, path.stem))
+    files = in_dependency_order(view_files())
+    tables = ((name, ", ".join(column.ddl for column in _TABLES[name])) for name in _TABLES)
+    with _with_tables(tables) as blank:
+        blank.execute("".join(file.definition for file in files))
+        views = _views(blank, "memory")
+    comments = table_comments()
+    for file in files:
+        comments |= file.comments
+    return _Reference(views, comments)

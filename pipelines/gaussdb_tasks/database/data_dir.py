@@ -1,5 +1,6 @@
 """The data directory: the published database, the lock, and the scratch folder of a load."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import filelock
-
-from gaussdb_tasks.database.lock_holder import read_holder, recorded_holder
 from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.os_errors import explain
@@ -136,6 +134,13 @@ class DataDir:
         Raises:
             LockedError: another load holds it; the message names its process.
         """
+        import filelock  # noqa: PLC0415 - slow to import; commands that only read take no lock
+
+        from gaussdb_tasks.database.lock_holder import (  # noqa: PLC0415
+            read_holder,
+            recorded_holder,
+        )
+
         lock = filelock.FileLock(self.path / _LOCK_NAME)
         try:
             lock.acquire(blocking=False)
@@ -170,14 +175,13 @@ class DataDir:
         path = self.path / _LOCK_NAME
         if path.is_symlink() or not path.is_file():  # no load accepts another kind
             return False
-        lock = filelock.FileLock(path)
         try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
+            with path.open("rb") as file:  # closing it releases the lock, as filelock does
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
-        except OSError:  # a read-only file system: no load can write to it
+        except OSError:
             return False
-        lock.release()
         return False
 
     @contextmanager

@@ -1,6 +1,5 @@
 """Run a user's SELECT on the published database; it can neither write nor reach other files."""
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -129,6 +128,8 @@ def _sql(connection: duckdb.DuckDBPyConnection, query: str, variables: Mapping[s
     meant = re.sub(r"[\s-]+", "_", name)
     if match is None and meant not in by_name:
         return query
+    import difflib  # noqa: PLC0415 - only an error needs it
+
     similar = [meant] if meant in by_name else difflib.get_close_matches(meant, by_name)
     hint = f"did you mean {' or '.join(similar)}" if similar else "gaussdb-tasks query --list"
     message = f"there is no view and no saved question {text!r}; {hint}"

@@ -12,6 +12,11 @@ import duckdb
 from gaussdb_tasks.errors import GaussdbTasksError
 
 _SUFFIX: Final = ".sql"
+_COMMENT: Final = re.compile(
+    r"^comment on (?:view|column) (?P<schema>\w+)\.(?P<view>\w+)(?:\.(?P<column>\w+))? is\s+"
+    r"'(?P<text>(?:[^']|'')*)';\n",
+    re.MULTILINE,
+)
 _ORDER: Final = re.compile(r"^-- (order by .+)$", re.MULTILINE)
 # A subset of Jinja, so that sqlfluff can read the files as well.
 _INCLUDE: Final = re.compile(r"\{% include '(?P<path>[\w/]+\.sql)' %\}\n")
@@ -33,6 +38,19 @@ class SqlFile:
         """The clause that sorts the rows for a reader; a view itself has no order."""
         match = _ORDER.search(self.text)
         return match[1] if match else "order by all"
+
+    @property
+    def comments(self) -> dict[tuple[str, str, str | None], str]:
+        """The comments of a view by schema, view and column; None for the view itself."""
+        return {
+            (match["schema"], match["view"], match["column"]): match["text"].replace("''", "'")
+            for match in _COMMENT.finditer(self.text)
+        }
+
+    @property
+    def definition(self) -> str:
+        """The SQL without the comments on the view."""
+        return _COMMENT.sub("", self.text)
 
     def execute(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         """Run the SQL; return the cursor.

@@ -69,6 +69,7 @@ def create_reading_views(connection: duckdb.DuckDBPyConnection) -> None:
     present = {
         tuple(row) for row in connection.execute(_COLUMNS, [UNTRUSTED, SCHEMA_NAME]).fetchall()
     }
+    views = []
     for table in ALL_TABLES:
         columns = [
             f'"{column.name}"'
@@ -77,9 +78,10 @@ def create_reading_views(connection: duckdb.DuckDBPyConnection) -> None:
         ]
         if columns and _is_plain(definitions.get(table.name)):
             name = f"{SCHEMA_NAME}.{table.name}"
-            connection.execute(
+            views.append(
                 f"create view {name} as select {', '.join(columns)} from {UNTRUSTED}.{name}"  # noqa: S608 - names of this package
             )
+    connection.execute(";".join(views))
 
 
 _DEFINITIONS: Final = """

@@ -45,27 +45,33 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("commit")
 
 
-def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Comment on tables and columns whose comment is missing or differs."""
-    wanted = {
-        f"table {SCHEMA_NAME}.{table.name}": f"{_as_sentence(table.grain)} All times are UTC."
+def table_comments() -> dict[tuple[str, str, str | None], str]:
+    """Return the comments of the tables by schema, table and column; None for the table itself."""
+    return {
+        (SCHEMA_NAME, table.name, None): f"{_as_sentence(table.grain)} All times are UTC."
         for table in ALL_TABLES
     } | {
-        f"column {SCHEMA_NAME}.{table.name}.{column.name}": column.description
+        (SCHEMA_NAME, table.name, column.name): column.description
         for table in ALL_TABLES
         for column in table.columns
     }
+
+
+def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Comment on tables and columns whose comment is missing or differs."""
     sql = """
-        select 'table ' || schema_name || '.' || table_name, comment from duckdb_tables()
+        select schema_name, table_name, null as column_name, comment from duckdb_tables()
         union all
-        select 'column ' || schema_name || '.' || table_name || '.' || column_name, comment
-        from duckdb_columns()
+        select schema_name, table_name, column_name, comment from duckdb_columns()
     """
-    present = dict(connection.execute(sql).fetchall())
-    for target, comment in wanted.items():
+    rows = connection.execute(sql).fetchall()
+    present = {(schema, table, column): comment for schema, table, column, comment in rows}
+    for target, comment in table_comments().items():
         if target in present and present[target] != comment:
+            kind = "table" if target[-1] is None else "column"
+            name = ".".join(filter(None, target))
             quoted = comment.replace("'", "''")
-            connection.execute(f"comment on {target} is '{quoted}'")
+            connection.execute(f"comment on {kind} {name} is '{quoted}'")
 
 
 def _as_sentence(grain: str) -> str:

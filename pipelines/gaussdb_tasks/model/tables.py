@@ -7,25 +7,25 @@ prune by them. Every column is declared, since dlt does not create a column that
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA_NAME: Final = "task_center"
 """The schema of the database that holds these tables."""
 
-_ARROW_TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType(
+_ARROW_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "text": pa.string(),
-        "json": pa.string(),
-        "bigint": pa.int64(),
-        "double": pa.float64(),
-        "bool": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us"),
+        "text": "string",
+        "json": "string",
+        "bigint": "int64",
+        "double": "double",
+        "bool": "bool",
+        "date": "date32",
+        "timestamp": "timestamp[us]",
     }
 )
-
 
 _SQL_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -50,9 +50,12 @@ class Column:
     nullable: bool = True
 
     @property
-    def arrow_type(self) -> pa.DataType:
+    def arrow_type(self) -> "pa.DataType":
         """The type of the column in Arrow."""
-        return _ARROW_TYPES[self.data_type]
+        import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
+
+        name = _ARROW_TYPES[self.data_type]
+        return pa.type_for_alias(name)  # type: ignore[call-overload,no-any-return]  # the stubs accept literals only
 
     def dlt_hints(self) -> dict[str, Any]:
         """Return the column's hints for a dlt resource."""
@@ -87,8 +90,10 @@ class Table:
     primary_key: tuple[str, ...]
 
     @property
-    def schema(self) -> pa.Schema:
+    def schema(self) -> "pa.Schema":
         """The Arrow schema of the table."""
+        import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
+
         return pa.schema(
             [
                 pa.field(column.name, column.arrow_type, nullable=column.nullable)
@@ -107,19 +112,23 @@ class Table:
         """
         return _array(values, self.schema.field(name).type)
 
-    def arrow(self, columns: Mapping[str, "Sequence[Any] | pa.Array[Any]"]) -> pa.Table:
+    def arrow(self, columns: Mapping[str, "Sequence[Any] | pa.Array[Any]"]) -> "pa.Table":
         """Build an Arrow table from its columns, by name: arrays, or values as for ``array``."""
+        import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
+
         arrays = [_array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def arrow_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    def arrow_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
         """Build an Arrow table from rows; no rows give an empty table."""
         return self.arrow(
             {column.name: [row[column.name] for row in rows] for column in self.columns}
         )
 
 
-def _array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: pa.DataType) -> "pa.Array[Any]":
+def _array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: "pa.DataType") -> "pa.Array[Any]":
+    import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
+
     if isinstance(values, pa.Array):
         return values
     if pa.types.is_timestamp(arrow_type):

@@ -7,11 +7,10 @@ adds calendar periods.
 
 import re
 from calendar import timegm
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
-
-import pendulum
 
 from gaussdb_tasks.errors import ConfigurationError
 
@@ -26,6 +25,10 @@ DAY: Final[Micros] = 24 * HOUR
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ONE_MICRO: Final = timedelta(microseconds=1)
 
+# The form in which this program writes times.
+_ISO: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z", re.ASCII
+)
 _PERIOD: Final = re.compile(r"(?P<number>[1-9]\d{0,3})(?P<unit>[dmy])", re.ASCII)
 _PERIOD_UNITS: Final = {"d": "days", "m": "months", "y": "years"}
 
@@ -40,11 +43,12 @@ class CalendarPeriod:
 
     def before(self, time: Micros) -> Micros:
         """Return the time that is this period before another one, by the calendar."""
-        at = pendulum.instance(to_datetime(time))
-        return from_datetime(at.subtract(days=self.days, months=self.months, years=self.years))
+        return CalendarPeriod(-self.days, -self.months, -self.years).after(time)
 
     def after(self, time: Micros) -> Micros:
         """Return the time that is this period after another one, by the calendar."""
+        import pendulum  # noqa: PLC0415 - slow to import, and most commands read no time
+
         at = pendulum.instance(to_datetime(time))
         return from_datetime(at.add(days=self.days, months=self.months, years=self.years))
 
@@ -75,6 +79,11 @@ def parse_time(text: str, *, option: str) -> Micros:
     Raises:
         ConfigurationError: the text is not a time; the message names the option and a valid time.
     """
+    if _ISO.fullmatch(text):
+        with suppress(ValueError):  # pendulum, which is slow to import, decides
+            return from_datetime(datetime.fromisoformat(text))
+    import pendulum  # noqa: PLC0415 - slow to import, and most commands read no time
+
     try:
         parsed = pendulum.parse(text)
     except (ValueError, OverflowError):

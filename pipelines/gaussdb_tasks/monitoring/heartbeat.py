@@ -11,8 +11,8 @@ import tenacity
 
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.deadline import Deadline, bounded_session, ends_by
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import remember
-from gaussdb_tasks.settings import clean
 
 _TIMEOUT_SECONDS: Final = 10
 _MAX_BODY_BYTES: Final = 10_000

@@ -15,11 +15,8 @@ from moto.server import ThreadedMotoServer
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
-from gaussdb_tasks.archive.mirror.mirror import (
-    UnknownEntriesError,
-    mirror_entries,
-    read_mirror_state,
-)
+from gaussdb_tasks.archive.mirror.mirror import UnknownEntriesError, mirror_entries
+from gaussdb_tasks.archive.mirror.mirror_state import read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions

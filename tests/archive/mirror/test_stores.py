@@ -10,7 +10,8 @@ import pytest
 from gaussdb_tasks.archive.mirror import object_store
 from gaussdb_tasks.archive.mirror import remote as remote_module
 from gaussdb_tasks.archive.mirror.fetch import fetch_entries
-from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, read_mirror_state
+from gaussdb_tasks.archive.mirror.mirror import mirror_entries
+from gaussdb_tasks.archive.mirror.mirror_state import MirrorState, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock

@@ -18,8 +18,9 @@ from gaussdb_tasks.api.auth import endpoints, regions
 from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.deadline import bounded_session
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.os_errors import explain
-from gaussdb_tasks.settings import AccessRequest, clean
+from gaussdb_tasks.settings import AccessRequest
 
 _MAX_SERVERS: Final = 4
 """Servers that a session keeps connections to: one for each region."""

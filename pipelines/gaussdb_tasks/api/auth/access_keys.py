@@ -29,7 +29,8 @@ from gaussdb_tasks.api.auth.projects import (
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.api.deadline import Deadline, ends_by
 from gaussdb_tasks.errors import ConfigurationError, ServiceError, SignInRefusedError
-from gaussdb_tasks.settings import AccessRequest, clean
+from gaussdb_tasks.foreign_text import clean
+from gaussdb_tasks.settings import AccessRequest
 
 _LIST_SECONDS: Final = 60
 

@@ -13,9 +13,9 @@ import yaml
 
 from gaussdb_tasks.api.auth import regions
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_secret_name, remember
 from gaussdb_tasks.os_errors import explain
-from gaussdb_tasks.settings import clean
 
 OWN_SETTINGS: Final = (
     *("agency_name", "agency_domain_name", "delegated_project"),

@@ -27,8 +27,8 @@ from gaussdb_tasks.errors import (
     ServiceError,
     SignInRefusedError,
 )
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import remember
-from gaussdb_tasks.settings import clean
 
 _ATTEMPTS: Final = 4
 _ANSWER_SECONDS: Final = 60.0

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import remember
 from gaussdb_tasks.os_errors import explain
-from gaussdb_tasks.settings import clean
 
 _COMMAND_SECONDS: Final = 60
 _MOUNTS: Final = Path("/proc/self/mountinfo")

@@ -30,7 +30,8 @@ from gaussdb_tasks.api.auth.projects import (
 )
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError, worst_of
-from gaussdb_tasks.settings import AccessRequest, clean
+from gaussdb_tasks.foreign_text import clean
+from gaussdb_tasks.settings import AccessRequest
 
 _HOW_TO_SIGN_IN: Final = (
     "no credentials are set; name a cloud of clouds.yaml with --os-cloud (or OS_CLOUD), or set "

@@ -5,12 +5,12 @@ Progress is stored beside the archive. So a load copies only new entries, at any
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
-from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError, Sha256, Text
+from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError
+from gaussdb_tasks.archive.mirror.mirror_state import MirrorState, read_mirror_state
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote, UnreadableFileError
 from gaussdb_tasks.archive.store import (
     DIGEST_NAME,
@@ -28,7 +28,6 @@ from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import iso, now
 from gaussdb_tasks.os_errors import explain
 
-_MAX_NOTE_BYTES: Final = 64 * 1024
 # More folders than these that are no complete entry of this archive are another archive.
 _MAX_INCOMPLETE: Final = 100
 _MAX_NAMED: Final = 3
@@ -38,40 +37,6 @@ class UnknownEntriesError(MirrorError):
     """A remote has entries that this archive lacks."""
 
     exit_code = ExitCode.USAGE
-
-
-class MirrorState(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of the mirror.
-
-    Attributes:
-        remote: the URL of the remote, without secrets.
-        sequence: the last entry that is complete there, with all before it; 0 for none.
-        sha256: SHA-256 of that entry's digest.
-        waiting: the number of entries that are not there yet.
-        at: when this state was stored, UTC.
-        error: why entries wait, or why the remote was refused.
-    """
-
-    remote: Text = msgspec.field(name="place")
-    sequence: Annotated[int, Meta(ge=0, le=10**12)] = 0
-    sha256: Sha256 | None = None
-    waiting: Annotated[int, Meta(ge=0, le=10**12)] = 0
-    at: Annotated[str, Meta(max_length=32)] = ""
-    error: Text | None = None
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether entries wait, or the remote was refused."""
-        return bool(self.waiting or self.error)
-
-
-def read_mirror_state(data_dir: DataDir) -> MirrorState | None:
-    """Read the progress after the last load; None if there is no mirror, or no readable state."""
-    try:
-        with files.open_regular(data_dir.copies_state) as file:
-            return msgspec.json.decode(file.read(_MAX_NOTE_BYTES), type=MirrorState)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:

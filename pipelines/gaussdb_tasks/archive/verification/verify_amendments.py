@@ -7,7 +7,9 @@ before a redaction or retention are gone; then the rows that are left must accou
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import duckdb
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.context import TASK_TABLES
@@ -17,7 +19,9 @@ from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.manifest import LOAD, RemovedFile, Restatement
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
 from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Fault, Verification
-from gaussdb_tasks.archive.verification.verify_amended_rows import AmendedRows
+
+if TYPE_CHECKING:
+    from gaussdb_tasks.archive.verification.verify_amended_rows import AmendedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def verify_amendments(
     head = positions.index(expected_head) if expected_head in positions else len(positions)
     is_amended = any(entry.manifest.kind != LOAD for entry in found.chain)
     with open_for_files() if is_rereading and is_amended else nullcontext() as connection:
-        rows = None if connection is None else AmendedRows(connection, found)
+        rows = None if connection is None else _amended_rows(connection, found)
         before: dict[Key, Rows] = {}
         for position, entry in enumerate(found.chain):
             if entry.manifest.kind != LOAD:
@@ -87,8 +91,17 @@ def verify_amendments(
             follow(entry, before, TASK_TABLES)
 
 
+def _amended_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> "AmendedRows":
+    # It reads records as a load does; most archives have no amendment.
+    from gaussdb_tasks.archive.verification.verify_amended_rows import (  # noqa: PLC0415
+        AmendedRows,
+    )
+
+    return AmendedRows(connection, found)
+
+
 def _verify_amendment(
-    amendment: _Amendment, rows: AmendedRows | None, found: Verification
+    amendment: _Amendment, rows: "AmendedRows | None", found: Verification
 ) -> AmendmentAccount:
     entry = amendment.entry
     problems = list(_problems(amendment))

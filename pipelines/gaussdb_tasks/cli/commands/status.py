@@ -7,7 +7,6 @@ from typing import Final
 import click
 import duckdb
 
-from gaussdb_tasks.archive.mirror.mirror import read_mirror_state
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
     combine,
@@ -15,7 +14,6 @@ from gaussdb_tasks.cli.options import (
     now_option,
     option,
 )
-from gaussdb_tasks.cli.summary import waiting_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, query_errors, run_query
 from gaussdb_tasks.database.upgrades import with_project_name
@@ -25,19 +23,30 @@ from gaussdb_tasks.model.project_state import project_label
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
 
-# After years of loads, an evaluation of the view takes a second.
-_READ_STATUS: Final = (
-    f"create temporary table statuses as from {with_project_name('main.archive_status')}"
-)
-_STATUS: Final = "select * from temp.statuses order by region, project_id"
-_PROJECTS_WITH_GAPS: Final = "select distinct project_id from temp.statuses where gap_count > 0"
-# A list is applied to the windows before they are sorted; a join is not.
-_GAPS: Final = f"""
-    select region, project_id, project_name, gap_from, gap_to, is_lost
-    from {with_project_name("main.coverage_gaps")}
-    where list_contains(?, project_id)
-    order by region, project_id, gap_from
+# One statement, since both views read all windows, and DuckDB then reads them once.
+_READ_STATUS: Final = f"""
+    create temporary table statuses as
+    with gaps as (
+        select
+            region,
+            project_id,
+            list({{'gap_from': gap_from, 'gap_to': gap_to, 'is_lost': is_lost}}) as gaps
+        from main.coverage_gaps
+        group by region, project_id
+    )
+    select statuses.*, gaps.gaps
+    from {with_project_name("main.archive_status")} as statuses
+    left join gaps
+        on statuses.region = gaps.region and statuses.project_id = gaps.project_id
 """  # noqa: S608 - constants
+_STATUS: Final = "select * exclude (gaps) from temp.statuses order by region, project_id"
+_GAPS: Final = """
+    from (
+        select region, project_id, project_name, unnest(gaps, recursive := true)
+        from temp.statuses
+    )
+    order by region, project_id, gap_from
+"""
 
 _PROJECTS_LOSING_DATA: Final = """
     select project_id, project_name, loss_begins_at
@@ -130,9 +139,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         mixture = DataDir(data_dir).mixture()
         if mixture is not None:
             console.warn(mixture)
-        copies = read_mirror_state(DataDir(data_dir))
-        if copies is not None and copies.is_behind:
-            console.info(waiting_line(copies))
+        _report_waiting_copies(DataDir(data_dir))
         losing = run_query(connection, _PROJECTS_LOSING_DATA).fetchall()
         for project_id, name, loss_begins_at in losing:
             console.info(
@@ -141,11 +148,21 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
             )
 
 
+def _report_waiting_copies(data_dir: DataDir) -> None:
+    if not data_dir.copies_state.exists():
+        return
+    from gaussdb_tasks.archive.mirror.mirror_state import (  # noqa: PLC0415 - only with a mirror
+        read_mirror_state,
+    )
+
+    copies = read_mirror_state(data_dir)
+    if copies is not None and copies.is_behind:
+        console.info(copies.waiting_line)
+
+
 def _print_gaps(connection: duckdb.DuckDBPyConnection, target: output.Target) -> None:
-    project_ids = [row[0] for row in run_query(connection, _PROJECTS_WITH_GAPS).fetchall()]
-    if project_ids:
-        with query_errors("coverage_gaps"):
-            gaps = connection.execute(_GAPS, [project_ids]).fetchall()
+    gaps = run_query(connection, _GAPS).fetchall()
+    if gaps:
         console.write_lines(("", "not covered:"))
         names = ["region", "project_id", "project_name", "from", "to", "is_lost"]
         output.write_rows(names, iter(gaps), target)

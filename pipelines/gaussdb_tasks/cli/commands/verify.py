@@ -7,8 +7,6 @@ from typing import Final
 
 import click
 
-from gaussdb_tasks.archive.mirror.remote import Remote
-from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Finding, Verification
@@ -101,6 +99,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     if archive_url is None:
         found = verify(DataDir(data_dir), options)
     else:
+        from gaussdb_tasks.archive.mirror.remote import Remote  # noqa: PLC0415 - only for a copy
+        from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote  # noqa: PLC0415
+
         found = verify_remote(Remote(archive_url, option="--archive"), options, DataDir(data_dir))
     if output_format == "json":
         _write_json(found, options)
