@@ -26,6 +26,8 @@ from gaussdb_tasks.settings import RetrySettings
 
 TIMEOUT = urllib3.Timeout(connect=10, read=10)
 QUERY = "/v3/p/tasks?status=Running&start_time=1&offset=0&limit=100"
+TOKEN = TokenCredential("a-token")
+SIGNATURE = SignatureCredential(KeyPair("access", "secret", "temporary"), "p", clock=lambda: 1e9)
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -98,10 +100,7 @@ def client_of(endpoint: str, http: requests.Session) -> TaskCenterClient:
 
 @pytest.mark.parametrize(
     "auth",
-    [
-        TokenCredential("a-token"),
-        SignatureCredential(KeyPair("access", "secret", "temporary"), "p", clock=lambda: 1e9),
-    ],
+    [TOKEN, SIGNATURE],
     ids=["token", "signature"],
 )
 @pytest.mark.parametrize(
@@ -146,8 +145,18 @@ def test_a_password_file_is_not_used(
     monkeypatch.setenv("NETRC", str(netrc))
     with session() as http:
         connections = Connections.choose(http, f"http://{server.address}")
-        connections.get(QUERY, TokenCredential("t"), TIMEOUT).close()
+        connections.get(QUERY, TOKEN, TIMEOUT).close()
     assert not [line for line in server.requests[0] if line.lower().startswith(b"authorization")]
+
+
+def test_a_call_leaves_nothing_to_the_next(server: RecordingServer) -> None:
+    """Its credentials are in no other call of the same connections."""
+    with session() as http:
+        connections = Connections.choose(http, f"http://{server.address}")
+        for auth in (SIGNATURE, TOKEN):
+            connections.get(QUERY, auth, TIMEOUT).close()
+    assert any(b"Signature=" in line for line in server.requests[0])
+    assert not [line for line in server.requests[1] if line.startswith((b"Auth", b"X-S", b"X-P"))]
 
 
 def test_connections_are_kept(server: RecordingServer) -> None:
@@ -207,4 +216,4 @@ def test_a_proxy_without_an_address_is_an_error_of_sending(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", proxy)
     with session() as http, pytest.raises(SEND_ERRORS):
-        Connections.choose(http, "http://gaussdb.example").get(QUERY, TokenCredential("t"), TIMEOUT)
+        Connections.choose(http, "http://gaussdb.example").get(QUERY, TOKEN, TIMEOUT)
