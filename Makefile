@@ -17,7 +17,8 @@ FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py 
 
 # Pages with generated parts.
 GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/README.md \
-	pipelines/gaussdb_tasks/deployment/README.md sql/README.md sql/examples/README.md
+	pipelines/gaussdb_tasks/deployment/README.md sql/README.md sql/examples/README.md \
+	tests/benchmarks/README.md
 
 .DEFAULT_GOAL := help
 
@@ -101,8 +102,8 @@ docs: $(VENV)/.installed-dev ## Update the generated parts of the docs
 	@$(BIN)/cog -P -I . -r $(GENERATED)
 
 .PHONY: bench
-bench: $(VENV)/.installed-dev ## Measure a first load and a daily load
-	@$(BIN)/python -m tests.benchmarks.bench_load
+bench: $(VENV)/.installed-dev ## Measure loads beside other loaders, and small commands; SIZES=100,10000 WRITE=1
+	@SIZES=$(SIZES) WRITE=$(WRITE) $(BIN)/python -m tests.benchmarks.bench_loaders
 
 .PHONY: bench-projects
 bench-projects: $(VENV)/.installed-dev ## Measure loads of a thousand projects without new tasks

@@ -3,23 +3,49 @@
 create or replace view main.task_history as
 with
 
-versions as (
-    select
-        *,
-        coalesce(
-            lower(trim(status)) in ('completed', 'failed', 'canceled', 'cancelled'), false
-        ) as is_finished,
-        coalesce(lower(trim(status)) = 'failed', false) as is_failed
-    from task_center.task_versions
-)
-
 -- Version numbers have no gaps, so a join finds the next version. Unlike a window function, a join
 -- lets DuckDB push any filter down to the scan. The condition `version > 1` keeps the join small,
 -- since few tasks have a second version.
+versions as (
+    select
+        task_versions.*,
+        coalesce(
+            lower(trim(task_versions.status)) in ('completed', 'failed', 'canceled', 'cancelled'),
+            false
+        ) as is_finished,
+        coalesce(lower(trim(task_versions.status)) = 'failed', false) as is_failed,
+        next_versions.observed_at as valid_to,
+        case
+            when task_versions.version = 1 and next_versions.version is null
+                then task_versions.observed_at
+        end as only_observed_at
+    from task_center.task_versions
+    left join task_center.task_versions as next_versions
+        on
+            task_versions.region = next_versions.region
+            and task_versions.project_id = next_versions.project_id
+            and task_versions.job_id = next_versions.job_id
+            and task_versions.created_at = next_versions.created_at
+            and task_versions.version + 1 = next_versions.version
+            and next_versions.version > 1
+),
+
+-- Most tasks were observed once, and are neither deleted nor lost. Their only version has all that
+-- is to say of them. Without them this side of the join is small.
+latest_states as (
+    select *
+    from main.tasks
+    where
+        version_count > 1
+        or last_seen_at <> first_seen_at
+        or vanished_at is not null
+        or is_lost_from_sight
+)
+
 select
     versions.region,
     versions.project_id,
-    latest_states.project_name,
+    last_loads.project_name,
     versions.job_id,
     versions.task_name,
     coalesce(task_types.task_label, versions.task_name) as task_label,
@@ -37,35 +63,34 @@ select
     versions.instance_id,
     versions.instance_name,
     versions.instance_status,
-    latest_states.first_seen_at,
-    latest_states.last_changed_at,
-    latest_states.last_seen_at,
-    latest_states.version_count,
+    coalesce(latest_states.first_seen_at, versions.only_observed_at) as first_seen_at,
+    coalesce(latest_states.last_changed_at, versions.only_observed_at) as last_changed_at,
+    coalesce(latest_states.last_seen_at, versions.only_observed_at) as last_seen_at,
+    coalesce(
+        latest_states.version_count,
+        case when versions.only_observed_at is not null then 1 end
+    ) as version_count,
     latest_states.vanished_at,
     coalesce(latest_states.is_lost_from_sight, false) as is_lost_from_sight,
     versions.extra,
     versions.version,
     versions.observed_at as valid_from,
-    next_versions.observed_at as valid_to,
+    versions.valid_to,
     versions.version_hash,
     versions.raw
 from versions
-left join task_center.task_versions as next_versions
-    on
-        versions.region = next_versions.region
-        and versions.project_id = next_versions.project_id
-        and versions.job_id = next_versions.job_id
-        and versions.created_at = next_versions.created_at
-        and versions.version + 1 = next_versions.version
-        and next_versions.version > 1
 left join task_center.task_types as task_types
     on versions.task_name = task_types.task_name
-left join main.tasks as latest_states
+left join latest_states
     on
         versions.region = latest_states.region
         and versions.project_id = latest_states.project_id
         and versions.job_id = latest_states.job_id
-        and versions.created_at = latest_states.created_at;
+        and versions.created_at = latest_states.created_at
+left join main.last_loads as last_loads
+    on
+        versions.region = last_loads.region
+        and versions.project_id = last_loads.project_id;
 
 comment on view main.task_history is
 'One row per state of a task, in the order of observation. All times are UTC.';

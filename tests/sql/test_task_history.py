@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -122,10 +123,106 @@ def test_a_version_is_finished_if_its_status_is_final(status: str | None) -> Non
     assert row["is_failed"] is (status == "FAILED")
 
 
-def test_a_version_without_a_latest_state_is_shown() -> None:
-    row = given(task_versions=[version()]).only_row("task_history")
-    assert (row["job_id"], row["first_seen_at"]) == ("job-1", None)
-    assert row["is_lost_from_sight"] is False
+def test_versions_without_a_latest_state_are_shown() -> None:
+    """Nothing is made up for them: only a single version is its task's first and last state."""
+    of_two = [version(job_id="job-2", version=number, observed_at=LOADS[1]) for number in (1, 2)]
+    archive = given(task_versions=[version(), *of_two])
+    rows = archive.query(
+        "select first_seen_at, last_changed_at, last_seen_at, version_count, is_lost_from_sight"
+        " from task_history order by job_id, version"
+    )
+    nothing = (None, None, None, None, False)
+    assert [tuple(row.values()) for row in rows] == [
+        (LOADED_AT, LOADED_AT, LOADED_AT, 1, False),
+        nothing,
+        nothing,
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_answer_is_that_of_a_plain_join(seed: int) -> None:
+    """However many versions, loads, projects and disappearances a task has."""
+    archive = given(**_odd_archive(Random(seed)))  # noqa: S311 - invented data
+    view, plain = "select * from main.task_history", _plain_join()
+    assert len(archive.query(view)) > 200
+    assert archive.query(f"({view} except all {plain}) union all ({plain} except all {view})") == []
+
+
+def _plain_join() -> str:
+    """Return SQL with the columns of the view, taken from every version and every task."""
+    of_task = (
+        "first_seen_at, last_changed_at, last_seen_at, version_count, vanished_at,"
+        " is_lost_from_sight"
+    )
+    key = "region, project_id, job_id, created_at"
+    return f"""
+        select
+            region, project_id, job_id, task_name, coalesce(task_label, task_name), category,
+            status, coalesce(lower(trim(status))
+                in ('completed', 'failed', 'canceled', 'cancelled'), false),
+            coalesce(lower(trim(status)) = 'failed', false), progress_percent, fail_reason,
+            created_at, created_date, ended_at, duration_ms, duration_ms / 1000.0, instance_id,
+            instance_name, instance_status, {of_task}, extra, version, observed_at,
+            lead(observed_at) over (partition by {key} order by version), version_hash, raw
+        from task_center.task_versions
+        left join task_center.task_types using (task_name)
+        left join (select {key}, {of_task} from main.tasks) using ({key})
+    """
+
+
+def _odd_archive(random: Random) -> dict[str, list[Row]]:
+    """Invent an archive as loads leave it: every task has a row for its latest version."""
+    loads = [LOADED_AT + timedelta(days=10 * day) for day in range(6)]
+    projects = [(region, project) for region in ("eu-de", "eu-nl") for project in ("p-1", "p-2")]
+    rows: dict[str, list[Row]] = {
+        "task_versions": [],
+        "tasks": [],
+        "vanished_tasks": [],
+        "task_types": [task_type("CreateGaussDBV5Instance", "Create an instance", "create")],
+        "load_runs": [
+            load_run(region=region, project_id=project, observed_at=load, outcome=outcome)
+            for region, project in projects[1:]
+            for load in loads
+            for outcome in random.sample(["complete", "incomplete", "failed"], 1)
+        ],
+    }
+    for number in range(200):
+        region, project = random.choice(projects)
+        key: Row = {
+            "region": region,
+            "project_id": project,
+            "job_id": f"job-{number // 4}",  # the same in several projects, or at several times
+            "created_at": CREATED_AT - timedelta(seconds=number % 4 * random.choice((0, 1))),
+        }
+        if any(key.items() <= task.items() for task in rows["tasks"]):
+            continue
+        state: Row = {
+            "status": random.choice(("Running", "Completed", " FAILED", "Paused", None)),
+            "task_name": random.choice(("CreateGaussDBV5Instance", "Another", None)),
+        }
+        # A load can find several versions, so some have the same clock.
+        observed = sorted(random.choices(loads, k=random.choice((1, 1, 2, 3))))
+        rows["task_versions"] += [
+            version(**key, **state, version=place, observed_at=load)
+            for place, load in enumerate(observed, 1)
+        ]
+        rows["tasks"].append(
+            task(
+                **key,
+                **state,
+                version_count=len(observed),
+                version_hash=f"hash-{len(observed)}",
+                first_seen_at=observed[0],
+                last_changed_at=observed[-1],
+                last_seen_at=random.choice([load for load in loads if load >= observed[-1]]),
+            )
+        )
+        for vanished_at in random.sample(loads, random.choice((0, 0, 1, 2))):
+            reappeared_at = random.choice((None, vanished_at + timedelta(days=1)))
+            rows["vanished_tasks"].append(
+                vanished_task(**key, vanished_at=vanished_at, reappeared_at=reappeared_at)
+            )
+    return rows
 
 
 def test_a_filter_on_the_start_reaches_every_scan() -> None:

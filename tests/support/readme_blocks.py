@@ -31,7 +31,7 @@ CLOCK = "2026-03-18T12:00:00Z"
 _WIDTH = "100"
 
 _LOADS_SHOWN = 2
-_ROWS_SHOWN = 6
+_ROWS_SHOWN = 3
 
 _EXIT_CODES = {
     ExitCode.DONE: ("Done.", "Nothing."),

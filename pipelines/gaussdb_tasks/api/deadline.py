@@ -8,19 +8,20 @@ import errno
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.client import HTTPResponse
 from socket import socket
 from typing import Any, Final
 
-from requests import Response, Session
+from requests import Session
 from requests.adapters import HTTPAdapter
 
 from gaussdb_tasks.errors import LimitReachedError
 
-_PART_BYTES: Final = 256 * 1024
+PART_BYTES: Final = 256 * 1024
+"""The most bytes of an answer that are read at once."""
 
 
 class Deadline:
@@ -108,15 +109,15 @@ def bounded_session(servers: int = 1, connections: int = 1) -> Session:
     return http
 
 
-def read_at_most(response: Response, max_bytes: int) -> bytes | None:
+def read_at_most(parts: Iterable[bytes], max_bytes: int) -> bytes | None:
     """Read the body of an answer; None if it is longer.
 
     Args:
-        response: of a request with ``stream``.
+        parts: of the body, decompressed; each of at most ``PART_BYTES``.
         max_bytes: the longest body, decompressed.
     """
     body = bytearray()
-    for part in response.iter_content(_PART_BYTES):
+    for part in parts:
         body += part
         if len(body) > max_bytes:
             return None

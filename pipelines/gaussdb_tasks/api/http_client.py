@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, NoReturn, TypeVar
@@ -9,13 +10,14 @@ from urllib.parse import urlencode
 
 import requests
 import tenacity
+import urllib3
 from requests.auth import AuthBase
 
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth.identity import Identity
-from gaussdb_tasks.api.deadline import Deadline, ends_by, read_at_most
+from gaussdb_tasks.api.connections import SEND_ERRORS, Connections
+from gaussdb_tasks.api.deadline import PART_BYTES, Deadline, ends_by, read_at_most
 from gaussdb_tasks.api.rate_limit import RateLimiter
-from gaussdb_tasks.contract import LANGUAGE_HEADERS
 from gaussdb_tasks.errors import (
     AccessError,
     ConfigurationError,
@@ -64,6 +66,10 @@ class HttpClient:
         """The number of calls made so far, repeats included."""
         self._count_lock = threading.Lock()
         self._http = http
+        self._connections: Connections | None = None
+        self._timeout = urllib3.Timeout(
+            connect=retry_settings.connect_seconds, read=retry_settings.read_seconds
+        )
         self._identity = identity
         self._accepted: AuthBase | None = None
         self._rate_limiter = rate_limiter
@@ -88,12 +94,12 @@ class HttpClient:
         """
         try:
             with ends_by(self._rate_limiter.deadline):
-                return self._get(path, params, parse)
+                return self._get(f"{path}?{urlencode(params)}", parse)
         except ServiceError:
             self._rate_limiter.deadline.check()  # a call that it ended did not fail
             raise
 
-    def _get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
+    def _get(self, call: str, parse: Callable[[bytes], _T]) -> _T:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(error_responses.TransientError),
             stop=_StopAfterAttempts(self._retry_settings),
@@ -102,7 +108,7 @@ class HttpClient:
             reraise=True,
         )
         try:
-            parsed: _T = retrying(self._attempt, path, params, parse)
+            parsed: _T = retrying(self._attempt, call, parse)
         except error_responses.TransientError as error:
             message = (
                 f"project {self.target.project_id}: {self.target.endpoint} failed "
@@ -113,11 +119,11 @@ class HttpClient:
             raise ServiceError(message) from error
         return parsed
 
-    def _attempt(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
+    def _attempt(self, call: str, parse: Callable[[bytes], _T]) -> _T:
         for renewals in range(_MAX_RENEWALS):
             credential = self._identity.credential()
             try:
-                return self._call(path, params, parse, credential)
+                return self._call(call, parse, credential)
             except error_responses.TokenRefusedError as refusal:
                 # A new token that was never accepted will not be. One that was accepted may have
                 # expired while other threads used it: then another one helps.
@@ -130,15 +136,13 @@ class HttpClient:
         )
         raise AccessError(message)
 
-    def _call(
-        self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T], auth: AuthBase
-    ) -> _T:
+    def _call(self, call: str, parse: Callable[[bytes], _T], auth: AuthBase) -> _T:
         with self._rate_limiter.slot():
             with self._count_lock:
                 self.calls_made += 1
-            status, headers, body = self._send(path, params, auth)
+            status, headers, body = self._send(call, auth)
         if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            self._refuse(status, headers, body, call=f"{path}?{urlencode(params)}")
+            self._refuse(status, headers, body, call=call)
         try:
             parsed = parse(body)
         except ValueError as error:
@@ -149,36 +153,24 @@ class HttpClient:
         self._rate_limiter.record_success()
         return parsed
 
-    def _send(
-        self, path: str, params: Mapping[str, str], auth: AuthBase
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, call: str, auth: AuthBase) -> tuple[int, Mapping[str, str], bytes]:
         try:
+            if self._connections is None:
+                self._connections = Connections.choose(self._http, self.target.endpoint)
             with (
                 ends_by(Deadline(self._retry_settings.answer_seconds)),
-                self._http.get(
-                    self.target.endpoint + path,
-                    params=params,
-                    headers=LANGUAGE_HEADERS,
-                    auth=auth,
-                    # Passed with each call, or REQUESTS_CA_BUNDLE would override the bundle.
-                    verify=self._http.verify,
-                    cert=self._http.cert,
-                    timeout=(
-                        self._retry_settings.connect_seconds,
-                        self._retry_settings.read_seconds,
-                    ),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
+                closing(self._connections.get(call, auth, self._timeout)) as response,
             ):
                 self._note_clock(error_responses.read_http_date(response.headers.get("Date")))
-                body = read_at_most(response, _MAX_BODY_BYTES)
-                if body is None:
-                    message = f"a response has more than {_MAX_BODY_BYTES:,} bytes"
-                    raise ResponseTooLargeError(message)
-                return response.status_code, response.headers, body
-        except requests.RequestException as error:
+                body = read_at_most(
+                    response.stream(PART_BYTES, decode_content=True), _MAX_BODY_BYTES
+                )
+        except SEND_ERRORS as error:
             raise self._no_response(error) from error
+        if body is None:
+            message = f"a response has more than {_MAX_BODY_BYTES:,} bytes"
+            raise ResponseTooLargeError(message)
+        return response.status, response.headers, body
 
     def _note_clock(self, server_date: Micros | None) -> None:
         self.server_date = server_date
@@ -208,7 +200,7 @@ class HttpClient:
         error_class = RequestRefusedError if status == HTTPStatus.BAD_REQUEST else AccessError
         raise error_class(message)
 
-    def _no_response(self, error: requests.RequestException) -> Exception:
+    def _no_response(self, error: Exception) -> Exception:
         """Return the error of a call that got no response, by whether a retry can help."""
         cause = error_responses.describe_cause(error)
         proxy_status = error_responses.refusal_of_proxy(error)

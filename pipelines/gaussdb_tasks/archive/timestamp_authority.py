@@ -10,7 +10,7 @@ from typing import Final
 import requests
 
 from gaussdb_tasks.api.auth.endpoints import is_loopback, split_http_url
-from gaussdb_tasks.api.deadline import read_at_most
+from gaussdb_tasks.api.deadline import PART_BYTES, read_at_most
 from gaussdb_tasks.api.error_responses import describe_cause
 from gaussdb_tasks.archive.store import DIGEST_NAME, TIMESTAMP_NAME
 from gaussdb_tasks.archive.timestamps import (
@@ -123,7 +123,7 @@ class TimestampAuthority:
                 stream=True,
             ) as response:
                 _refuse_other_answers(response)
-                answer = read_at_most(response, MAX_BYTES)
+                answer = read_at_most(response.iter_content(PART_BYTES), MAX_BYTES)
         if answer is None:
             message = f"its answer has more than {MAX_BYTES:,} bytes"
             raise TimestampError(message)
