@@ -14,7 +14,7 @@ projects as (
     select
         region,
         project_id,
-        arg_max(project_name, load_number) filter (where outcome = 'failed') as project_name,
+        arg_max(project_name, load_number) filter (where outcome = 'failed') as failed_name,
         arg_max(observed_at, load_number) as last_run_at,
         arg_max(outcome, load_number) as last_outcome,
         arg_max(observed_at, load_number) filter (where outcome = 'complete') as last_success_at
@@ -92,9 +92,8 @@ rejected_counts as (
 
 statuses as (
     select
-        projects.* replace (
-            coalesce(last_loads.project_name, projects.project_name) as project_name
-        ),
+        projects.*,
+        coalesce(last_loads.project_name, projects.failed_name) as project_name,
         complete_coverage.covered_from,
         complete_coverage.covered_to,
         coalesce(gaps.first_open_gap_from, complete_coverage.covered_to)

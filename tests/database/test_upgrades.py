@@ -86,8 +86,7 @@ def nameless(current: DataDir, tmp_path: Path) -> DataDir:
             without = re.sub(
                 r"comment on column main\.\w+\.project_name is\n'[^']+';\n", "", view.text
             )
-            without = re.sub(r"projects\.\* replace \((?s:.+?)\n +\)", "projects.*", without)
-            without = re.sub(r"\n +(\w+\.|arg_max\(.+ as )?project_name,", "", without)
+            without = re.sub(r"\n +(\w+\.|\w+\(.+ as )?(project|failed)_name,", "", without)
             connection.execute(without)
     return data_dir
 
