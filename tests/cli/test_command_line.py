@@ -1,4 +1,4 @@
-"""The command line: help, variables, imports, the demo, the emulator, stop signals."""
+"""The command line: help, variables, the demo, the emulator, stop signals."""
 
 import re
 import signal
@@ -106,39 +106,6 @@ def test_a_word_like_no_command_gets_no_suggestion(command: Command) -> None:
 def test_version(command: Command) -> None:
     """--version prints name and version."""
     assert re.fullmatch(r"gaussdb-tasks, version \d+\.\d+\.\d+\n", command("--version").stdout)
-
-
-HEAVY = {
-    *("dlt", "duckdb", "pyarrow", "openstack", "keystoneauth1", "requests", "rich", "sqlglot"),
-}
-
-
-STEPS = [
-    ("", set()),
-    ("emulator", set()),
-    ("query", {"duckdb", "pyarrow"}),
-    ("report", {"duckdb", "pyarrow"}),
-    ("load", {"duckdb", "pyarrow", "keystoneauth1", "requests"}),
-]
-"""Commands, and the heavy libraries that their help may import; no step allows less."""
-
-
-def test_help_imports_nothing_heavy() -> None:
-    """Help does not import the libraries that only a running command needs."""
-    script = (
-        "import contextlib, io, sys\n"
-        "from gaussdb_tasks.cli import cli\n"
-        "for name in sys.argv[1:]:\n"
-        "    with contextlib.redirect_stdout(io.StringIO()):\n"
-        "        cli.main([*name.split(), '-h'], standalone_mode=False)\n"
-        "    print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    )
-    names = [name for name, _ in STEPS]
-    run = subprocess.run(
-        [sys.executable, "-c", script, *names], capture_output=True, text=True, check=True
-    )
-    for (name, allowed), modules in zip(STEPS, run.stdout.splitlines(), strict=True):
-        assert set(modules.split()) & HEAVY <= allowed, name
 
 
 def test_the_demo_shows_the_main_views(command: Command) -> None:

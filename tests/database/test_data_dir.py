@@ -51,3 +51,14 @@ def test_a_path_that_is_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="must not have"):
         DataDir(tmp_path / name).prepare()
     assert not (tmp_path / name).exists()
+
+
+def test_a_lock_is_seen_by_those_that_only_look(tmp_path: Path) -> None:
+    """Looking takes no lock that a load would have to wait for afterwards."""
+    data_dir = DataDir(tmp_path)
+    assert not data_dir.is_locked()
+    with data_dir.locked():
+        assert data_dir.is_locked()
+    assert not data_dir.is_locked()
+    with data_dir.locked():
+        assert data_dir.is_locked()

@@ -10,6 +10,7 @@ from hypothesis import given as forall
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from gaussdb_tasks.model.time_range import TimeRange, merge, subtract
 from tests.support.sample_archive import HORIZON, LOADED_AT, Row, given, load_run, window
 
 HORIZON_FROM = LOADED_AT - HORIZON
@@ -147,3 +148,54 @@ def test_gaps_are_those_found_hour_by_hour(coverage: list[Row]) -> None:
     gaps = shown_gaps(coverage)
     assert gaps == expected_gaps(coverage)
     assert all(before[1] <= after[0] for before, after in pairwise(gaps))
+
+
+def test_gaps_of_many_windows_are_those_found_one_by_one() -> None:
+    """Several threads read parts of the table; the windows of a project lie in no order."""
+    archive = given(coverage=[covered(0, 1)], load_runs=[load_run()])
+    archive.connection.execute("set threads = 4")
+    archive.connection.execute(
+        """
+        insert into task_center.coverage by name
+        with starts as (
+            select
+                number,
+                if(number % 3 > 0, number // 9, hash(number, 1) % 400000) as hours,
+                (select covered_from from task_center.coverage) as newest
+            from range(150000) as numbers(number)
+        )
+        select
+            coverage.* exclude (project_id, covered_from, covered_to, is_complete),
+            'project-' || hash(number) % 7 as project_id,
+            newest - to_hours(cast(hours as integer)) as covered_from,
+            newest - to_hours(cast(hours as integer))
+            + to_minutes(cast(hash(number, 2) % 90 as integer)) as covered_to,
+            hash(number, 3) % 5 > 0 as is_complete
+        from task_center.coverage, starts
+        """
+    )
+    sql = """
+        select project_id, epoch_us(covered_from), epoch_us(covered_to), is_complete
+        from task_center.coverage
+    """
+    windows: dict[str, list[tuple[TimeRange, bool]]] = {}
+    for project_id, start, end, is_complete in archive.connection.execute(sql).fetchall():
+        if start < end:
+            windows.setdefault(project_id, []).append((TimeRange(start, end), is_complete))
+    expected = {}
+    for project_id, read in windows.items():
+        span = TimeRange(min(each.start for each, _ in read), max(each.end for each, _ in read))
+        complete = merge(each for each, is_complete in read if is_complete)
+        expected[project_id] = list(subtract(span, complete))
+    sql = """
+        select project_id, epoch_us(gap_from), epoch_us(gap_to)
+        from main.coverage_gaps
+        order by project_id, gap_from
+    """
+    found: dict[str, list[TimeRange]] = {}
+    for project_id, start, end in archive.connection.execute(sql).fetchall():
+        found.setdefault(project_id, []).append(TimeRange(start, end))
+    assert len(expected["project-3"]) > 1000
+    assert {each: merge(gaps) for each, gaps in found.items()} == {
+        each: merge(gaps) for each, gaps in expected.items()
+    }

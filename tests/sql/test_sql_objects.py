@@ -9,7 +9,7 @@ import pytest
 from gaussdb_tasks.database import checks, sql_files, views
 from gaussdb_tasks.database.checks import run_checks
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
-from gaussdb_tasks.database.views import apply_views, in_dependency_order
+from gaussdb_tasks.database.views import apply_views, in_dependency_order, table_comments
 from tests.support.sample_archive import Archive, given, task
 
 
@@ -173,3 +173,21 @@ def test_tables_and_columns_have_comments_and_wrong_ones_are_replaced() -> None:
     archive.connection.execute("comment on column task_center.tasks.job_id is 'wrong'")
     apply_views(archive.connection)
     assert archive.query(sql) == before
+
+
+def test_the_comments_of_a_file_are_those_that_the_database_gets() -> None:
+    """verify compares a database with them, without running every comment."""
+    sql = """
+        select schema_name, view_name as name, null, comment from duckdb_views()
+        union all
+        select schema_name, table_name, null, comment from duckdb_tables()
+        union all
+        select schema_name, table_name, column_name, comment from duckdb_columns()
+    """
+    rows = given().connection.execute(f"from ({sql}) where comment is not null").fetchall()
+    written = {(schema, name, column): comment for schema, name, column, comment in rows}
+    expected = table_comments()
+    for file in view_files():
+        expected |= file.comments
+    assert written == expected
+    assert not any("comment on" in file.definition for file in view_files())

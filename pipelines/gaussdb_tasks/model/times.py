@@ -25,9 +25,9 @@ DAY: Final[Micros] = 24 * HOUR
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ONE_MICRO: Final = timedelta(microseconds=1)
 
-# The form in which this program writes times.
+# A date, or a time in the form in which this program writes it.
 _ISO: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z", re.ASCII
+    r"\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?Z)?", re.ASCII
 )
 _PERIOD: Final = re.compile(r"(?P<number>[1-9]\d{0,3})(?P<unit>[dmy])", re.ASCII)
 _PERIOD_UNITS: Final = {"d": "days", "m": "months", "y": "years"}
