@@ -157,7 +157,8 @@ def _plain_join() -> str:
     key = "region, project_id, job_id, created_at"
     return f"""
         select
-            region, project_id, job_id, task_name, coalesce(task_label, task_name), category,
+            region, project_id, project_name, job_id, task_name, coalesce(task_label, task_name),
+            category,
             status, coalesce(lower(trim(status))
                 in ('completed', 'failed', 'canceled', 'cancelled'), false),
             coalesce(lower(trim(status)) = 'failed', false), progress_percent, fail_reason,
@@ -167,6 +168,8 @@ def _plain_join() -> str:
         from task_center.task_versions
         left join task_center.task_types using (task_name)
         left join (select {key}, {of_task} from main.tasks) using ({key})
+        left join (select region, project_id, project_name from main.last_loads)
+            using (region, project_id)
     """
 
 
@@ -180,7 +183,13 @@ def _odd_archive(random: Random) -> dict[str, list[Row]]:
         "vanished_tasks": [],
         "task_types": [task_type("CreateGaussDBV5Instance", "Create an instance", "create")],
         "load_runs": [
-            load_run(region=region, project_id=project, observed_at=load, outcome=outcome)
+            load_run(
+                region=region,
+                project_id=project,
+                project_name=f"name of {project}",
+                observed_at=load,
+                outcome=outcome,
+            )
             for region, project in projects[1:]
             for load in loads
             for outcome in random.sample(["complete", "incomplete", "failed"], 1)
