@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from keystoneauth1.plugin import BaseAuthPlugin
 
-from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth import cloud_settings, endpoints
 from gaussdb_tasks.api.auth.access import Transport
 from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
 from gaussdb_tasks.api.auth.cloud_files import CloudFiles, import_openstack
@@ -83,7 +83,7 @@ class Cloud:
             files = CloudFiles(cloud)
             self._config = files.config
             own = files.take_own_settings(region)
-            self.keys = None if not own.get("ak") else _key_pair(own, self.name)
+            self.keys = _key_pair(own, self.name)
             self.agency = read_agency(own, environ if cloud is None else {}, self.name)
             if self.keys is None:
                 self._set_password(files, environ)
@@ -92,7 +92,17 @@ class Cloud:
             self.auth_url = str(auth.get("auth_url") or "")
             self.region = settings.get_region_name() or None
             self.endpoint = settings.config.get("gaussdb_endpoint_override")
-            self.transport = Transport(*settings.get_requests_verify_args())
+            if settings.config.get("key") and not settings.config.get("cert"):
+                message = f"{self.name}: key is set without cert, the certificate; set both"
+                raise ConfigurationError(message)
+            verify, cert = settings.get_requests_verify_args()
+            self.transport = Transport(
+                verify,
+                cert,
+                read_seconds=cloud_settings.read_timeout(
+                    settings.config.get("api_timeout"), f"{self.name}: api_timeout"
+                ),
+            )
             self.project_id = str(auth.get("project_id") or "") or None
             self.project_name = str(auth.get("project_name") or "") or None
             self.has_own_project = settings.config.get("auth_type") == _APPLICATION_CREDENTIAL
@@ -102,9 +112,7 @@ class Cloud:
             if self.keys is None:
                 endpoints.checked_url(self.auth_url, source=f"{self.name}: auth_url")
                 _check_password(settings, self.name)
-                self._session = self.transport.keystone_session(
-                    self.auth_url, settings.config.get("api_timeout")
-                )
+                self._session = self.transport.keystone_session(self.auth_url)
         self._user = str(auth.get("username") or auth.get("user_id") or "")
 
     def _set_password(self, files: CloudFiles, environ: Mapping[str, str]) -> None:
@@ -166,7 +174,7 @@ def read_agency(
     agency = own.get("agency_name") or environ.get("OS_AGENCY_NAME")
     domain = own.get("agency_domain_name") or environ.get("OS_AGENCY_DOMAIN_NAME")
     project = own.get("delegated_project") or environ.get("OS_DELEGATED_PROJECT")
-    if not agency and not domain:
+    if not agency and not domain and not project:
         return None
     if not agency or not domain:
         message = (
@@ -177,12 +185,14 @@ def read_agency(
     return Agency(agency, domain, project or None)
 
 
-def _key_pair(own: Mapping[str, str | None], name: str) -> KeyPair:
-    access_key, secret_key = own.get("ak"), own.get("sk")
+def _key_pair(own: Mapping[str, str | None], name: str) -> KeyPair | None:
+    access_key, secret_key, token = own.get("ak"), own.get("sk"), own.get("security_token")
+    if not any((access_key, secret_key, token)):
+        return None
     if not access_key or not secret_key:
-        message = f"{name}: ak is set without sk; set sk, the secret key, as well"
+        message = f"{name}: the access key is incomplete; set both ak and sk, the secret key"
         raise ConfigurationError(message)
-    return KeyPair(access_key, secret_key, own.get("security_token"))
+    return KeyPair(access_key, secret_key, token)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from gaussdb_tasks.api.auth.access_keys import (
     read_keys,
     read_metadata_keys,
 )
+from gaussdb_tasks.api.auth.cloud_settings import refuse_dropped_variables
 from gaussdb_tasks.api.auth.clouds import Cloud, clouds_of
 from gaussdb_tasks.api.auth.identity import TokenIdentity
 from gaussdb_tasks.api.auth.projects import (
@@ -71,6 +72,7 @@ def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     clouds = request.os_clouds or tuple(filter(None, [environ.get("OS_CLOUD")]))
     if clouds:
         return _from_clouds(clouds, request, environ)
+    refuse_dropped_variables(environ)
     token, keys = read_secret(environ, "OS_TOKEN"), read_keys(environ)
     has_user = any(environ.get(name) for name in ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME"))
     if environ.get("OS_AUTH_URL") and (has_user or keys is None):
@@ -203,8 +205,11 @@ def _from_token(
         raise ConfigurationError(message)
     identity, transport = TokenIdentity(token), Transport.from_environment(environ)
     region = environ.get("OS_REGION_NAME") or None
+    endpoint = environ.get("OS_GAUSSDB_ENDPOINT_OVERRIDE") or None
     for project_id in project_ids:
-        project = ProjectEndpoint(project_id, region, None, is_requested=bool(request.project_ids))
+        project = ProjectEndpoint(
+            project_id, region, endpoint, is_requested=bool(request.project_ids)
+        )
         yield make_access(request, project, identity, transport)
 
 
