@@ -8,8 +8,10 @@ use are read here: the agency to assume (``agency_name``, ``agency_domain_name``
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
+from keystoneauth1 import loading
 from keystoneauth1.plugin import BaseAuthPlugin
 
 from gaussdb_tasks.api.auth import cloud_settings, endpoints
@@ -19,17 +21,22 @@ from gaussdb_tasks.api.auth.cloud_files import CloudFiles, import_openstack
 from gaussdb_tasks.api.auth.credentials import KeyPair
 from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.api.auth.sign_in_gate import SignInGate
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import remember
 
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword", "v3multifactor"})
 _APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 
+Gates: TypeAlias = dict[object, SignInGate]
+
 
 def clouds_of(
-    cloud: str | None, environ: Mapping[str, str], requested_region: str | None
+    cloud: str | None, environ: Mapping[str, str], requested_region: str | None, gates: Gates
 ) -> Iterator["Cloud"]:
     """Yield the settings of a cloud, one for each of its regions that is to be read.
+
+    The gates of all clouds are shared: those of the same account have one.
 
     Raises:
         ConfigurationError: the cloud or the region does not exist, or its settings are invalid.
@@ -38,7 +45,7 @@ def clouds_of(
         files = CloudFiles(cloud)
         regions = files.regions(requested_region, files.project_name())
     for region in regions:
-        yield Cloud(cloud, environ, region, is_one_of_several=len(regions) > 1)
+        yield Cloud(cloud, environ, region, is_one_of_several=len(regions) > 1, gates=gates)
 
 
 class Cloud:
@@ -53,6 +60,7 @@ class Cloud:
         keys: the access key to sign with, or None for another way to sign in.
         agency: the agency to assume, or None.
         auth_url: the URL of IAM; empty if it is not configured.
+        gate: shared by all sign-ins of the same account.
         project_id: as configured, or None.
         project_name: as configured, or None.
         has_own_project: whether the credentials are for one project that cannot be changed.
@@ -65,6 +73,7 @@ class Cloud:
         region: str | None = None,
         *,
         is_one_of_several: bool = False,
+        gates: Gates | None = None,
     ) -> None:
         """Read the settings of a cloud; None reads the ``OS_*`` variables.
 
@@ -114,6 +123,9 @@ class Cloud:
                 _check_password(settings, self.name)
                 self._session = self.transport.keystone_session(self.auth_url)
         self._user = str(auth.get("username") or auth.get("user_id") or "")
+        key = _account_key(auth, self.auth_url, self.region)
+        self.gate = ({} if gates is None else gates).setdefault(key, SignInGate())
+        self.gate.is_shared |= is_one_of_several
 
     def _set_password(self, files: CloudFiles, environ: Mapping[str, str]) -> None:
         password = read_secret(environ, "OS_PASSWORD")
@@ -133,12 +145,31 @@ class Cloud:
         """
         with _errors_explained(self.name):
             plugin = self._plugin(project_id)
+            self.gate.proof = self._proof()
         return KeystoneIdentity(
             plugin,
             self._session,
             iam_url=self.auth_url,
             user=self._user if self.agency is None else f"{self._user} as {self.agency.name}",
+            gate=self.gate,
         )
+
+    def _proof(self) -> BaseAuthPlugin | None:
+        """Return the plugin of a sign-in without a project; None if the gate needs none.
+
+        A passcode is valid once, and other credentials have no password.
+        """
+        settings = self._settings(None)
+        auth_type = str(settings.config.get("auth_type"))
+        if not self.gate.is_shared or auth_type not in {"password", "v3password"}:
+            return None
+        auth = {
+            name: value
+            for name, value in settings.get_auth_args().items()
+            if not name.startswith(("project_", "domain_", "tenant_"))
+        }
+        plugin: BaseAuthPlugin = loading.get_plugin_loader(auth_type).load_from_options(**auth)
+        return plugin
 
     def _plugin(self, project_id: str | None) -> BaseAuthPlugin:
         if self.agency is None:
@@ -161,6 +192,17 @@ class Cloud:
         if self._region is not None:
             more["region_name"] = self._region
         return self._config.get_one(cloud=self._cloud, validate=validate, **more)
+
+
+def _account_key(auth: Mapping[str, Any], auth_url: str, region: str | None) -> object:
+    """Return what the sign-ins of one account have in common: the credentials, and the cloud."""
+    credentials = {
+        name: str(value)
+        for name, value in auth.items()
+        if name != "auth_url" and not name.startswith("project_")
+    }
+    host = urlsplit(auth_url).netloc
+    return (host.replace(region, "") if region else host, frozenset(credentials.items()))
 
 
 def read_agency(

@@ -20,6 +20,7 @@ from gaussdb_tasks.api.auth.credentials import (
     SignatureCredential,
     TokenCredential,
 )
+from gaussdb_tasks.api.auth.sign_in_gate import SignInGate
 from gaussdb_tasks.api.deadline import Deadline, ends_by, seconds_left
 from gaussdb_tasks.errors import (
     AccessError,
@@ -135,6 +136,7 @@ class KeystoneIdentity:
 
     keystoneauth1 renews a token only on 401, and separately in each thread. But the task center
     also answers 403 for an expired token, and threads that are refused together need one new token.
+    All identities of an account share its gate.
     """
 
     remedy = "a new token of IAM is refused; check the user's permissions and run it again"
@@ -146,8 +148,10 @@ class KeystoneIdentity:
         *,
         iam_url: str,
         user: str = "",
+        gate: SignInGate | None = None,
     ) -> None:
         self._plugin = plugin
+        self._gate = gate or SignInGate()
         self._session = session
         self._iam_url = iam_url
         self.account = f"{iam_url} {user}"
@@ -181,6 +185,7 @@ class KeystoneIdentity:
     def project_id(self) -> str | None:
         """Return the id of the project that the token is scoped to."""
         with self._lock:
+            self._fetch_token()
             return self._call_iam(lambda: self._plugin.get_project_id(self._session))
 
     def list_projects(self) -> list[Any]:
@@ -202,12 +207,15 @@ class KeystoneIdentity:
             return read_project_list(body, self._iam_url)
 
     def _fetch_token(self) -> str:
-        token = self._call_iam(lambda: self._plugin.get_token(self._session))
+        token = self._gate.run(self._token_of, self._plugin)
         if token is None:
             message = f"sign-in at {self._iam_url} returned no token; check the credentials"
             raise AccessError(message)
         remember(token)
         return token
+
+    def _token_of(self, plugin: BaseAuthPlugin) -> str | None:
+        return self._call_iam(lambda: plugin.get_token(self._session))
 
     def _call_iam(self, call: Callable[[], _T]) -> _T:
         with _explain_keystone_errors(self._iam_url):

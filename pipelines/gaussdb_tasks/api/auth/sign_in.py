@@ -21,7 +21,7 @@ from gaussdb_tasks.api.auth.access_keys import (
     read_metadata_keys,
 )
 from gaussdb_tasks.api.auth.cloud_settings import refuse_dropped_variables
-from gaussdb_tasks.api.auth.clouds import Cloud, clouds_of
+from gaussdb_tasks.api.auth.clouds import Cloud, Gates, clouds_of
 from gaussdb_tasks.api.auth.identity import TokenIdentity
 from gaussdb_tasks.api.auth.projects import (
     NoProjectError,
@@ -76,7 +76,7 @@ def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     token, keys = read_secret(environ, "OS_TOKEN"), read_keys(environ)
     has_user = any(environ.get(name) for name in ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME"))
     if environ.get("OS_AUTH_URL") and (has_user or keys is None):
-        (cloud,) = clouds_of(None, environ, request.region)
+        (cloud,) = clouds_of(None, environ, request.region, {})
         return SignedIn(_distinct(_from_cloud(cloud, request)))
     if token is not None:
         return SignedIn(_distinct(_from_token(token, request, environ)))
@@ -104,9 +104,12 @@ def _from_clouds(
 ) -> SignedIn:
     accesses: list[ProjectAccess] = []
     failures: list[FailedSignIn] = []
+    gates: Gates = {}
     for name in clouds:
         try:
-            regions = list(clouds_of(name, environ, request.region))
+            regions = list(clouds_of(name, environ, request.region, gates))
+            for region in regions:
+                region.gate.is_shared |= len(clouds) > 1
             signed_in = _from_regions(regions, request)
             _refuse_project_in_two_regions(signed_in.accesses, f"cloud {name!r}")
         except GaussdbTasksError as error:
@@ -165,11 +168,13 @@ def _from_cloud(cloud: Cloud, request: AccessRequest) -> Iterator[ProjectAccess]
     if cloud.keys is not None:
         yield from accesses_with_keys(KeySettings.from_cloud(cloud, cloud.keys), request)
     elif request.all_projects:
+        cloud.gate.is_shared = True
         listed = read_projects(cloud.identity().list_projects())
         for each in select_projects(listed, request, cloud.name):
             project = endpoint_of_listed(each, cloud.region, cloud.endpoint)
             yield make_access(request, project, cloud.identity(each.project_id), cloud.transport)
     else:
+        cloud.gate.is_shared |= len(request.project_ids) > 1
         for project_id in request.project_ids or (None,):
             identity = cloud.identity(project_id)
             resolved_id = project_id or cloud.project_id or identity.project_id()
