@@ -18,7 +18,7 @@ from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
-from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, refuse_new_chain
+from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, refuse_remote
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer
@@ -249,8 +249,8 @@ def _plan_recovery(request: LoadRequest, archive: Archive) -> RecoveryPlan:
     """Plan the recovery; refuse a database, a key or a remote with which no chain can go on."""
     recovery = plan_recovery(archive, request.data_dir.database)
     check_signer(archive, recovery.recorded, request.signer)
-    if request.remote is not None and not archive.entries():
-        refuse_new_chain(request.remote)
+    if request.remote is not None:
+        refuse_remote(request.data_dir, request.remote)
     return recovery
 
 
