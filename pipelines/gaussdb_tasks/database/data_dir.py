@@ -11,7 +11,7 @@ from typing import Final
 import filelock
 
 from gaussdb_tasks.database.lock_holder import read_holder, recorded_holder
-from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner
+from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner, take_group
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.os_errors import explain
 
@@ -56,6 +56,7 @@ class DataDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_other_kinds()
             (self.path / _LOCK_NAME).touch()
+            take_group(self.path / _LOCK_NAME, self.path)
         except OSError as error:
             explained = explain(error, setting="--data-dir")
             message = f"the data directory {self.path} cannot be written: {explained}"
