@@ -66,6 +66,10 @@ _KINDS: Final[Mapping[int, _Kind]] = MappingProxyType(
         ),
     }
 )
+_ABOUT_MEMORY: Final = (
+    *("Cannot allocate memory", "Out of Memory Error", "bad_alloc", "failed to allocate data of"),
+    *("failed to map segment from shared object", "could not allocate block"),
+)
 _ABOUT_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -89,6 +93,31 @@ def explain(
     space = _space(named) if error.errno in _ABOUT_SPACE else ""
     message = f"{where}{kind.problem} ({reason}); {space}{kind.remedy}{source}"
     return ConfigurationError(message) if kind.is_setting else DatabaseError(message)
+
+
+def explain_memory(error: BaseException) -> GaussdbTasksError | None:
+    """Return an error that explains a lack of memory or threads; None if none led to an error.
+
+    Libraries have their own errors for it, and wrap them; DuckDB and the loader of modules describe
+    it in words.
+    """
+    shown: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in shown:
+        shown.add(id(current))
+        text = str(current)
+        if "can't start new thread" in text:
+            return DatabaseError(
+                "no thread can be started: the memory or the number of processes is limited; raise "
+                "the limit (ulimit -v, ulimit -u, or the limits of the container or service)"
+            )
+        if isinstance(current, MemoryError) or any(each in text for each in _ABOUT_MEMORY):
+            return DatabaseError(
+                "the memory is not sufficient; give the process more memory: raise ulimit -v, or "
+                "the memory limit of the container or service"
+            )
+        current = current.__cause__ or current.__context__
+    return None
 
 
 def errno_in(text: str) -> int | None:
