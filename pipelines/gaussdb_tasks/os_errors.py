@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,8 +69,11 @@ _KINDS: Final[Mapping[int, _Kind]] = MappingProxyType(
 )
 _ABOUT_MEMORY: Final = (
     *("Cannot allocate memory", "Out of Memory Error", "bad_alloc", "failed to allocate data of"),
-    *("failed to map segment from shared object", "could not allocate block"),
+    *("failed to map segment from shared object", "could not allocate block", "bad allocation"),
 )
+_ABOUT_THREADS: Final = ("can't start new thread", "Failed to launch worker thread")
+_MIN_ADDRESS_SPACE_MIB: Final = 4096
+"""Libraries reserve much more address space than memory; with less they end without a message."""
 _ABOUT_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -106,7 +110,7 @@ def explain_memory(error: BaseException) -> GaussdbTasksError | None:
     while current is not None and id(current) not in shown:
         shown.add(id(current))
         text = str(current)
-        if "can't start new thread" in text:
+        if any(each in text for each in _ABOUT_THREADS):
             return DatabaseError(
                 "no thread can be started: the memory or the number of processes is limited; raise "
                 "the limit (ulimit -v, ulimit -u, or the limits of the container or service)"
@@ -118,6 +122,22 @@ def explain_memory(error: BaseException) -> GaussdbTasksError | None:
             )
         current = current.__cause__ or current.__context__
     return None
+
+
+def refuse_small_address_space() -> None:
+    """Refuse a limit of the address space (``ulimit -v``) at which libraries end the process.
+
+    Raises:
+        ConfigurationError: the limit is too low.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < _MIN_ADDRESS_SPACE_MIB * 1024**2:
+        message = (
+            f"the address space of this process is limited to {limit // 1024**2:,} MiB (ulimit -v),"
+            f" but at least {_MIN_ADDRESS_SPACE_MIB:,} MiB are needed; raise it; to limit the"
+            " memory, use MemoryMax of systemd, or the memory limit of a container"
+        )
+        raise ConfigurationError(message)
 
 
 def errno_in(text: str) -> int | None:
