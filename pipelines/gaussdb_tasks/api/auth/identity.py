@@ -157,7 +157,7 @@ class KeystoneIdentity:
         self.account = f"{iam_url} {user}"
         self._lock = threading.Lock()
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_TRANSIENT),
+            retry=tenacity.retry_if_exception(_is_transient),
             stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
             sleep=lambda seconds: time.sleep(min(seconds, seconds_left())),
@@ -245,6 +245,10 @@ def _describe(error: Exception) -> str:
     return str(error) if parsed.is_json else f"{error}: {parsed.message}"
 
 
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, _TRANSIENT) and not error_responses.is_address_fault(error)
+
+
 def _with_deadline(call: Callable[[], _T]) -> _T:
     with ends_by(Deadline(_ANSWER_SECONDS)):
         return call()
@@ -287,6 +291,9 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
         )
         raise ConfigurationError(message) from error
     except _TRANSIENT as error:
+        if error_responses.is_address_fault(error):
+            message = error_responses.describe_address_fault(iam_url, error)
+            raise ConfigurationError(message) from error
         cause = _describe(error)
         message = f"sign-in failed: {iam_url} is not available ({cause}); run it again"
         raise ServiceError(message) from error
