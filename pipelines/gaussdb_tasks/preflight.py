@@ -51,6 +51,7 @@ _LAST_LOAD: Final = """
     having count(*) > 0
 """
 _MAX_CLOCK_DIFFERENCE: Final[Micros] = 5 * MINUTE
+_RETRY_SETTINGS: Final = RetrySettings(attempts=2, throttled_attempts=4)
 _MIN_TASKS_TO_PROBE: Final = 7
 _PROBE_LIMIT: Final = 5
 _MAX_REFUSALS: Final = 3
@@ -121,7 +122,7 @@ def _check_projects(
                 access.identity.credential()  # signs in, except with a ready token or a key
             is_accepted = isinstance(access.identity, KeystoneIdentity)
             limiter = limiters.limiter_for(access.identity.account, access.endpoint)
-            client = TaskCenterClient.for_project(access, limiter, RetrySettings(attempts=2))
+            client = TaskCenterClient.for_project(access, limiter, _RETRY_SETTINGS)
             checked = list(_check_project(access, client, data_dir, settings))
             results += checked
             accepted_count += is_accepted or checked[0].state is CheckState.OK

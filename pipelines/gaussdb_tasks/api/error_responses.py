@@ -140,7 +140,7 @@ def describe_cause(error: BaseException) -> str:
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-    return str(cause) or type(cause).__name__
+    return in_one_line(str(cause), _MAX_SHOWN_CHARACTERS) or type(cause).__name__
 
 
 def is_tls_refusal(error: BaseException) -> bool:
