@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 # Versions of the tools that read the database; each is installed separately below $(VENV).
 TOOL_REQUIREMENTS := tests/tools/requirements
 # The drills of faults in the field; tests/README.md says which stands for which fault.
-FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py cli/test_settings_file.py \
+FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py cli/test_local_mirror.py cli/test_settings_file.py \
 	database/test_data_dir.py database/test_file_systems.py database/test_many_projects.py deployment \
 	emulator/test_faults.py emulator/test_identity.py extract/test_bounds.py \
 	extract/test_repeated_records.py monitoring test_load.py test_load_limits.py \

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Self
 
 from gaussdb_tasks.known_secrets import mask
 
@@ -35,6 +36,12 @@ class GaussdbTasksError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+    def with_lines(self, *lines: str) -> Self:
+        """Return the same error with other lines."""
+        other = type(self)(*lines)
+        other.exit_code = self.exit_code
+        return other
 
 
 class ConfigurationError(GaussdbTasksError):
@@ -86,6 +93,6 @@ class CheckFailedError(GaussdbTasksError):
 def worst_of(errors: Sequence[GaussdbTasksError]) -> GaussdbTasksError:
     """Join errors into one, a line each; its type is ServiceError if a retry may help."""
     worst = next((error for error in errors if isinstance(error, ServiceError)), errors[0])
-    merged = type(worst)(*dict.fromkeys(line for error in errors for line in error.lines))
+    merged = worst.with_lines(*dict.fromkeys(line for error in errors for line in error.lines))
     merged.__cause__ = worst
     return merged

@@ -18,7 +18,7 @@ from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
-from gaussdb_tasks.archive.mirror.mirror import mirror_entries, refuse_new_chain
+from gaussdb_tasks.archive.mirror.mirror import mirror_entries, refuse_remote
 from gaussdb_tasks.archive.mirror.mirror_state import MirrorState
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
@@ -42,7 +42,13 @@ from gaussdb_tasks.database.state import (
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.database.views import apply_views
-from gaussdb_tasks.errors import CheckFailedError, ConfigurationError, DatabaseError, ExitCode
+from gaussdb_tasks.errors import (
+    CheckFailedError,
+    ConfigurationError,
+    DatabaseError,
+    ExitCode,
+    GaussdbTasksError,
+)
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.plan import Plan, plan_load
 from gaussdb_tasks.extract.project_tables import (
@@ -55,7 +61,7 @@ from gaussdb_tasks.extract.project_tables import (
 )
 from gaussdb_tasks.model.project_state import ProjectKey, ProjectState
 from gaussdb_tasks.model.time_range import TimeRange
-from gaussdb_tasks.os_errors import errno_in, explain
+from gaussdb_tasks.os_errors import errno_in, explain, explain_memory
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
@@ -253,8 +259,8 @@ def _plan_recovery(request: LoadRequest, archive: Archive) -> RecoveryPlan:
     """Plan the recovery; refuse a database, a key or a remote with which no chain can go on."""
     recovery = plan_recovery(archive, request.data_dir.database)
     check_signer(archive, recovery.recorded, request.signer)
-    if request.remote is not None and not archive.entries():
-        refuse_new_chain(request.remote)
+    if request.remote is not None:
+        refuse_remote(request.data_dir, request.remote)
     return recovery
 
 
@@ -337,21 +343,25 @@ def _garbage_collection_off() -> Iterator[None]:
 
 @contextmanager
 def _disk_errors_reported(data_dir: DataDir) -> Iterator[None]:
-    """Report errors of the file system and of DuckDB in one sentence, by their cause."""
+    """Report errors of the file system, of memory and of DuckDB in one sentence, by their cause."""
     try:
         yield
+    except GaussdbTasksError:
+        raise
     except OSError as error:
         raise explain(error, path=error.filename or data_dir.path) from error
-    except duckdb.Error as error:
+    except Exception as error:
+        of_memory = explain_memory(error)
+        if of_memory is not None:
+            raise of_memory from error
+        if not isinstance(error, duckdb.Error):
+            raise
         reason = str(error).partition("\n")[0]
         number = errno_in(reason)
         if number is not None:
             raise explain(OSError(number, reason), path=data_dir.path) from error
-        if isinstance(error, duckdb.OutOfMemoryException):
-            message = f"the memory is not sufficient ({reason}); give the process more memory"
-        else:
-            message = (
-                f"the load could not be written to {data_dir.path} ({reason}); if it repeats, run "
-                "the load with --debug and report what it shows"
-            )
+        message = (
+            f"the load could not be written to {data_dir.path} ({reason}); if it repeats, run the "
+            "load with --debug and report what it shows"
+        )
         raise DatabaseError(message) from error

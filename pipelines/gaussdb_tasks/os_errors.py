@@ -2,7 +2,7 @@
 
 import errno
 import os
-import shutil
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,13 @@ _KINDS: Final[Mapping[int, _Kind]] = MappingProxyType(
         ),
     }
 )
+_ABOUT_MEMORY: Final = (
+    *("Cannot allocate memory", "Out of Memory Error", "bad_alloc", "failed to allocate data of"),
+    *("failed to map segment from shared object", "could not allocate block", "bad allocation"),
+)
+_ABOUT_THREADS: Final = ("can't start new thread", "Failed to launch worker thread")
+_MIN_ADDRESS_SPACE_MIB: Final = 4096
+"""Libraries reserve much more address space than memory; with less they end without a message."""
 _ABOUT_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -91,6 +98,47 @@ def explain(
     return ConfigurationError(message) if kind.is_setting else DatabaseError(message)
 
 
+def explain_memory(error: BaseException) -> GaussdbTasksError | None:
+    """Return an error that explains a lack of memory or threads; None if none led to an error.
+
+    Libraries have their own errors for it, and wrap them; DuckDB and the loader of modules describe
+    it in words.
+    """
+    shown: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in shown:
+        shown.add(id(current))
+        text = str(current)
+        if any(each in text for each in _ABOUT_THREADS):
+            return DatabaseError(
+                "no thread can be started: the memory or the number of processes is limited; raise "
+                "the limit (ulimit -v, ulimit -u, or the limits of the container or service)"
+            )
+        if isinstance(current, MemoryError) or any(each in text for each in _ABOUT_MEMORY):
+            return DatabaseError(
+                "the memory is not sufficient; give the process more memory: raise ulimit -v, or "
+                "the memory limit of the container or service"
+            )
+        current = current.__cause__ or current.__context__
+    return None
+
+
+def refuse_small_address_space() -> None:
+    """Refuse a limit of the address space (``ulimit -v``) at which libraries end the process.
+
+    Raises:
+        ConfigurationError: the limit is too low.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < _MIN_ADDRESS_SPACE_MIB * 1024**2:
+        message = (
+            f"the address space of this process is limited to {limit // 1024**2:,} MiB (ulimit -v),"
+            f" but at least {_MIN_ADDRESS_SPACE_MIB:,} MiB are needed; raise it; to limit the"
+            " memory, use MemoryMax of systemd, or the memory limit of a container"
+        )
+        raise ConfigurationError(message)
+
+
 def errno_in(text: str) -> int | None:
     """Return the error number whose description a text contains; None if it has none.
 
@@ -104,7 +152,8 @@ def _space(path: str | bytes | Path | None) -> str:
     while folder != folder.parent and not folder.is_dir():
         folder = folder.parent
     try:
-        free = shutil.disk_usage(folder).free // 1024**2
+        disk = os.statvfs(folder)
+        free = disk.f_bavail * disk.f_frsize // 1024**2
     except OSError:
         return ""
     return f"check its disk, which has {free:,} MB free: "

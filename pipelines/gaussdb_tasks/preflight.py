@@ -15,7 +15,8 @@ from gaussdb_tasks.api.auth.access import ProjectAccess
 from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
-from gaussdb_tasks.api.rate_limit import RateLimiter
+from gaussdb_tasks.api.deadline import Deadline, ends_by
+from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT, STATUS_RUNNING
 from gaussdb_tasks.database import files
@@ -27,6 +28,7 @@ from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import (
     ExitCode,
     GaussdbTasksError,
+    LimitReachedError,
     RequestRefusedError,
     SignInRefusedError,
     worst_of,
@@ -49,6 +51,7 @@ _LAST_LOAD: Final = """
     having count(*) > 0
 """
 _MAX_CLOCK_DIFFERENCE: Final[Micros] = 5 * MINUTE
+_RETRY_SETTINGS: Final = RetrySettings(attempts=2, throttled_attempts=4)
 _MIN_TASKS_TO_PROBE: Final = 7
 _PROBE_LIMIT: Final = 5
 _MAX_REFUSALS: Final = 3
@@ -76,37 +79,56 @@ class CheckResult:
 
 
 def run_preflight(
-    data_dir: DataDir, request: AccessRequest, environ: Mapping[str, str], settings: LoadSettings
+    data_dir: DataDir,
+    request: AccessRequest,
+    environ: Mapping[str, str],
+    settings: LoadSettings,
+    deadline: Deadline,
 ) -> Iterator[CheckResult]:
-    """Check the data directory, the sign-in and one page of each project; change nothing."""
+    """Check the data directory, the sign-in and one page of each project; change nothing.
+
+    All calls end by the deadline, however many projects there are.
+    """
     try:
         yield from _check_data_dir(data_dir)
     except OSError as error:
         yield _wrong("data directory", explain(error, path=error.filename or data_dir.path))
     try:
-        signed_in = sign_in(request, environ)
+        with ends_by(deadline):
+            signed_in = sign_in(request, environ)
     except GaussdbTasksError as error:
         yield _wrong("sign-in", error)
         return
     for failure in signed_in.failures:
         yield _wrong(f"sign-in of {failure.name}", failure.error)
-    yield from _check_projects(signed_in.accesses, data_dir, settings)
+    yield from _check_projects(signed_in.accesses, data_dir, settings, deadline)
 
 
 def _check_projects(
-    accesses: Sequence[ProjectAccess], data_dir: DataDir, settings: LoadSettings
+    accesses: Sequence[ProjectAccess],
+    data_dir: DataDir,
+    settings: LoadSettings,
+    deadline: Deadline,
 ) -> Iterator[CheckResult]:
     """Check all projects; the sign-in is ok if a server accepted it, not if it could be tried."""
     results: list[CheckResult] = []
     refusals: list[GaussdbTasksError] = []
     accepted_count = 0
+    limiters = RateLimiters(connections=1, deadline=deadline)
     for access in accesses:
         try:
-            access.identity.credential()  # signs in, except with a ready token or a key
+            deadline.check()
+            with ends_by(deadline):
+                access.identity.credential()  # signs in, except with a ready token or a key
             is_accepted = isinstance(access.identity, KeystoneIdentity)
-            checked = list(_check_project(access, data_dir, settings))
+            limiter = limiters.limiter_for(access.identity.account, access.endpoint)
+            client = TaskCenterClient.for_project(access, limiter, _RETRY_SETTINGS)
+            checked = list(_check_project(access, client, data_dir, settings))
             results += checked
             accepted_count += is_accepted or checked[0].state is CheckState.OK
+        except LimitReachedError as error:
+            results.append(_wrong("time limit", error))
+            break
         except GaussdbTasksError as error:
             refusals.append(error)
             if not accepted_count and len(refusals) == _MAX_REFUSALS:
@@ -218,10 +240,9 @@ def _check_space(data_dir: DataDir, existing: Path) -> CheckResult:
 
 
 def _check_project(
-    access: ProjectAccess, data_dir: DataDir, settings: LoadSettings
+    access: ProjectAccess, client: TaskCenterClient, data_dir: DataDir, settings: LoadSettings
 ) -> Iterator[CheckResult]:
     part = f"project {access.project_id}"
-    client = TaskCenterClient.for_project(access, RateLimiter(), RetrySettings(attempts=2))
     window = settings.horizon_window
     try:
         page = client.fetch_page(TaskQuery(window.start, window.end), offset=0)

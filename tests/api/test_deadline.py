@@ -5,6 +5,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +17,13 @@ from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.deadline import BoundedReader, Deadline, ends_by, seconds_left
 from gaussdb_tasks.api.http_client import ApiTarget, HttpClient
 from gaussdb_tasks.api.rate_limit import RateLimiter
-from gaussdb_tasks.errors import LimitReachedError, ServiceError
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ExitCode, LimitReachedError, ServiceError
 from gaussdb_tasks.monitoring import heartbeat
 from gaussdb_tasks.monitoring.heartbeat import Heartbeat
-from gaussdb_tasks.settings import RetrySettings
-from tests.support.emulator_client import PROJECT
+from gaussdb_tasks.preflight import run_preflight
+from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
+from tests.support.emulator_client import NOW, PROJECT
 
 
 class Clock:
@@ -157,3 +160,31 @@ def test_the_limit_of_a_load_ends_an_answer(dripping: str) -> None:
     """A call in progress ends when the time of the load is over; it is not tried again."""
     with pytest.raises(LimitReachedError, match="--max-minutes"):
         fetch(dripping, Deadline(0.2), RetrySettings())
+
+
+@pytest.mark.parametrize("way", ["token", "user"])
+def test_a_check_ends_however_many_projects_drip(
+    dripping: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time limit is for all answers together: of the service, and of IAM."""
+    environ = {"OS_TOKEN": "a-token", "OS_REGION_NAME": "eu-de"}
+    if way == "user":
+        environ = {
+            "OS_AUTH_URL": f"{dripping}/v3",
+            "OS_USERNAME": "ada",
+            "OS_PASSWORD": "open sesame",
+            "OS_USER_DOMAIN_NAME": "OTC0815",
+            "OS_REGION_NAME": "eu-de",
+        }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    projects = tuple(f"{number:032x}" for number in range(30))
+    request = AccessRequest(endpoint=dripping, project_ids=projects)
+    settings = LoadSettings(now=NOW)
+    results = list(
+        run_preflight(DataDir(tmp_path / "data"), request, environ, settings, Deadline(0.3))
+    )
+    (limit,) = (each for each in results if each.part == "time limit")
+    assert "--max-minutes" in limit.detail
+    assert limit.exit_code is ExitCode.FAILED
+    assert len(results) < 20  # one line for the limit, none for each project

@@ -554,6 +554,55 @@ def test_refusal_of_a_proxy(status: int, error: type[Exception], requests_made: 
     assert "proxy-password" not in str(raised.value)
 
 
+class _NoHttp(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        self.request.sendall(b"SSH-2.0-x\nforged line\x1b[2J\r\n" + b"y" * 5_000 + b"\n")
+
+
+def test_an_answer_that_is_not_http_is_one_short_line() -> None:
+    """The library's error repeats what came."""
+    with socketserver.TCPServer(("127.0.0.1", 0), _NoHttp) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with pytest.raises(ServiceError, match=r"no response: .*SSH-2") as error:
+                fetch_from(f"http://127.0.0.1:{server.server_address[1]}")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 500
+
+
+PROXIES = {
+    "foo://user:proxy-password@127.0.0.1:9": "unsupported scheme",
+    "socks5://user:proxy-password@127.0.0.1:9": "pip install pysocks",
+    "http://": "missing the host",
+    "http://127.0.0.1:99999": "Failed to parse",
+    "http://[::1": "Failed to parse",
+}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_address_of_a_proxy_is_not_usable(proxy: str) -> None:
+    """No call is tried again, and the variables are named."""
+    with pytest.raises(ConfigurationError, match=r"an address is not usable.*HTTPS_PROXY") as error:
+        fetch_from("https://gaussdb.example", proxy=proxy)
+    assert PROXIES[proxy] in str(error.value)
+    assert "proxy-password" not in str(error.value)
+
+
+def test_a_proxy_that_does_not_answer_is_named() -> None:
+    """Who reads it need not look for the fault in the service."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nobody listens there
+        proxy = f"http://user:proxy-password@127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(ServiceError, match=r"through the proxy .*refused") as error:
+            fetch_from("https://gaussdb.example", proxy=proxy)
+    assert "proxy-password" not in str(error.value)
+
+
 def fetch_from(endpoint: str, proxy: str | None = None) -> None:
     """Fetch one page from an endpoint; waits take no time."""
     http = Transport().session(1, through_proxy=False)

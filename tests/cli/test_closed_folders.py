@@ -18,6 +18,8 @@ from tests.support.commands import Command, isolated, run_command, token_env
 from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.other_user import USER_ID, needs_root, run_as_other_user
 
+READERS = 12345
+"""A group without a name."""
 PRIVATE_PEM = (
     serialization.Encoding.PEM,
     serialization.PrivateFormat.PKCS8,
@@ -148,6 +150,44 @@ def test_a_load_by_root_repairs_a_mixture(
     options = ("--data-dir", str(data_dir), "--now", iso(NOW + DAY))
     assert command("load", *options, env=token_env(emulator)).exit_code == 0
     assert owners(data_dir) == {(USER_ID, USER_ID)}
+
+
+def access(folder: Path) -> dict[str, set[tuple[int, str]]]:
+    """Return the groups and permissions of the folders and of the files below a folder."""
+    found: dict[str, set[tuple[int, str]]] = {"folders": set(), "files": set()}
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        kind = "folders" if path.is_dir() else "files"
+        found[kind].add((status.st_gid, f"{status.st_mode & 0o7777:04o}"))
+    return found
+
+
+@needs_root
+@pytest.mark.parametrize("loads_as", ["root", "owner"])
+@pytest.mark.parametrize("bits", [0o0750, 0o2750], ids=["plain", "setgid"])
+def test_group_and_permissions_follow_the_directory(
+    command: Command, emulator: Emulator, open_folder: Path, loads_as: str, bits: int
+) -> None:
+    """The first load's umask decides; a later load with another one leaves no closed entry."""
+    data_dir = open_folder / "data"
+    data_dir.mkdir()
+    is_root = loads_as == "root"
+    # Who is no member of the group cannot give it a file; the folder's bit does.
+    os.chown(data_dir, 0 if is_root else USER_ID, READERS if is_root or bits & 0o2000 else USER_ID)
+    group = data_dir.stat().st_gid
+    data_dir.chmod(bits)
+    options = ("load", "--data-dir", str(data_dir), "--now")
+    run = command if is_root else run_as_other_user
+    first = run(*options, iso(NOW), "--umask", "027", env=token_env(emulator, PROJECT))
+    assert first.exit_code == 0, first.stderr
+    again = command(*options, iso(NOW + DAY), env=token_env(emulator, PROJECT))
+    assert again.exit_code == 0, again.stderr
+    archive = access(data_dir / "archive")
+    assert archive == {"folders": {(group, f"{bits:04o}")}, "files": {(group, "0640")}}
+    assert owners(data_dir) == {(data_dir.stat().st_uid, group)}
+    if not is_root:
+        last = run_as_other_user(*options, iso(NOW + 2 * DAY), env=token_env(emulator, PROJECT))
+        assert last.exit_code == 0, last.stderr
 
 
 @needs_root

@@ -3,11 +3,14 @@
 import errno
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from gaussdb_tasks.cli.commands import status
@@ -76,6 +79,95 @@ def test_debug_shows_a_masked_traceback(
     assert "KeyError" in run.stderr
     assert PASSWORD not in run.stderr
     assert "caravan-42" not in run.stderr
+
+
+FORGED = 'boom\nTraceback (most recent call last):\n  File "x.py"\r\x1b[2Jforged \u2028line'
+
+
+@pytest.mark.parametrize("part", ["text", "cause", "context", "note"])
+def test_a_foreign_text_begins_no_line_of_a_traceback(
+    status_that: Callable[..., Run], part: str
+) -> None:
+    """It could look like a part of the traceback, or like a message of its own."""
+
+    def act() -> object:
+        if part == "text":
+            raise ValueError(FORGED)
+        error = RuntimeError("end")
+        if part == "note":
+            error.add_note(FORGED)
+            raise error
+        try:
+            raise ValueError(FORGED)  # noqa: TRY301 - the first of two errors
+        except ValueError as first:
+            if part == "cause":
+                raise error from first
+            raise error  # noqa: B904 - the context is meant
+
+    run = status_that(act, "--debug")
+    lines = run.stderr.split("\n")
+    assert sum("forged" in line for line in lines) == 1 + (part == "text")
+    assert lines.count("Traceback (most recent call last):") == (part in {"cause", "context"})
+    assert r"boom\nTraceback (most recent call last):\n" in run.stderr
+    assert "\x1b" not in run.stderr
+    link = {"cause": "direct cause", "context": "During handling"}.get(part)
+    assert link is None or link in run.stderr
+
+
+def wrapped(error: BaseException) -> BaseException:
+    """Return an error of a library that has another one as its cause."""
+    outer = RuntimeError("the pipeline failed")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize("wrap", [lambda error: error, wrapped], ids=["plain", "wrapped"])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "the memory is not sufficient"),
+        (pa.lib.ArrowMemoryError("malloc of size 64 failed"), "the memory is not sufficient"),
+        (duckdb.OutOfMemoryException("Out of Memory Error: x"), "the memory is not sufficient"),
+        (duckdb.FatalException("Failed to create (bad allocation)"), "the memory is not suff"),
+        (ImportError("x.so: failed to map segment from shared object"), "the memory is not suff"),
+        (RuntimeError("can't start new thread"), "no thread can be started"),
+        (duckdb.InvalidInputException("Failed to launch worker thread"), "no thread can be st"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_lack_of_memory_is_one_sentence(
+    status_that: Callable[..., Run],
+    error: BaseException,
+    words: str,
+    wrap: Callable[[BaseException], BaseException],
+) -> None:
+    """Whatever library notices it; a repeat may succeed, so the code is 1."""
+
+    def act() -> object:
+        raise wrap(error)
+
+    run = status_that(act)
+    assert run.exit_code == 1
+    assert run.stderr.startswith(f"gaussdb-tasks: {words}")
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["load", "query", "verify", "rebuild", "report"])
+def test_an_address_space_that_is_too_small(name: str) -> None:
+    """Libraries would end the process without a message, at a place that depends on chance."""
+    script = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (900 * 1024**2,) * 2)\n"
+        "from gaussdb_tasks.cli import main\n"
+        f"sys.argv = ['gaussdb-tasks', '{name}']\n"
+        "main()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith("gaussdb-tasks: the address space of this process is limited to")
+    assert run.stderr.count("\n") == 1
 
 
 def test_debug_ends_with_the_command(status_that: Callable[..., Run]) -> None:

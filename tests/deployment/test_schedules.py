@@ -168,6 +168,41 @@ def test_workflow(command: Command) -> None:
     assert ODD in shlex.split(load["run"])
 
 
+@pytest.mark.parametrize("minutes", [60, 180, 200, 400, 1500])
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_no_scheduler_ends_a_load_that_may_still_read(
+    command: Command, kind: str, minutes: int
+) -> None:
+    """Each limit is above --max-minutes, or the schedule is refused."""
+    run = command("schedule", kind, "--max-minutes", str(minutes))
+    needed = minutes + 180
+    if kind == "github-actions" and needed > 360:
+        assert run.exit_code == 2
+        assert f"set --max-minutes {needed - 360} minutes lower" in run.stderr
+        return
+    assert run.exit_code == 0
+    pattern = {
+        "systemd": r"TimeoutStartSec=(\d+)min",
+        "kubernetes": r"activeDeadlineSeconds: (\d+)",
+        "github-actions": r"timeout-minutes: (\d+)",
+        "airflow": r"execution_timeout=timedelta\(minutes=(\d+)\)",
+        "cron": r"(x)^",  # cron has no limit
+    }[kind]
+    limits = list(map(int, re.findall(pattern, run.stdout)))
+    if kind == "kubernetes":
+        of_job, of_attempt = (seconds // 60 for seconds in limits)
+        assert of_job == max(needed, min(5 * needed, 23 * 60))
+        limits = [of_attempt]
+    assert limits == ([] if kind == "cron" else [needed])
+
+
+def test_the_limit_of_the_settings_file_counts(command: Command) -> None:
+    """The load obeys it, so its scheduler has to."""
+    Path("gaussdb_tasks.toml").write_text("[load]\nmax-minutes = 300\n")
+    assert "TimeoutStartSec=480min" in command("schedule", "systemd").stdout
+    assert command("schedule", "github-actions").exit_code == 2
+
+
 def test_workflow_without_clouds(command: Command) -> None:
     """The sign-in is in variables of the repository."""
     job = yaml.safe_load(command("schedule", "github-actions").stdout)["jobs"]["load"]

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from gaussdb_tasks.api.client import TaskQuery
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.contract import PAGE_LIMIT
+from gaussdb_tasks.extract.plan import Purpose
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
+from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY
 from tests.support.model_center import (
     NOW,
@@ -89,13 +91,38 @@ def windows(result: ModelRead) -> list:  # type: ignore[type-arg]
 
 def following(result: ModelRead, state: ProjectState) -> ProjectState:
     """Return the state after a load, without the time that it covered."""
-    results = [window.result for window in result.reader.windows]
     return replace(
         state,
         tasks=result.changes.known_tasks(),
         is_count_usable=result.reader.traits.is_count_usable,
-        excess_count=sum(each.repeated_count + each.unlisted_count for each in results),
+        excess_count=result.reader.excess_count,
     )
+
+
+def test_a_stable_repeat_costs_one_full_read() -> None:
+    """The nights after it are quiet, until the count shows one task more than is known."""
+    jobs = jobs_through_the_month(350, running=2)
+    center = ModelCenter([*jobs, jobs[99]])
+    state = following(read(center), ProjectState(known_from=NOW - 31 * DAY))
+    assert state.excess_count == 1
+    covered = (TimeRange(NOW - 31 * DAY, NOW - DAY),)
+    calls = []
+    for _ in range(3):
+        state = replace(state, covered=covered, last_full_read_at=NOW - DAY)
+        before = center.calls
+        result = read(center, state)
+        calls.append(center.calls - before)
+        assert result.reader.incomplete_reasons == []
+        assert not any(window.purpose is Purpose.HORIZON for window in windows(result))
+        state = following(result, state)
+        assert state.excess_count == 1
+    assert max(calls) <= 6
+    late = Job(999, NOW - 10 * DAY, NOW - 10 * DAY + 1)
+    center.jobs.append(late)
+    state = replace(state, covered=covered, last_full_read_at=NOW - DAY)
+    found = read(center, state)
+    assert found.changes.has_seen(late.job_id)
+    assert following(found, state).excess_count == 1
 
 
 def test_a_task_hidden_behind_a_repeat_is_not_proved() -> None:

@@ -1,6 +1,6 @@
 """Read the list of tasks of one project, page by page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gaussdb_tasks.api.auth.access import ProjectAccess
 from gaussdb_tasks.api.http_client import ApiTarget, HttpClient
@@ -46,6 +46,8 @@ class TaskCenterClient:
         cls, access: ProjectAccess, rate_limiter: RateLimiter, retry_settings: RetrySettings
     ) -> "TaskCenterClient":
         """Make the client of a project from its access."""
+        if access.read_seconds is not None:
+            retry_settings = replace(retry_settings, read_seconds=access.read_seconds)
         return cls(
             HttpClient(
                 access.http,

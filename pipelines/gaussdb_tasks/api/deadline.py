@@ -51,7 +51,7 @@ class Deadline:
         """
         if self.has_passed:
             message = (
-                f"the time limit of {self._seconds / 60:g} minutes was reached; run the load "
+                f"the time limit of {self._seconds / 60:g} minutes was reached; run it "
                 "again, or raise --max-minutes"
             )
             raise LimitReachedError(message)

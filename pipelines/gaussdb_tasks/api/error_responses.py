@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 import urllib3
+from requests import exceptions as requests_errors
 
 from gaussdb_tasks.contract import (
     NOT_PERMITTED_CODES,
@@ -28,6 +29,10 @@ from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.times import SECOND, Micros, from_datetime
 
 _MAX_SHOWN_CHARACTERS: Final = 300
+_ADDRESS_FAULTS: Final = (
+    *(requests_errors.InvalidSchema, requests_errors.InvalidURL, requests_errors.MissingSchema),
+    *(urllib3.exceptions.LocationParseError, urllib3.exceptions.ProxySchemeUnknown),
+)
 _MAX_DEPTH: Final = 4
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -135,7 +140,7 @@ def describe_cause(error: BaseException) -> str:
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-    return str(cause) or type(cause).__name__
+    return in_one_line(str(cause), _MAX_SHOWN_CHARACTERS) or type(cause).__name__
 
 
 def is_tls_refusal(error: BaseException) -> bool:
@@ -153,6 +158,21 @@ def is_tls_refusal(error: BaseException) -> bool:
 def is_certificate_error(error: BaseException) -> bool:
     """Return whether TLS failed because of a certificate."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def is_address_fault(error: BaseException) -> bool:
+    """Return whether no connection was tried: the address of the server or proxy is unusable."""
+    return any(isinstance(cause, _ADDRESS_FAULTS) for cause in _causes(error))
+
+
+def describe_address_fault(url: str, error: BaseException) -> str:
+    """Return why no connection to a server can be tried, and which settings have addresses."""
+    reason = describe_cause(error).rstrip(".")
+    remedy = "for a SOCKS proxy: pip install pysocks" if "SOCKS" in reason else "correct it"
+    return (
+        f"no connection to {url} can be made: an address is not usable ({reason}); check it and "
+        f"the variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; {remedy}"
+    )
 
 
 def refusal_of_proxy(error: BaseException) -> int | None:

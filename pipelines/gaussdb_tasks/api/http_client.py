@@ -202,6 +202,10 @@ class HttpClient:
 
     def _no_response(self, error: Exception) -> Exception:
         """Return the error of a call that got no response, by whether a retry can help."""
+        if error_responses.is_address_fault(error):
+            return ConfigurationError(
+                error_responses.describe_address_fault(self.target.endpoint, error)
+            )
         cause = error_responses.describe_cause(error)
         proxy_status = error_responses.refusal_of_proxy(error)
         if proxy_status is not None:
@@ -217,11 +221,14 @@ class HttpClient:
         if error_responses.is_tls_refusal(error):
             message = (
                 f"the TLS connection to {self.target.endpoint} is not possible ({cause}); "
-                "check --endpoint, HTTPS_PROXY, OS_CERT and OS_KEY"
+                "check --endpoint, HTTPS_PROXY, OS_CACERT, OS_CERT and OS_KEY"
             )
             return ConfigurationError(message)
+        through = ""
+        if isinstance(error, requests.exceptions.ProxyError):
+            through = " through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)"
         return error_responses.TransientError(
-            f"no response: {cause}", cause=error_responses.transient_cause(error)
+            f"no response{through}: {cause}", cause=error_responses.transient_cause(error)
         )
 
     def _wait(self, state: tenacity.RetryCallState) -> float:

@@ -21,6 +21,7 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
+from gaussdb_tasks.os_errors import explain_memory
 
 # Rows can be read in spite of them; `verify` reports them.
 _NO_DAMAGE: Final = frozenset({Fault.EXTRA, Fault.SIGNATURE, Fault.TIMESTAMP})
@@ -102,6 +103,9 @@ def restore(chain: Sequence[ChainEntry], path: Path) -> None:
         try:
             apply_entries(connection, chain)
         except (duckdb.DataError, duckdb.ProgrammingError) as error:
+            of_memory = explain_memory(error)
+            if of_memory is not None:
+                raise of_memory from error
             reason = str(error).partition("\n")[0]
             message = f"the archive's rows cannot be read: {reason}; run gaussdb-tasks verify"
             raise ArchiveError(message) from error

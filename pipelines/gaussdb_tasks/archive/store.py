@@ -18,6 +18,7 @@ from gaussdb_tasks.archive.manifest import (
     sha256,
 )
 from gaussdb_tasks.database import files
+from gaussdb_tasks.database.ownership import take_access, take_group
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, parse_time, to_datetime
 
@@ -124,11 +125,18 @@ class Archive:
     def add(self, folder: Path, name: str) -> Entry:
         """Move a finished folder into the archive, and sync it to the disk.
 
+        It gets the group and the permissions of the archive; the first one has those of the umask.
+
         Raises:
             OSError: the entry exists already, or the disk fails.
         """
-        if not self.path.exists():
+        if self.path.exists():
+            take_access(folder, self.path)
+        else:
             self.path.mkdir()
+            take_group(self.path, self.path.parent)
+            for path in (folder, *folder.iterdir()):
+                take_group(path, self.path)
             files.sync(self.path.parent)
         for path in folder.iterdir():
             files.sync(path)

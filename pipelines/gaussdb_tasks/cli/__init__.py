@@ -15,6 +15,7 @@ from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_setting
+from gaussdb_tasks.os_errors import refuse_small_address_space
 
 _COMMANDS = (
     Subcommand("load", "Copy new and changed tasks into the database."),
@@ -68,6 +69,7 @@ def cli(**_options_of_commands: object) -> None:
     Exit codes: 0 done; 1 failed, nothing published, run it again; 2 usage or configuration error;
     3 published, but needs attention; 4 another load holds the lock.
     """
+    refuse_small_address_space()
 
 
 def main() -> NoReturn:
@@ -76,6 +78,8 @@ def main() -> NoReturn:
         completion.answer(cli)
     console.log_as_json(None)
     _clean_settings(os.environ)
+    # numpy's library starts a thread for each core, and sends this process SIGINT if it cannot.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     known_secrets.start_with(os.environ)
     with last_handler.libraries_masked(), StopSignals() as stop:
         try:

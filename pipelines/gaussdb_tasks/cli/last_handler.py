@@ -19,9 +19,12 @@ from gaussdb_tasks import known_secrets
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.options import Option
 from gaussdb_tasks.errors import GaussdbTasksError
-from gaussdb_tasks.foreign_text import shortened
+from gaussdb_tasks.foreign_text import shortened, visible
+from gaussdb_tasks.os_errors import explain, explain_memory
 
 _MAX_SHOWN_CHARACTERS: Final = 300
+_CAUSED: Final = "The above exception was the direct cause of the following exception:"
+_DURING: Final = "During handling of the above exception, another exception occurred:"
 
 
 class _Debug:
@@ -55,10 +58,40 @@ def report(error: BaseException) -> int:
     """Report an error in one sentence, and return its exit code."""
     explained = _explained(error)
     if _DEBUG.is_on:
-        shown = known_secrets.mask("".join(traceback.format_exception(error)))
-        console.error(*shown.rstrip("\n").split("\n"), event="traceback")
+        console.error(*_traceback(error), event="traceback")
     console.error(*explained.lines)
     return explained.exit_code
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Yield the lines of a traceback; the text of each error is in one line.
+
+    Foreign text must not begin a line: it could look like a part of the traceback, or of the log.
+    """
+    for each, link in reversed(list(_chain(error))):
+        yield "Traceback (most recent call last):"
+        for frame in traceback.format_tb(each.__traceback__):
+            yield from frame.rstrip("\n").split("\n")
+        notes = map(str, getattr(each, "__notes__", ()))
+        text = known_secrets.mask("\n".join((str(each), *notes)))
+        kind = type(each)
+        yield visible(f"{kind.__module__}.{kind.__qualname__}: {text}")
+        if link:
+            yield from ("", link, "")
+
+
+def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+    """Yield an error and those that led to it, each with its link to the one before."""
+    shown: set[int] = set()
+    link = ""
+    current: BaseException | None = error
+    while current is not None and id(current) not in shown:
+        shown.add(id(current))
+        yield current, link
+        if current.__cause__ is not None:
+            current, link = current.__cause__, _CAUSED
+        else:
+            current, link = (None if current.__suppress_context__ else current.__context__), _DURING
 
 
 def _explained(error: BaseException) -> GaussdbTasksError:
@@ -66,11 +99,10 @@ def _explained(error: BaseException) -> GaussdbTasksError:
         case GaussdbTasksError():
             return error
         case OSError() if error.errno is not None:
-            from gaussdb_tasks.os_errors import explain  # noqa: PLC0415 - only an error needs it
-
             return explain(error)
-        case MemoryError():
-            return GaussdbTasksError("the memory is not sufficient; give the process more memory")
+    of_memory = explain_memory(error)
+    if of_memory is not None:
+        return of_memory
     reason = " ".join(shortened(known_secrets.mask(str(error)), _MAX_SHOWN_CHARACTERS).split())
     return GaussdbTasksError(
         f"unexpected error: {type(error).__name__}{': ' if reason else ''}{reason}; "

@@ -75,7 +75,9 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
     except OSError as error:
         raise explain(error, path=path, setting="--config") from error
     except ValueError as error:
-        message = f"{path} cannot be read: {error}"
+        is_text = not isinstance(error, UnicodeDecodeError)
+        reason = str(error) if is_text else "it is not UTF-8 text; save it as UTF-8"
+        message = f"{path} cannot be read: {reason}"
         raise ConfigurationError(message) from error
     for_all = {_key(key): each for key, each in content.items() if not isinstance(each, dict)}
     tables = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner
+from gaussdb_tasks.database.ownership import describe_mixture, give_to_owner, take_group
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.os_errors import explain
 
@@ -54,6 +54,7 @@ class DataDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_other_kinds()
             (self.path / _LOCK_NAME).touch()
+            take_group(self.path / _LOCK_NAME, self.path)
         except OSError as error:
             explained = explain(error, setting="--data-dir")
             message = f"the data directory {self.path} cannot be written: {explained}"

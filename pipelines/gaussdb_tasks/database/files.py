@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Final
 
+from gaussdb_tasks.database.ownership import take_group
+
 # Linux: share the blocks of another file until one of the two changes (FICLONE in linux/fs.h).
 _FICLONE: Final = 0x40049409
 _NO_REFLINK: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL})
@@ -52,10 +54,12 @@ def publish(source: Path, target: Path) -> None:
     """Replace a file by another one durably; readers that have the old file open keep it.
 
     The content is synced before the rename, and the folder after it. The new file gets the owner
-    and the mode of the old one.
+    and the mode of the old one; the first one gets the group of its folder.
     """
     if target.exists():
         _keep_access(target, source)
+    else:
+        take_group(source, target.parent)
     sync(source)
     source.replace(target)
     sync(target.parent)

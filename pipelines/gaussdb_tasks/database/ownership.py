@@ -1,6 +1,7 @@
-"""Keep one owner for everything in the data directory: that of the directory, whoever loads.
+"""Keep owner, group and permissions in the data directory those of the directory, whoever loads.
 
-A load by root would otherwise leave files that the service's own user cannot replace.
+A load by root would otherwise leave files that the service's own user cannot replace, and a load
+with another umask files that analysts cannot read.
 """
 
 import grp
@@ -9,9 +10,12 @@ import pwd
 import shlex
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-_ROOT = 0
+_ROOT: Final = 0
+_OF_FILES: Final = 0o666
 
 
 def give_to_owner(folder: Path) -> int:
@@ -38,6 +42,20 @@ def give_to_owner(folder: Path) -> int:
                 )
                 count += 1
     return count
+
+
+def take_group(path: Path, folder: Path) -> None:
+    """Give a file or folder the group of another folder, if this user is a member of it."""
+    with suppress(PermissionError):
+        os.chown(path, -1, folder.stat().st_gid)
+
+
+def take_access(entry: Path, folder: Path) -> None:
+    """Give an entry and its files the group and the permissions of the folder that it is for."""
+    mode = stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU
+    for path in (*entry.iterdir(), entry):
+        take_group(path, folder)
+        path.chmod(mode if path is entry else mode & _OF_FILES)
 
 
 def give_new_file(descriptor: int, folder: Path) -> None:

@@ -15,6 +15,7 @@ from gaussdb_tasks.database.saved_questions import SavedQuestion, saved_question
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
+from gaussdb_tasks.os_errors import explain_memory
 
 _NAME: Final = re.compile(r"\s*(?:main\.)?([\w-]+)\s*")
 # Words such as `stuck now` may be meant as a name; no SELECT is of words only but has such a name.
@@ -91,6 +92,9 @@ def query_errors(query: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        of_memory = explain_memory(error)
+        if of_memory is not None:
+            raise of_memory from error
         message = f"DuckDB cannot answer {query!r}: {_in_one_line(error)}"
         raise ConfigurationError(message) from error
 

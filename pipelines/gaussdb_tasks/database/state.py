@@ -138,20 +138,40 @@ _REJECTED: Final = """
 """
 
 _EXCESS: Final = """
-    select region, project_id, sum(coverage.total_count - coverage.distinct_count)::bigint
-    from task_center.coverage
-    inner join (
-        select region, project_id, arg_max(run_id, load_number) as run_id
+    with last_runs as (
+        select
+            region,
+            project_id,
+            arg_max(run_id, load_number) as run_id,
+            arg_max(
+                if(outcome = 'complete', greatest(reported_count - expected_count, 0), null),
+                load_number
+            ) as counted
         from task_center.load_runs
         semi join wanted_projects using (region, project_id)
         where outcome <> 'failed'
         group by region, project_id
-    ) using (region, project_id, run_id)
-    where
-        coverage.is_complete
-        and coverage.reason is not null
-        and coverage.total_count > coverage.distinct_count
-    group by region, project_id
+    ),
+    listed as (
+        select
+            region,
+            project_id,
+            run_id,
+            coalesce(sum(total_count - distinct_count) filter (
+                where is_complete and reason is not null and total_count > distinct_count
+            ), 0) as excess,
+            bool_or(purpose = 'horizon') as is_horizon_read
+        from task_center.coverage
+        semi join last_runs using (region, project_id, run_id)
+        group by region, project_id, run_id
+    )
+    -- A full read knows better than the comparison of counts that led to it.
+    select
+        region,
+        project_id,
+        if(is_horizon_read, excess, greatest(excess, coalesce(counted, 0)))::bigint
+    from last_runs
+    inner join listed using (region, project_id, run_id)
 """
 
 _NEWLY_LOST: Final = """

@@ -36,6 +36,10 @@ _SECRET_VARIABLES: Final = MappingProxyType(
     }
 )
 """The variable that names each file with a secret."""
+_MAX_ATTEMPTS: Final = 5
+_MINUTES_BEFORE_NEXT_RUN: Final = 23 * 60
+_MAX_JOB_MINUTES: Final = 360
+"""Longest job on a runner of GitHub. Source: its limits of Actions."""
 _SIGN_INS: Final = frozenset({"os_password", "os_secret_key", "secure.yaml"})
 
 
@@ -92,6 +96,12 @@ class Schedule:
                 )
                 raise ConfigurationError(message)
 
+    @property
+    def all_attempts_minutes(self) -> int:
+        """Time of all attempts of a load; it ends before the next run, unless one is longer."""
+        attempts = min(_MAX_ATTEMPTS * self.timeout_minutes, _MINUTES_BEFORE_NEXT_RUN)
+        return max(self.timeout_minutes, attempts)
+
     def secrets(self) -> Mapping[str, str]:
         """Return the variable of each file with a secret that the sign-in uses, by file name.
 
@@ -128,7 +138,19 @@ def for_kubernetes(schedule: Schedule) -> Mapping[str, str]:
 
 
 def for_github_actions(schedule: Schedule) -> Mapping[str, str]:
-    """Return a workflow; it restores the archive from its copy before each load."""
+    """Return a workflow; it restores the archive from its copy before each load.
+
+    Raises:
+        ConfigurationError: the load may take longer than a job.
+    """
+    excess = schedule.timeout_minutes - _MAX_JOB_MINUTES
+    if excess > 0:
+        message = (
+            f"GitHub ends a job after {_MAX_JOB_MINUTES} minutes, but this load may take "
+            f"{schedule.timeout_minutes}; set --max-minutes {excess} minutes lower, or use another "
+            "scheduler"
+        )
+        raise ConfigurationError(message)
     return {"gaussdb-tasks.yml": _render("github-actions.yml.j2", schedule, shlex.quote)}
 
 

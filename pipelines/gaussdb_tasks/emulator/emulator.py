@@ -1,6 +1,5 @@
 """The emulator: a task center and an identity service over HTTP on loopback."""
 
-import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -141,6 +140,8 @@ class Emulator:
     """Serve HTTPS with this context."""
     calls: CallLog = field(default_factory=CallLog, init=False)
     """The calls to the tasks API so far."""
+    identity_calls: CallLog = field(default_factory=CallLog, init=False)
+    """The calls to the identity API so far."""
     token: str = field(default="", init=False)
     """A token for all projects, valid until it is revoked."""
 
@@ -153,7 +154,6 @@ class Emulator:
         )
         self._hooks: list[BeforePage] = []
         self._hooks_lock = threading.RLock()
-        self._identity_calls = itertools.count(1)
 
     def __enter__(self) -> Self:
         try:
@@ -245,10 +245,12 @@ class Emulator:
         return delivery
 
     def _answer_identity_call(self, request: Request) -> Delivery:
-        number = next(self._identity_calls)
-        return self._deliver(
+        number = self.identity_calls.next_number()
+        delivery = self._deliver(
             self.identity_faults, number, lambda: self._keystone.answer(request) or _no_such_api()
         )
+        self.identity_calls.record(number, request, delivery.status)
+        return delivery
 
     def _deliver(
         self, plans: Sequence[FaultPlan], call: int, answer: Callable[[], Response]

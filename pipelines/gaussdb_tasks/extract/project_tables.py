@@ -313,9 +313,7 @@ class ProjectExtraction:
             last_full_read_at=self._now if is_full else before.last_full_read_at,
             last_observed_at=self._now,
             last_load_number=self._run.load_number,
-            excess_count=sum(
-                w.result.repeated_count + w.result.unlisted_count for w in self._reader.windows
-            ),
+            excess_count=self._reader.excess_count,
             name=self._source.name,
         )
 

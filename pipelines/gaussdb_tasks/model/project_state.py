@@ -64,7 +64,7 @@ class ProjectState:
         last_full_read_at: when the full horizon was last read.
         last_observed_at: the clock of the last load.
         last_load_number: how many loads there were so far, of all projects.
-        excess_count: how many more rows than tasks the API counted in the last load, as reported.
+        excess_count: how many more rows than tasks the API counts, as the last load found.
         name: the name of the project as it was last known; None if it never was.
     """
 

@@ -107,6 +107,19 @@ def test_a_sign_in_ends_with_the_time_of_the_load(iam: _Iam) -> None:
     assert iam.calls <= 2
 
 
+@pytest.mark.parametrize("proxy", ["foo://u:proxy-password@127.0.0.1:9", "http://"])
+def test_the_address_of_a_proxy_is_not_usable(
+    iam: _Iam, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """A wrong setting is not an IAM that is away."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("OS_AUTH_URL", "https://iam.test/v3")
+    environ = {**_environ(iam), "OS_AUTH_URL": "https://iam.test/v3"}
+    with pytest.raises(ConfigurationError, match=r"an address is not usable.*HTTPS_PROXY") as error:
+        sign_in(AccessRequest(), environ)
+    assert "proxy-password" not in str(error.value)
+
+
 def _environ(iam: _Iam) -> dict[str, str]:
     return {
         "OS_AUTH_URL": f"http://127.0.0.1:{iam.server_port}/v3",

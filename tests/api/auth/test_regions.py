@@ -236,5 +236,5 @@ def test_a_region_has_its_own_keys_also_if_its_name_begins_another(
         for region, key in keys.items()
     )
     write_cloud(home, emulator, f"    regions:\n{listed}")
-    found = [(each.region, each.keys) for each in clouds_of("shop", {}, None)]
+    found = [(each.region, each.keys) for each in clouds_of("shop", {}, None, {})]
     assert found == [(region, KeyPair(key, f"secret-of-{key}")) for region, key in keys.items()]

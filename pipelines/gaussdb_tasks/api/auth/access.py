@@ -15,6 +15,7 @@ from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 
 from gaussdb_tasks.api.auth import endpoints, regions
+from gaussdb_tasks.api.auth.cloud_settings import as_boolean, read_timeout
 from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.deadline import bounded_session
 from gaussdb_tasks.errors import ConfigurationError
@@ -29,8 +30,9 @@ _READ_SECONDS: Final = 30.0
 _PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME: Final = 255
 """IAM's names of projects have at most 64 characters, those of Keystone at most 255."""
-_TLS_VARIABLES: Final = ("OS_CACERT", "OS_INSECURE", "OS_CERT", "OS_KEY")
-_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_VARIABLES: Final = (
+    *("OS_API_TIMEOUT", "OS_CACERT", "OS_CERT", "OS_INSECURE", "OS_KEY", "OS_VERIFY"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class ProjectAccess:
 
     Attributes:
         name: as IAM lists the project, or as the settings name it; empty if neither does.
+        read_seconds: the longest wait for the next part of an answer; None for the usual one.
     """
 
     endpoint: str
@@ -47,6 +50,7 @@ class ProjectAccess:
     identity: Identity
     http: requests.Session
     name: str = ""
+    read_seconds: float | None = None
 
     def learned_name(self) -> str:
         """Return the project's name: that in a token of IAM comes first; empty if unknown.
@@ -63,25 +67,28 @@ class ProjectAccess:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """TLS settings of the connections: trusted CAs and the client certificate."""
+    """Settings of the connections: trusted CAs, client certificate, longest wait in seconds."""
 
     verify: bool | str | None = True
     cert: str | tuple[str, str] | None = None
+    read_seconds: float | None = None
     _sessions: dict[tuple[int, bool], requests.Session] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Transport":
-        """Read ``OS_CACERT``, ``OS_INSECURE``, ``OS_CERT`` and ``OS_KEY``.
+        """Read ``OS_CACERT``, ``OS_CERT``, ``OS_KEY`` and the like.
 
         Raises:
             ConfigurationError: ``OS_CACERT`` names a file that does not exist.
         """
-        environ = {name: clean(environ.get(name, "")) for name in _TLS_VARIABLES}
+        environ = {name: clean(environ.get(name, "")) for name in _VARIABLES}
         verify: bool | str = environ["OS_CACERT"] or True
-        if environ["OS_INSECURE"].lower() in _TRUE:
+        is_insecure = as_boolean(environ["OS_INSECURE"] or False, "OS_INSECURE")
+        if is_insecure or not as_boolean(environ["OS_VERIFY"] or True, "OS_VERIFY"):
             verify = False
         cert, key = environ["OS_CERT"] or None, environ["OS_KEY"]
-        return cls(verify, (cert, key) if cert and key else cert)
+        read_seconds = read_timeout(environ["OS_API_TIMEOUT"], "OS_API_TIMEOUT")
+        return cls(verify, (cert, key) if cert and key else cert, read_seconds)
 
     def __post_init__(self) -> None:
         """Check that the files can be read: the HTTP library would raise an error without a name.
@@ -108,15 +115,15 @@ class Transport:
             self._sessions[key].trust_env = through_proxy
         return self._sessions[key]
 
-    def keystone_session(self, iam_url: str, read_seconds: float | None = None) -> Session:
-        """Return a session for keystoneauth1; None: with the usual time for each read."""
+    def keystone_session(self, iam_url: str) -> Session:
+        """Return a session for keystoneauth1."""
         is_local = endpoints.is_loopback(urlsplit(iam_url).hostname or "")
         return Session(
             auth=_NoSignIn(),
             session=self.session(1, through_proxy=not is_local),
             verify=True if self.verify is None else self.verify,
             cert=self.cert,
-            timeout=read_seconds or _READ_SECONDS,
+            timeout=self.read_seconds or _READ_SECONDS,
             redirect=False,  # a sign-in sends secrets; they must not reach another host
         )
 
@@ -200,7 +207,15 @@ def make_access(
     # Calls to this machine must not go through a proxy.
     is_local = endpoints.is_loopback(urlsplit(cleaned).hostname or "")
     http = transport.session(request.connections, through_proxy=not is_local)
-    return ProjectAccess(cleaned, region, project.project_id, identity, http, project.name)
+    return ProjectAccess(
+        cleaned,
+        region,
+        project.project_id,
+        identity,
+        http,
+        project.name,
+        transport.read_seconds,
+    )
 
 
 def _other_region(project: ProjectEndpoint, requested: str) -> str:

@@ -74,7 +74,7 @@ class KeySettings:
             keys=keys,
             agency=read_agency({}, environ, name),
             region=environ.get("OS_REGION_NAME") or None,
-            endpoint=None,
+            endpoint=environ.get("OS_GAUSSDB_ENDPOINT_OVERRIDE") or None,
             transport=Transport.from_environment(environ),
             auth_url=environ.get("OS_AUTH_URL") or None,
             project_id=environ.get("OS_PROJECT_ID") or None,

@@ -11,18 +11,15 @@ from typing import Any, Final
 
 import yaml
 
-from gaussdb_tasks.api.auth import regions
+from gaussdb_tasks.api.auth import cloud_settings, regions
+from gaussdb_tasks.api.auth.cloud_settings import OWN_SETTINGS
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_secret_name, remember
 from gaussdb_tasks.os_errors import explain
 
-OWN_SETTINGS: Final = (
-    *("agency_name", "agency_domain_name", "delegated_project"),
-    *("ak", "sk", "security_token"),
-)
-"""Settings that only the tools of this cloud use; openstacksdk rejects them."""
 _KEYS: Final = frozenset({"ak", "sk", "security_token"})
+_BOOLEANS: Final = frozenset({"insecure", "verify"})
 _TEXTS: Final = frozenset(
     {
         *OWN_SETTINGS,
@@ -58,6 +55,11 @@ class CloudFiles:
         _clean_values(self._raw)
         for settings, path in self._parts():
             _refuse_numbers(settings, f"{self.name}: {path}")
+            for name in _BOOLEANS & settings.keys():
+                shown = f"{self.name}: {path}{name}"
+                settings[name] = cloud_settings.as_boolean(settings[name], shown)
+        if cloud is not None:
+            self._refuse_dropped()
 
     def regions(self, requested: str | None, project_name: str | None) -> tuple[str | None, ...]:
         """Return the regions of the cloud to read; None for a region that is not set.
@@ -123,6 +125,25 @@ class CloudFiles:
         values = [settings.pop(name, None) for settings, _ in self._parts()]
         return next((str(value) for value in values if value), None)
 
+    def _refuse_dropped(self) -> None:
+        parts = [*self._parts(), *self._public_profile()]
+        with_key = {_scope(path) for settings, path in parts if settings.get("ak")}
+        types = [each.get("auth_type") or each.get("auth_plugin") for each, _ in parts]
+        options = cloud_settings.options_of(filter(None, types))
+        for settings, path in parts:
+            if with_key & {_scope(path), ""}:
+                cloud_settings.refuse_other_sign_in(settings, path, self.name)
+            cloud_settings.refuse_dropped(settings, path, self.name, options)
+        client = self.config.extra_config.get("client") or {}
+        cloud_settings.refuse_dropped(client, "client.", self.config.config_filename, frozenset())
+
+    def _public_profile(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Yield the settings that the cloud takes from a file of profiles of the user."""
+        profile = self._raw.get("profile") or self._raw.get("cloud")
+        _, content = self.config._load_vendor_file()  # noqa: SLF001 - there is no public way
+        profiles = (content or {}).get("public-clouds") or {}
+        yield from _with_auth(profiles.get(profile), f"profile {profile} ")
+
     def _parts(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Yield the mappings of settings and their paths in the file; the most general first."""
         yield from _with_auth(self._raw, "")
@@ -187,6 +208,10 @@ def _with_auth(settings: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]
     if isinstance(auth, dict):
         yield auth, f"{path}auth."
     yield settings, path
+
+
+def _scope(path: str) -> str:
+    return path.removesuffix("auth.")
 
 
 def _clean_values(settings: dict[str, Any]) -> None:

@@ -8,28 +8,35 @@ use are read here: the agency to assume (``agency_name``, ``agency_domain_name``
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
+from keystoneauth1 import loading
 from keystoneauth1.plugin import BaseAuthPlugin
 
-from gaussdb_tasks.api.auth import endpoints
+from gaussdb_tasks.api.auth import cloud_settings, endpoints
 from gaussdb_tasks.api.auth.access import Transport
 from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
 from gaussdb_tasks.api.auth.cloud_files import CloudFiles, import_openstack
 from gaussdb_tasks.api.auth.credentials import KeyPair
 from gaussdb_tasks.api.auth.identity import KeystoneIdentity
 from gaussdb_tasks.api.auth.secret_values import read_secret
+from gaussdb_tasks.api.auth.sign_in_gate import SignInGate
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import remember
 
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword", "v3multifactor"})
 _APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 
+Gates: TypeAlias = dict[object, SignInGate]
+
 
 def clouds_of(
-    cloud: str | None, environ: Mapping[str, str], requested_region: str | None
+    cloud: str | None, environ: Mapping[str, str], requested_region: str | None, gates: Gates
 ) -> Iterator["Cloud"]:
     """Yield the settings of a cloud, one for each of its regions that is to be read.
+
+    The gates of all clouds are shared: those of the same account have one.
 
     Raises:
         ConfigurationError: the cloud or the region does not exist, or its settings are invalid.
@@ -38,7 +45,7 @@ def clouds_of(
         files = CloudFiles(cloud)
         regions = files.regions(requested_region, files.project_name())
     for region in regions:
-        yield Cloud(cloud, environ, region, is_one_of_several=len(regions) > 1)
+        yield Cloud(cloud, environ, region, is_one_of_several=len(regions) > 1, gates=gates)
 
 
 class Cloud:
@@ -53,6 +60,7 @@ class Cloud:
         keys: the access key to sign with, or None for another way to sign in.
         agency: the agency to assume, or None.
         auth_url: the URL of IAM; empty if it is not configured.
+        gate: shared by all sign-ins of the same account.
         project_id: as configured, or None.
         project_name: as configured, or None.
         has_own_project: whether the credentials are for one project that cannot be changed.
@@ -65,6 +73,7 @@ class Cloud:
         region: str | None = None,
         *,
         is_one_of_several: bool = False,
+        gates: Gates | None = None,
     ) -> None:
         """Read the settings of a cloud; None reads the ``OS_*`` variables.
 
@@ -83,7 +92,7 @@ class Cloud:
             files = CloudFiles(cloud)
             self._config = files.config
             own = files.take_own_settings(region)
-            self.keys = None if not own.get("ak") else _key_pair(own, self.name)
+            self.keys = _key_pair(own, self.name)
             self.agency = read_agency(own, environ if cloud is None else {}, self.name)
             if self.keys is None:
                 self._set_password(files, environ)
@@ -92,7 +101,17 @@ class Cloud:
             self.auth_url = str(auth.get("auth_url") or "")
             self.region = settings.get_region_name() or None
             self.endpoint = settings.config.get("gaussdb_endpoint_override")
-            self.transport = Transport(*settings.get_requests_verify_args())
+            if settings.config.get("key") and not settings.config.get("cert"):
+                message = f"{self.name}: key is set without cert, the certificate; set both"
+                raise ConfigurationError(message)
+            verify, cert = settings.get_requests_verify_args()
+            self.transport = Transport(
+                verify,
+                cert,
+                read_seconds=cloud_settings.read_timeout(
+                    settings.config.get("api_timeout"), f"{self.name}: api_timeout"
+                ),
+            )
             self.project_id = str(auth.get("project_id") or "") or None
             self.project_name = str(auth.get("project_name") or "") or None
             self.has_own_project = settings.config.get("auth_type") == _APPLICATION_CREDENTIAL
@@ -102,10 +121,11 @@ class Cloud:
             if self.keys is None:
                 endpoints.checked_url(self.auth_url, source=f"{self.name}: auth_url")
                 _check_password(settings, self.name)
-                self._session = self.transport.keystone_session(
-                    self.auth_url, settings.config.get("api_timeout")
-                )
+                self._session = self.transport.keystone_session(self.auth_url)
         self._user = str(auth.get("username") or auth.get("user_id") or "")
+        key = _account_key(auth, self.auth_url, self.region)
+        self.gate = ({} if gates is None else gates).setdefault(key, SignInGate())
+        self.gate.is_shared |= is_one_of_several
 
     def _set_password(self, files: CloudFiles, environ: Mapping[str, str]) -> None:
         password = read_secret(environ, "OS_PASSWORD")
@@ -125,12 +145,31 @@ class Cloud:
         """
         with _errors_explained(self.name):
             plugin = self._plugin(project_id)
+            self.gate.proof = self._proof()
         return KeystoneIdentity(
             plugin,
             self._session,
             iam_url=self.auth_url,
             user=self._user if self.agency is None else f"{self._user} as {self.agency.name}",
+            gate=self.gate,
         )
+
+    def _proof(self) -> BaseAuthPlugin | None:
+        """Return the plugin of a sign-in without a project; None if the gate needs none.
+
+        A passcode is valid once, and other credentials have no password.
+        """
+        settings = self._settings(None)
+        auth_type = str(settings.config.get("auth_type"))
+        if not self.gate.is_shared or auth_type not in {"password", "v3password"}:
+            return None
+        auth = {
+            name: value
+            for name, value in settings.get_auth_args().items()
+            if not name.startswith(("project_", "domain_", "tenant_"))
+        }
+        plugin: BaseAuthPlugin = loading.get_plugin_loader(auth_type).load_from_options(**auth)
+        return plugin
 
     def _plugin(self, project_id: str | None) -> BaseAuthPlugin:
         if self.agency is None:
@@ -155,6 +194,17 @@ class Cloud:
         return self._config.get_one(cloud=self._cloud, validate=validate, **more)
 
 
+def _account_key(auth: Mapping[str, Any], auth_url: str, region: str | None) -> object:
+    """Return what the sign-ins of one account have in common: the credentials, and the cloud."""
+    credentials = {
+        name: str(value)
+        for name, value in auth.items()
+        if name != "auth_url" and not name.startswith("project_")
+    }
+    host = urlsplit(auth_url).netloc
+    return (host.replace(region, "") if region else host, frozenset(credentials.items()))
+
+
 def read_agency(
     own: Mapping[str, str | None], environ: Mapping[str, str], name: str
 ) -> Agency | None:
@@ -166,7 +216,7 @@ def read_agency(
     agency = own.get("agency_name") or environ.get("OS_AGENCY_NAME")
     domain = own.get("agency_domain_name") or environ.get("OS_AGENCY_DOMAIN_NAME")
     project = own.get("delegated_project") or environ.get("OS_DELEGATED_PROJECT")
-    if not agency and not domain:
+    if not agency and not domain and not project:
         return None
     if not agency or not domain:
         message = (
@@ -177,12 +227,14 @@ def read_agency(
     return Agency(agency, domain, project or None)
 
 
-def _key_pair(own: Mapping[str, str | None], name: str) -> KeyPair:
-    access_key, secret_key = own.get("ak"), own.get("sk")
+def _key_pair(own: Mapping[str, str | None], name: str) -> KeyPair | None:
+    access_key, secret_key, token = own.get("ak"), own.get("sk"), own.get("security_token")
+    if not any((access_key, secret_key, token)):
+        return None
     if not access_key or not secret_key:
-        message = f"{name}: ak is set without sk; set sk, the secret key, as well"
+        message = f"{name}: the access key is incomplete; set both ak and sk, the secret key"
         raise ConfigurationError(message)
-    return KeyPair(access_key, secret_key, own.get("security_token"))
+    return KeyPair(access_key, secret_key, token)
 
 
 @contextmanager

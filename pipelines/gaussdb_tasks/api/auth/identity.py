@@ -20,6 +20,7 @@ from gaussdb_tasks.api.auth.credentials import (
     SignatureCredential,
     TokenCredential,
 )
+from gaussdb_tasks.api.auth.sign_in_gate import SignInGate
 from gaussdb_tasks.api.deadline import Deadline, ends_by, seconds_left
 from gaussdb_tasks.errors import (
     AccessError,
@@ -146,6 +147,7 @@ class KeystoneIdentity:
 
     keystoneauth1 renews a token only on 401, and separately in each thread. But the task center
     also answers 403 for an expired token, and threads that are refused together need one new token.
+    All identities of an account share its gate.
     """
 
     remedy = "a new token of IAM is refused; check the user's permissions and run it again"
@@ -157,14 +159,16 @@ class KeystoneIdentity:
         *,
         iam_url: str,
         user: str = "",
+        gate: SignInGate | None = None,
     ) -> None:
         self._plugin = plugin
+        self._gate = gate or SignInGate()
         self._session = session
         self._iam_url = iam_url
         self.account = f"{iam_url} {user}"
         self._lock = threading.Lock()
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_TRANSIENT),
+            retry=tenacity.retry_if_exception(_is_transient),
             stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
             sleep=lambda seconds: time.sleep(min(seconds, seconds_left())),
@@ -192,6 +196,7 @@ class KeystoneIdentity:
     def project_id(self) -> str | None:
         """Return the id of the project that the token is scoped to."""
         with self._lock:
+            self._fetch_token()
             return self._call_iam(lambda: self._plugin.get_project_id(self._session))
 
     def project_name(self, project_id: str) -> str:
@@ -222,12 +227,15 @@ class KeystoneIdentity:
             return read_project_list(body, self._iam_url)
 
     def _fetch_token(self) -> str:
-        token = self._call_iam(lambda: self._plugin.get_token(self._session))
+        token = self._gate.run(self._token_of, self._plugin)
         if token is None:
             message = f"sign-in at {self._iam_url} returned no token; check the credentials"
             raise AccessError(message)
         remember(token)
         return token
+
+    def _token_of(self, plugin: BaseAuthPlugin) -> str | None:
+        return self._call_iam(lambda: plugin.get_token(self._session))
 
     def _call_iam(self, call: Callable[[], _T]) -> _T:
         with _explain_keystone_errors(self._iam_url):
@@ -255,6 +263,10 @@ def _describe(error: Exception) -> str:
         return error_responses.describe_cause(error)
     parsed = error_responses.parse_error_response(response.status_code, response.content)
     return str(error) if parsed.is_json else f"{error}: {parsed.message}"
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, _TRANSIENT) and not error_responses.is_address_fault(error)
 
 
 def _with_deadline(call: Callable[[], _T]) -> _T:
@@ -299,6 +311,9 @@ def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
         )
         raise ConfigurationError(message) from error
     except _TRANSIENT as error:
+        if error_responses.is_address_fault(error):
+            message = error_responses.describe_address_fault(iam_url, error)
+            raise ConfigurationError(message) from error
         cause = _describe(error)
         message = f"sign-in failed: {iam_url} is not available ({cause}); run it again"
         raise ServiceError(message) from error

@@ -20,7 +20,8 @@ from gaussdb_tasks.api.auth.access_keys import (
     read_keys,
     read_metadata_keys,
 )
-from gaussdb_tasks.api.auth.clouds import Cloud, clouds_of
+from gaussdb_tasks.api.auth.cloud_settings import refuse_dropped_variables
+from gaussdb_tasks.api.auth.clouds import Cloud, Gates, clouds_of
 from gaussdb_tasks.api.auth.identity import TokenIdentity
 from gaussdb_tasks.api.auth.projects import (
     NoProjectError,
@@ -72,10 +73,11 @@ def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     clouds = request.os_clouds or tuple(filter(None, [environ.get("OS_CLOUD")]))
     if clouds:
         return _from_clouds(clouds, request, environ)
+    refuse_dropped_variables(environ)
     token, keys = read_secret(environ, "OS_TOKEN"), read_keys(environ)
     has_user = any(environ.get(name) for name in ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME"))
     if environ.get("OS_AUTH_URL") and (has_user or keys is None):
-        (cloud,) = clouds_of(None, environ, request.region)
+        (cloud,) = clouds_of(None, environ, request.region, {})
         return SignedIn(_distinct(_from_cloud(cloud, request)))
     if token is not None:
         return SignedIn(_distinct(_from_token(token, request, environ)))
@@ -103,9 +105,12 @@ def _from_clouds(
 ) -> SignedIn:
     accesses: list[ProjectAccess] = []
     failures: list[FailedSignIn] = []
+    gates: Gates = {}
     for name in clouds:
         try:
-            regions = list(clouds_of(name, environ, request.region))
+            regions = list(clouds_of(name, environ, request.region, gates))
+            for region in regions:
+                region.gate.is_shared |= len(clouds) > 1
             signed_in = _from_regions(regions, request)
             _refuse_project_in_two_regions(signed_in.accesses, f"cloud {name!r}")
         except GaussdbTasksError as error:
@@ -164,11 +169,13 @@ def _from_cloud(cloud: Cloud, request: AccessRequest) -> Iterator[ProjectAccess]
     if cloud.keys is not None:
         yield from accesses_with_keys(KeySettings.from_cloud(cloud, cloud.keys), request)
     elif request.all_projects:
+        cloud.gate.is_shared = True
         listed = read_projects(cloud.identity().list_projects())
         for each in select_projects(listed, request, cloud.name):
             project = endpoint_of_listed(each, cloud.region, cloud.endpoint)
             yield make_access(request, project, cloud.identity(each.project_id), cloud.transport)
     else:
+        cloud.gate.is_shared |= len(request.project_ids) > 1
         for project_id in request.project_ids or (None,):
             identity = cloud.identity(project_id)
             resolved_id = project_id or cloud.project_id or identity.project_id()
@@ -204,10 +211,13 @@ def _from_token(
         raise ConfigurationError(message)
     identity, transport = TokenIdentity(token), Transport.from_environment(environ)
     region = environ.get("OS_REGION_NAME") or None
+    endpoint = environ.get("OS_GAUSSDB_ENDPOINT_OVERRIDE") or None
     for project_id in project_ids:
         is_configured = not request.project_ids
         name = environ.get("OS_PROJECT_NAME", "") if is_configured else ""
-        project = ProjectEndpoint(project_id, region, None, name, is_requested=not is_configured)
+        project = ProjectEndpoint(
+            project_id, region, endpoint, name, is_requested=not is_configured
+        )
         yield make_access(request, project, identity, transport)
 
 

@@ -72,20 +72,25 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
     return state
 
 
-def refuse_new_chain(remote: Remote) -> None:
-    """Refuse a remote with an archive, before the first load of a data directory without one.
+def refuse_remote(data_dir: DataDir, remote: Remote) -> None:
+    """Refuse, before a load, a remote to which the settings let no entry be copied.
 
-    A remote that cannot be read now is no reason: copying reports it after the load.
+    A remote that cannot be reached now is no reason: copying reports it after the load. That also
+    holds for a directory that has copies, such as an unmounted disk.
 
     Raises:
-        UnknownEntriesError: the remote has complete entries.
+        UnknownEntriesError: this data directory has no archive, but the remote has entries.
+        MirrorError: no file can be made in the directory.
     """
+    state = read_mirror_state(data_dir)
     try:
-        _refuse_unknown_entries(remote, ())
-    except UnknownEntriesError:
-        raise
-    except MirrorError:
-        return
+        if state is None or state.remote != remote.name or not state.sequence:
+            remote.check_directory()
+        if not Archive(data_dir.archive).entries():
+            _refuse_unknown_entries(remote, ())
+    except MirrorError as error:
+        if error.exit_code is ExitCode.USAGE:
+            raise
 
 
 def _start_state(

@@ -6,7 +6,7 @@ A file counts as copied only after it was read back. An existing file is compare
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from gaussdb_tasks.archive.mirror.object_store import Refusal
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.known_secrets import in_one_line, mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
+from gaussdb_tasks.os_errors import explain
 
 MAX_NAME_LENGTH: Final = 80
 """Longest name of a remote's file that a message repeats whole."""
@@ -58,6 +59,7 @@ class Remote:
         import fsspec.core  # noqa: PLC0415 - slow, and needed only with a mirror
 
         remember_url_credentials(url)
+        self._option = option
         self.name = _without_secrets(url)
         self._is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
         options = object_store.options() if self._is_s3 else {}
@@ -78,6 +80,19 @@ class Remote:
         self._is_overwriting = is_overwriting
         self._retain_until = None if retain_until is None else to_datetime(retain_until)
         self._lock: dict[str, Any] | None = None
+
+    def check_directory(self) -> None:
+        """Check that files can be made in a directory; it is not made yet. Other remotes pass.
+
+        Raises:
+            MirrorError: they cannot; its exit code says whether the setting is wrong.
+        """
+        if self.path is None:
+            return
+        try:
+            TemporaryFile(dir=_nearest_existing(self.path.absolute())).close()
+        except OSError as error:
+            raise self._explained(error, self.name, MirrorError) from error
 
     def put(self, name: str, content: bytes, *, exists: bool) -> None:
         """Create a file, and read it back; an existing file is compared.
@@ -246,8 +261,30 @@ class Remote:
             raise UnreadableFileError(message) from error
         except Exception as error:
             kind = UnreadableFileError if isinstance(error, PermissionError) else MirrorError
+            if self.path is not None and isinstance(error, OSError) and error.errno is not None:
+                raise self._explained(error, where, kind) from error
             message = f"{where} cannot be reached, read or written: {_cause(error)}"
             raise kind(message) from error
+
+    def _explained(self, error: OSError, where: str, kind: type[MirrorError]) -> MirrorError:
+        """Explain an error of a directory like those of other folders."""
+        explained = explain(error, path=where, setting=self._option)
+        raised = kind(*explained.lines)
+        raised.exit_code = explained.exit_code
+        return raised
+
+
+def _nearest_existing(path: Path) -> Path:
+    """Return the deepest folder that exists above a path, or the path itself."""
+    while True:
+        try:
+            path.stat()
+        except FileNotFoundError:
+            if path.is_symlink():  # a link to nothing: no folder can be made there
+                raise
+            path = path.parent
+        else:
+            return path
 
 
 class _TooLongError(UnreadableFileError):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.options import access_request, data_dir_option, now_option
+from gaussdb_tasks.cli.options import access_request, data_dir_option, now_option, option
 from gaussdb_tasks.cli.settings_file import settings_file_in_use
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.foreign_text import shortened
@@ -20,10 +21,22 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings
 @click.command("check")
 @data_dir_option
 @access_request
+@option(
+    "--max-minutes",
+    type=click.IntRange(1, 24 * 60),
+    default=30,
+    show_default=True,
+    help="Time for the whole check; projects that are not checked by then are reported.",
+)
 @now_option
 @output.target_options(*output.ROW_FORMATS, default="table")
 def command(
-    *, data_dir: Path, access: AccessRequest, now: Micros | None, target: output.Target
+    *,
+    data_dir: Path,
+    access: AccessRequest,
+    max_minutes: int,
+    now: Micros | None,
+    target: output.Target,
 ) -> None:
     """Check sign-in, API, clock and data directory for a load.
 
@@ -39,7 +52,8 @@ def command(
     Exit codes: 0 a load can succeed; 1 a service or the database failed; 2 a setting is wrong.
     """
     settings = LoadSettings(now=machine_clock() if now is None else now)
-    preflight = run_preflight(DataDir(data_dir), access, os.environ, settings)
+    deadline = Deadline(60 * max_minutes)
+    preflight = run_preflight(DataDir(data_dir), access, os.environ, settings, deadline)
     results = [_settings_file_result(), *preflight]
     rows = ((each.part, each.state.value, shortened(each.detail)) for each in results)
     output.write_rows(["part", "state", "detail"], rows, target)

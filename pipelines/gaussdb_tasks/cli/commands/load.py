@@ -269,7 +269,7 @@ def _run(request: LoadRequest) -> LoadReport:
     except LockedError:
         raise
     except GaussdbTasksError as error:
-        raise type(error)(*_failure_lines(error, request.data_dir.database)) from error
+        raise error.with_lines(*_failure_lines(error, request.data_dir.database)) from error
 
 
 def _failure_lines(error: GaussdbTasksError, database: Path) -> tuple[str, ...]:
