@@ -90,10 +90,21 @@ def read_forms(
         relation: the rows, in their order.
         columns: the columns that the digest covers; None for all.
         more: SQL of the further columns.
+
+    Raises:
+        duckdb.Error: the rows cannot be read, also after some of them were.
     """
     selected = ", ".join([f"{canonical_sql(table, columns)} as {FORM}", *more])
     cursor = connection.execute(f"select {selected} from {relation}")
-    yield from cursor.to_arrow_reader(_ROWS_OF_A_BATCH)
+    batches = cursor.to_arrow_reader(_ROWS_OF_A_BATCH)
+    while True:
+        try:
+            batch = batches.read_next_batch()
+        except StopIteration:
+            return
+        except (OSError, pa.ArrowException) as error:  # so Arrow reports an error of DuckDB
+            raise duckdb.IOException(str(error)) from error
+        yield batch
 
 
 def read_lines(

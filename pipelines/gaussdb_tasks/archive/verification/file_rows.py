@@ -24,7 +24,7 @@ _RESULT_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     archive_tables.COVERAGE.name: WINDOW_COLUMNS,
 }
 # What a prepared file can make the reading of its rows raise.
-UNREADABLE: Final = (duckdb.Error, pa.ArrowException, DatabaseError, OSError, MemoryError)
+UNREADABLE: Final = (duckdb.Error, DatabaseError, MemoryError)
 
 _IS_MISSING: Final = "is_value_missing"
 

@@ -7,7 +7,7 @@ its own. Only equality is concluded here; what differs is found and reported by 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,9 +18,6 @@ from gaussdb_tasks.archive.current_rows import current_rows
 from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import GaussdbTasksError
-
-# What a damaged database can make the reading of its rows raise.
-_UNREADABLE: Final = (duckdb.Error, pa.ArrowException, OSError, MemoryError)
 
 
 class StoredRows:
@@ -117,6 +114,6 @@ class _Rows:
                 self._rest = next(self._batches)
         except StopIteration:
             pass
-        except _UNREADABLE:
+        except duckdb.Error:
             self._is_same = False
         return self._rest
