@@ -49,12 +49,14 @@ class StoredRows:
 
     def conclude(self) -> None:
         """Conclude for the last table whether its rows are those of the files."""
-        table, found = self._table, self._found
+        found, table, rows = self._found, self._table, self._rows
+        # DuckDB 2.0 runs no other query while rows of the last one are left.
+        self._table, self._rows = None, _Rows(iter(()))
         # Files may have turned out to be damaged since.
         if table is None or table.name not in self._tables or not _is_as_loaded(table, found):
             return
         row_count = sum(rows.row_count for rows in current_rows(found.chain, table))
-        if self._rows.are_all(row_count):
+        if rows.are_all(row_count):
             found.matched.add(table.name)
 
     def _read(self, table: ArchiveTable) -> "Iterator[pa.Array[Any]]":
