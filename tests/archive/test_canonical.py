@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
+from gaussdb_tasks.archive.archive_tables import TASK_TYPES, ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.canonical import digest_rows, text_sql
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import Column
@@ -189,3 +189,16 @@ def test_the_published_script_finds_a_text_that_is_not_utf8(with_invalid_text: D
     run = check_by_script(with_invalid_text.archive)
     assert (run.returncode, run.stderr) == (1, "")
     assert "task_versions.parquet: 'utf-8' codec can't decode" in run.stdout
+
+
+def test_rows_that_cannot_be_read_after_others() -> None:
+    """Arrow reports it as an error of the operating system; callers know those of DuckDB."""
+    columns = "'x' as task_label, 'y' as category"
+    with duckdb.connect() as connection:
+        connection.execute("set threads = 1")
+        relation = (
+            "(select if(i = 500000, error('a damaged block'), 'z') as task_name, "
+            f"{columns} from range(500001) as numbers(i))"
+        )
+        with pytest.raises(duckdb.Error, match="a damaged block"):
+            digest_rows(connection, TASK_TYPES, relation)

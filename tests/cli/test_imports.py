@@ -31,6 +31,7 @@ FOR_HELP: Final = {
     "check": _LOAD,
     "status": {"duckdb"},
     "query": {"duckdb"},
+    "list": _LOAD - _ARROW,
     "report": {"duckdb"},
     "verify": {"duckdb", "msgspec"},
     "rebuild": {"duckdb", "msgspec", "pendulum"} | _ARROW,
@@ -43,6 +44,7 @@ FOR_HELP: Final = {
     "config": {"duckdb"},
     "emulator": set[str](),
     "demo": _LOAD,
+    "completion": set[str](),
 }
 """The heavy libraries that the help of a command imports: its options come from its module."""
 

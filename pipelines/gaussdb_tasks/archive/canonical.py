@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 LINE_BYTES: Final = 65
 """Length of a line: the digest of a row in hexadecimal, and a line feed."""
 
-_FORM: Final = "canonical_form"
-_ROWS_OF_A_BATCH: Final = 50_000
+FORM: Final = "canonical_form"
+"""The column of canonical forms."""
+
+_ROWS_OF_A_BATCH: Final = 25_000
 
 _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -74,14 +76,14 @@ def canonical_sql(table: ArchiveTable, columns: Sequence[str] | None = None) -> 
     return f"concat({values})"
 
 
-def read_lines(
+def read_forms(
     connection: duckdb.DuckDBPyConnection,
     table: ArchiveTable,
     relation: str,
     columns: Sequence[str] | None = None,
     more: Sequence[str] = (),
-) -> Iterator[tuple[bytes, "pa.RecordBatch"]]:
-    """Yield the rows of a relation in batches: a line for each row, and further columns.
+) -> Iterator["pa.RecordBatch"]:
+    """Yield the rows of a relation in batches: the canonical form first, and further columns.
 
     Args:
         connection: the database.
@@ -89,14 +91,40 @@ def read_lines(
         relation: the rows, in their order.
         columns: the columns that the digest covers; None for all.
         more: SQL of the further columns.
+
+    Raises:
+        duckdb.Error: the rows cannot be read, also after some of them were.
     """
-    selected = ", ".join([f"{canonical_sql(table, columns)} as {_FORM}", *more])
+    import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
+
+    selected = ", ".join([f"{canonical_sql(table, columns)} as {FORM}", *more])
     cursor = connection.execute(f"select {selected} from {relation}")
-    for batch in cursor.to_arrow_reader(_ROWS_OF_A_BATCH):
-        yield _lines(batch.column(_FORM)), batch
+    batches = cursor.to_arrow_reader(_ROWS_OF_A_BATCH)
+    while True:
+        try:
+            batch = batches.read_next_batch()
+        except StopIteration:
+            return
+        except MemoryError:  # Arrow's is one, too; the rows are not to blame
+            raise
+        except (OSError, pa.ArrowException) as error:  # so Arrow reports an error of DuckDB
+            raise duckdb.IOException(str(error)) from error
+        yield batch
 
 
-def _lines(forms: "pa.Array[Any]") -> bytes:
+def read_lines(
+    connection: duckdb.DuckDBPyConnection,
+    table: ArchiveTable,
+    relation: str,
+    columns: Sequence[str] | None = None,
+    more: Sequence[str] = (),
+) -> Iterator[tuple[bytes, "pa.RecordBatch"]]:
+    """Yield the rows of a relation as ``read_forms``, and a line for each row."""
+    for batch in read_forms(connection, table, relation, columns, more):
+        yield form_lines(batch.column(FORM)), batch
+
+
+def form_lines(forms: "pa.Array[Any]") -> bytes:
     """Return the digests of canonical forms as lines.
 
     hashlib uses instructions of the processor for SHA-256. DuckDB does not, and takes much longer.
@@ -134,7 +162,7 @@ def digest_by_load(
     order: list[str] = []
     for lines, batch in read_lines(connection, table, relation, columns, [LOAD_ID.name]):
         start = 0
-        for load_id, end in _runs(batch.column(LOAD_ID.name)):
+        for load_id, end in zip(*runs(batch.column(LOAD_ID.name)), strict=True):
             counts[load_id] = counts.get(load_id, 0) + end - start
             hasher = hashers.setdefault(load_id, hashlib.sha256())
             hasher.update(lines[start * LINE_BYTES : end * LINE_BYTES])
@@ -148,12 +176,12 @@ def digest_by_load(
     return RowsByLoad(digests, order)
 
 
-def _runs(values: "pa.Array[Any]") -> Iterator[tuple[str, int]]:
-    """Yield each value that differs from the one before, and the end of its run."""
+def runs(values: "pa.Array[Any]") -> tuple[list[Any], list[int]]:
+    """Return each value that differs from the one before, and the end of each one's run."""
     from pyarrow import compute  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
-    runs = compute.call_function("run_end_encode", [values])
-    return zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True)
+    encoded = compute.call_function("run_end_encode", [values])
+    return encoded.values.to_pylist(), encoded.run_ends.to_pylist()
 
 
 def digest_rows(

@@ -9,8 +9,10 @@ import duckdb
 
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 
-MAX_ROWS_PER_QUERY: Final = 100_000
-"""A query costs as much as 1,000 rows. Results of this size are made by all threads."""
+MAX_ROWS_PER_QUERY: Final = 25_000
+"""A query costs as much as 1,000 rows."""
+# All threads make a result of this size, without its texts. For what is left, only one does.
+_RESULT_SIZE: Final = "64MB"
 _MEMORY_LIMIT: Final = "2GB"
 
 Item = TypeVar("Item")
@@ -27,6 +29,7 @@ def open_for_files() -> Iterator[duckdb.DuckDBPyConnection]:
         }
         with duckdb.connect(config=config) as connection:
             connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"set streaming_buffer_size = '{_RESULT_SIZE}'")
             yield connection
 
 

@@ -54,8 +54,8 @@ def test_a_load_that_ends_during_the_verification_is_no_finding(
     restore(read_chain(Archive(data_dir.archive).entries())[:-1], data_dir.database)
     shutil.move(entry.path, tmp_path / entry.name)
 
-    def publish(archive: Archive, options: VerifyOptions) -> Verification:
-        found = verify_archive(archive, options)
+    def publish(archive: Archive, options: VerifyOptions, database: Path) -> Verification:
+        found = verify_archive(archive, options, database)
         if newest.exists():
             shutil.move(tmp_path / entry.name, entry.path)
             newest.replace(data_dir.database)

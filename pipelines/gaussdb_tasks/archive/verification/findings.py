@@ -93,6 +93,7 @@ class Verification:
         damaged: paths of archive tables that are missing or changed.
         removed: paths of archive tables that amendments removed.
         removals: files that amendments removed.
+        matched: archive tables whose rows in the database were equal to those of intact files.
         stamped: entries with a proved time, in order; only if authorities are trusted.
         amendments: what each amendment removed and changed, in order.
         notes: checks that were skipped, and other information.
@@ -103,6 +104,7 @@ class Verification:
     damaged: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     removals: list[Removal] = field(default_factory=list)
+    matched: set[str] = field(default_factory=set)
     stamped: list[StampedEntries] = field(default_factory=list)
     amendments: list[AmendmentAccount] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

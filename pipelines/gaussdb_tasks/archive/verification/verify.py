@@ -42,14 +42,25 @@ def _verify(data_dir: DataDir, options: VerifyOptions) -> Verification:
             "with --data-dir"
         )
         raise ConfigurationError(message)
-    found = verify_archive(Archive(data_dir.archive), options)
+    identity = _identity(database)
+    found = verify_archive(Archive(data_dir.archive), options, database)
     if not database.exists():
         detail = "there is no database; rebuild it from the archive with: gaussdb-tasks rebuild"
         found.add(Fault.MISSING, database.name, detail)
         return found
     _wait_for_publication(data_dir, found)
+    if _identity(database) != identity:
+        found.matched.clear()  # it is another file now, or was changed
     verify_database(database, found, is_fast=options.is_fast)
     return found
+
+
+def _identity(database: Path) -> tuple[int, ...] | None:
+    try:
+        stat = database.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def verify_copy(path: Path, options: VerifyOptions) -> Verification:

@@ -1,84 +1,69 @@
 """Verify the rows of archive files against their manifests: number, digest, and the load's marks.
 
-A file is read only after its bytes matched their hash and its footer is plausible.
+A file is read only after its bytes matched their hash and its footer is plausible. It is read once:
+what else needs its rows gets them from here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
-from typing import Final
 
-import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
-from gaussdb_tasks.archive.canonical import LINE_BYTES, read_lines
+from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
-from gaussdb_tasks.archive.manifest import TableDigest, sha256
+from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.file_rows import (
+    UNREADABLE,
+    File,
+    FileReader,
+    FileRows,
+    Files,
+    Part,
+    ResultRows,
+)
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
-from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.archive.verification.stored_rows import open_stored
 from gaussdb_tasks.model.tables import LOAD_ID
 from gaussdb_tasks.model.times import SECOND, parse_time
 
-_IS_MISSING: Final = "is_value_missing"
+
+def verify_file_rows(found: Verification, database: Path | None = None) -> ResultRows:
+    """Compare the rows of every file that is there with its manifest; damaged files are skipped.
+
+    Args:
+        found: findings are added, and tables of the database whose rows are those of the files.
+        database: a database to compare with; None: without.
+    """
+    results: ResultRows = {}
+    with (
+        open_for_files() as connection,
+        open_stored(database, found) as stored,
+        ThreadPoolExecutor(max_workers=1) as thread,
+    ):
+        reader = FileReader(connection, thread)
+        for files, pending in reader.read_all(_batches(found)):
+            for read, rows in _read(reader, files, pending, found):
+                stored.compare(read[0].table, rows.forms)
+                results |= _verify(read, rows, found)
+    return results
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The rows of one load in a file: their number, and their digest if only they have it."""
-
-    load: ChainEntry
-    row_count: int
-    rows_sha256: str
+def _batches(found: Verification) -> Iterator[Files]:
+    """Yield files of the same table and columns, whose rows are read in one query."""
+    files = sorted(_files(found), key=_kind)
+    for _, of_a_kind in groupby(files, key=_kind):
+        yield from in_batches(of_a_kind, lambda file: file.digest.row_count)
 
 
-@dataclass(frozen=True, slots=True)
-class _FileRows:
-    """Rows of files: their digests as lines, and the columns that are compared with the load's."""
-
-    lines: memoryview
-    marks: pa.Table
-
-    def slice(self, start: int, length: int) -> "_FileRows":
-        """Return some of the rows."""
-        lines = self.lines[start * LINE_BYTES : (start + length) * LINE_BYTES]
-        return _FileRows(lines, self.marks.slice(start, length))
-
-    @property
-    def sha256(self) -> str:
-        """The digest of the rows."""
-        return sha256(self.lines)
+def _kind(file: File) -> tuple[str, Sequence[str]]:
+    return file.table.name, file.digest.columns
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file, and the loads whose rows it holds; none for rows that are not of loads."""
-
-    entry: ChainEntry
-    table: ArchiveTable
-    digest: TableDigest
-    path: Path
-    parts: Sequence[_Part]
-
-    @property
-    def where(self) -> str:
-        """The place in a finding."""
-        return f"{self.entry.name}/{self.path.name}"
-
-
-def verify_file_rows(found: Verification) -> None:
-    """Compare the rows of every file that is there with its manifest; damaged files are skipped."""
-    files = sorted(_files(found), key=lambda file: (file.table.name, file.digest.columns))
-    with open_for_files() as connection:
-        for _, of_a_kind in groupby(files, key=lambda file: (file.table.name, file.digest.columns)):
-            for batch in in_batches(of_a_kind, lambda file: file.digest.row_count):
-                _verify_batch(connection, batch, found)
-
-
-def _files(found: Verification) -> Iterator[_File]:
+def _files(found: Verification) -> Iterator[File]:
     loads = {each.manifest.sequence: each for each in found.chain if each.manifest.load}
     for entry in found.chain:
         for name, digest in entry.manifest.tables.items():
@@ -86,97 +71,78 @@ def _files(found: Verification) -> Iterator[_File]:
             if path is None or not found.is_readable(path):
                 continue
             table = archive_tables.BY_NAME[name]
-            yield _File(entry, table, digest, path, tuple(_parts(entry, table, digest, loads)))
+            yield File(entry, table, digest, path, tuple(_parts(entry, table, digest, loads)))
 
 
 def _parts(
     entry: ChainEntry, table: ArchiveTable, digest: TableDigest, loads: Mapping[int, ChainEntry]
-) -> Iterator[_Part]:
+) -> Iterator[Part]:
     """Yield the loads whose rows a file holds, in the order of their rows."""
     if LOAD_ID.name not in table.column_names:
         return
     if entry.manifest.load is not None:
-        yield _Part(entry, digest.row_count, digest.rows_sha256)
+        yield Part(entry, digest.row_count, digest.rows_sha256)
         return
     for restated in sorted(entry.manifest.restates, key=lambda each: each.sequence):
         if restated.table == table.name and restated.row_count and restated.sequence in loads:
-            yield _Part(loads[restated.sequence], restated.row_count, restated.rows_sha256)
+            yield Part(loads[restated.sequence], restated.row_count, restated.rows_sha256)
 
 
-def _verify_batch(
-    connection: duckdb.DuckDBPyConnection, batch: Sequence[_File], found: Verification
-) -> None:
-    """Verify files in one query; if it fails, file by file, to name the one that cannot be read."""
+def _read(
+    reader: FileReader, files: Files, pending: "Future[list[pa.RecordBatch]]", found: Verification
+) -> Iterator[tuple[Files, FileRows]]:
+    """Yield files and their rows; file by file if one fails, to name it."""
     try:
-        rows = _read(connection, batch)
-    except (duckdb.Error, DatabaseError, MemoryError) as error:
-        if len(batch) > 1:
-            for file in batch:
-                _verify_batch(connection, [file], found)
+        yield files, FileRows(files[0], pending.result())
+    except UNREADABLE as error:
+        if len(files) > 1:
+            for file in files:
+                yield from _read(reader, [file], reader.read([file]), found)
         else:
             reason = str(error).partition("\n")[0]
-            _add(batch[0], f"its rows cannot be read: {reason}", found)
-        return
+            _add(files[0], f"its rows cannot be read: {reason}", found)
+
+
+def _verify(files: Files, rows: FileRows, found: Verification) -> ResultRows:
+    """Verify files, and return the columns that results of projects are made of."""
+    results: ResultRows = {}
     start = 0
-    for file in batch:
-        _verify_file(file, rows.slice(start, file.digest.row_count), found)
-        start += file.digest.row_count
-
-
-def _read(connection: duckdb.DuckDBPyConnection, batch: Sequence[_File]) -> _FileRows:
-    table, columns = batch[0].table, batch[0].digest.columns
-    relation = parquet_sql(*(file.path for file in batch), has_same_columns=True)
-    marks = [
-        f"epoch_us({name}) as {name}" if name == table.clock else name for name in _marks(batch[0])
-    ]
-    required = [column.name for column in table.columns if not column.nullable]
-    is_missing = " or ".join(f"{name} is null" for name in required)
-    marks.append(f"({is_missing}) as {_IS_MISSING}")
-    lines, batches = bytearray(), []
-    for batch_lines, rows in read_lines(connection, table, relation, columns, marks):
-        lines += batch_lines
-        batches.append(rows.select(rows.schema.names[1:]))  # without the canonical forms
-    row_count = len(lines) // LINE_BYTES
-    expected = sum(file.digest.row_count for file in batch)
-    if row_count != expected:
-        message = f"{row_count:,} rows were read instead of {expected:,}"
-        raise DatabaseError(message)
-    return _FileRows(memoryview(lines), pa.Table.from_batches(batches))
-
-
-def _marks(file: _File) -> tuple[str, ...]:
-    """Return the columns whose values must be those of the load that wrote the row."""
-    wanted = (LOAD_ID.name, file.table.clock, "run_id", "load_number")
-    return tuple(name for name in wanted if name in file.digest.columns)
-
-
-def _verify_file(file: _File, rows: _FileRows, found: Verification) -> None:
-    if rows.sha256 != file.digest.rows_sha256:
-        _add(file, "its rows differ from the digest in the manifest", found)
-        return
-    if rows.marks[_IS_MISSING].unique().to_pylist() != [False]:
-        _add(file, "its rows lack values that every row has", found)
-        return
-    if not _marks(file):
-        return
-    if sum(part.row_count for part in file.parts) != file.digest.row_count:
-        _add(file, "it holds other rows than those of the loads that it restates", found)
-        return
-    start = 0
-    for part in file.parts:
-        part_rows = rows.slice(start, part.row_count)
-        start += part.row_count
-        detail = _describe_part(file, part, part_rows)
+    for file in files:
+        row_count = file.digest.row_count
+        detail = _describe(file, rows, start)
         if detail is not None:
-            _add(file, f"{detail}, in its rows of {part.load.name}", found)
-            return
+            _add(file, detail, found)
+        elif rows.results.num_columns:
+            results[file.table.name, file.entry.name] = rows.results.slice(start, row_count)
+        start += row_count
+    return results
 
 
-def _describe_part(file: _File, part: _Part, rows: _FileRows) -> str | None:
-    if len(file.parts) > 1 and rows.sha256 != part.rows_sha256:
+def _describe(file: File, rows: FileRows, start: int) -> str | None:
+    """Describe what is wrong with the rows of a file, which begin at ``start``."""
+    end = start + file.digest.row_count
+    if rows.sha256(start, end) != file.digest.rows_sha256:
+        return "its rows differ from the digest in the manifest"
+    if rows.lack_values(start, end):
+        return "its rows lack values that every row has"
+    if not file.marks:
+        return None
+    if sum(part.row_count for part in file.parts) != file.digest.row_count:
+        return "it holds other rows than those of the loads that it restates"
+    for part in file.parts:
+        end = start + part.row_count
+        detail = _describe_part(file, part, rows, start, end)
+        if detail is not None:
+            return f"{detail}, in its rows of {part.load.name}"
+        start = end
+    return None
+
+
+def _describe_part(file: File, part: Part, rows: FileRows, start: int, end: int) -> str | None:
+    if len(file.parts) > 1 and rows.sha256(start, end) != part.rows_sha256:
         return "its rows differ from the digest of this load"
-    for name in _marks(file):
-        values = rows.marks[name].unique().to_pylist()
+    for name in file.marks:
+        values = rows.marks(name, start, end)
         if name == file.table.clock:  # manifests have it to the second
             values = [None if value is None else value // SECOND * SECOND for value in values]
         if values != [_expected_mark(part.load, name)]:
@@ -195,6 +161,6 @@ def _expected_mark(load: ChainEntry, name: str) -> object:
     return parse_time(load.manifest.at, option="at")
 
 
-def _add(file: _File, detail: str, found: Verification) -> None:
+def _add(file: File, detail: str, found: Verification) -> None:
     found.add(Fault.INVALID, file.where, detail, entry=file.entry.name)
     found.damaged.add(str(file.path))

@@ -59,8 +59,17 @@ class VerifyOptions:
     timestamp_trust: TimestampTrust | None = None
 
 
-def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
-    """Verify every entry, and report all faults."""
+def verify_archive(
+    archive: Archive, options: VerifyOptions, database: Path | None = None
+) -> Verification:
+    """Verify every entry, and report all faults.
+
+    Args:
+        archive: the archive.
+        options: how it is verified.
+        database: a database to compare with files while they are read, unless it is fast; see
+            ``Verification.matched``.
+    """
     found = Verification()
     for path in archive.unexpected_paths():
         found.add(Fault.EXTRA, path.name, "it is not an entry of the archive")
@@ -81,8 +90,7 @@ def verify_archive(archive: Archive, options: VerifyOptions) -> Verification:
             verify_file_rows,
         )
 
-        verify_file_rows(found)
-        verify_project_results(found)
+        verify_project_results(verify_file_rows(found, database), found)
     is_rereading = options.is_rereading and not options.is_fast
     verify_amendments(found, options.expected_head, is_rereading=is_rereading)
     verify_signatures(options.keys, found)

@@ -1,22 +1,18 @@
 """Verify what manifests say about their loads: identities, results of projects, and row counts."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import duckdb
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql
-from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
-from gaussdb_tasks.archive.project_results import (
-    RUN_COLUMNS,
-    WINDOW_COLUMNS,
-    project_results,
-)
+from gaussdb_tasks.archive.project_results import project_results
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.model.tables import LOADED_TABLES, TASK_TYPES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gaussdb_tasks.archive.verification.file_rows import ResultRows
 
 _OF_LOADS: Final = (archive_tables.LOAD_RUNS, archive_tables.COVERAGE)
 _IDENTITY: Final = ("run_id", "load_number", "load_id")
@@ -76,23 +72,20 @@ def verify_row_counts(found: Verification) -> None:
                 add_invalid_manifest(entry, detail, found)
 
 
-def verify_project_results(found: Verification) -> None:
+def verify_project_results(rows: "ResultRows", found: Verification) -> None:
     """Recompute the results of projects from each load's own rows; damaged files are skipped."""
-    loads = [entry for entry in found.chain if entry.manifest.load and _is_readable(entry, found)]
-    with open_for_files() as connection:
-        for batch in in_batches(loads, _row_count):
-            runs = _rows(connection, archive_tables.LOAD_RUNS, RUN_COLUMNS, batch)
-            windows = _rows(connection, archive_tables.COVERAGE, WINDOW_COLUMNS, batch)
-            for entry in batch:
-                load_id = entry.manifest.load.load_id if entry.manifest.load else ""
-                try:
-                    expected = project_results(runs[load_id], windows[load_id])
-                except (TypeError, ValueError, OverflowError):
-                    detail = "projects: the rows of the load have windows that are not times"
-                    add_invalid_manifest(entry, detail, found)
-                    continue
-                if entry.manifest.projects != expected:
-                    _report_projects(entry, expected, found)
+    for entry in found.chain:
+        if entry.manifest.load is None or not _is_readable(entry, found):
+            continue
+        runs, windows = (_tuples(rows.get((table.name, entry.name))) for table in _OF_LOADS)
+        try:
+            expected = project_results(runs, windows)
+        except (TypeError, ValueError, OverflowError):
+            detail = "projects: the rows of the load have windows that are not times"
+            add_invalid_manifest(entry, detail, found)
+            continue
+        if entry.manifest.projects != expected:
+            _report_projects(entry, expected, found)
 
 
 def add_invalid_manifest(entry: ChainEntry, detail: str, found: Verification) -> None:
@@ -115,25 +108,9 @@ def _is_readable(entry: ChainEntry, found: Verification) -> bool:
     return all(file is None or found.is_readable(file) for file in files)
 
 
-def _row_count(entry: ChainEntry) -> int:
-    tables = entry.manifest.tables
-    return sum(tables[table.name].row_count for table in _OF_LOADS if table.name in tables)
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection,
-    table: ArchiveTable,
-    columns: Iterable[str],
-    entries: Sequence[ChainEntry],
-) -> Mapping[str, list[tuple[Any, ...]]]:
-    """Read rows by load."""
-    rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    files = [file for entry in entries if (file := entry.file(table.name)) is not None]
-    if files:
-        sql = f"select _dlt_load_id, {', '.join(columns)} from {parquet_sql(*files)}"
-        for load_id, *values in connection.execute(sql).fetchall():
-            rows[load_id].append(tuple(values))
-    return rows
+def _tuples(rows: "pa.Table | None") -> Iterable[tuple[Any, ...]]:
+    columns = [] if rows is None else [column.to_pylist() for column in rows.columns]
+    return zip(*columns, strict=True)
 
 
 def _report_projects(entry: ChainEntry, expected: Iterable[Any], found: Verification) -> None:

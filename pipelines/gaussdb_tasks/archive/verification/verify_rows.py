@@ -29,6 +29,8 @@ def verify_counts(connection: duckdb.DuckDBPyConnection, found: Verification) ->
 def verify_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compute the digest of each load's rows, and compare it with the archive's."""
     for table in APPENDED:
+        if table.name in found.matched:
+            continue  # the rows are those of the files, and these have their digests
         _verify_table(connection, table, current_rows(found.chain, table), found)
 
 
