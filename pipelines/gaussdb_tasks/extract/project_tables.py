@@ -175,8 +175,12 @@ class ProjectExtraction:
 
     def _take(self, batch: Batch) -> Iterator[pa.Table]:
         self._rejections += batch.rejections
+        parts = []
+        if len(batch.new):
+            parts.append(arrow_rows.first_states(self.key, self._now, batch.new))
         if batch.versions:
-            latest, new_states = arrow_rows.states(self.key, self._now, batch.versions)
+            parts.append(arrow_rows.states(self.key, self._now, batch.versions))
+        for latest, new_states in parts:
             self._latest.append(latest)
             if new_states.num_rows:
                 yield new_states

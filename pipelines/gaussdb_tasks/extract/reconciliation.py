@@ -88,12 +88,12 @@ def expect(observations: Observations, proved: ProvedTime, start: Micros) -> Exp
     """Count the known tasks from a time on as the API should count them."""
     changes = observations.changes
     certain = running = 0
-    for job_id, known in changes.tasks():
-        if known.created_at < start:
+    for job_id, created_at, is_final in changes.listed():
+        if created_at < start:
             continue
-        if known.is_final or job_id in observations.open_listed:
+        if is_final or job_id in observations.open_listed:
             certain += 1
-        elif not proved.shows(known.created_at):
+        elif not proved.shows(created_at):
             running += 1
     placed = unplaced = 0
     for record_hash, at in changes.rejected().items():
@@ -110,11 +110,10 @@ def hidden_tasks(
     observations: Observations, proved: ProvedTime, visible: TimeRange
 ) -> Iterator[KnownTask]:
     """Yield tasks in flight that were not seen and are in no proved window up to now."""
-    for job_id, known in observations.changes.tasks():
+    for _, known in observations.changes.unseen():
         if (
             not known.is_final
             and known.created_at >= visible.start
-            and not observations.changes.has_seen(job_id)
             and not proved.shows(known.created_at)
         ):
             yield known
@@ -136,9 +135,8 @@ def missing_tasks(
     listed_from = surely_visible_from if oldest is None else min(oldest, surely_visible_from)
     return [
         job_id
-        for job_id, known in observations.changes.tasks()
-        if not observations.changes.has_seen(job_id)
-        and known.created_at >= listed_from
+        for job_id, known in observations.changes.unseen()
+        if known.created_at >= listed_from
         and (
             proved.covers(known.created_at)
             if is_running_listed

@@ -8,13 +8,44 @@ import msgspec
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
 
 
+class InstanceFields(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The documented fields of an instance; sorted, as they are hashed."""
+
+    instance_id: str | None
+    instance_name: str | None
+    instance_status: str | None
+
+
+class TaskFields(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The fields of a record that has all documented ones, of the documented types, and no other.
+
+    They are sorted, as they are hashed. The job_id is not blank.
+    """
+
+    created_at: str
+    ended_at: str | None
+    fail_reason: str | None
+    instance_info: InstanceFields | None
+    job_id: str
+    name: str | None
+    process: str | None
+    status: str | None
+
+
 class Record(NamedTuple):
-    """One element of the list: its text, its decoded fields, and its identity."""
+    """One element of the list: its text, its decoded content, and its identity."""
 
     raw: str
-    fields: Any
+    content: Any
+    """``TaskFields`` if it is as documented; else the decoded JSON."""
     identity: str
     """The job_id, or the hash of the content if there is none."""
+
+    @property
+    def fields(self) -> Any:
+        """The decoded JSON."""
+        is_documented = isinstance(self.content, TaskFields)
+        return msgspec.json.decode(self.raw) if is_documented else self.content
 
 
 class Undecoded(str):
@@ -44,7 +75,7 @@ def job_id_of(fields: Any) -> str | None:
 
 
 def content_hash(fields: Any) -> str:
-    """Return the SHA-256, in hex, of decoded JSON written with sorted keys and no white space.
+    """Return the SHA-256, in hex, of ``TaskFields`` or JSON, with sorted keys and no white space.
 
     Records with the same content have the same hash, in any order of their keys.
     """

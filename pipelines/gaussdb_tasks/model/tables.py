@@ -100,8 +100,8 @@ class Table:
         """Return the hints that declare every column to dlt."""
         return [column.dlt_hints() for column in self.columns]
 
-    def array(self, name: str, values: Sequence[Any]) -> "pa.Array[Any]":
-        """Build one column from its values.
+    def array(self, name: str, values: "Sequence[Any] | pa.Array[Any]") -> "pa.Array[Any]":
+        """Build one column from its values; an array stays as it is.
 
         Timestamps are microseconds since 1970-01-01 UTC, dates are days since then.
         """
