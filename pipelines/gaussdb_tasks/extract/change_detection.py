@@ -12,16 +12,15 @@ after new states, it is a new version again, or the latest version would be wron
 is unfinished and they are finished: then the service was behind.
 
 Most tasks of a reading are seen for the first time, or are finished and as they were. They are
-recognised by columns. All others are compared one by one.
+recognised by columns; all others are compared one by one.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import chain
 from typing import NamedTuple, TypeAlias
 
-from gaussdb_tasks.extract.new_tasks import NewTasks
+from gaussdb_tasks.extract.known_states import KnownStart, KnownStates
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.task_columns import TaskColumns
@@ -95,32 +94,26 @@ class ChangeDetector:
         self.superseded: set[tuple[str, int]] = set()
         self.vanishings: list[Vanishing] = []
         self.gone_rejects: set[str] = set(state.gone_rejects)
-        self._known_from = state.known_from
         self._observed_at = observed_at
+        self._known_from = state.known_from
         self._find = find
         self._find_hashes = find_hashes
-        self._before: Mapping[str, KnownTask] = state.tasks
-        self._found: dict[str, KnownTask] = {}
-        self._new = NewTasks()
-        # Latest states of the tasks that were not recognised by columns, or are missing.
-        self._compared: dict[str, KnownTask] = {}
-        self._compared_new_count = 0
+        self._states = KnownStates(state.tasks, state.known_from, observed_at)
         self._rejected: dict[str, Micros | None] = dict(state.rejected)
         self._earlier_hashes: Mapping[str, frozenset[str]] = state.earlier_hashes
         self._found_hashes: Mapping[str, frozenset[str]] = {}
-        self._seen: set[str] = set()  # but for those of ``_new``
         self._shown: dict[str, _ShownStates] = {}
         self._changed: set[str] = set()
 
     @property
     def seen_count(self) -> int:
         """Number of distinct tasks that were seen."""
-        return len(self._seen) + len(self._new)
+        return self._states.seen_count
 
     @property
     def new_count(self) -> int:
         """Number of tasks that were seen for the first time."""
-        return self._compared_new_count + len(self._new)
+        return self._states.new_count
 
     @property
     def changed_count(self) -> int:
@@ -129,35 +122,26 @@ class ChangeDetector:
 
     def has_seen(self, job_id: str) -> bool:
         """Check whether this load has seen the task."""
-        return job_id in self._seen or job_id in self._new
+        return self._states.has_seen(job_id)
 
     def is_final(self, job_id: str) -> bool:
         """Check whether the last known state of the task is final."""
-        known = self._latest(job_id)
+        known = self._states.latest(job_id)
         return known is not None and known.is_final
 
-    def listed(self) -> Iterator[tuple[str, Micros, bool]]:
-        """Yield job_id, created_at, and whether it is final, of each task that is not deleted."""
-        compared = self._compared
-        for job_id, known in chain(self._unchanged_before(), compared.items()):
-            if known.vanished_at is None:
-                yield job_id, known.created_at, known.is_final
-        yield from (start for start in self._new.starts() if start[0] not in compared)
+    def listed(self) -> Iterator[KnownStart]:
+        """Yield each known task that is not deleted."""
+        return self._states.starts()
 
     def unseen(self) -> Iterator[tuple[str, KnownTask]]:
-        """Yield job_id and state of each task that is not deleted and was not seen."""
-        for job_id, known in chain(self._unchanged_before(), self._compared.items()):
-            if known.vanished_at is None and not self.has_seen(job_id):
+        """Yield job_id and state of each known task that is not deleted and was not seen."""
+        for job_id, known in self._states.states():
+            if known.vanished_at is None and not self._states.has_seen(job_id):
                 yield job_id, known
 
     def known_tasks(self) -> dict[str, KnownTask]:
         """Return every known task, deleted ones included, by job_id."""
-        known = {**self._before, **self._found}
-        for job_id, _, _ in self._new.starts():
-            first = self._first_state(job_id)
-            if first is not None:
-                known[job_id] = first
-        return known | self._compared
+        return self._states.all_states()
 
     def rejected(self) -> dict[str, Micros | None]:
         """Return the created_at of rejected records by hash; None where it cannot be read."""
@@ -166,20 +150,20 @@ class ChangeDetector:
     def earlier_hashes(self) -> dict[str, frozenset[str]]:
         """Return the version_hash of all versions but the latest of each task that has several."""
         earlier: dict[str, frozenset[str]] = {}
-        for job_id, known in chain(self._unchanged_before(), self._compared.items()):
+        for job_id, known in self._states.states():
             if known.version == 1:
                 continue
-            before, shown = self._state_before(job_id), self._shown.get(job_id)
+            before, shown = self._states.before(job_id), self._shown.get(job_id)
             hashes = self._earlier_hashes.get(job_id, frozenset())
             hashes |= set() if before is None else {before.version_hash}
             hashes |= set() if shown is None else shown.hashes
             earlier[job_id] = hashes - {known.version_hash}
         return earlier
 
-    def observe_columns(
+    def recognise(
         self, tasks: TaskColumns, odd: Collection[str] = ()
-    ) -> tuple[TaskColumns, set[str]]:
-        """Recognise the tasks of one reading that are seen for the first time or are as before.
+    ) -> tuple[TaskColumns, Collection[str]]:
+        """Take the tasks of one reading that are seen for the first time or are as before.
 
         Args:
             tasks: as listed, repeats included.
@@ -188,51 +172,7 @@ class ChangeDetector:
         Returns:
             Tasks that are new, in version 1, and the job_id of each that ``observe`` must compare.
         """
-        job_ids, hashes = tasks.job_ids, tasks.version_hash
-        last = len(job_ids) - 1
-        rows = dict(zip(reversed(job_ids), range(last, -1, -1), strict=True))
-        to_compare = set(odd)
-        if len(rows) < len(job_ids):
-            pairs = zip(job_ids, hashes, strict=True)
-            to_compare.update(id_ for id_, each in pairs if each != hashes[rows[id_]])
-        new: list[int] = []
-        for row in sorted(rows.values()):
-            job_id = job_ids[row]
-            if job_id in to_compare:
-                continue
-            if self._is_new(job_id, tasks.created_at[row]):
-                new.append(row)
-            elif not self._is_as_before(job_id, hashes[row]):
-                to_compare.add(job_id)
-            elif job_id not in self._new:
-                self._seen.add(job_id)
-        first_seen = tasks.take(new)
-        self._new.add(first_seen)
-        return first_seen, to_compare
-
-    def _is_new(self, job_id: str, created_at: Micros) -> bool:
-        """Check whether a task is surely seen for the first time."""
-        return (
-            job_id not in self._new
-            and job_id not in self._before
-            and job_id not in self._compared
-            and created_at >= self._known_from
-        )
-
-    def _is_as_before(self, job_id: str, version_hash: str) -> bool:
-        """Check whether a state of a known task surely adds nothing."""
-        if job_id in self._compared:
-            return False
-        first = self._new.get(job_id)
-        if first is not None:
-            return first.version_hash == version_hash
-        known = self._before.get(job_id)
-        return (
-            known is not None
-            and known.version_hash == version_hash
-            and known.is_final
-            and known.vanished_at is None
-        )
+        return self._states.recognise(tasks, odd)
 
     def observe(self, tasks: Iterable[Task]) -> list[Version]:
         """Compare the tasks of one reading with their known states; return what they add."""
@@ -264,15 +204,15 @@ class ChangeDetector:
 
     def mark_missing(self, job_id: str) -> None:
         """Record that a known task was deleted from the task center."""
-        known = self._compared.get(job_id) or self._before[job_id]
-        self._compared[job_id] = known._replace(vanished_at=self._observed_at)
+        known = self._states.latest(job_id)
+        if known is None:
+            raise KeyError(job_id)
+        self._states.replace(job_id, known._replace(vanished_at=self._observed_at))
         self.vanishings.append(Vanishing(job_id, known.created_at, self._observed_at, None))
 
     def _observe(self, task: Task) -> Version | None:
         job_id = task.job_id
-        is_first_sight = not self.has_seen(job_id)
-        if is_first_sight:
-            self._seen.add(job_id)
+        is_first_sight = self._states.mark_seen(job_id)
         known = self._known_task(task)
         if known is None:
             return self._add_version(task)
@@ -295,7 +235,7 @@ class ChangeDetector:
         if task.version_hash in shown.hashes:
             return None
         shown.hashes.add(task.version_hash)
-        before = self._state_before(task.job_id)
+        before = self._states.before(task.job_id)
         earlier = self._hashes_before(task.job_id)
         if before is not None and task.version_hash == before.version_hash:
             shown.is_latest_seen = True
@@ -316,7 +256,7 @@ class ChangeDetector:
 
     def _version_before(self, job_id: str) -> int:
         """Return the number of versions that the task had before this load."""
-        before = self._state_before(job_id)
+        before = self._states.before(job_id)
         return 0 if before is None else before.version
 
     def _hashes_before(self, job_id: str) -> frozenset[str]:
@@ -326,7 +266,7 @@ class ChangeDetector:
         for hashes in (self._earlier_hashes, self._found_hashes):
             if job_id in hashes:
                 return hashes[job_id]
-        before = self._state_before(job_id)
+        before = self._states.before(job_id)
         wanted = {} if before is None else {job_id: before.created_at}
         return self._find_hashes(wanted).get(job_id, frozenset())
 
@@ -334,7 +274,7 @@ class ChangeDetector:
         """Find the earlier versions of all tasks that need a comparison with them, at once."""
         wanted: dict[str, Micros] = {}
         for task in tasks:
-            before = self._state_before(task.job_id)
+            before = self._states.before(task.job_id)
             if before is None or before.version == 1 or task.job_id in self._earlier_hashes:
                 continue
             if task.version_hash != before.version_hash or task.job_id in self._shown:
@@ -342,45 +282,25 @@ class ChangeDetector:
         self._found_hashes = self._find_hashes(wanted) if wanted else {}
 
     def _known_task(self, task: Task) -> KnownTask | None:
-        known = self._latest(task.job_id)
+        known = self._states.latest(task.job_id)
         if known is None and task.created_at < self._known_from:
             known = self._find(task.job_id, task.created_at)
             if known is not None:
-                self._found[task.job_id] = known
+                self._states.add_older(task.job_id, known)
         if known is not None and known.vanished_at is not None:
             self.vanishings.append(
                 Vanishing(task.job_id, known.created_at, known.vanished_at, self._observed_at)
             )
             known = known._replace(vanished_at=None)
         if known is not None:
-            self._compared[task.job_id] = known
+            self._states.replace(task.job_id, known)
         return known
-
-    def _latest(self, job_id: str) -> KnownTask | None:
-        known = self._compared.get(job_id)
-        return known or self._state_before(job_id) or self._first_state(job_id)
-
-    def _state_before(self, job_id: str) -> KnownTask | None:
-        return self._before.get(job_id) or self._found.get(job_id)
-
-    def _first_state(self, job_id: str) -> KnownTask | None:
-        first = self._new.get(job_id)
-        if first is None:
-            return None
-        created_at, version_hash, is_final = first
-        now = self._observed_at
-        return KnownTask(created_at, 1, version_hash, is_final, now, now)
-
-    def _unchanged_before(self) -> Iterator[tuple[str, KnownTask]]:
-        """Yield the tasks of the project state that were not compared."""
-        return (item for item in self._before.items() if item[0] not in self._compared)
 
     def _add_version(self, task: Task) -> Version:
         job_id = task.job_id
-        known = self._latest(job_id)
+        known = self._states.latest(job_id)
         if known is None:
             number, first_seen_at, change = 1, self._observed_at, TaskChange.NEW
-            self._compared_new_count += 1
         else:
             number, first_seen_at, change = (
                 known.version + 1,
@@ -389,11 +309,11 @@ class ChangeDetector:
             )
             # The columns that identify a task stay as first seen; raw keeps what was received.
             task = _started_at(task, known.created_at)
-            if self._state_before(job_id) is not None:
+            if self._states.before(job_id) is not None:
                 self._changed.add(job_id)
             if job_id in self._shown:
                 self.superseded.add((job_id, known.version))
-        self._compared[job_id] = KnownTask(
+        latest = KnownTask(
             task.created_at,
             number,
             task.version_hash,
@@ -401,6 +321,7 @@ class ChangeDetector:
             first_seen_at,
             self._observed_at,
         )
+        self._states.replace(job_id, latest)
         return Version(task, number, change, first_seen_at, self._observed_at)
 
 

@@ -104,7 +104,7 @@ class Observations:
             self.listed_rejects.update(each.record_hash for each in listed.rejections)
         rejections = (*apart.rejections, *listed.rejections)
         odd = {task.job_id for task in (*apart.others, *listed.others)}
-        new, to_compare = self.changes.observe_columns(apart.columns + listed.columns, odd)
+        new, to_compare = self.changes.recognise(apart.columns + listed.columns, odd)
         compared = (record for record in (*unlisted, *records) if record.identity in to_compare)
         tasks = (task for task in map(normalise, compared) if isinstance(task, Task))
         return Batch(

@@ -6,7 +6,7 @@ whose end cannot be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +36,7 @@ class TaskColumns:
     """Tasks in one state, each from one documented record: columns of the same length."""
 
     records: Sequence[Record]
+    job_ids: Sequence[str]
     created_at: Sequence[Micros]
     ended_at: Sequence[Micros | None]
     is_final: Sequence[bool]
@@ -44,21 +45,16 @@ class TaskColumns:
     def __len__(self) -> int:
         return len(self.records)
 
-    @property
-    def job_ids(self) -> list[str]:
-        """The job_id of each task."""
-        return [record.identity for record in self.records]
-
     def take(self, rows: Sequence[int]) -> "TaskColumns":
         """Return some of the tasks."""
         if len(rows) == len(self):
             return self
-        return TaskColumns(*([column[row] for row in rows] for column in self._columns()))
+        return TaskColumns(*([column[row] for row in rows] for column in self._all()))
 
     def __add__(self, other: "TaskColumns") -> "TaskColumns":
-        if not len(other):
-            return self
-        pairs = zip(self._columns(), other._columns(), strict=True)
+        if not (self and other):
+            return self or other
+        pairs = zip(self._all(), other._all(), strict=True)
         return TaskColumns(*([*first, *second] for first, second in pairs))
 
     def listed(self, row: int) -> ListedTask:
@@ -82,14 +78,14 @@ class TaskColumns:
 
     def values(self) -> dict[str, Sequence[Any]]:
         """Return the columns of ``Task``, by name."""
-        fields: list[TaskFields] = [record.content for record in self.records]
-        instances = [task.instance_info for task in fields]
+        tasks: list[TaskFields] = [record.content for record in self.records]
+        instances = [task.instance_info for task in tasks]
         return {
             "job_id": self.job_ids,
-            "task_name": [task.name or None for task in fields],
-            "status": [task.status or None for task in fields],
-            "progress_percent": _read_percents([task.process for task in fields]),
-            "fail_reason": [task.fail_reason or None for task in fields],
+            "task_name": [task.name or None for task in tasks],
+            "status": [task.status or None for task in tasks],
+            "progress_percent": _read_percents([task.process for task in tasks]),
+            "fail_reason": [task.fail_reason or None for task in tasks],
             "created_at": self.created_at,
             "ended_at": self.ended_at,
             "instance_id": [(each and each.instance_id) or None for each in instances],
@@ -102,11 +98,11 @@ class TaskColumns:
             "duration_ms": list(self.durations()),
         }
 
-    def _columns(self) -> tuple[Sequence[Any], ...]:
-        return (self.records, self.created_at, self.ended_at, self.is_final, self.version_hash)
+    def _all(self) -> Iterator[Sequence[Any]]:
+        return (getattr(self, column.name) for column in fields(self))
 
 
-NO_TASKS: Final = TaskColumns((), (), (), (), ())
+NO_TASKS: Final = TaskColumns((), (), (), (), (), ())
 
 
 def normalise_documented(records: Iterable[Record]) -> tuple[TaskColumns, list[Record]]:
@@ -128,7 +124,8 @@ def normalise_documented(records: Iterable[Record]) -> tuple[TaskColumns, list[R
         created_at.append(start)
         ended_at.append(end)
     finals = [is_final(record.content.status or None) for record in kept]
-    return TaskColumns(kept, created_at, ended_at, finals, _hashes(kept)), others
+    job_ids = [record.identity for record in kept]
+    return TaskColumns(kept, job_ids, created_at, ended_at, finals, _hashes(kept)), others
 
 
 def _hashes(documented: Iterable[Record]) -> list[str]:
