@@ -120,13 +120,14 @@ class KnownStates:
         rows = _first_rows(tasks.job_ids)
         compared = {*odd, *_listed_in_several_states(tasks, rows)}
         known = self._known_among(rows.keys())
-        compared.update(
-            job_id for job_id in known if not self._is_as_before(job_id, tasks, rows[job_id])
-        )
+        for job_id in known - compared:
+            if not self._is_as_before(job_id, tasks, rows[job_id]):
+                compared.add(job_id)
+            elif job_id not in self._first.job_ids:
+                self._seen.add(job_id)
         unknown = [(job_id, row) for job_id, row in rows.items() if job_id not in known]
         # Older ones than the project state may be known to the archive.
         compared.update(id_ for id_, row in unknown if tasks.created_at[row] < self._known_from)
-        self._seen |= known - compared - self._first.job_ids
         new = tasks.take([row for job_id, row in unknown if job_id not in compared])
         self._first.add(new)
         return new, compared
