@@ -1,7 +1,7 @@
 """Build the Arrow tables of a load from the observed tasks."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
@@ -12,6 +12,11 @@ from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.task_columns import TaskColumns
 from gaussdb_tasks.model.times import Micros
+
+_STATE_TYPES: Final = {
+    column.name: column.arrow_type
+    for column in (*tables.TASK_VERSIONS.columns, *tables.TASKS.columns)
+}
 
 _Values: TypeAlias = "Sequence[Any] | pa.Array[Any]"
 
@@ -55,10 +60,10 @@ def _tables(
 ) -> tuple[pa.Table, pa.Table]:
     """Build the rows of ``tasks`` and ``task_versions``, both with a row for each state."""
     count = len(states["job_id"])
-    shared = {column.name for column in tables.TASK_VERSIONS.columns}
     columns: dict[str, Any] = {
-        name: tables.TASK_VERSIONS.array(name, values) if name in shared else values
+        name: tables.array(values, _STATE_TYPES[name])
         for name, values in states.items()
+        if name in _STATE_TYPES
     }
     columns |= {
         **{name: pa.repeat(value, count) for name, value in project._asdict().items()},

@@ -143,6 +143,10 @@ class ChangeDetector:
         """Return every known task, deleted ones included, by job_id."""
         return self._states.all_states()
 
+    def forget_states(self) -> None:
+        """Free the known states."""
+        self._states = KnownStates({}, self._known_from, self._observed_at)
+
     def rejected(self) -> dict[str, Micros | None]:
         """Return the created_at of rejected records by hash; None where it cannot be read."""
         return self._rejected

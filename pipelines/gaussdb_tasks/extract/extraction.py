@@ -55,6 +55,11 @@ class Extraction:
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
 
+    def forget_states(self) -> None:
+        """Free the states of known tasks, after all projects were read."""
+        for project in self.projects:
+            project.forget_states()
+
     def task_versions(self) -> Iterator[pa.Table]:
         """Yield the new states, batch by batch, while they are read.
 

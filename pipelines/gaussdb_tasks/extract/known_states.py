@@ -128,7 +128,7 @@ class KnownStates:
         unknown = [(job_id, row) for job_id, row in rows.items() if job_id not in known]
         # Older ones than the project state may be known to the archive.
         compared.update(id_ for id_, row in unknown if tasks.created_at[row] < self._known_from)
-        new = tasks.take([row for job_id, row in unknown if job_id not in compared])
+        new = tasks.take(sorted(row for job_id, row in unknown if job_id not in compared))
         self._first.add(new)
         return new, compared
 

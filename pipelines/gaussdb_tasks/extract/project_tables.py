@@ -148,6 +148,7 @@ class ProjectExtraction:
             on_progress=lambda seen, announced: run.on_progress(source.key, seen, announced),
         )
         self._keep_latest = keep_latest
+        self._final_summary: ProjectSummary | None = None
         self._rejections: list[Rejection] = []
         self._error: GaussdbTasksError | None = None
         self._call_count = 0
@@ -261,6 +262,8 @@ class ProjectExtraction:
 
     def summary(self) -> ProjectSummary:
         """Return the result of the load for the project."""
+        if self._final_summary is not None:
+            return self._final_summary
         vanishings = self._changes.vanishings
         return ProjectSummary(
             key=self.key,
@@ -278,6 +281,11 @@ class ProjectExtraction:
                 for purpose, each in self._reader.windows
             ),
         )
+
+    def forget_states(self) -> None:
+        """Free the known states, after the project was read; ``state_after`` needs them."""
+        self._final_summary = self.summary()
+        self._changes.forget_states()
 
     def state_after(self) -> ProjectState:
         """Return the state of the project after this load is published."""

@@ -100,16 +100,9 @@ class Table:
         """Return the hints that declare every column to dlt."""
         return [column.dlt_hints() for column in self.columns]
 
-    def array(self, name: str, values: "Sequence[Any] | pa.Array[Any]") -> "pa.Array[Any]":
-        """Build one column from its values; an array stays as it is.
-
-        Timestamps are microseconds since 1970-01-01 UTC, dates are days since then.
-        """
-        return _array(values, self.schema.field(name).type)
-
     def arrow(self, columns: Mapping[str, "Sequence[Any] | pa.Array[Any]"]) -> pa.Table:
         """Build an Arrow table from its columns, by name: arrays, or values as for ``array``."""
-        arrays = [_array(columns[field.name], field.type) for field in self.schema]
+        arrays = [array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def arrow_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -119,7 +112,11 @@ class Table:
         )
 
 
-def _array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: pa.DataType) -> "pa.Array[Any]":
+def array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: pa.DataType) -> "pa.Array[Any]":
+    """Build one column from its values; an array stays as it is.
+
+    Timestamps are microseconds since 1970-01-01 UTC, dates are days since then.
+    """
     if isinstance(values, pa.Array):
         return values
     if pa.types.is_timestamp(arrow_type):

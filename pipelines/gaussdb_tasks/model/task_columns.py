@@ -8,7 +8,7 @@ whose end cannot be read.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
@@ -111,29 +111,34 @@ def normalise_documented(records: Iterable[Record]) -> tuple[TaskColumns, list[R
     others: list[Record] = []
     for record in records:
         (documented if isinstance(record.content, TaskFields) else others).append(record)
-    starts = read_times([record.content.created_at for record in documented])
-    ends = read_times([record.content.ended_at for record in documented])
-    kept: list[Record] = []
-    created_at: list[Micros] = []
-    ended_at: list[Micros | None] = []
-    for record, start, end in zip(documented, starts, ends, strict=True):
-        if start is None or (end is None and (record.content.ended_at or "").strip()):
-            others.append(record)
-            continue
-        kept.append(record)
-        created_at.append(start)
-        ended_at.append(end)
-    finals = [is_final(record.content.status or None) for record in kept]
-    job_ids = [record.identity for record in kept]
-    return TaskColumns(kept, job_ids, created_at, ended_at, finals, _hashes(kept)), others
+    tasks: list[TaskFields] = [record.content for record in documented]
+    starts = read_times([task.created_at for task in tasks])
+    ends = read_times([task.ended_at for task in tasks])
+    columns = TaskColumns(
+        documented,
+        [record.identity for record in documented],
+        cast("list[Micros]", starts),
+        ends,
+        [is_final(task.status or None) for task in tasks],
+        _hashes(tasks),
+    )
+    fitting = [
+        row
+        for row, (task, start, end) in enumerate(zip(tasks, starts, ends, strict=True))
+        if start is not None and (end is not None or not (task.ended_at or "").strip())
+    ]
+    if len(fitting) < len(documented):
+        unfit = set(range(len(documented))).difference(fitting)
+        others += [documented[row] for row in sorted(unfit)]
+    return columns.take(fitting), others
 
 
-def _hashes(documented: Iterable[Record]) -> list[str]:
-    """Return the ``content_hash`` of each record."""
+def _hashes(tasks: Iterable[TaskFields]) -> list[str]:
+    """Return the ``content_hash`` of each task."""
     buffer = bytearray()
     hashes: list[str] = []
-    for record in documented:
-        _ENCODER.encode_into(record.content, buffer)
+    for task in tasks:
+        _ENCODER.encode_into(task, buffer)
         hashes.append(sha256(buffer).hexdigest())
     return hashes
 
