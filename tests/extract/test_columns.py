@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from gaussdb_tasks.api.responses import Page, parse_page
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.project_tables import ProjectSource, Run
+from gaussdb_tasks.model.known_tasks import SCHEMA, KnownTasks
 from gaussdb_tasks.model.normalise import normalise, read_time
 from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState
 from gaussdb_tasks.model.record import Record, TaskFields, content_hash
@@ -197,7 +199,14 @@ def test_both_ways_give_the_same_rows_and_the_same_state(loads: list[list[str]])
             for state, way in zip(states, (by_columns, one_by_one), strict=True)
         ]
         assert results[0] == results[1]
-        states = [state for _, state in results]
+        _, (kept, state) = zip(*results, strict=True)
+        states = [replace(kept, tasks=in_columns(kept.tasks)), state]
+
+
+def in_columns(tasks: Mapping[str, KnownTask]) -> KnownTasks:
+    """Return known tasks as the database of a large month returns them."""
+    rows = [{"job_id": job_id, **known._asdict()} for job_id, known in tasks.items()]
+    return KnownTasks(pa.Table.from_pylist(rows, SCHEMA))
 
 
 @given(raws=listed)

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from gaussdb_tasks.extract.known_states import KnownStart, KnownStates
+from gaussdb_tasks.extract.known_states import KnownStates
+from gaussdb_tasks.model.known_tasks import KnownStart
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.task_columns import TaskColumns
@@ -133,11 +134,10 @@ class ChangeDetector:
         """Yield each known task that is not deleted."""
         return self._states.starts()
 
-    def unseen(self) -> Iterator[tuple[str, KnownTask]]:
-        """Yield job_id and state of each known task that is not deleted and was not seen."""
-        for job_id, known in self._states.states():
-            if known.vanished_at is None and not self._states.has_seen(job_id):
-                yield job_id, known
+    def unseen(self) -> Iterator[KnownStart]:
+        """Yield each known task that is not deleted and that this load did not see."""
+        starts = self._states.starts_before()
+        return (start for start in starts if not self._states.has_seen(start.job_id))
 
     def known_tasks(self) -> dict[str, KnownTask]:
         """Return every known task, deleted ones included, by job_id."""

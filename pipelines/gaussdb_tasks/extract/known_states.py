@@ -10,19 +10,13 @@ from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Final, NamedTuple
 
+from gaussdb_tasks.model import known_tasks
+from gaussdb_tasks.model.known_tasks import KnownStart
 from gaussdb_tasks.model.project_state import KnownTask
 from gaussdb_tasks.model.task_columns import TaskColumns
 from gaussdb_tasks.model.times import Micros
 
 _HASH_BYTES: Final = 32
-
-
-class KnownStart(NamedTuple):
-    """A known task, reduced to what a count of tasks needs."""
-
-    job_id: str
-    created_at: Micros
-    is_final: bool
 
 
 class KnownStates:
@@ -91,10 +85,14 @@ class KnownStates:
 
     def starts(self) -> Iterator[KnownStart]:
         """Yield each task that is not deleted."""
-        for job_id, known in self.states():
-            if known.vanished_at is None:
-                yield KnownStart(job_id, known.created_at, known.is_final)
+        yield from self.starts_before()
         yield from (each for each in self._first.starts() if each.job_id not in self._replaced)
+
+    def starts_before(self) -> Iterator[KnownStart]:
+        """Yield each task that is not deleted but those in the first state that a load saw."""
+        before = known_tasks.starts(self._before)
+        yield from (each for each in before if each.job_id not in self._replaced)
+        yield from known_tasks.starts(self._replaced)
 
     def all_states(self) -> dict[str, KnownTask]:
         """Return the latest state of each task, deleted ones included, by job_id."""
@@ -119,11 +117,14 @@ class KnownStates:
         """
         rows = _first_rows(tasks.job_ids)
         compared = {*odd, *_listed_in_several_states(tasks, rows)}
-        known = self._known_among(rows.keys())
+        before = known_tasks.among(self._before, rows)
+        known = before.keys() | (rows.keys() & self._replaced.keys())
+        known |= rows.keys() & self._first.job_ids
         for job_id in known - compared:
-            if not self._is_as_before(job_id, tasks, rows[job_id]):
+            version_hash = tasks.version_hash[rows[job_id]]
+            if not self._adds_nothing(job_id, before.get(job_id), version_hash):
                 compared.add(job_id)
-            elif job_id not in self._first.job_ids:
+            elif job_id in before:
                 self._seen.add(job_id)
         unknown = [(job_id, row) for job_id, row in rows.items() if job_id not in known]
         # Older ones than the project state may be known to the archive.
@@ -132,19 +133,15 @@ class KnownStates:
         self._first.add(new)
         return new, compared
 
-    def _known_among(self, job_ids: AbstractSet[str]) -> AbstractSet[str]:
-        replaced, first = self._replaced.keys(), self._first.job_ids
-        return (job_ids & self._before.keys()) | (job_ids & replaced) | (job_ids & first)
-
-    def _is_as_before(self, job_id: str, tasks: TaskColumns, row: int) -> bool:
+    def _adds_nothing(self, job_id: str, before: KnownTask | None, version_hash: str) -> bool:
         """Check whether a state of a known task surely adds nothing."""
-        known = None if job_id in self._replaced else self.latest(job_id)
-        return (
-            known is not None
-            and known.version_hash == tasks.version_hash[row]
-            and known.vanished_at is None
-            and (known.is_final or job_id in self._first.job_ids)
-        )
+        if job_id in self._replaced:
+            return False
+        if before is None:
+            first = self._first.get(job_id)
+            return first is not None and first.version_hash == version_hash
+        is_same = before.version_hash == version_hash and before.vanished_at is None
+        return is_same and before.is_final
 
     def _first_state(self, job_id: str) -> KnownTask | None:
         first = self._first.get(job_id)

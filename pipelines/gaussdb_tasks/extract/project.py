@@ -18,6 +18,7 @@ from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, Pr
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
 from gaussdb_tasks.extract.window_result import WindowResult
 from gaussdb_tasks.extract.windows import WindowReader
+from gaussdb_tasks.model import known_tasks
 from gaussdb_tasks.model.normalise import status_of
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
@@ -160,7 +161,7 @@ class ProjectReader:
         if self._state.is_sweep_whole is not False or self.traits.is_running_listed is False:
             return False
         seen = self._observations.open_seen()
-        in_flight = [id_ for id_, known in self._state.tasks.items() if known.is_in_flight]
+        in_flight = known_tasks.in_flight(self._state.tasks)
         planned = plan_load(self._settings, self._state, seen)
         least = plan_load(self._settings, self._state, seen.union(in_flight))
         return planned.expected_calls - least.expected_calls > 1

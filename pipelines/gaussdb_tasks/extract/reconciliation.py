@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from gaussdb_tasks.extract.observations import Observations
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN
-from gaussdb_tasks.model.project_state import KnownTask
+from gaussdb_tasks.model.known_tasks import KnownStart
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import MINUTE, Micros
 
@@ -108,9 +108,9 @@ def expect(observations: Observations, proved: ProvedTime, start: Micros) -> Exp
 
 def hidden_tasks(
     observations: Observations, proved: ProvedTime, visible: TimeRange
-) -> Iterator[KnownTask]:
+) -> Iterator[KnownStart]:
     """Yield tasks in flight that were not seen and are in no proved window up to now."""
-    for _, known in observations.changes.unseen():
+    for known in observations.changes.unseen():
         if (
             not known.is_final
             and known.created_at >= visible.start
@@ -134,8 +134,8 @@ def missing_tasks(
     oldest = observations.oldest_listed
     listed_from = surely_visible_from if oldest is None else min(oldest, surely_visible_from)
     return [
-        job_id
-        for job_id, known in observations.changes.unseen()
+        known.job_id
+        for known in observations.changes.unseen()
         if known.created_at >= listed_from
         and (
             proved.covers(known.created_at)
