@@ -61,4 +61,6 @@ def test_tasks_as_before_are_recognised_without_a_comparison() -> None:
     assert states.seen_count == 10
     again, to_compare = states.recognise(tasks + tasks, ())
     assert (len(again), to_compare) == (0, set())
-    assert sorted(start.job_id for start in states.starts()) == sorted(tasks.job_ids)
+    assert states.count_finals(0) == 10
+    assert list(states.created_from(0)) == [NOW] * 10
+    assert list(states.in_flight()) == list(states.unseen(0)) == []

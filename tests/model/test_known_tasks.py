@@ -39,7 +39,13 @@ def test_columns_answer_as_a_dictionary(
     assert {job_id for job_id in asked if job_id in columns} == asked & tasks.keys()
     assert known_tasks.among(columns, asked) == known_tasks.among(tasks, asked)
     assert known_tasks.in_flight(columns) == known_tasks.in_flight(tasks)
-    assert list(known_tasks.starts(columns)) == list(known_tasks.starts(tasks))
+    assert list(known_tasks.sorted_starts(columns)) == known_tasks.sorted_starts(tasks)
+    for since in (-(2**53), 0):
+        starts = list(known_tasks.starts(tasks, since))
+        assert list(known_tasks.starts(columns, since)) == starts
+        finals = sum(start.is_final for start in starts)
+        assert known_tasks.count_finals(columns, since) == finals
+        assert known_tasks.count_finals(tasks, since) == finals
 
 
 def test_job_ids_with_the_same_hash_are_told_apart() -> None:

@@ -21,7 +21,6 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from gaussdb_tasks.extract.known_states import KnownStates
-from gaussdb_tasks.model.known_tasks import KnownStart
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.task_columns import TaskColumns
@@ -80,6 +79,7 @@ class ChangeDetector:
     """The known tasks of a project, updated by each task that a load observes.
 
     Attributes:
+        states: the latest known states.
         superseded: (job_id, version) of states that this load has seen, and a later one too.
         vanishings: tasks that this load found deleted, and deleted tasks that are listed again.
         gone_rejects: rejected records that are no longer listed, by hash.
@@ -99,7 +99,7 @@ class ChangeDetector:
         self._known_from = state.known_from
         self._find = find
         self._find_hashes = find_hashes
-        self._states = KnownStates(state.tasks, state.known_from, observed_at)
+        self.states = KnownStates(state.tasks, state.known_from, observed_at)
         self._rejected: dict[str, Micros | None] = dict(state.rejected)
         self._earlier_hashes: Mapping[str, frozenset[str]] = state.earlier_hashes
         self._found_hashes: Mapping[str, frozenset[str]] = {}
@@ -109,12 +109,12 @@ class ChangeDetector:
     @property
     def seen_count(self) -> int:
         """Number of distinct tasks that were seen."""
-        return self._states.seen_count
+        return self.states.seen_count
 
     @property
     def new_count(self) -> int:
         """Number of tasks that were seen for the first time."""
-        return self._states.new_count
+        return self.states.new_count
 
     @property
     def changed_count(self) -> int:
@@ -123,29 +123,20 @@ class ChangeDetector:
 
     def has_seen(self, job_id: str) -> bool:
         """Check whether this load has seen the task."""
-        return self._states.has_seen(job_id)
+        return self.states.has_seen(job_id)
 
     def is_final(self, job_id: str) -> bool:
         """Check whether the last known state of the task is final."""
-        known = self._states.latest(job_id)
+        known = self.states.latest(job_id)
         return known is not None and known.is_final
-
-    def listed(self) -> Iterator[KnownStart]:
-        """Yield each known task that is not deleted."""
-        return self._states.starts()
-
-    def unseen(self) -> Iterator[KnownStart]:
-        """Yield each known task that is not deleted and that this load did not see."""
-        starts = self._states.starts_before()
-        return (start for start in starts if not self._states.has_seen(start.job_id))
 
     def known_tasks(self) -> dict[str, KnownTask]:
         """Return every known task, deleted ones included, by job_id."""
-        return self._states.all_states()
+        return self.states.all_states()
 
     def forget_states(self) -> None:
         """Free the known states."""
-        self._states = KnownStates({}, self._known_from, self._observed_at)
+        self.states = KnownStates({}, self._known_from, self._observed_at)
 
     def rejected(self) -> dict[str, Micros | None]:
         """Return the created_at of rejected records by hash; None where it cannot be read."""
@@ -154,10 +145,10 @@ class ChangeDetector:
     def earlier_hashes(self) -> dict[str, frozenset[str]]:
         """Return the version_hash of all versions but the latest of each task that has several."""
         earlier: dict[str, frozenset[str]] = {}
-        for job_id, known in self._states.states():
+        for job_id, known in self.states.states():
             if known.version == 1:
                 continue
-            before, shown = self._states.before(job_id), self._shown.get(job_id)
+            before, shown = self.states.before(job_id), self._shown.get(job_id)
             hashes = self._earlier_hashes.get(job_id, frozenset())
             hashes |= set() if before is None else {before.version_hash}
             hashes |= set() if shown is None else shown.hashes
@@ -176,7 +167,7 @@ class ChangeDetector:
         Returns:
             Tasks that are new, in version 1, and the job_id of each that ``observe`` must compare.
         """
-        return self._states.recognise(tasks, odd)
+        return self.states.recognise(tasks, odd)
 
     def observe(self, tasks: Iterable[Task]) -> list[Version]:
         """Compare the tasks of one reading with their known states; return what they add."""
@@ -208,15 +199,15 @@ class ChangeDetector:
 
     def mark_missing(self, job_id: str) -> None:
         """Record that a known task was deleted from the task center."""
-        known = self._states.latest(job_id)
+        known = self.states.latest(job_id)
         if known is None:
             raise KeyError(job_id)
-        self._states.replace(job_id, known._replace(vanished_at=self._observed_at))
+        self.states.replace(job_id, known._replace(vanished_at=self._observed_at))
         self.vanishings.append(Vanishing(job_id, known.created_at, self._observed_at, None))
 
     def _observe(self, task: Task) -> Version | None:
         job_id = task.job_id
-        is_first_sight = self._states.mark_seen(job_id)
+        is_first_sight = self.states.mark_seen(job_id)
         known = self._known_task(task)
         if known is None:
             return self._add_version(task)
@@ -239,7 +230,7 @@ class ChangeDetector:
         if task.version_hash in shown.hashes:
             return None
         shown.hashes.add(task.version_hash)
-        before = self._states.before(task.job_id)
+        before = self.states.before(task.job_id)
         earlier = self._hashes_before(task.job_id)
         if before is not None and task.version_hash == before.version_hash:
             shown.is_latest_seen = True
@@ -260,7 +251,7 @@ class ChangeDetector:
 
     def _version_before(self, job_id: str) -> int:
         """Return the number of versions that the task had before this load."""
-        before = self._states.before(job_id)
+        before = self.states.before(job_id)
         return 0 if before is None else before.version
 
     def _hashes_before(self, job_id: str) -> frozenset[str]:
@@ -270,7 +261,7 @@ class ChangeDetector:
         for hashes in (self._earlier_hashes, self._found_hashes):
             if job_id in hashes:
                 return hashes[job_id]
-        before = self._states.before(job_id)
+        before = self.states.before(job_id)
         wanted = {} if before is None else {job_id: before.created_at}
         return self._find_hashes(wanted).get(job_id, frozenset())
 
@@ -278,7 +269,7 @@ class ChangeDetector:
         """Find the earlier versions of all tasks that need a comparison with them, at once."""
         wanted: dict[str, Micros] = {}
         for task in tasks:
-            before = self._states.before(task.job_id)
+            before = self.states.before(task.job_id)
             if before is None or before.version == 1 or task.job_id in self._earlier_hashes:
                 continue
             if task.version_hash != before.version_hash or task.job_id in self._shown:
@@ -286,23 +277,23 @@ class ChangeDetector:
         self._found_hashes = self._find_hashes(wanted) if wanted else {}
 
     def _known_task(self, task: Task) -> KnownTask | None:
-        known = self._states.latest(task.job_id)
+        known = self.states.latest(task.job_id)
         if known is None and task.created_at < self._known_from:
             known = self._find(task.job_id, task.created_at)
             if known is not None:
-                self._states.add_older(task.job_id, known)
+                self.states.add_older(task.job_id, known)
         if known is not None and known.vanished_at is not None:
             self.vanishings.append(
                 Vanishing(task.job_id, known.created_at, known.vanished_at, self._observed_at)
             )
             known = known._replace(vanished_at=None)
         if known is not None:
-            self._states.replace(task.job_id, known)
+            self.states.replace(task.job_id, known)
         return known
 
     def _add_version(self, task: Task) -> Version:
         job_id = task.job_id
-        known = self._states.latest(job_id)
+        known = self.states.latest(job_id)
         if known is None:
             number, first_seen_at, change = 1, self._observed_at, TaskChange.NEW
         else:
@@ -313,7 +304,7 @@ class ChangeDetector:
             )
             # The columns that identify a task stay as first seen; raw keeps what was received.
             task = _started_at(task, known.created_at)
-            if self._states.before(job_id) is not None:
+            if self.states.before(job_id) is not None:
                 self._changed.add(job_id)
             if job_id in self._shown:
                 self.superseded.add((job_id, known.version))
@@ -325,7 +316,7 @@ class ChangeDetector:
             first_seen_at,
             self._observed_at,
         )
-        self._states.replace(job_id, latest)
+        self.states.replace(job_id, latest)
         return Version(task, number, change, first_seen_at, self._observed_at)
 
 

@@ -5,9 +5,11 @@ so their first states are kept in columns: two hundred bytes each, most of it th
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import chain
+from heapq import merge
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from gaussdb_tasks.model import known_tasks
@@ -83,16 +85,41 @@ class KnownStates:
         before = (item for item in self._before.items() if item[0] not in self._replaced)
         return chain(before, self._replaced.items())
 
-    def starts(self) -> Iterator[KnownStart]:
-        """Yield each task that is not deleted."""
-        yield from self.starts_before()
-        yield from (each for each in self._first.starts() if each.job_id not in self._replaced)
+    def created_from(self, since: Micros) -> Iterator[Micros]:
+        """Yield created_at, sorted, of each task created since then that was not deleted before."""
+        before = known_tasks.sorted_starts(self._before)
+        replaced = known_tasks.sorted_starts(self._replaced)
+        first = sorted(at for at in self._first.created_at if at >= since)
+        sorted_before = islice(before, bisect_left(before, since), None)
+        return merge(sorted_before, islice(replaced, bisect_left(replaced, since), None), first)
 
-    def starts_before(self) -> Iterator[KnownStart]:
-        """Yield each task that is not deleted but those in the first state that a load saw."""
-        before = known_tasks.starts(self._before)
-        yield from (each for each in before if each.job_id not in self._replaced)
-        yield from known_tasks.starts(self._replaced)
+    def count_finals(self, since: Micros) -> int:
+        """Count the final tasks created since then that are not deleted."""
+        outdated = known_tasks.among(self._before, self._replaced)
+        unchanged = known_tasks.count_finals(self._before, since) - known_tasks.count_finals(
+            outdated, since
+        )
+        first = sum(each.is_final and each.created_at >= since for each in self._unreplaced_first())
+        return unchanged + known_tasks.count_finals(self._replaced, since) + first
+
+    def in_flight(self) -> Iterator[KnownStart]:
+        """Yield the tasks that may still change."""
+        for job_id, known in known_tasks.in_flight(self._before).items():
+            if job_id not in self._replaced:
+                yield KnownStart(job_id, known.created_at, known.is_final)
+        for job_id, known in known_tasks.in_flight(self._replaced).items():
+            yield KnownStart(job_id, known.created_at, known.is_final)
+        yield from (start for start in self._unreplaced_first() if not start.is_final)
+
+    def unseen(self, since: Micros) -> Iterator[KnownStart]:
+        """Yield each task created since then that is not deleted and that the load did not see."""
+        for start in known_tasks.starts(self._before, since):
+            # A task that was replaced was seen, or is missing.
+            if not (start.job_id in self._replaced or self.has_seen(start.job_id)):
+                yield start
+
+    def _unreplaced_first(self) -> Iterator[KnownStart]:
+        return (start for start in self._first.starts() if start.job_id not in self._replaced)
 
     def all_states(self) -> dict[str, KnownTask]:
         """Return the latest state of each task, deleted ones included, by job_id."""
@@ -162,7 +189,7 @@ class _FirstStates:
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
-        self._created_at = array("q")
+        self.created_at = array("q")
         self._is_final = bytearray()
         self._hashes = bytearray()
 
@@ -173,7 +200,7 @@ class _FirstStates:
     def add(self, tasks: TaskColumns) -> None:
         first = len(self._rows)
         self._rows.update(zip(tasks.job_ids, range(first, first + len(tasks)), strict=True))
-        self._created_at.extend(tasks.created_at)
+        self.created_at.extend(tasks.created_at)
         self._is_final.extend(tasks.is_final)
         self._hashes += bytes.fromhex("".join(tasks.version_hash))
 
@@ -182,10 +209,10 @@ class _FirstStates:
         if row is None:
             return None
         version_hash = self._hashes[row * _HASH_BYTES : (row + 1) * _HASH_BYTES].hex()
-        return _FirstState(self._created_at[row], version_hash, bool(self._is_final[row]))
+        return _FirstState(self.created_at[row], version_hash, bool(self._is_final[row]))
 
     def starts(self) -> Iterator[KnownStart]:
-        return map(KnownStart, self._rows, self._created_at, map(bool, self._is_final))
+        return map(KnownStart, self._rows, self.created_at, map(bool, self._is_final))
 
 
 def _first_rows(job_ids: Sequence[str]) -> dict[str, int]:

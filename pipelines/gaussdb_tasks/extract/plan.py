@@ -151,7 +151,7 @@ class _Demand:
     def __init__(self, settings: LoadSettings, state: ProjectState) -> None:
         self._settings = settings
         self._state = state
-        self._created = sorted(start.created_at for start in known_tasks.starts(state.tasks))
+        self._created = known_tasks.sorted_starts(state.tasks)
         covered_span = sum(time_range.end - time_range.start for time_range in state.covered)
         covered_count = sum(self._known_count(time_range) for time_range in state.covered)
         self._rate = covered_count / covered_span if covered_span else 0.0

@@ -296,8 +296,8 @@ class ProjectReader:
 
     def _comparable_from(self) -> Micros:
         """Return the time from which the API and the archive must hold the same tasks."""
-        created = sorted(start for _, start, _ in self._observations.changes.listed())
-        return reconciliation.quiet_start(created, self._surely_visible_from)
+        states = self._observations.changes.states
+        return reconciliation.quiet_start(states, self._surely_visible_from)
 
     @property
     def _surely_visible_from(self) -> Micros:

@@ -4,7 +4,7 @@ As tuples, a million known tasks would take 700 MB and seconds. Most of them are
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -75,17 +75,30 @@ class KnownTasks(Mapping[str, KnownTask]):
 
     def in_flight(self) -> dict[str, KnownTask]:
         """Return the tasks that may still change."""
-        is_open = pc.and_(pc.invert(self._columns["is_final"]), self._is_listed())
-        return dict(_tasks(self._columns.filter(is_open)))
+        is_open = pc.invert(self._columns["is_final"])
+        return dict(_tasks(self._columns.filter(pc.and_(self._is_listed(), is_open))))
 
-    def starts(self) -> Iterator[KnownStart]:
-        """Yield each task that is not deleted."""
-        listed = self._columns.filter(self._is_listed())
-        columns = (_values(listed[name]) for name in KnownStart._fields)
-        return map(KnownStart, *columns)
+    def count_finals(self, since: Micros) -> int:
+        """Count the final tasks created since then that are not deleted."""
+        return int(pc.sum(self._listed(since)["is_final"]).as_py() or 0)
+
+    def starts(self, since: Micros) -> Iterator[KnownStart]:
+        """Yield each task created since then that is not deleted."""
+        listed = self._listed(since)
+        return map(KnownStart, *(_values(listed[name]) for name in KnownStart._fields))
+
+    def sorted_starts(self) -> Sequence[Micros]:
+        """Return created_at of each task that is not deleted."""
+        created_at = self._columns["created_at"].filter(self._is_listed())
+        return _integers(created_at.combine_chunks().sort(), "q")
 
     def _is_listed(self) -> Any:
         return pc.is_null(self._columns["vanished_at"])
+
+    def _listed(self, since: Micros) -> pa.Table:
+        is_since = pc.greater_equal(self._columns["created_at"], pa.scalar(since, pa.int64()))
+        columns = self._columns.select(KnownStart._fields)
+        return columns.filter(pc.and_(self._is_listed(), is_since))
 
     def _values(self, name: str) -> Iterator[Any]:
         return _values(self._columns[name])
@@ -122,15 +135,29 @@ def in_flight(tasks: Mapping[str, KnownTask]) -> dict[str, KnownTask]:
     return {job_id: known for job_id, known in tasks.items() if known.is_in_flight}
 
 
-def starts(tasks: Mapping[str, KnownTask]) -> Iterator[KnownStart]:
-    """Yield each known task that is not deleted."""
+def count_finals(tasks: Mapping[str, KnownTask], since: Micros) -> int:
+    """Count the final tasks created since then that are not deleted."""
     if isinstance(tasks, KnownTasks):
-        return tasks.starts()
+        return tasks.count_finals(since)
+    return sum(start.is_final for start in starts(tasks, since))
+
+
+def starts(tasks: Mapping[str, KnownTask], since: Micros) -> Iterator[KnownStart]:
+    """Yield each known task created since then that is not deleted."""
+    if isinstance(tasks, KnownTasks):
+        return tasks.starts(since)
     return (
         KnownStart(job_id, known.created_at, known.is_final)
         for job_id, known in tasks.items()
-        if known.vanished_at is None
+        if known.vanished_at is None and known.created_at >= since
     )
+
+
+def sorted_starts(tasks: Mapping[str, KnownTask]) -> Sequence[Micros]:
+    """Return created_at of each known task that is not deleted."""
+    if isinstance(tasks, KnownTasks):
+        return tasks.sorted_starts()
+    return sorted(known.created_at for known in tasks.values() if known.vanished_at is None)
 
 
 def _tasks(columns: pa.Table) -> Iterator[tuple[str, KnownTask]]:
