@@ -48,16 +48,6 @@ _VISIBLE_TASKS: Final = f"""
     {_KNOWN_TASKS} (region, project_id) in (from wanted_projects) and tasks.created_at >= ?
 """
 _BY_PROJECT: Final = "order by tasks.region, tasks.project_id"
-_KNOWN_COLUMNS: Final = (
-    "job_id",
-    "created_at",
-    "version",
-    "version_hash",
-    "status",
-    "first_seen_at",
-    "last_changed_at",
-    "vanished_at",
-)
 _ONE_TASK: Final = f"""
     {_KNOWN_TASKS} region = ? and project_id = ? and tasks.job_id = ? and tasks.created_at = ?
 """
@@ -331,7 +321,8 @@ def _tasks_by_project(
 ) -> Mapping[ProjectKey, Mapping[str, KnownTask]]:
     sql = _VISIBLE_TASKS if project_count == 1 else _VISIBLE_TASKS + _BY_PROJECT
     columns = connection.execute(sql, [_timestamp(since)]).to_arrow_table()
-    columns = columns.rename_columns(["region", "project_id", *_KNOWN_COLUMNS])
+    names = ["status" if name == "is_final" else name for name in known_tasks.SCHEMA.names]
+    columns = columns.rename_columns(["region", "project_id", *names])
     statuses = columns["status"].combine_chunks().dictionary_encode()
     finals = [at for at, status in enumerate(statuses.dictionary.to_pylist()) if is_final(status)]
     is_ended = pc.is_in(statuses.indices, pa.array(finals, pa.int32()))
