@@ -64,6 +64,25 @@ def test_many_times_are_read_as_each_of_them(texts: list[str | None]) -> None:
     assert read_times(texts) == list(map(read_time, texts))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+0800",
+        "9999-12-31T23:59:59-0800",
+        "1599-12-31T23:59:59Z",
+        "2026-02-29T00:00:00Z",
+        "2026-05-01T10:00:00+1500",
+        "2026-05-01T10:00:00Z\n",
+    ],
+)
+def test_a_time_at_the_edge_is_left_to_pendulum(text: str) -> None:
+    assert read_times([text, "2026-05-01T10:00:00Z"]) == [
+        read_time(text),
+        read_time("2026-05-01T10:00:00Z"),
+    ]
+
+
 @pytest.mark.thorough
 @given(seed=st.integers(0, 2**32))
 def test_millions_of_times_are_read_as_each_of_them(seed: int) -> None:
@@ -233,23 +252,48 @@ def rows_of(columns: TaskColumns) -> list[Task]:
 
 def test_documented_records_are_read_by_columns() -> None:
     """The two ways are not the same way: each is taken."""
-    fields = dict.fromkeys(documented_values) | {
-        "job_id": "a",
-        "created_at": "2026-05-17T10:00:00Z",
-    }
-    page = parse_page(json.dumps({"tasks": [fields]}).encode())
+    page = parse_page(json.dumps({"tasks": [one_task()]}).encode())
     assert [len(part) for part in normalise_documented(page.records)] == [1, 0]
     assert [len(part) for part in normalise_documented(one_by_one(page).records)] == [0, 1]
 
 
+def one_task(**changes: Any) -> dict[str, Any]:
+    """Return the fields of a documented record of a completed task."""
+    fields = {"job_id": "a", "status": "Completed", "created_at": written(NOW - DAY)}
+    return dict.fromkeys(documented_values) | fields | changes
+
+
+def test_the_first_text_of_a_repeated_record_is_kept() -> None:
+    """A record that is listed twice with other white space is one state, as first listed."""
+    texts = [json.dumps(one_task(), indent=1), json.dumps(one_task())]
+    for way in (by_columns, one_by_one):
+        (versions, *_), _ = load(texts, ProjectState(known_from=NOW - 31 * DAY), way)
+        assert [row["raw"] for row in versions] == texts[:1]
+
+
+def test_two_states_of_a_task_in_one_reading_are_two_versions() -> None:
+    """In the order of the states, however they are listed; the latest one is the task."""
+    texts = [json.dumps(one_task()), json.dumps(one_task(status="Running"))]
+    (versions, tasks, *_), _ = load(texts, ProjectState(known_from=NOW - 31 * DAY), by_columns)
+    assert sorted((row["version"], row["status"]) for row in versions) == [
+        (1, "Running"),
+        (2, "Completed"),
+    ]
+    assert [(row["version_count"], row["status"]) for row in tasks] == [(2, "Completed")]
+
+
+def test_a_deleted_task_that_is_listed_again_is_noticed() -> None:
+    """Although its state is the known one."""
+    text = json.dumps(one_task())
+    _, state = load([text], ProjectState(known_from=NOW - 31 * DAY), by_columns)
+    deleted = {"a": state.tasks["a"]._replace(vanished_at=NOW - DAY)}
+    rows, _ = load([text], replace(state, tasks=deleted), by_columns)
+    assert [row["reappeared_at"] is not None for row in rows[-1]] == [True]
+
+
 def test_a_task_older_than_the_project_state_is_found() -> None:
     """It is not taken for new because a column holds it."""
-    fields = dict.fromkeys(documented_values) | {
-        "job_id": "a",
-        "status": "Completed",
-        "created_at": written(NOW - DAY),
-    }
-    record = json.dumps(fields)
+    record = json.dumps(one_task())
     version_hash = content_hash(parse_page(f'{{"tasks":[{record}]}}'.encode()).records[0].fields)
     known = KnownTask(NOW - DAY, 3, version_hash, True, NOW - DAY, NOW - DAY)  # noqa: FBT003
     state = ProjectState(known_from=NOW)

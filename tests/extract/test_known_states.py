@@ -64,3 +64,39 @@ def test_tasks_as_before_are_recognised_without_a_comparison() -> None:
     assert states.count_finals(0) == 10
     assert list(states.created_from(0)) == [NOW] * 10
     assert list(states.in_flight()) == list(states.unseen(0)) == []
+
+
+def test_a_task_that_was_compared_is_compared_again() -> None:
+    """The state before the load may be a new version again."""
+    tasks = completed(0, 2)
+    first, second = tasks.job_ids
+    before = {
+        job_id: KnownTask(NOW, 1, version_hash, is_final, NOW, NOW)
+        for job_id, version_hash, is_final in zip(
+            tasks.job_ids, tasks.version_hash, (True, False), strict=True
+        )
+    }
+    states = KnownStates(before, 0, NOW)
+    assert [start.job_id for start in states.unseen(0)] == [first, second]
+    assert [start.job_id for start in states.in_flight()] == [second]
+    assert states.count_finals(0) == 1
+    for job_id, is_final in ((first, False), (second, True)):
+        assert states.mark_seen(job_id)
+        states.replace(job_id, before[job_id]._replace(version=2, is_final=is_final))
+    assert [start.job_id for start in states.in_flight()] == [first]
+    assert states.count_finals(0) == 1
+    assert list(states.unseen(0)) == []
+    new, to_compare = states.recognise(tasks, ())
+    assert (len(new), to_compare) == (0, {first, second})
+    assert states.all_states()[second].version == 2
+
+
+def test_a_task_that_was_seen_is_not_missing() -> None:
+    tasks = completed(0, 2)
+    before = {
+        job_id: KnownTask(NOW, 1, version_hash, True, NOW, NOW)  # noqa: FBT003 - a column
+        for job_id, version_hash in zip(tasks.job_ids, tasks.version_hash, strict=True)
+    }
+    states = KnownStates(before, 0, NOW)
+    states.recognise(tasks.take([0]), ())
+    assert [start.job_id for start in states.unseen(0)] == [tasks.job_ids[1]]
