@@ -205,6 +205,7 @@ def load(
     state_after, summary = extraction.projects[0].state_after(), extraction.projects[0].summary()
     extraction.forget_states()
     assert extraction.projects[0].summary() == summary
+    assert extraction.projects[0].state_after().tasks == {}
     return rows, state_after
 
 
