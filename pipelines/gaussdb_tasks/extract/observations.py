@@ -1,6 +1,6 @@
 """Sort received records: new states, rejected records, and the tasks that windows list."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -33,29 +33,30 @@ class Listed(NamedTuple):
     """The tasks of one reading, and the records that are not tasks.
 
     Attributes:
-        others: the tasks that are not in the columns.
+        others: the tasks that are not in the columns, by the ``id`` of their record.
     """
 
     columns: TaskColumns
-    others: Sequence[Task]
+    others: Mapping[int, Task]
     rejections: Sequence[Rejection]
 
     def oldest(self) -> Micros | None:
         """Return the earliest start."""
-        starts = chain(self.columns.created_at, (task.created_at for task in self.others))
+        starts = chain(self.columns.created_at, (task.created_at for task in self.others.values()))
         return min(starts, default=None)
 
     def in_flight(self) -> Iterator[Task | ListedTask]:
         """Yield the tasks that have not ended."""
         yield from self.columns.in_flight()
-        yield from (task for task in self.others if not task.is_final)
+        yield from (task for task in self.others.values() if not task.is_final)
 
     def first_longer_than(self, duration_ms: int) -> Task | ListedTask | None:
         """Return a task that has ended and took at least so long; None if there is none."""
         for row, duration in enumerate(self.columns.durations()):
             if (duration or 0) >= duration_ms:
                 return self.columns.listed(row)
-        return next((task for task in self.others if (task.duration_ms or 0) >= duration_ms), None)
+        others = self.others.values()
+        return next((task for task in others if (task.duration_ms or 0) >= duration_ms), None)
 
 
 class Observations:
@@ -103,13 +104,16 @@ class Observations:
         if note is None:
             self.listed_rejects.update(each.record_hash for each in listed.rejections)
         rejections = (*apart.rejections, *listed.rejections)
-        odd = {task.job_id for task in (*apart.others, *listed.others)}
+        others = {**apart.others, **listed.others}
+        odd = {task.job_id for task in others.values()}
         new, to_compare = self.changes.recognise(apart.columns + listed.columns, odd)
         compared = (record for record in (*unlisted, *records) if record.identity in to_compare)
-        tasks = (task for task in map(normalise, compared) if isinstance(task, Task))
+        outcomes = (others.get(id(record)) or normalise(record) for record in compared)
         return Batch(
             new,
-            self.changes.observe(tasks) if to_compare else [],
+            self.changes.observe(task for task in outcomes if isinstance(task, Task))
+            if to_compare
+            else [],
             [rejection for rejection in rejections if self.changes.reject(rejection)],
         )
 
@@ -137,9 +141,9 @@ class Observations:
 
 def _normalised(records: Iterable[Record]) -> Listed:
     columns, others = normalise_documented(records)
-    outcomes = list(map(normalise, others))
+    outcomes = {id(record): normalise(record) for record in others}
     return Listed(
         columns,
-        [outcome for outcome in outcomes if isinstance(outcome, Task)],
-        [outcome for outcome in outcomes if isinstance(outcome, Rejection)],
+        {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Task)},
+        [outcome for outcome in outcomes.values() if isinstance(outcome, Rejection)],
     )

@@ -1,8 +1,7 @@
 """Normalise documented records by columns. Pure.
 
-``normalise`` defines the result, record by record. It is left every record whose result does not
-follow from a struct and two times: one that is not as documented, one that is not a task, and one
-whose end cannot be read.
+``normalise`` defines the result, record by record. These records are left to it: those that are not
+as documented, those that are not tasks, and those whose end cannot be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
