@@ -109,7 +109,7 @@ def status_of(record: Record) -> str | None:
 def _field(record: Record, name: str) -> Any:
     content = record.content
     if isinstance(content, TaskFields):
-        return getattr(content, name)
+        return getattr(content, name) or None
     return content.get(name) if isinstance(content, dict) else None
 
 

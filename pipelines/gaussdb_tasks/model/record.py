@@ -1,35 +1,41 @@
 """Records as the API sent them: text, decoded fields and identity."""
 
 import hashlib
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+_Text: TypeAlias = str | UnsetType | None
 
 _CANONICAL: Final = msgspec.json.Encoder(order="sorted")
 
 
-class InstanceFields(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class InstanceFields(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True
+):
     """The documented fields of an instance; sorted, as they are hashed."""
 
-    instance_id: str | None
-    instance_name: str | None
-    instance_status: str | None
+    instance_id: _Text = UNSET
+    instance_name: _Text = UNSET
+    instance_status: _Text = UNSET
 
 
-class TaskFields(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The fields of a record that has all documented ones, of the documented types, and no other.
+class TaskFields(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, kw_only=True):
+    """The fields of a record that has only documented ones, of the documented types.
 
-    They are sorted, as they are hashed. The job_id is not blank.
+    They are sorted, as they are hashed. The job_id is not blank. A missing field is ``UNSET``: it
+    is false, and is not encoded.
     """
 
     created_at: str
-    ended_at: str | None
-    fail_reason: str | None
-    instance_info: InstanceFields | None
+    ended_at: _Text = UNSET
+    fail_reason: _Text = UNSET
+    instance_info: InstanceFields | UnsetType | None = UNSET
     job_id: str
-    name: str | None
-    process: str | None
-    status: str | None
+    name: _Text = UNSET
+    process: _Text = UNSET
+    status: _Text = UNSET
 
 
 class Record(NamedTuple):

@@ -83,7 +83,7 @@ class TaskColumns:
             "job_id": self.job_ids,
             "task_name": [task.name or None for task in tasks],
             "status": [task.status or None for task in tasks],
-            "progress_percent": _read_percents([task.process for task in tasks]),
+            "progress_percent": _read_percents([task.process or None for task in tasks]),
             "fail_reason": [task.fail_reason or None for task in tasks],
             "created_at": self.created_at,
             "ended_at": self.ended_at,
@@ -112,7 +112,7 @@ def normalise_documented(records: Iterable[Record]) -> tuple[TaskColumns, list[R
         (documented if isinstance(record.content, TaskFields) else others).append(record)
     tasks: list[TaskFields] = [record.content for record in documented]
     starts = read_times([task.created_at for task in tasks])
-    ends = read_times([task.ended_at for task in tasks])
+    ends = read_times([task.ended_at or None for task in tasks])
     columns = TaskColumns(
         documented,
         [record.identity for record in documented],
