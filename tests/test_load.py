@@ -38,7 +38,7 @@ from gaussdb_tasks.errors import (
     ServiceError,
 )
 from gaussdb_tasks.extract.project_tables import Outcome, ProjectExtraction
-from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.project_state import ProjectKey, ProjectState
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, SECOND, Micros, iso, to_datetime
 from tests.support.commands import Command
 from tests.support.emulator_client import (
@@ -472,14 +472,10 @@ def test_the_state_read_from_the_database_is_that_of_the_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next load starts with the state at the end of this one."""
-    extractions: list[ProjectExtraction] = []
-    original = ProjectExtraction.__init__
-
-    def record_instance(self: ProjectExtraction, *arguments: object) -> None:
-        original(self, *arguments)  # type: ignore[arg-type]
-        extractions.append(self)
-
-    monkeypatch.setattr(ProjectExtraction, "__init__", record_instance)
+    states: list[ProjectState] = []
+    monkeypatch.setattr(
+        ProjectExtraction, "forget_states", lambda project: states.append(project.state_after())
+    )
     clock = SettableClock(NOW - 3 * DAY)
     with Emulator(InventedWorld(seed=3), clock=clock) as emulator:
         project = emulator.project_ids[0]
@@ -487,7 +483,7 @@ def test_the_state_read_from_the_database_is_that_of_the_load(
             now: Micros = NOW - ago * DAY
             clock.set(now)
             load(emulator, tmp_path, now, project_ids=[project])
-            written_state = extractions[-1].state_after()
+            written_state = states[-1]
             with published(tmp_path) as connection:
                 read_back = read_state(connection, ProjectKey("eu-de", project), now - 30 * DAY)
             fresh = {

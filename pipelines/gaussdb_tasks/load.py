@@ -204,7 +204,10 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         sources = list(_sources(connection, request, limiters))
         load_number = next_load_number(sources)
         extraction = Extraction(
-            _run(request, run_id, load_number), sources, creates_tables=not has_tables(connection)
+            _run(request, run_id, load_number),
+            sources,
+            on_taken=Extraction.forget_states,  # the next load reads them from the database
+            creates_tables=not has_tables(connection),
         )
         try:
             with _garbage_collection_off():

@@ -9,6 +9,8 @@ import pytest
 from gaussdb_tasks.archive.write import record_loads
 from gaussdb_tasks.database.state import newly_lost, read_state, read_states
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.model import known_tasks
+from gaussdb_tasks.model.known_tasks import KnownTasks
 from gaussdb_tasks.model.project_state import ProjectKey, ProjectState
 from gaussdb_tasks.model.times import DAY, from_datetime
 from tests.support.sample_archive import (
@@ -99,6 +101,17 @@ def test_states_that_are_read_together_are_those_that_are_read_one_by_one() -> N
     assert {len(state.tasks) for state in found} == {0, 1}
     for part in ("covered", "excess_count", "last_full_read_at", "gone_rejects", "rejected"):
         assert len({repr(getattr(state, part)) for state in found}) > 1, part
+
+
+def test_the_tasks_of_a_large_month_are_read_into_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state is the same as with a dictionary."""
+    connection = archive_of(12).connection
+    states = read_states(connection, keys(14), VISIBLE_FROM)
+    monkeypatch.setattr(known_tasks, "_MIN_ROWS_IN_COLUMNS", 0)
+    in_columns = read_states(connection, keys(14), VISIBLE_FROM)
+    assert in_columns == states
+    found = [state for state in in_columns.values() if isinstance(state, ProjectState)]
+    assert sum(isinstance(state.tasks, KnownTasks) for state in found) == 12
 
 
 def test_a_project_of_another_region_has_an_error_in_place_of_its_state() -> None:

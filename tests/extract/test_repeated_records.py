@@ -1,5 +1,6 @@
 """A record that is listed twice is read whole, and an alarm about a count is given once."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaussdb_tasks.api.client import TaskQuery
-from gaussdb_tasks.api.responses import Page
+from gaussdb_tasks.api.responses import Page, parse_record
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.extract.plan import Purpose
 from gaussdb_tasks.model.project_state import ProjectState
@@ -32,8 +33,7 @@ class OtherState(Job):
 
     def record(self) -> Record:
         """Return the record with another progress."""
-        raw, fields, identity = super().record()
-        return Record(raw + " ", {**fields, "process": "70"}, identity)
+        return parse_record(json.dumps({**super().record().fields, "process": "70"}))
 
 
 def with_repeats(jobs: list[Listed], at: list[int], *, is_other_state: bool) -> list[Listed]:

@@ -3,7 +3,8 @@
 The archive is evidence, so it keeps the sender's text and not a re-encoding.
 
 1. msgspec splits the array into its elements without changing them. It is strict: it rejects lone
-   surrogates, control characters, NaN and numbers out of range.
+   surrogates, control characters, NaN and numbers out of range. A record as documented is decoded
+   into a struct, any other into dictionaries.
 2. If msgspec rejects the page, the standard library parses it leniently, so that one invalid record
    does not lose the other 99.
 3. A value that is nested too deeply for both, or is not valid JSON or UTF-8, is kept as text.
@@ -19,7 +20,7 @@ import msgspec
 
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.errors import ResponseTooLargeError
-from gaussdb_tasks.model.record import Invalid, Record, Undecoded, identity_of
+from gaussdb_tasks.model.record import Invalid, Record, TaskFields, Undecoded, identity_of
 
 
 class Page(NamedTuple):
@@ -53,6 +54,7 @@ _MAX_DIGITS: Final = 4_000
 _MAX_COUNT_DIGITS: Final = 18
 
 _ENVELOPE_DECODER: Final = msgspec.json.Decoder(_Envelope)
+_TASK_DECODER: Final = msgspec.json.Decoder(TaskFields)
 _VALUE_DECODER: Final = msgspec.json.Decoder()
 _LENIENT_DECODER: Final = json.JSONDecoder(
     strict=False,
@@ -80,8 +82,7 @@ def parse_page(body: bytes) -> Page:
     try:
         envelope = _ENVELOPE_DECODER.decode(body)
         _check_record_count(envelope.tasks or ())
-        parts = [(str(raw, "utf-8"), _VALUE_DECODER.decode(raw)) for raw in envelope.tasks or ()]
-        records = tuple(Record(raw, fields, identity_of(fields)) for raw, fields in parts)
+        records = tuple(map(_parse_record, envelope.tasks or ()))
         return Page(records, _count(envelope.total_count))
     except (ValueError, RecursionError):
         return _parse_leniently(body)
@@ -98,6 +99,18 @@ def parse_record(raw: str) -> Record:
         message = f"the text has {len(records)} records instead of one"
         raise BrokenBodyError(message)
     return records[0]
+
+
+def _parse_record(raw: msgspec.Raw) -> Record:
+    try:
+        task = _TASK_DECODER.decode(raw)
+    except msgspec.ValidationError:
+        pass  # valid JSON, but not as documented
+    else:
+        if task.job_id.strip():
+            return Record(str(raw, "utf-8"), task, task.job_id)
+    fields = _VALUE_DECODER.decode(raw)
+    return Record(str(raw, "utf-8"), fields, identity_of(fields))
 
 
 def _count(value: Any) -> int | None:

@@ -7,11 +7,13 @@ from typing import Any, Final, TypeAlias
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.model import known_tasks
 from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState, known_since
 from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, to_datetime
@@ -46,6 +48,7 @@ _KNOWN_TASKS: Final = """
 _VISIBLE_TASKS: Final = f"""
     {_KNOWN_TASKS} (region, project_id) in (from wanted_projects) and tasks.created_at >= ?
 """
+_BY_PROJECT: Final = "order by tasks.region, tasks.project_id"
 _ONE_TASK: Final = f"""
     {_KNOWN_TASKS} region = ? and project_id = ? and tasks.job_id = ? and tasks.created_at = ?
 """
@@ -224,7 +227,7 @@ def _read_states(
 
     visible, since = _timestamp(visible_from), known_since(visible_from)
     last_runs = fetch(_LAST_RUNS)
-    tasks = _by_project(connection.execute(_VISIBLE_TASKS, [_timestamp(since)]), _known_task)
+    tasks = _tasks_by_project(connection, len(projects), since)
     first_load = _number(connection.execute(_FIRST_VISIBLE_LOAD, [visible]).fetchone())
     covered = fetch(_COVERED, first_load, visible)
     full_reads = fetch(_LAST_FULL_READS, visible)
@@ -238,7 +241,7 @@ def _read_states(
         rejects: dict[str, Micros | None] = dict(rejected.get(project, ()))
         return ProjectState(
             known_from=since,
-            tasks=dict(tasks.get(project, ())),
+            tasks=tasks.get(project, {}),
             covered=merge(TimeRange(*bounds) for bounds in covered.get(project, ())),
             rejected=rejects,
             gone_rejects=frozenset(gone.split()).intersection(rejects),
@@ -326,15 +329,35 @@ def _keys_table(projects: Iterable[ProjectKey]) -> pa.Table:
     )
 
 
-def _by_project(
-    cursor: duckdb.DuckDBPyConnection, convert: Callable[[Row], Row] = tuple
-) -> Mapping[ProjectKey, Sequence[Row]]:
-    """Group rows by their first two columns; convert the others."""
+def _by_project(cursor: duckdb.DuckDBPyConnection) -> Mapping[ProjectKey, Sequence[Row]]:
+    """Group rows by their first two columns."""
     found: dict[ProjectKey, list[Row]] = {}
     for region, project_id, *values in chain.from_iterable(
         iter(lambda: cursor.fetchmany(_FETCH_SIZE), [])
     ):
-        found.setdefault(ProjectKey(region, project_id), []).append(convert(tuple(values)))
+        found.setdefault(ProjectKey(region, project_id), []).append(tuple(values))
+    return found
+
+
+def _tasks_by_project(
+    connection: duckdb.DuckDBPyConnection, project_count: int, since: Micros
+) -> Mapping[ProjectKey, Mapping[str, KnownTask]]:
+    sql = _VISIBLE_TASKS if project_count == 1 else _VISIBLE_TASKS + _BY_PROJECT
+    columns = connection.execute(sql, [_timestamp(since)]).to_arrow_table()
+    names = ["status" if name == "is_final" else name for name in known_tasks.SCHEMA.names]
+    columns = columns.rename_columns(["region", "project_id", *names])
+    statuses = columns["status"].combine_chunks().dictionary_encode()
+    finals = [at for at, status in enumerate(statuses.dictionary.to_pylist()) if is_final(status)]
+    is_ended = pc.is_in(statuses.indices, pa.array(finals, pa.int32()))
+    columns = columns.append_column("is_final", is_ended)
+    known = columns.select(known_tasks.SCHEMA.names).cast(known_tasks.SCHEMA)
+    keys = columns.select(["region", "project_id"])
+    counts = keys.group_by(keys.column_names, use_threads=False).aggregate([([], "count_all")])
+    found: dict[ProjectKey, Mapping[str, KnownTask]] = {}
+    first = 0
+    for region, project_id, count in zip(*counts.to_pydict().values(), strict=True):
+        found[ProjectKey(region, project_id)] = known_tasks.of_columns(known.slice(first, count))
+        first += count
     return found
 
 

@@ -1,7 +1,7 @@
 """Build the Arrow tables of a load from the observed tasks."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
@@ -10,7 +10,15 @@ from gaussdb_tasks.extract.change_detection import TaskChange, Vanishing, Versio
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.task import Rejection, Task
-from gaussdb_tasks.model.times import DAY, Micros
+from gaussdb_tasks.model.task_columns import TaskColumns
+from gaussdb_tasks.model.times import Micros
+
+_STATE_TYPES: Final = {
+    column.name: column.arrow_type
+    for column in (*tables.TASK_VERSIONS.columns, *tables.TASKS.columns)
+}
+
+_Values: TypeAlias = "Sequence[Any] | pa.Array[Any]"
 
 
 def states(
@@ -21,28 +29,54 @@ def states(
     A state that was only confirmed gives a row in ``tasks`` and none in ``task_versions``.
     """
     observed = [version.task for version in versions]
-    columns: dict[str, Any] = {
-        name: tables.TASK_VERSIONS.array(name, [task[at] for task in observed])
-        for at, name in enumerate(Task._fields)
-        if name != "is_final"
+    columns: dict[str, _Values] = {
+        name: [task[at] for task in observed] for at, name in enumerate(Task._fields)
     }
-    number = pa.array([version.version for version in versions], pa.int64())
     columns |= {
-        **{name: pa.repeat(value, len(observed)) for name, value in project._asdict().items()},
-        "created_date": [task.created_at // DAY for task in observed],
-        "version": number,
-        "version_count": number,
+        "version": [version.version for version in versions],
         "first_seen_at": [version.first_seen_at for version in versions],
         "last_changed_at": [version.last_changed_at for version in versions],
-        "last_seen_at": [observed_at] * len(observed),
-        "observed_at": [observed_at] * len(observed),
     }
+    latest, new_states = _tables(project, observed_at, columns)
     is_new = [version.change is not TaskChange.CONFIRMED for version in versions]
-    new_states = tables.TASK_VERSIONS.arrow(columns)
-    return (
-        tables.TASKS.arrow(columns),
-        new_states if all(is_new) else new_states.filter(pa.array(is_new)),
-    )
+    return latest, new_states if all(is_new) else new_states.filter(pa.array(is_new))
+
+
+def first_states(
+    project: ProjectKey, observed_at: Micros, tasks: TaskColumns
+) -> tuple[pa.Table, pa.Table]:
+    """Build the rows of ``tasks`` and ``task_versions`` of tasks seen for the first time."""
+    columns: dict[str, _Values] = {
+        **tasks.values(),
+        "version": pa.repeat(1, len(tasks)),
+        "first_seen_at": _repeated_time(observed_at, len(tasks)),
+        "last_changed_at": _repeated_time(observed_at, len(tasks)),
+    }
+    return _tables(project, observed_at, columns)
+
+
+def _tables(
+    project: ProjectKey, observed_at: Micros, states: Mapping[str, _Values]
+) -> tuple[pa.Table, pa.Table]:
+    """Build the rows of ``tasks`` and ``task_versions``, both with a row for each state."""
+    count = len(states["job_id"])
+    columns: dict[str, Any] = {
+        name: tables.array(values, _STATE_TYPES[name])
+        for name, values in states.items()
+        if name in _STATE_TYPES
+    }
+    columns |= {
+        **{name: pa.repeat(value, count) for name, value in project._asdict().items()},
+        "created_date": columns["created_at"].cast(pa.date32()),
+        "version_count": columns["version"],
+        "last_seen_at": _repeated_time(observed_at, count),
+        "observed_at": _repeated_time(observed_at, count),
+    }
+    return tables.TASKS.arrow(columns), tables.TASK_VERSIONS.arrow(columns)
+
+
+def _repeated_time(at: Micros, count: int) -> "pa.Array[Any]":
+    return pa.repeat(pa.scalar(at, pa.timestamp("us")), count)
 
 
 def rejected_records(

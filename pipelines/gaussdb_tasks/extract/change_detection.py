@@ -10,6 +10,9 @@ states of a load are in the order of its readings, and those of one reading are 
 unfinished before finished, then by progress, then as listed. If the latest known version is read
 after new states, it is a new version again, or the latest version would be wrong. It is not if it
 is unfinished and they are finished: then the service was behind.
+
+Most tasks of a reading are seen for the first time, or are finished and as they were. They are
+recognised by columns; all others are compared one by one.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +20,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from gaussdb_tasks.extract.known_states import KnownStates
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Rejection, Task
+from gaussdb_tasks.model.task_columns import TaskColumns
 from gaussdb_tasks.model.times import Micros
 
 FindHashes: TypeAlias = Callable[[Mapping[str, Micros]], Mapping[str, frozenset[str]]]
@@ -74,9 +79,9 @@ class ChangeDetector:
     """The known tasks of a project, updated by each task that a load observes.
 
     Attributes:
+        states: the latest known states.
         superseded: (job_id, version) of states that this load has seen, and a later one too.
         vanishings: tasks that this load found deleted, and deleted tasks that are listed again.
-        new_count: tasks seen for the first time.
         gone_rejects: rejected records that are no longer listed, by hash.
     """
 
@@ -89,25 +94,27 @@ class ChangeDetector:
     ) -> None:
         self.superseded: set[tuple[str, int]] = set()
         self.vanishings: list[Vanishing] = []
-        self.new_count = 0
         self.gone_rejects: set[str] = set(state.gone_rejects)
-        self._known_from = state.known_from
         self._observed_at = observed_at
+        self._known_from = state.known_from
         self._find = find
         self._find_hashes = find_hashes
-        self._before: dict[str, KnownTask] = dict(state.tasks)
-        self._tasks: dict[str, KnownTask] = dict(state.tasks)
+        self.states = KnownStates(state.tasks, state.known_from, observed_at)
         self._rejected: dict[str, Micros | None] = dict(state.rejected)
         self._earlier_hashes: Mapping[str, frozenset[str]] = state.earlier_hashes
         self._found_hashes: Mapping[str, frozenset[str]] = {}
-        self._seen: set[str] = set()
         self._shown: dict[str, _ShownStates] = {}
         self._changed: set[str] = set()
 
     @property
     def seen_count(self) -> int:
         """Number of distinct tasks that were seen."""
-        return len(self._seen)
+        return self.states.seen_count
+
+    @property
+    def new_count(self) -> int:
+        """Number of tasks that were seen for the first time."""
+        return self.states.new_count
 
     @property
     def changed_count(self) -> int:
@@ -116,20 +123,20 @@ class ChangeDetector:
 
     def has_seen(self, job_id: str) -> bool:
         """Check whether this load has seen the task."""
-        return job_id in self._seen
+        return self.states.has_seen(job_id)
 
     def is_final(self, job_id: str) -> bool:
         """Check whether the last known state of the task is final."""
-        known = self._tasks.get(job_id)
+        known = self.states.latest(job_id)
         return known is not None and known.is_final
-
-    def tasks(self) -> Iterator[tuple[str, KnownTask]]:
-        """Yield job_id and state of every known task that is not deleted."""
-        return (item for item in self._tasks.items() if item[1].vanished_at is None)
 
     def known_tasks(self) -> dict[str, KnownTask]:
         """Return every known task, deleted ones included, by job_id."""
-        return self._tasks
+        return self.states.all_states()
+
+    def forget_states(self) -> None:
+        """Free the known states."""
+        self.states = KnownStates({}, self._known_from, self._observed_at)
 
     def rejected(self) -> dict[str, Micros | None]:
         """Return the created_at of rejected records by hash; None where it cannot be read."""
@@ -138,15 +145,29 @@ class ChangeDetector:
     def earlier_hashes(self) -> dict[str, frozenset[str]]:
         """Return the version_hash of all versions but the latest of each task that has several."""
         earlier: dict[str, frozenset[str]] = {}
-        for job_id, known in self._tasks.items():
+        for job_id, known in self.states.states():
             if known.version == 1:
                 continue
-            before, shown = self._before.get(job_id), self._shown.get(job_id)
+            before, shown = self.states.before(job_id), self._shown.get(job_id)
             hashes = self._earlier_hashes.get(job_id, frozenset())
             hashes |= set() if before is None else {before.version_hash}
             hashes |= set() if shown is None else shown.hashes
             earlier[job_id] = hashes - {known.version_hash}
         return earlier
+
+    def recognise(
+        self, tasks: TaskColumns, odd: Collection[str] = ()
+    ) -> tuple[TaskColumns, Collection[str]]:
+        """Take the tasks of one reading that are seen for the first time or are as before.
+
+        Args:
+            tasks: as listed, repeats included.
+            odd: tasks that the same reading lists in a record outside the columns.
+
+        Returns:
+            Tasks that are new, in version 1, and the job_id of each that ``observe`` must compare.
+        """
+        return self.states.recognise(tasks, odd)
 
     def observe(self, tasks: Iterable[Task]) -> list[Version]:
         """Compare the tasks of one reading with their known states; return what they add."""
@@ -178,14 +199,15 @@ class ChangeDetector:
 
     def mark_missing(self, job_id: str) -> None:
         """Record that a known task was deleted from the task center."""
-        known = self._tasks[job_id]
-        self._tasks[job_id] = known._replace(vanished_at=self._observed_at)
+        known = self.states.latest(job_id)
+        if known is None:
+            raise KeyError(job_id)
+        self.states.replace(job_id, known._replace(vanished_at=self._observed_at))
         self.vanishings.append(Vanishing(job_id, known.created_at, self._observed_at, None))
 
     def _observe(self, task: Task) -> Version | None:
         job_id = task.job_id
-        is_first_sight = job_id not in self._seen
-        self._seen.add(job_id)
+        is_first_sight = self.states.mark_seen(job_id)
         known = self._known_task(task)
         if known is None:
             return self._add_version(task)
@@ -208,7 +230,7 @@ class ChangeDetector:
         if task.version_hash in shown.hashes:
             return None
         shown.hashes.add(task.version_hash)
-        before = self._before.get(task.job_id)
+        before = self.states.before(task.job_id)
         earlier = self._hashes_before(task.job_id)
         if before is not None and task.version_hash == before.version_hash:
             shown.is_latest_seen = True
@@ -229,7 +251,7 @@ class ChangeDetector:
 
     def _version_before(self, job_id: str) -> int:
         """Return the number of versions that the task had before this load."""
-        before = self._before.get(job_id)
+        before = self.states.before(job_id)
         return 0 if before is None else before.version
 
     def _hashes_before(self, job_id: str) -> frozenset[str]:
@@ -239,13 +261,15 @@ class ChangeDetector:
         for hashes in (self._earlier_hashes, self._found_hashes):
             if job_id in hashes:
                 return hashes[job_id]
-        return self._find_hashes({job_id: self._before[job_id].created_at}).get(job_id, frozenset())
+        before = self.states.before(job_id)
+        wanted = {} if before is None else {job_id: before.created_at}
+        return self._find_hashes(wanted).get(job_id, frozenset())
 
     def _find_earlier(self, tasks: Sequence[Task]) -> None:
         """Find the earlier versions of all tasks that need a comparison with them, at once."""
         wanted: dict[str, Micros] = {}
         for task in tasks:
-            before = self._before.get(task.job_id)
+            before = self.states.before(task.job_id)
             if before is None or before.version == 1 or task.job_id in self._earlier_hashes:
                 continue
             if task.version_hash != before.version_hash or task.job_id in self._shown:
@@ -253,26 +277,25 @@ class ChangeDetector:
         self._found_hashes = self._find_hashes(wanted) if wanted else {}
 
     def _known_task(self, task: Task) -> KnownTask | None:
-        known = self._tasks.get(task.job_id)
+        known = self.states.latest(task.job_id)
         if known is None and task.created_at < self._known_from:
             known = self._find(task.job_id, task.created_at)
             if known is not None:
-                self._before[task.job_id] = known
+                self.states.add_older(task.job_id, known)
         if known is not None and known.vanished_at is not None:
             self.vanishings.append(
                 Vanishing(task.job_id, known.created_at, known.vanished_at, self._observed_at)
             )
             known = known._replace(vanished_at=None)
         if known is not None:
-            self._tasks[task.job_id] = known
+            self.states.replace(task.job_id, known)
         return known
 
     def _add_version(self, task: Task) -> Version:
         job_id = task.job_id
-        known = self._tasks.get(job_id)
+        known = self.states.latest(job_id)
         if known is None:
             number, first_seen_at, change = 1, self._observed_at, TaskChange.NEW
-            self.new_count += 1
         else:
             number, first_seen_at, change = (
                 known.version + 1,
@@ -281,11 +304,11 @@ class ChangeDetector:
             )
             # The columns that identify a task stay as first seen; raw keeps what was received.
             task = _started_at(task, known.created_at)
-            if job_id in self._before:
+            if self.states.before(job_id) is not None:
                 self._changed.add(job_id)
             if job_id in self._shown:
                 self.superseded.add((job_id, known.version))
-        self._tasks[job_id] = KnownTask(
+        latest = KnownTask(
             task.created_at,
             number,
             task.version_hash,
@@ -293,6 +316,7 @@ class ChangeDetector:
             first_seen_at,
             self._observed_at,
         )
+        self.states.replace(job_id, latest)
         return Version(task, number, change, first_seen_at, self._observed_at)
 
 

@@ -6,6 +6,7 @@ last batch. If they are read first, the versions wait in memory.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from gaussdb_tasks.extract.project_tables import (
     ProjectSummary,
     Run,
 )
+from gaussdb_tasks.extract.row_file import RowFile
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.tables import Table
 
@@ -42,12 +44,21 @@ class Extraction:
         creates_tables: bool = True,
     ) -> None:
         self.summaries: list[ProjectSummary] = []
-        self.projects = [ProjectExtraction(source, run) for source in sources]
+        self._latest = RowFile(tables.TASKS.schema)
+        self.projects = [
+            ProjectExtraction(source, run, partial(self._latest.write, number))
+            for number, source in enumerate(sources)
+        ]
         self._connections = run.connections
         self._on_taken = on_taken
         self._creates_tables = creates_tables
         self._versions = self._read()
         self._waiting: deque[pa.Table] = deque()
+
+    def forget_states(self) -> None:
+        """Free the states of known tasks, after all projects were read."""
+        for project in self.projects:
+            project.forget_states()
 
     def task_versions(self) -> Iterator[pa.Table]:
         """Yield the new states, batch by batch, while they are read.
@@ -67,7 +78,8 @@ class Extraction:
 
     def tasks(self) -> Iterator[pa.Table]:
         """Yield the latest states of tasks that are new, changed or in flight."""
-        batches = (project.latest_states() for project in self._read_projects())
+        projects = self._read_projects()
+        batches = self._latest.read(lambda number, rows: projects[number].still_latest(rows))
         yield from self._rows(tables.TASKS, batches)
 
     def coverage(self) -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """Sort received records: new states, rejected records, and the tasks that windows list."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 from gaussdb_tasks.contract import STATUS_RUNNING
@@ -9,16 +10,53 @@ from gaussdb_tasks.extract.traits import ApiTraits
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.task import Rejection, Task
+from gaussdb_tasks.model.task_columns import ListedTask, TaskColumns, normalise_documented
 from gaussdb_tasks.model.times import Micros
 
 _MIN_DURATION_MS: Final = 5_000
 
 
 class Batch(NamedTuple):
-    """The new states and rejected records of a few pages."""
+    """The new states and rejected records of a few pages.
 
+    Attributes:
+        new: tasks that are seen for the first time, in version 1.
+        versions: all other states.
+    """
+
+    new: TaskColumns
     versions: list[Version]
     rejections: list[Rejection]
+
+
+class Listed(NamedTuple):
+    """The tasks of one reading, and the records that are not tasks.
+
+    Attributes:
+        others: the tasks that are not in the columns, by the ``id`` of their record.
+    """
+
+    columns: TaskColumns
+    others: Mapping[int, Task]
+    rejections: Sequence[Rejection]
+
+    def oldest(self) -> Micros | None:
+        """Return the earliest start."""
+        starts = chain(self.columns.created_at, (task.created_at for task in self.others.values()))
+        return min(starts, default=None)
+
+    def in_flight(self) -> Iterator[Task | ListedTask]:
+        """Yield the tasks that have not ended."""
+        yield from self.columns.in_flight()
+        yield from (task for task in self.others.values() if not task.is_final)
+
+    def first_longer_than(self, duration_ms: int) -> Task | ListedTask | None:
+        """Return a task that has ended and took at least so long; None if there is none."""
+        for row, duration in enumerate(self.columns.durations()):
+            if (duration or 0) >= duration_ms:
+                return self.columns.listed(row)
+        others = self.others.values()
+        return next((task for task in others if (task.duration_ms or 0) >= duration_ms), None)
 
 
 class Observations:
@@ -37,7 +75,7 @@ class Observations:
         self.changes = changes
         self.open_swept: dict[str, Micros] = {}
         self.open_listed: set[str] = set()
-        self.ended: Task | None = None
+        self.ended: Task | ListedTask | None = None
         self.oldest_listed: Micros | None = None
         self.listed_rejects: set[str] = set()
         self._traits = traits
@@ -49,7 +87,7 @@ class Observations:
     def observe(
         self,
         records: Iterable[Record],
-        note: Callable[[Task], None] | None = None,
+        note: Callable[[Listed], None] | None = None,
         *,
         unlisted: Iterable[Record] = (),
     ) -> Batch:
@@ -57,51 +95,55 @@ class Observations:
 
         Args:
             records: as received, repeats included.
-            note: records how a task was listed; by default, that a window of time listed it.
+            note: records how tasks were listed; by default, that a window of time listed them.
             unlisted: records of the same reading that say nothing about how a task is listed.
         """
-        rejections: list[Rejection] = []
-        tasks = [
-            *self._tasks(unlisted, rejections, lambda _task: None),
-            *self._tasks(records, rejections, note),
-        ]
-        return Batch(self.changes.observe(tasks), rejections)
+        records, unlisted = tuple(records), tuple(unlisted)
+        apart, listed = _normalised(unlisted), _normalised(records)
+        (note or self.note_listed)(listed)
+        if note is None:
+            self.listed_rejects.update(each.record_hash for each in listed.rejections)
+        rejections = (*apart.rejections, *listed.rejections)
+        others = {**apart.others, **listed.others}
+        odd = {task.job_id for task in others.values()}
+        new, to_compare = self.changes.recognise(apart.columns + listed.columns, odd)
+        compared = (record for record in (*unlisted, *records) if record.identity in to_compare)
+        outcomes = (others.get(id(record)) or normalise(record) for record in compared)
+        return Batch(
+            new,
+            self.changes.observe(task for task in outcomes if isinstance(task, Task))
+            if to_compare
+            else [],
+            [rejection for rejection in rejections if self.changes.reject(rejection)],
+        )
 
-    def _tasks(
-        self,
-        records: Iterable[Record],
-        rejections: list[Rejection],
-        note: Callable[[Task], None] | None,
-    ) -> Iterator[Task]:
-        """Yield the records that are tasks; add rejections that are new to the archive."""
-        for record in records:
-            outcome = normalise(record)
-            if isinstance(outcome, Task):
-                (note or self.note_listed)(outcome)
-                yield outcome
-                continue
-            if self.changes.reject(outcome):
-                rejections.append(outcome)
-            if note is None:
-                self.listed_rejects.add(outcome.record_hash)
+    def note_swept(self, listed: Listed) -> None:
+        """Record that the query for running tasks listed some tasks."""
+        self.open_swept.update((task.job_id, task.created_at) for task in listed.in_flight())
 
-    def note_swept(self, task: Task) -> None:
-        """Record that the query for running tasks listed a task."""
-        if not task.is_final:
-            self.open_swept[task.job_id] = task.created_at
-
-    def note_listed(self, task: Task) -> None:
-        """Record that a window of time listed a task."""
-        if self.oldest_listed is None or task.created_at < self.oldest_listed:
-            self.oldest_listed = task.created_at
-        if not task.is_final:
+    def note_listed(self, listed: Listed) -> None:
+        """Record that a window of time listed some tasks."""
+        oldest = listed.oldest()
+        if self.oldest_listed is None or (oldest is not None and oldest < self.oldest_listed):
+            self.oldest_listed = oldest
+        for task in listed.in_flight():
             self._note_open(task)
-        elif self.ended is None and (task.duration_ms or 0) >= _MIN_DURATION_MS:
-            self.ended = task
+        if self.ended is None:
+            self.ended = listed.first_longer_than(_MIN_DURATION_MS)
 
-    def _note_open(self, task: Task) -> None:
+    def _note_open(self, task: Task | ListedTask) -> None:
         self.open_listed.add(task.job_id)
         if task.ended_at is None:
             self._traits.filters_by_start = True
         if task.status == STATUS_RUNNING and task.job_id not in self.open_swept:
             self._traits.add_unswept(task.created_at)
+
+
+def _normalised(records: Iterable[Record]) -> Listed:
+    columns, others = normalise_documented(records)
+    outcomes = {id(record): normalise(record) for record in others}
+    return Listed(
+        columns,
+        {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Task)},
+        [outcome for outcome in outcomes.values() if isinstance(outcome, Rejection)],
+    )

@@ -218,7 +218,7 @@ def _completed(record: Record) -> Record:
     if not isinstance(record.fields, dict):
         return record
     required = {"job_id": "unknown", "created_at": "1970-01-01T00:00:00Z"}
-    return record._replace(fields={**record.fields, **required})
+    return record._replace(content={**record.fields, **required})
 
 
 def _columns_of_task(task: Task, now: Micros) -> dict[str, Any]:

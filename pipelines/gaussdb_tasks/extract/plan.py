@@ -13,6 +13,7 @@ from typing import Final
 
 from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN
+from gaussdb_tasks.model import known_tasks
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.time_range import TimeRange, subtract
 from gaussdb_tasks.model.times import DAY, Micros
@@ -131,9 +132,11 @@ def _in_flight(settings: LoadSettings, state: ProjectState, seen: set[str]) -> l
     Likewise of each task that had ended and is listed as running: only a window shows whether the
     service lists its end as well.
     """
+    in_flight = known_tasks.in_flight(state.tasks)
+    open_or_seen = in_flight | known_tasks.among(state.tasks, seen)
     created = [
         known.created_at
-        for job_id, known in state.tasks.items()
+        for job_id, known in open_or_seen.items()
         if known.created_at >= settings.visible.start and known.is_in_flight != (job_id in seen)
     ]
     return [
@@ -148,7 +151,7 @@ class _Demand:
     def __init__(self, settings: LoadSettings, state: ProjectState) -> None:
         self._settings = settings
         self._state = state
-        self._created = sorted(known.created_at for known in state.listed())
+        self._created = known_tasks.sorted_starts(state.tasks)
         covered_span = sum(time_range.end - time_range.start for time_range in state.covered)
         covered_count = sum(self._known_count(time_range) for time_range in state.covered)
         self._rate = covered_count / covered_span if covered_span else 0.0

@@ -9,7 +9,7 @@ from gaussdb_tasks.contract import STATUS_RUNNING, is_final
 from gaussdb_tasks.errors import LimitReachedError, RequestRefusedError, ResponseTooLargeError
 from gaussdb_tasks.extract import reconciliation
 from gaussdb_tasks.extract.change_detection import ChangeDetector
-from gaussdb_tasks.extract.observations import Batch, Observations
+from gaussdb_tasks.extract.observations import Batch, Listed, Observations
 from gaussdb_tasks.extract.paged_read import PagedRead
 from gaussdb_tasks.extract.paging import FetchPage, Pager
 from gaussdb_tasks.extract.plan import Purpose, plan_load
@@ -18,10 +18,11 @@ from gaussdb_tasks.extract.reconciliation import HORIZON_MARGIN, Expectation, Pr
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN, ApiTraits
 from gaussdb_tasks.extract.window_result import WindowResult
 from gaussdb_tasks.extract.windows import WindowReader
+from gaussdb_tasks.model import known_tasks
 from gaussdb_tasks.model.normalise import status_of
 from gaussdb_tasks.model.project_state import ProjectState
 from gaussdb_tasks.model.record import Record
-from gaussdb_tasks.model.task import Task
+from gaussdb_tasks.model.task_columns import NO_TASKS
 from gaussdb_tasks.model.time_range import TimeRange, merge, subtract
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.settings import LoadSettings
@@ -130,7 +131,7 @@ class ProjectReader:
             for job_id, created_at in observations.open_swept.items()
             if job_id not in observations.open_listed and not proved.shows(created_at)
         }
-        return Batch(observations.changes.settle(undecided), [])
+        return Batch(NO_TASKS, observations.changes.settle(undecided), [])
 
     def _within_bounds(self, subject: str, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Yield batches; if a bound ends them, record why the load is incomplete."""
@@ -150,15 +151,15 @@ class ProjectReader:
             first = self._pager.fetch_first(query)
         if any(is_final(status_of(record)) for record in first.records):
             # This server ignores the status. The windows list the same tasks.
-            yield self._observe(first.records, note=lambda _task: None)
+            yield self._observe(first.records, note=lambda _listed: None)
             return
         self._sweep_reads = self._window_reader.read_query(query, first)
         yield self._observe(self._sweep_reads[1].records(), self._note_swept)
 
-    def _note_swept(self, task: Task) -> None:
-        self._observations.note_swept(task)
+    def _note_swept(self, listed: Listed) -> None:
+        self._observations.note_swept(listed)
         if self.traits.are_times_required:  # then the query was a window
-            self._observations.note_listed(task)
+            self._observations.note_listed(listed)
 
     def _is_second_sweep_worthwhile(self) -> bool:
         """Check whether listing the horizon's running tasks saves more calls than it costs.
@@ -170,7 +171,7 @@ class ProjectReader:
         if self._state.is_sweep_whole is not False or self.traits.is_running_listed is False:
             return False
         seen = self._observations.open_seen()
-        in_flight = [id_ for id_, known in self._state.tasks.items() if known.is_in_flight]
+        in_flight = known_tasks.in_flight(self._state.tasks)
         planned = plan_load(self._settings, self._state, seen)
         least = plan_load(self._settings, self._state, seen.union(in_flight))
         return planned.expected_calls - least.expected_calls > 1
@@ -191,7 +192,7 @@ class ProjectReader:
         self._learn_what_windows_hide()
 
     def _observe(
-        self, records: Iterable[Record], note: Callable[[Task], None] | None = None
+        self, records: Iterable[Record], note: Callable[[Listed], None] | None = None
     ) -> Batch:
         listed = tuple(records)
         # A record counts as seen however it came: a probe may show a state that no window shows.
@@ -308,8 +309,8 @@ class ProjectReader:
 
     def _comparable_from(self) -> Micros:
         """Return the time from which the API and the archive must hold the same tasks."""
-        created = sorted(known.created_at for _, known in self._observations.changes.tasks())
-        return reconciliation.quiet_start(created, self._surely_visible_from)
+        states = self._observations.changes.states
+        return reconciliation.quiet_start(states, self._surely_visible_from)
 
     @property
     def _surely_visible_from(self) -> Micros:

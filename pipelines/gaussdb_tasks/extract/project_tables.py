@@ -18,7 +18,6 @@ from gaussdb_tasks.extract.observations import Batch
 from gaussdb_tasks.extract.paging import FetchPage
 from gaussdb_tasks.extract.plan import Purpose
 from gaussdb_tasks.extract.project import ProjectReader
-from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectState
 from gaussdb_tasks.model.task import Rejection
 from gaussdb_tasks.model.time_range import TimeRange, merge
@@ -140,9 +139,15 @@ def next_load_number(sources: Iterable[ProjectSource]) -> int:
 
 
 class ProjectExtraction:
-    """Reads one project and builds its rows."""
+    """Reads one project and builds its rows.
 
-    def __init__(self, source: ProjectSource, run: Run) -> None:
+    Args:
+        keep_latest: takes rows of ``tasks`` while they arrive; a later state may follow.
+    """
+
+    def __init__(
+        self, source: ProjectSource, run: Run, keep_latest: Callable[[pa.Table], None]
+    ) -> None:
         self.key = source.key
         self._source = source
         self._run = run
@@ -157,7 +162,8 @@ class ProjectExtraction:
             connections=run.connections,
             on_progress=lambda seen, announced: run.on_progress(source.key, seen, announced),
         )
-        self._latest: list[pa.Table] = []
+        self._keep_latest = keep_latest
+        self._final_summary: ProjectSummary | None = None
         self._rejections: list[Rejection] = []
         self._error: GaussdbTasksError | None = None
         self._call_count = 0
@@ -190,17 +196,18 @@ class ProjectExtraction:
 
     def _take(self, batch: Batch) -> Iterator[pa.Table]:
         self._rejections += batch.rejections
+        parts = []
+        if len(batch.new):
+            parts.append(arrow_rows.first_states(self.key, self._now, batch.new))
         if batch.versions:
-            latest, new_states = arrow_rows.states(self.key, self._now, batch.versions)
-            self._latest.append(latest)
+            parts.append(arrow_rows.states(self.key, self._now, batch.versions))
+        for latest, new_states in parts:
+            self._keep_latest(latest)
             if new_states.num_rows:
                 yield new_states
 
-    def latest_states(self) -> pa.Table:
-        """Return rows of ``tasks``: one per task that is new, changed or in flight."""
-        if not self._latest:
-            return tables.TASKS.schema.empty_table()
-        latest = pa.concat_tables(self._latest)
+    def still_latest(self, latest: pa.Table) -> pa.Table:
+        """Return those of some rows of ``tasks`` that no later state of the load followed."""
         superseded = self._changes.superseded
         if not superseded:
             return latest
@@ -271,6 +278,8 @@ class ProjectExtraction:
 
     def summary(self) -> ProjectSummary:
         """Return the result of the load for the project."""
+        if self._final_summary is not None:
+            return self._final_summary
         vanishings = self._changes.vanishings
         return ProjectSummary(
             key=self.key,
@@ -289,6 +298,11 @@ class ProjectExtraction:
                 for purpose, each in self._reader.windows
             ),
         )
+
+    def forget_states(self) -> None:
+        """Free the known states, after the project was read; ``state_after`` needs them."""
+        self._final_summary = self.summary()
+        self._changes.forget_states()
 
     def state_after(self) -> ProjectState:
         """Return the state of the project after this load is published."""

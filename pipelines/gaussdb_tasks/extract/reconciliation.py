@@ -5,14 +5,14 @@ and whether a user deleted records. For that the known tasks must be counted as 
 a filter that looks at the end of tasks leaves out those that have no end.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from gaussdb_tasks.extract.known_states import KnownStates
 from gaussdb_tasks.extract.observations import Observations
 from gaussdb_tasks.extract.traits import WINDOW_MARGIN
-from gaussdb_tasks.model.project_state import KnownTask
+from gaussdb_tasks.model.known_tasks import KnownStart
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import MINUTE, Micros
 
@@ -69,15 +69,10 @@ class ProvedTime:
         return any(start <= created_at < end for start, end in self.any_end)
 
 
-def quiet_start(created: Sequence[Micros], earliest: Micros) -> Micros:
-    """Return the first time from ``earliest`` on that is not close to the start of a task.
-
-    Args:
-        created: sorted starts of known tasks.
-        earliest: the lower bound of the result.
-    """
+def quiet_start(states: KnownStates, earliest: Micros) -> Micros:
+    """Return the first time from ``earliest`` on that is not close to the start of a task."""
     at = earliest
-    for start in created[bisect_left(created, earliest - WINDOW_MARGIN) :]:
+    for start in states.created_from(earliest - WINDOW_MARGIN):
         if start - at > WINDOW_MARGIN:
             break
         at = max(at, start + WINDOW_MARGIN + 1)
@@ -87,11 +82,11 @@ def quiet_start(created: Sequence[Micros], earliest: Micros) -> Micros:
 def expect(observations: Observations, proved: ProvedTime, start: Micros) -> Expectation:
     """Count the known tasks from a time on as the API should count them."""
     changes = observations.changes
-    certain = running = 0
-    for job_id, known in changes.tasks():
+    certain, running = changes.states.count_finals(start), 0
+    for known in changes.states.in_flight():
         if known.created_at < start:
             continue
-        if known.is_final or job_id in observations.open_listed:
+        if known.job_id in observations.open_listed:
             certain += 1
         elif not proved.shows(known.created_at):
             running += 1
@@ -108,13 +103,13 @@ def expect(observations: Observations, proved: ProvedTime, start: Micros) -> Exp
 
 def hidden_tasks(
     observations: Observations, proved: ProvedTime, visible: TimeRange
-) -> Iterator[KnownTask]:
+) -> Iterator[KnownStart]:
     """Yield tasks in flight that were not seen and are in no proved window up to now."""
-    for job_id, known in observations.changes.tasks():
+    states = observations.changes.states
+    for known in states.in_flight():
         if (
-            not known.is_final
-            and known.created_at >= visible.start
-            and not observations.changes.has_seen(job_id)
+            known.created_at >= visible.start
+            and not states.has_seen(known.job_id)
             and not proved.shows(known.created_at)
         ):
             yield known
@@ -132,18 +127,15 @@ def missing_tasks(
     Only finished tasks can be deleted. A task that was last seen in flight counts as finished and
     deleted only if windows are known to list tasks in flight.
     """
+    if not proved.any_end:
+        return []
     oldest = observations.oldest_listed
     listed_from = surely_visible_from if oldest is None else min(oldest, surely_visible_from)
     return [
-        job_id
-        for job_id, known in observations.changes.tasks()
-        if not observations.changes.has_seen(job_id)
-        and known.created_at >= listed_from
-        and (
-            proved.covers(known.created_at)
-            if is_running_listed
-            else known.is_final and proved.shows(known.created_at)
-        )
+        known.job_id
+        for known in observations.changes.states.unseen(max(listed_from, min(proved.any_end).start))
+        if proved.covers(known.created_at)
+        and (is_running_listed or (known.is_final and proved.shows(known.created_at)))
     ]
 
 

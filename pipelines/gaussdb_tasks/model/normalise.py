@@ -16,6 +16,7 @@ from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.model.record import (
     Invalid,
     Record,
+    TaskFields,
     Undecoded,
     content_hash,
     job_id_of,
@@ -73,7 +74,7 @@ def _normalise(record: Record) -> Task | Rejection:
         job_id=job_id,
         task_name=_text(fields.get("name")),
         status=status,
-        progress_percent=_percent(fields.get("process")),
+        progress_percent=read_percent(fields.get("process")),
         fail_reason=_text(fields.get("fail_reason")),
         created_at=created_at,
         ended_at=ended_at,
@@ -97,12 +98,19 @@ def _undecoded(record: Record) -> Rejection:
 
 def created_at_of(record: Record) -> Micros | None:
     """Return the created_at of a record without normalising the rest."""
-    return read_time(record.fields.get("created_at")) if isinstance(record.fields, dict) else None
+    return read_time(_field(record, "created_at"))
 
 
 def status_of(record: Record) -> str | None:
     """Return the status of a record, without normalising the rest."""
-    return _text(record.fields.get("status")) if isinstance(record.fields, dict) else None
+    return _text(_field(record, "status"))
+
+
+def _field(record: Record, name: str) -> Any:
+    content = record.content
+    if isinstance(content, TaskFields):
+        return getattr(content, name) or None
+    return content.get(name) if isinstance(content, dict) else None
 
 
 def read_time(value: Any) -> Micros | None:
@@ -147,7 +155,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else json_text(value)
 
 
-def _percent(value: Any) -> float | None:
+def read_percent(value: Any) -> float | None:
+    """Read a number of per cent, as text or as a number; None if the value is anything else."""
     if value is None or value == "":
         return None
     match = _PERCENT.fullmatch(value if isinstance(value, str) else json_text(value))

@@ -1,6 +1,6 @@
 """The state of a project when a load begins: the input of plan and change detection."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -82,7 +82,3 @@ class ProjectState:
     last_load_number: int = 0
     excess_count: int = 0
     name: str | None = None
-
-    def listed(self) -> Iterable[KnownTask]:
-        """Yield the tasks that were not found deleted."""
-        return (known for known in self.tasks.values() if known.vanished_at is None)

@@ -105,18 +105,11 @@ class Table:
         """Return the hints that declare every column to dlt."""
         return [column.dlt_hints() for column in self.columns]
 
-    def array(self, name: str, values: Sequence[Any]) -> "pa.Array[Any]":
-        """Build one column from its values.
-
-        Timestamps are microseconds since 1970-01-01 UTC, dates are days since then.
-        """
-        return _array(values, self.schema.field(name).type)
-
     def arrow(self, columns: Mapping[str, "Sequence[Any] | pa.Array[Any]"]) -> "pa.Table":
         """Build an Arrow table from its columns, by name: arrays, or values as for ``array``."""
         import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
 
-        arrays = [_array(columns[field.name], field.type) for field in self.schema]
+        arrays = [array(columns[field.name], field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def arrow_from_rows(self, rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
@@ -126,7 +119,11 @@ class Table:
         )
 
 
-def _array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: "pa.DataType") -> "pa.Array[Any]":
+def array(values: "Sequence[Any] | pa.Array[Any]", arrow_type: "pa.DataType") -> "pa.Array[Any]":
+    """Build one column from its values; an array stays as it is.
+
+    Timestamps are microseconds since 1970-01-01 UTC, dates are days since then.
+    """
     import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
 
     if isinstance(values, pa.Array):

@@ -288,7 +288,7 @@ def _fixed_normalise(kept: KeptRecord) -> Task | Rejection:
     fields = kept.fields
     if isinstance(fields, dict) and fields.get("created_at") == "19 May":
         fields = {**fields, "created_at": "2026-03-08T12:00:00+0000"}
-    read = normalise(kept._replace(fields=fields))
+    read = normalise(kept._replace(content=fields))
     if isinstance(read, Task) and read.instance_name:
         return read._replace(instance_name=read.instance_name.upper())
     return read
