@@ -92,10 +92,10 @@ def read_lines(
     selected = ", ".join([f"{canonical_sql(table, columns)} as {_FORM}", *more])
     cursor = connection.execute(f"select {selected} from {relation}")
     for batch in cursor.to_arrow_reader(_ROWS_OF_A_BATCH):
-        yield _lines(batch.column(_FORM)), batch
+        yield form_lines(batch.column(_FORM)), batch
 
 
-def _lines(forms: "pa.Array[Any]") -> bytes:
+def form_lines(forms: "pa.Array[Any]") -> bytes:
     """Return the digests of canonical forms as lines.
 
     hashlib uses instructions of the processor for SHA-256. DuckDB does not, and takes much longer.
