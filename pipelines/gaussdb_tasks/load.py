@@ -20,6 +20,7 @@ from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import MirrorState, mirror_entries, refuse_new_chain
 from gaussdb_tasks.archive.mirror.remote import Remote
+from gaussdb_tasks.archive.parquet import take_loaded_files
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
@@ -198,15 +199,18 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         )
         try:
             with _garbage_collection_off():
-                load_into(connection, extraction, scratch / "dlt")
+                loaded_files = load_into(connection, extraction, scratch / "dlt")
         finally:
             limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
         apply_views(connection)
         warnings = _check_data(connection)
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
+        entry_folder = scratch / "entry"
+        entry_folder.mkdir()
+        take_loaded_files(loaded_files, entry_folder)
         entry = write_load_entry(
-            connection, load_number, recovered.head, scratch / "entry", request.signer
+            connection, load_number, recovered.head, entry_folder, request.signer
         )
     connect.refuse_unfinished_writes(database)
     authority = request.timestamp_authority

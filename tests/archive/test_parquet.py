@@ -11,7 +11,7 @@ import pytest
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
-from gaussdb_tasks.archive.parquet import write_rows
+from gaussdb_tasks.archive.parquet import take_loaded_files, write_rows
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import TASK_VERSIONS
@@ -77,6 +77,36 @@ def test_a_file_with_other_rows_than_were_written_stops_the_load(
     faulty: Any = _FaultyDisk(versions, change)
     with pytest.raises(DatabaseError, match="read back with other rows"):
         write_rows(faulty, _TABLE, _RELATION, tmp_path)
+
+
+def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """It takes those that have rows, and the columns of a table to which loads append."""
+    entry, names = tmp_path / "entry", ["task_versions", "tasks", "load_runs", "coverage"]
+    entry.mkdir()
+    loaded = {name: tmp_path / f"{name}.x.parquet" for name in names}
+    for name, file in loaded.items():
+        versions.execute(f"copy task_center.{name} to '{file}'")
+    content = loaded["task_versions"].read_bytes()
+    take_loaded_files(loaded, entry)
+    (taken,) = entry.iterdir()
+    written = write_rows(versions, _TABLE, _RELATION, entry)
+    assert taken.name == written.file == "task_versions.parquet"
+    assert taken.read_bytes() == content
+
+
+def test_a_loaded_file_with_other_rows_than_the_database_stops_the_load(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    loaded = tmp_path / "task_versions.x.parquet"
+    versions.execute(f"copy {_RELATION} to '{loaded}'")
+    versions.execute(f"update {_RELATION} set raw = '{{}}' where job_id = 'b'")
+    entry = tmp_path / "entry"
+    entry.mkdir()
+    take_loaded_files({"task_versions": loaded}, entry)
+    with pytest.raises(DatabaseError, match="read back with other rows"):
+        write_rows(versions, _TABLE, _RELATION, entry)
 
 
 def test_the_digests_of_a_file_are_those_of_its_rows(

@@ -1,13 +1,20 @@
 """Write archive tables: rows of the database as Parquet files, which are read back and compared."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text, table_sql
+from gaussdb_tasks.archive.archive_tables import (
+    APPENDED,
+    ArchiveTable,
+    parquet_sql,
+    quoted_text,
+    table_sql,
+)
 from gaussdb_tasks.archive.canonical import (
     NO_ROWS,
     RowsDigest,
@@ -25,6 +32,26 @@ from gaussdb_tasks.model.times import Micros
 _OPTIONS: Final = "format parquet, compression zstd, compression_level 3"
 _KEPT: Final = "kept_form"
 _CHECKED: Final = "checked_hash"
+
+
+def take_loaded_files(loaded_files: Mapping[str, Path], folder: Path) -> None:
+    """Move the files that a load's rows came from into the entry's folder, to write them once.
+
+    Args:
+        loaded_files: a file for each table, with its rows in the order in which they were loaded.
+        folder: the folder, on the same file system.
+    """
+    # Only this needs the package, which dlt has imported.
+    from pyarrow import parquet  # noqa: PLC0415
+
+    for table in APPENDED:  # a merge stores rows in another order
+        file = loaded_files.get(table.table)
+        if file is None:
+            continue
+        metadata = parquet.read_metadata(file)
+        has_same_columns = tuple(metadata.schema.names) == table.column_names
+        if has_same_columns and metadata.num_rows:
+            file.rename(folder / table.file_name)
 
 
 def write_load(
@@ -49,7 +76,7 @@ def write_rows(
     *,
     file_name: str | None = None,
 ) -> TableDigest:
-    """Write rows in their order, and return their digest.
+    """Write rows in their order, and return their digest; a file that is there is only compared.
 
     Raises:
         DatabaseError: the file was read back with other rows.
@@ -60,8 +87,9 @@ def write_rows(
     if digests.rows == NO_ROWS:
         return _table_digest(table, digests, None)
     file = folder / (file_name or table.file_name)
-    select = table.select(relation)
-    connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
+    if not file.exists():
+        select = table.select(relation)
+        connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
     if _checksum(connection, table, parquet_sql(file)) != digests.checksum:
         message = f"{file.name} was read back with other rows than were written; check the disk"
         raise DatabaseError(message)
