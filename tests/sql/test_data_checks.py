@@ -1,6 +1,7 @@
 """The data checks: each finds its error in the last load, and nothing in sound data."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from gaussdb_tasks.database.sql_files import check_files
 from tests.support.sample_archive import (
     CREATED_AT,
     LOADED_AT,
+    Archive,
     Row,
     given,
     load_run,
@@ -122,7 +124,15 @@ def test_a_duplicate_task_is_found(job_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "columns", [{"version_hash": "hash-1"}, {"version_count": 1}, {"job_id": "elsewhere"}]
+    "columns",
+    [
+        {"version_hash": "hash-1"},
+        {"version_count": 1},
+        {"version_count": 3},
+        {"version_count": 1, "version_hash": "hash-1"},
+        {"job_id": "elsewhere"},
+        {"region": "elsewhere"},
+    ],
 )
 def test_a_latest_state_that_differs_from_the_newest_version_is_found(
     columns: dict[str, object],
@@ -130,6 +140,24 @@ def test_a_latest_state_that_differs_from_the_newest_version_is_found(
     rows = sound_rows()
     rows["tasks"][0].update(columns)
     assert found(rows)["latest_state_differs"] == 1
+
+
+def test_the_checks_of_a_month_run_in_little_memory(tmp_path: Path) -> None:
+    """What does not fit is in the spill folder, not an error."""
+    archive = Archive(str(tmp_path / "month.duckdb"))
+    archive.insert(load_runs=[load_run()], tasks=[task()], task_versions=[version()])
+    for table in ("tasks", "task_versions"):
+        archive.connection.execute(
+            f"insert into task_center.{table} select tasks.* replace ("
+            "md5(number::varchar) || md5(number::varchar) as job_id, "
+            "sha256(number::varchar) as version_hash) "
+            f"from task_center.{table} as tasks, range(100_000) as numbers(number)"
+        )
+    archive.connection.execute("checkpoint")
+    settings = {"temp_directory": str(tmp_path / "spill"), "memory_limit": "55MB", "threads": 2}
+    for name, value in settings.items():
+        archive.connection.execute(f"set {name} = '{value}'")
+    assert run_checks(archive.connection) == ()
 
 
 def test_two_versions_from_one_load_are_sound() -> None:
