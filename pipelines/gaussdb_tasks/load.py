@@ -192,6 +192,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
+        connect.bound_memory(connection)
         sources = list(_sources(connection, request, limiters))
         load_number = next_load_number(sources)
         extraction = Extraction(

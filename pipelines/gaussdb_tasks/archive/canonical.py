@@ -26,7 +26,7 @@ LINE_BYTES: Final = 65
 """Length of a line: the digest of a row in hexadecimal, and a line feed."""
 
 _FORM: Final = "canonical_form"
-_ROWS_OF_A_BATCH: Final = 50_000
+_ROWS_OF_A_BATCH: Final = 10_000
 
 _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
     {

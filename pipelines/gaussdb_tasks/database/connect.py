@@ -1,5 +1,6 @@
 """Open the published database for reading, and a clone of it for writing."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,11 @@ STAGING_SCHEMA: Final = "task_center_staging"
 
 # DuckDB 2.0 writes a newer storage format by default; DuckDB 1.x cannot open it.
 _STORAGE_VERSION: Final = "v1.4.0"
+
+_MIB: Final = 1024 * 1024
+_MEMORY_SHARE: Final = 8
+_MIN_MEMORY_MIB: Final = 64
+_MAX_MEMORY_MIB: Final = 256
 
 
 @contextmanager
@@ -122,6 +128,21 @@ def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckD
         connection.execute("checkpoint")
     finally:
         connection.close()
+
+
+def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Limit the memory of DuckDB; what does not fit is in a folder beside the database.
+
+    The limit is a share of what the machine, the container and ``ulimit`` allow, since the process
+    needs most of it outside of DuckDB. It is at most what a load of a million tasks can use.
+    """
+    # DuckDB's own limit follows the machine and the container.
+    sql = "select parse_formatted_bytes(current_setting('memory_limit'))"
+    (duckdb_limit,) = connection.execute(sql).fetchall()[0]
+    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    available = min([duckdb_limit, *(each for each in limits if each != resource.RLIM_INFINITY)])
+    limit = min(max(available // _MEMORY_SHARE, _MIN_MEMORY_MIB * _MIB), _MAX_MEMORY_MIB * _MIB)
+    connection.execute(f"set memory_limit = '{limit} bytes'")
 
 
 def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
@@ -93,6 +94,7 @@ def load_into(
         except PipelineStepFailed as error:
             _raise_cause(error)
             raise
+        pa.default_memory_pool().release_unused()
         return _loaded_files(info)
 
 
