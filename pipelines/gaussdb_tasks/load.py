@@ -31,7 +31,7 @@ from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.dlt_pipeline import load_into
+from gaussdb_tasks.database.dlt_pipeline import load_into, start_import
 from gaussdb_tasks.database.state import (
     has_tables,
     hash_finder,
@@ -182,6 +182,7 @@ def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, Plan]]:
 
 
 def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -> LoadReport:
+    importing = start_import()
     limiters = RateLimiters(
         request.connections, on_pause=request.on_pause, deadline=request.deadline
     )
@@ -198,6 +199,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         extraction = Extraction(
             _run(request, run_id, load_number), sources, creates_tables=not has_tables(connection)
         )
+        importing.join()
         try:
             with _garbage_collection_off():
                 loaded_files = load_into(connection, extraction, scratch / "dlt")
@@ -208,7 +210,6 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
         entry_folder = scratch / "entry"
-        entry_folder.mkdir()
         take_loaded_files(loaded_files, entry_folder)
         entry = write_load_entry(
             connection, load_number, recovered.head, entry_folder, request.signer

@@ -149,11 +149,13 @@ def _resource(
 def _joined(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Join batches up to a size: dlt takes milliseconds for each, however small it is."""
     waiting: list[pa.Table] = []
+    byte_count = 0
     for batch in batches:
         waiting.append(batch)
-        if sum(each.nbytes for each in waiting) >= _BATCH_BYTES:
+        byte_count += batch.nbytes
+        if byte_count >= _BATCH_BYTES:
             yield pa.concat_tables(waiting)
-            waiting.clear()
+            waiting, byte_count = [], 0
     if waiting:
         yield pa.concat_tables(waiting)
 

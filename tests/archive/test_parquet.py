@@ -84,7 +84,6 @@ def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
 ) -> None:
     """It takes those that have rows, and the columns of a table to which loads append."""
     entry, names = tmp_path / "entry", ["task_versions", "tasks", "load_runs", "coverage"]
-    entry.mkdir()
     loaded = {name: tmp_path / f"{name}.x.parquet" for name in names}
     for name, file in loaded.items():
         versions.execute(f"copy task_center.{name} to '{file}'")
@@ -96,6 +95,16 @@ def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
     assert taken.read_bytes() == content
 
 
+def test_a_load_writes_its_versions_once(archive: Path) -> None:
+    """The archive has the files that dlt wrote, with the types that it promises."""
+    files = sorted((archive / "data" / "archive").glob("*/task_versions.parquet"))
+    assert files
+    for file in files:
+        assert pq.read_metadata(file).created_by.startswith("parquet-cpp-arrow")
+        types = {field.name: field.type for field in pq.read_schema(file)}
+        assert types == {column.name: column.arrow_type for column in _TABLE.columns}
+
+
 def test_a_loaded_file_with_other_rows_than_the_database_stops_the_load(
     versions: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -103,7 +112,6 @@ def test_a_loaded_file_with_other_rows_than_the_database_stops_the_load(
     versions.execute(f"copy {_RELATION} to '{loaded}'")
     versions.execute(f"update {_RELATION} set raw = '{{}}' where job_id = 'b'")
     entry = tmp_path / "entry"
-    entry.mkdir()
     take_loaded_files({"task_versions": loaded}, entry)
     with pytest.raises(DatabaseError, match="read back with other rows"):
         write_rows(versions, _TABLE, _RELATION, entry)

@@ -35,7 +35,7 @@ _CHECKED: Final = "checked_hash"
 
 
 def take_loaded_files(loaded_files: Mapping[str, Path], folder: Path) -> None:
-    """Move the files that a load's rows came from into the entry's folder, to write them once.
+    """Move the files that a load's rows came from into the entry's new folder: written once.
 
     Args:
         loaded_files: a file for each table, with its rows in the order in which they were loaded.
@@ -44,6 +44,7 @@ def take_loaded_files(loaded_files: Mapping[str, Path], folder: Path) -> None:
     # Only this needs the package, which dlt has imported.
     from pyarrow import parquet  # noqa: PLC0415
 
+    folder.mkdir()
     for table in APPENDED:  # a merge stores rows in another order
         file = loaded_files.get(table.table)
         if file is None:

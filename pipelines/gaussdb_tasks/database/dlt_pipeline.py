@@ -8,8 +8,10 @@ the next run load only that package.
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -43,6 +45,29 @@ _SETTINGS: Final[Mapping[str, Any]] = {
 _CHECKPOINT_EARLY: Final = "checkpoint_threshold = '16MB'"
 
 
+_MODULES: Final = (
+    "dlt",
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.duckdb.duck",
+)
+
+
+def start_import() -> Thread:
+    """Import dlt in another thread, which must have ended before ``load_into``.
+
+    The import takes as long as DuckDB needs for the work before that.
+    """
+    thread = Thread(target=_import_modules, name="import dlt")
+    thread.start()
+    return thread
+
+
+def _import_modules() -> None:
+    with suppress(ImportError):  # load_into imports them again, and fails
+        for name in _MODULES:
+            import_module(name)
+
+
 def load_into(
     connection: duckdb.DuckDBPyConnection, extraction: Extraction, working_dir: Path
 ) -> Mapping[str, Path]:
@@ -59,7 +84,7 @@ def load_into(
     """
     working_dir.mkdir()
     with _confined(working_dir):
-        # Imported here: it takes half a second.
+        # Imported here: other commands do not need it.
         import dlt  # noqa: PLC0415
         from dlt.common.destination.configuration import (  # noqa: PLC0415
             ParquetFormatConfiguration,
