@@ -193,7 +193,6 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
-        connect.bound_memory(connection)
         sources = list(_sources(connection, request, limiters))
         load_number = next_load_number(sources)
         extraction = Extraction(
@@ -211,9 +210,10 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         lost = newly_lost(connection, clocks)
         entry_folder = scratch / "entry"
         take_loaded_files(loaded_files, entry_folder)
-        entry = write_load_entry(
-            connection, load_number, recovered.head, entry_folder, request.signer
-        )
+        with connect.bounded_memory(connection):
+            entry = write_load_entry(
+                connection, load_number, recovered.head, entry_folder, request.signer
+            )
     connect.refuse_unfinished_writes(database)
     authority = request.timestamp_authority
     timestamp = None if authority is None else authority.stamp_entry(entry.folder)

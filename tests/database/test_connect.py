@@ -8,7 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from gaussdb_tasks.database.connect import bound_memory, read_published, writable_clone
+from gaussdb_tasks.database.connect import (
+    bounded_memory,
+    memory_bound,
+    read_published,
+    writable_clone,
+)
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import ConfigurationError
 
@@ -27,33 +32,32 @@ def test_a_pipe_or_folder_is_refused(
         pass
 
 
-_GIB = 1024**3
+_MIB, _GIB = 1024**2, 1024**3
 
 
 @pytest.mark.parametrize(
     ("duckdb_limit", "ulimit", "expected"),
     [
-        pytest.param("64 GiB", resource.RLIM_INFINITY, "256.0 MiB", id="a large machine"),
-        pytest.param("1 GiB", resource.RLIM_INFINITY, "128.0 MiB", id="a small container"),
-        pytest.param("64 GiB", _GIB, "128.0 MiB", id="ulimit -v"),
-        pytest.param("100 MiB", resource.RLIM_INFINITY, "64.0 MiB", id="hardly any memory"),
+        pytest.param(64 * _GIB, resource.RLIM_INFINITY, 256 * _MIB, id="a large machine"),
+        pytest.param(_GIB, resource.RLIM_INFINITY, 128 * _MIB, id="a small container"),
+        pytest.param(64 * _GIB, _GIB, 128 * _MIB, id="ulimit -v"),
+        pytest.param(100 * _MIB, resource.RLIM_INFINITY, 64 * _MIB, id="hardly any memory"),
     ],
 )
 def test_the_memory_of_a_load_follows_what_the_process_may_use(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    duckdb_limit: str,
-    ulimit: int,
-    expected: str,
+    monkeypatch: pytest.MonkeyPatch, duckdb_limit: int, ulimit: int, expected: int
 ) -> None:
-    """What does not fit is spilled beside the clone, which is in the scratch folder."""
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (ulimit, resource.RLIM_INFINITY))
+    assert memory_bound(duckdb_limit) == expected
+
+
+def test_what_exceeds_the_memory_is_beside_the_clone(tmp_path: Path) -> None:
+    """The clone is in the scratch folder. The bound ends with the block."""
+    sql = "select current_setting('memory_limit'), current_setting('temp_directory')"
     with writable_clone(None, tmp_path / "clone.duckdb") as connection:
-        connection.execute(f"set memory_limit = '{duckdb_limit}'")
-        bound_memory(connection)
-        names = ("memory_limit", "temp_directory")
-        (limit,), (folder,) = (
-            connection.execute("select current_setting(?)", [name]).fetchall()[0] for name in names
-        )
-    assert limit == expected
+        before = connection.execute(sql).fetchall()
+        with bounded_memory(connection):
+            ((limit, folder),) = connection.execute(sql).fetchall()
+        assert connection.execute(sql).fetchall() == before
+    assert float(limit.removesuffix(" MiB")) <= 256
     assert Path(folder).parent == tmp_path

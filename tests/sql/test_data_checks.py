@@ -1,13 +1,15 @@
 """The data checks: each finds its error in the last load, and nothing in sound data."""
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
-from gaussdb_tasks.database.sql_files import check_files
+from gaussdb_tasks.database.sql_files import SqlFile, check_files
 from tests.support.sample_archive import (
     CREATED_AT,
     LOADED_AT,
@@ -142,8 +144,22 @@ def test_a_latest_state_that_differs_from_the_newest_version_is_found(
     assert found(rows)["latest_state_differs"] == 1
 
 
-def test_the_checks_of_a_month_run_in_little_memory(tmp_path: Path) -> None:
-    """What does not fit is in the spill folder, not an error."""
+@pytest.mark.parametrize(
+    ("mib", "runs"),
+    [pytest.param(55, 1, id="enough"), pytest.param(15, 2, id="too little: it is lifted")],
+)
+def test_the_checks_of_a_month_run_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, runs: int
+) -> None:
+    """What does not fit is in the spill folder. A check that needs more runs again."""
+    monkeypatch.setattr(connect, "memory_bound", lambda _limit: mib * 1024**2)
+    run_counts: Counter[str] = Counter()
+    execute = SqlFile.execute
+
+    def counted(file: SqlFile, connection: Any) -> Any:
+        run_counts[file.name] += 1
+        return execute(file, connection)
+
     archive = Archive(str(tmp_path / "month.duckdb"))
     archive.insert(load_runs=[load_run()], tasks=[task()], task_versions=[version()])
     for table in ("tasks", "task_versions"):
@@ -154,10 +170,10 @@ def test_the_checks_of_a_month_run_in_little_memory(tmp_path: Path) -> None:
             f"from task_center.{table} as tasks, range(100_000) as numbers(number)"
         )
     archive.connection.execute("checkpoint")
-    settings = {"temp_directory": str(tmp_path / "spill"), "memory_limit": "55MB", "threads": 2}
-    for name, value in settings.items():
-        archive.connection.execute(f"set {name} = '{value}'")
+    archive.connection.execute("set threads = 2")
+    monkeypatch.setattr(SqlFile, "execute", counted)
     assert run_checks(archive.connection) == ()
+    assert max(run_counts.values()) == runs
 
 
 def test_two_versions_from_one_load_are_sound() -> None:

@@ -18,10 +18,9 @@ STAGING_SCHEMA: Final = "task_center_staging"
 # DuckDB 2.0 writes a newer storage format by default; DuckDB 1.x cannot open it.
 _STORAGE_VERSION: Final = "v1.4.0"
 
-_MIB: Final = 1024 * 1024
 _MEMORY_SHARE: Final = 8
-_MIN_MEMORY_MIB: Final = 64
-_MAX_MEMORY_MIB: Final = 256
+_MIN_MEMORY_BYTES: Final = 64 * 1024**2
+_MAX_MEMORY_BYTES: Final = 256 * 1024**2
 
 
 @contextmanager
@@ -130,19 +129,35 @@ def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckD
         connection.close()
 
 
-def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
+@contextmanager
+def bounded_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Limit the memory of DuckDB; what does not fit is in a folder beside the database.
 
-    The limit is a share of what the machine, the container and ``ulimit`` allow, since the process
-    needs most of it outside of DuckDB. It is at most what a load of a million tasks can use.
+    It is for work that DuckDB can do with any memory. It keeps all of a merge, for example.
     """
     # DuckDB's own limit follows the machine and the container.
-    sql = "select parse_formatted_bytes(current_setting('memory_limit'))"
-    (duckdb_limit,) = connection.execute(sql).fetchall()[0]
+    sql = """
+        select limits.shown, parse_formatted_bytes(limits.shown)
+        from (select current_setting('memory_limit') as shown) as limits
+    """
+    ((shown, duckdb_limit),) = connection.execute(sql).fetchall()
+    connection.execute(f"set memory_limit = '{memory_bound(duckdb_limit)} bytes'")
+    try:
+        yield
+    finally:
+        # A reset changes only what the setting shows, which is rounded down to a tenth.
+        number, unit = shown.split()
+        connection.execute(f"set memory_limit = '{float(number) + 0.05:.2f} {unit}'")
+
+
+def memory_bound(duckdb_limit: int) -> int:
+    """Return the bytes that DuckDB may use: a share, since the process needs most outside of it.
+
+    It is at most what a load of a million tasks can use. ``ulimit`` counts, too.
+    """
     limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
     available = min([duckdb_limit, *(each for each in limits if each != resource.RLIM_INFINITY)])
-    limit = min(max(available // _MEMORY_SHARE, _MIN_MEMORY_MIB * _MIB), _MAX_MEMORY_MIB * _MIB)
-    connection.execute(f"set memory_limit = '{limit} bytes'")
+    return min(max(available // _MEMORY_SHARE, _MIN_MEMORY_BYTES), _MAX_MEMORY_BYTES)
 
 
 def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:

@@ -8,7 +8,7 @@ the next run load only that package.
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import pyarrow as pa
 
+from gaussdb_tasks.database.connect import bounded_memory
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.model.tables import SCHEMA_NAME, TASKS, Table
@@ -82,6 +83,7 @@ def load_into(
         OSError: the disk is full or fails.
         duckdb.Error: DuckDB cannot write, for the same reasons.
     """
+    appends_tasks = _is_empty(connection, TASKS)
     working_dir.mkdir()
     with _confined(working_dir):
         # Imported here: other commands do not need it.
@@ -107,14 +109,13 @@ def load_into(
             dataset_name=SCHEMA_NAME,
         )
         source = dlt.source(
-            lambda: resources(
-                lambda: extraction, merge="upsert", appends_tasks=_is_empty(connection, TASKS)
-            ),
+            lambda: resources(lambda: extraction, merge="upsert", appends_tasks=appends_tasks),
             name=SOURCE_NAME,
             max_table_nesting=0,
         )
         try:
-            info = pipeline.run(source())
+            with bounded_memory(connection) if appends_tasks else nullcontext():
+                info = pipeline.run(source())
             info.raise_on_failed_jobs()
         except PipelineStepFailed as error:
             _raise_cause(error)
