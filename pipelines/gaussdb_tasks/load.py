@@ -21,6 +21,7 @@ from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.archive.mirror.mirror import mirror_entries, refuse_remote
 from gaussdb_tasks.archive.mirror.mirror_state import MirrorState
 from gaussdb_tasks.archive.mirror.remote import Remote
+from gaussdb_tasks.archive.parquet import take_loaded_files
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
@@ -31,7 +32,7 @@ from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.dlt_pipeline import load_into
+from gaussdb_tasks.database.dlt_pipeline import load_into, start_import
 from gaussdb_tasks.database.state import (
     has_tables,
     hash_finder,
@@ -191,6 +192,7 @@ def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, str | None
 
 
 def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -> LoadReport:
+    importing = start_import()
     limiters = RateLimiters(
         request.connections, on_pause=request.on_pause, deadline=request.deadline
     )
@@ -209,18 +211,22 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
             on_taken=Extraction.forget_states,  # the next load reads them from the database
             creates_tables=not has_tables(connection),
         )
+        importing.join()
         try:
             with _garbage_collection_off():
-                load_into(connection, extraction, scratch / "dlt")
+                loaded_files = load_into(connection, extraction, scratch / "dlt")
         finally:
             limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
         apply_views(connection)
         warnings = _check_data(connection)
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
-        entry = write_load_entry(
-            connection, load_number, recovered.head, scratch / "entry", request.signer
-        )
+        entry_folder = scratch / "entry"
+        take_loaded_files(loaded_files, entry_folder)
+        with connect.bounded_memory(connection):
+            entry = write_load_entry(
+                connection, load_number, recovered.head, entry_folder, request.signer
+            )
     connect.refuse_unfinished_writes(database)
     authority = request.timestamp_authority
     timestamp = None if authority is None else authority.stamp_entry(entry.folder)

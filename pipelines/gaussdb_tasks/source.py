@@ -40,6 +40,7 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
 SOURCE_NAME: Final = "task_center"
+_BATCH_BYTES: Final = 16 * 1024 * 1024
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -143,19 +144,21 @@ def task_center_part(  # noqa: PLR0913 - dlt can inject each of these settings
 
 
 def resources(
-    read: Callable[[], Extraction], *, merge: TLoaderMergeStrategy
+    read: Callable[[], Extraction], *, merge: TLoaderMergeStrategy, appends_tasks: bool = False
 ) -> tuple[DltResource, ...]:
     """Make the resources of a load; all of them share one read of the API.
 
     Args:
         read: starts to read the API; called once per run of the resources.
         merge: dlt's merge strategy for the tables of latest states.
+        appends_tasks: whether to append to ``tasks``, which must be empty; a merge takes three
+            times as long.
     """
     shared = _SharedExtraction(read)
     merged = TMergeDispositionDict(disposition="merge", strategy=merge)
     return (
         _resource(tables.TASK_VERSIONS, "append", shared, Extraction.task_versions),
-        _resource(tables.TASKS, merged, shared, Extraction.tasks),
+        _resource(tables.TASKS, "append" if appends_tasks else merged, shared, Extraction.tasks),
         _resource(tables.COVERAGE, "append", shared, Extraction.coverage),
         _resource(tables.LOAD_RUNS, "append", shared, Extraction.load_runs),
         _resource(tables.REJECTED_RECORDS, "append", shared, Extraction.rejected_records),
@@ -191,7 +194,7 @@ def _resource(
     rows: Callable[[Extraction], Iterator[pa.Table]],
 ) -> DltResource:
     def fill() -> Iterator[pa.Table]:
-        yield from rows(shared.for_table(table))
+        yield from _joined(rows(shared.for_table(table)))
 
     resource: DltResource = dlt.resource(
         fill,
@@ -201,6 +204,20 @@ def _resource(
         primary_key=table.primary_key,
     )
     return resource
+
+
+def _joined(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Join batches up to a size: dlt takes milliseconds for each, however small it is."""
+    waiting: list[pa.Table] = []
+    byte_count = 0
+    for batch in batches:
+        waiting.append(batch)
+        byte_count += batch.nbytes
+        if byte_count >= _BATCH_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, byte_count = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _sign_in(

@@ -10,35 +10,75 @@ last_load as (
     )
 ),
 
+latest_states as (
+    select
+        region,
+        project_id,
+        job_id,
+        created_at,
+        version_count,
+        version_hash
+    from task_center.tasks
+    where created_at >= (select last_load.created_from from last_load)
+),
+
+-- Earlier versions, and newest ones that differ. Most tasks have one version: few rows are left.
+unequal_versions as (
+    select
+        versions.region,
+        versions.project_id,
+        versions.job_id,
+        versions.created_at,
+        versions.version,
+        versions.version_hash
+    from task_center.task_versions as versions
+    left join latest_states
+        on
+            versions.region = latest_states.region
+            and versions.project_id = latest_states.project_id
+            and versions.job_id = latest_states.job_id
+            and versions.created_at = latest_states.created_at
+            and versions.version = latest_states.version_count
+            and versions.version_hash = latest_states.version_hash
+    where
+        versions.created_at >= (select last_load.created_from from last_load)
+        and latest_states.job_id is null
+),
+
 newest_versions as (
     select
         region,
         project_id,
         job_id,
         created_at,
-        max(version) as newest_version,
-        arg_max(version_hash, version) as newest_hash
+        max(version) as newest_version
     from task_center.task_versions
-    where created_at >= (select last_load.created_from from last_load)
+    where
+        created_at >= (select last_load.created_from from last_load)
+        and job_id in (select unequal_versions.job_id from unequal_versions)
     group by region, project_id, job_id, created_at
 )
 
 select
-    newest_versions.region,
-    newest_versions.project_id,
-    newest_versions.job_id,
-    newest_versions.created_at,
+    unequal_versions.region,
+    unequal_versions.project_id,
+    unequal_versions.job_id,
+    unequal_versions.created_at,
     newest_versions.newest_version,
     latest_states.version_count,
-    newest_versions.newest_hash,
+    unequal_versions.version_hash as newest_hash,
     latest_states.version_hash
-from newest_versions
-left join task_center.tasks as latest_states
+from unequal_versions
+inner join newest_versions
     on
-        newest_versions.region = latest_states.region
-        and newest_versions.project_id = latest_states.project_id
-        and newest_versions.job_id = latest_states.job_id
-        and newest_versions.created_at = latest_states.created_at
-where
-    newest_versions.newest_version is distinct from latest_states.version_count
-    or newest_versions.newest_hash is distinct from latest_states.version_hash;
+        unequal_versions.region = newest_versions.region
+        and unequal_versions.project_id = newest_versions.project_id
+        and unequal_versions.job_id = newest_versions.job_id
+        and unequal_versions.created_at = newest_versions.created_at
+        and unequal_versions.version = newest_versions.newest_version
+left join latest_states
+    on
+        unequal_versions.region = latest_states.region
+        and unequal_versions.project_id = latest_states.project_id
+        and unequal_versions.job_id = latest_states.job_id
+        and unequal_versions.created_at = latest_states.created_at;

@@ -8,6 +8,15 @@ last_load as (
     where observed_at = (
         select arg_max(load_runs.observed_at, load_runs.load_number) from task_center.load_runs
     )
+),
+
+-- Most tasks have one version. Without them, counting takes little time and memory.
+several_versions as (
+    select job_id
+    from task_center.task_versions
+    where created_at >= (select last_load.created_from from last_load)
+    group by job_id
+    having max(version) > 1
 )
 
 select
@@ -18,6 +27,8 @@ select
     count(distinct version) as version_count,
     max(version) as newest_version
 from task_center.task_versions
-where created_at >= (select last_load.created_from from last_load)
+where
+    created_at >= (select last_load.created_from from last_load)
+    and job_id in (select several_versions.job_id from several_versions)
 group by region, project_id, job_id, created_at
 having count(distinct version) < max(version);

@@ -10,6 +10,15 @@ last_load as (
     )
 ),
 
+-- Most tasks have one version. Without them, comparing takes little time and memory.
+several_versions as (
+    select job_id
+    from task_center.task_versions
+    where created_at >= (select last_load.created_from from last_load)
+    group by job_id
+    having count(*) > 1
+),
+
 versions as (
     select
         region,
@@ -23,7 +32,9 @@ versions as (
             order by version
         ) as previous_hash
     from task_center.task_versions
-    where created_at >= (select last_load.created_from from last_load)
+    where
+        created_at >= (select last_load.created_from from last_load)
+        and job_id in (select several_versions.job_id from several_versions)
 )
 
 select

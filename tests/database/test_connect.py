@@ -1,13 +1,19 @@
-"""Databases that are no files: DuckDB would wait for ever, or fail with a traceback."""
+"""Databases that are no files: DuckDB would wait for ever. The memory of a load's database."""
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from gaussdb_tasks.database.connect import read_published
+from gaussdb_tasks.database.connect import (
+    bounded_memory,
+    memory_bound,
+    read_published,
+    writable_clone,
+)
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import ConfigurationError
 
@@ -24,3 +30,34 @@ def test_a_pipe_or_folder_is_refused(
     make(tmp_path / f"{path.name}{suffix}")
     with pytest.raises(ConfigurationError, match="is not a file"), opening(path):  # type: ignore[attr-defined]
         pass
+
+
+_MIB, _GIB = 1024**2, 1024**3
+
+
+@pytest.mark.parametrize(
+    ("duckdb_limit", "ulimit", "expected"),
+    [
+        pytest.param(64 * _GIB, resource.RLIM_INFINITY, 256 * _MIB, id="a large machine"),
+        pytest.param(_GIB, resource.RLIM_INFINITY, 128 * _MIB, id="a small container"),
+        pytest.param(64 * _GIB, _GIB, 128 * _MIB, id="ulimit -v"),
+        pytest.param(100 * _MIB, resource.RLIM_INFINITY, 64 * _MIB, id="hardly any memory"),
+    ],
+)
+def test_the_memory_of_a_load_follows_what_the_process_may_use(
+    monkeypatch: pytest.MonkeyPatch, duckdb_limit: int, ulimit: int, expected: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (ulimit, resource.RLIM_INFINITY))
+    assert memory_bound(duckdb_limit) == expected
+
+
+def test_what_exceeds_the_memory_is_beside_the_clone(tmp_path: Path) -> None:
+    """The clone is in the scratch folder. The bound ends with the block."""
+    sql = "select current_setting('memory_limit'), current_setting('temp_directory')"
+    with writable_clone(None, tmp_path / "clone.duckdb") as connection:
+        before = connection.execute(sql).fetchall()
+        with bounded_memory(connection):
+            ((limit, folder),) = connection.execute(sql).fetchall()
+        assert connection.execute(sql).fetchall() == before
+    assert float(limit.removesuffix(" MiB")) <= 256
+    assert Path(folder).parent == tmp_path

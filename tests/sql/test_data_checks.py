@@ -1,15 +1,19 @@
 """The data checks: each finds its error in the last load, and nothing in sound data."""
 
+from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
-from gaussdb_tasks.database.sql_files import check_files
+from gaussdb_tasks.database.sql_files import SqlFile, check_files
 from tests.support.sample_archive import (
     CREATED_AT,
     LOADED_AT,
+    Archive,
     Row,
     given,
     load_run,
@@ -122,7 +126,15 @@ def test_a_duplicate_task_is_found(job_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "columns", [{"version_hash": "hash-1"}, {"version_count": 1}, {"job_id": "elsewhere"}]
+    "columns",
+    [
+        {"version_hash": "hash-1"},
+        {"version_count": 1},
+        {"version_count": 3},
+        {"version_count": 1, "version_hash": "hash-1"},
+        {"job_id": "elsewhere"},
+        {"region": "elsewhere"},
+    ],
 )
 def test_a_latest_state_that_differs_from_the_newest_version_is_found(
     columns: dict[str, object],
@@ -130,6 +142,38 @@ def test_a_latest_state_that_differs_from_the_newest_version_is_found(
     rows = sound_rows()
     rows["tasks"][0].update(columns)
     assert found(rows)["latest_state_differs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("mib", "runs"),
+    [pytest.param(55, 1, id="enough"), pytest.param(15, 2, id="too little: it is lifted")],
+)
+def test_the_checks_of_a_month_run_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, runs: int
+) -> None:
+    """What does not fit is in the spill folder. A check that needs more runs again."""
+    monkeypatch.setattr(connect, "memory_bound", lambda _limit: mib * 1024**2)
+    run_counts: Counter[str] = Counter()
+    execute = SqlFile.execute
+
+    def counted(file: SqlFile, connection: Any) -> Any:
+        run_counts[file.name] += 1
+        return execute(file, connection)
+
+    archive = Archive(str(tmp_path / "month.duckdb"))
+    archive.insert(load_runs=[load_run()], tasks=[task()], task_versions=[version()])
+    for table in ("tasks", "task_versions"):
+        archive.connection.execute(
+            f"insert into task_center.{table} select tasks.* replace ("
+            "md5(number::varchar) || md5(number::varchar) as job_id, "
+            "sha256(number::varchar) as version_hash) "
+            f"from task_center.{table} as tasks, range(100_000) as numbers(number)"
+        )
+    archive.connection.execute("checkpoint")
+    archive.connection.execute("set threads = 2")
+    monkeypatch.setattr(SqlFile, "execute", counted)
+    assert run_checks(archive.connection) == ()
+    assert max(run_counts.values()) == runs
 
 
 def test_two_versions_from_one_load_are_sound() -> None:

@@ -29,7 +29,7 @@ LINE_BYTES: Final = 65
 FORM: Final = "canonical_form"
 """The column of canonical forms."""
 
-_ROWS_OF_A_BATCH: Final = 25_000
+_ROWS_OF_A_BATCH: Final = 10_000
 
 _TEXT_BY_TYPE: Final[Mapping[str, str]] = MappingProxyType(
     {

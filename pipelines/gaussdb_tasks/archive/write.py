@@ -122,12 +122,14 @@ def write_load_entry(
     folder: Path,
     signer: Signer | None = None,
 ) -> WrittenEntry:
-    """Write the entry of a load into a new folder, and its manifest's hash into the database.
+    """Write the entry of a load into a folder, and its manifest's hash into the database.
+
+    The folder is new, or has the result of ``take_loaded_files``.
 
     Raises:
         DatabaseError: a file was read back with other rows than the database has.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     run_id, load_id, observed_at = _one_row(connection, _LOAD, load_number)
     tables = {
         table.name: write_load(connection, table, load_id, observed_at, folder)

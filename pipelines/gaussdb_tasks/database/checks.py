@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
+from gaussdb_tasks.database.connect import bounded_memory
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files
 
 _SHOWN_ROWS: Final = 5
@@ -40,8 +41,19 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...
     Raises:
         SqlFileError: a check has no proper head, or its SQL does not run.
     """
-    findings = (_run_check(connection, file) for file in check_files())
+    findings = (_run_in_bounds(connection, file) for file in check_files())
     return tuple(finding for finding in findings if finding.row_count)
+
+
+def _run_in_bounds(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> CheckFinding:
+    """Run a check in bounded memory; if it needs more, run it again without the bound."""
+    try:
+        with bounded_memory(connection):
+            return _run_check(connection, file)
+    except (SqlFileError, duckdb.OutOfMemoryException) as error:
+        if not isinstance(error.__cause__ or error, duckdb.OutOfMemoryException):
+            raise
+    return _run_check(connection, file)
 
 
 def _run_check(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> CheckFinding:

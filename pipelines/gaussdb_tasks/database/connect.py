@@ -1,5 +1,6 @@
 """Open the published database for reading, and a clone of it for writing."""
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ STAGING_SCHEMA: Final = "task_center_staging"
 
 # DuckDB 2.0 writes a newer storage format by default; DuckDB 1.x cannot open it.
 _STORAGE_VERSION: Final = "v1.4.0"
+
+_MEMORY_SHARE: Final = 8
+_MIN_MEMORY_BYTES: Final = 64 * 1024**2
+_MAX_MEMORY_BYTES: Final = 256 * 1024**2
 
 
 @contextmanager
@@ -122,6 +127,37 @@ def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckD
         connection.execute("checkpoint")
     finally:
         connection.close()
+
+
+@contextmanager
+def bounded_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Limit the memory of DuckDB; what does not fit is in a folder beside the database.
+
+    It is for work that DuckDB can do with any memory. It keeps all of a merge, for example.
+    """
+    # DuckDB's own limit follows the machine and the container.
+    sql = """
+        select limits.shown, parse_formatted_bytes(limits.shown)
+        from (select current_setting('memory_limit') as shown) as limits
+    """
+    ((shown, duckdb_limit),) = connection.execute(sql).fetchall()
+    connection.execute(f"set memory_limit = '{memory_bound(duckdb_limit)} bytes'")
+    try:
+        yield
+    finally:
+        # A reset changes only what the setting shows, which is rounded down to a tenth.
+        number, unit = shown.split()
+        connection.execute(f"set memory_limit = '{float(number) + 0.05:.2f} {unit}'")
+
+
+def memory_bound(duckdb_limit: int) -> int:
+    """Return the bytes that DuckDB may use: a share, since the process needs most outside of it.
+
+    It is at most what a load of a million tasks can use. ``ulimit`` counts, too.
+    """
+    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    available = min([duckdb_limit, *(each for each in limits if each != resource.RLIM_INFINITY)])
+    return min(max(available // _MEMORY_SHARE, _MIN_MEMORY_BYTES), _MAX_MEMORY_BYTES)
 
 
 def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:

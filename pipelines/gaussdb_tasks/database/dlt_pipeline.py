@@ -8,15 +8,22 @@ the next run load only that package.
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import pyarrow as pa
 
+from gaussdb_tasks.database.connect import bounded_memory
 from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.extract.extraction import Extraction
-from gaussdb_tasks.model.tables import SCHEMA_NAME
+from gaussdb_tasks.model.tables import SCHEMA_NAME, TASKS, Table
+
+if TYPE_CHECKING:
+    from dlt.common.pipeline import LoadInfo
 
 # All that dlt is told. Neither variables nor files of the environment reach it.
 _SETTINGS: Final[Mapping[str, Any]] = {
@@ -30,24 +37,61 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     # changed row could make it discard records.
     "restore_from_destination": False,
     "extract": {"next_item_mode": "fifo"},
+    # DuckDB uses all cores for one job. Jobs beside it would keep it from a checkpoint after each,
+    # and it would write all rows to its log first.
+    "load": {"workers": 1},
     "normalize": {"parquet_normalizer": {"add_dlt_load_id": True}},
 }
+# dlt sets 1 GB: so many rows would be written to DuckDB's log first.
+_CHECKPOINT_EARLY: Final = "checkpoint_threshold = '16MB'"
+
+
+_MODULES: Final = (
+    "dlt",
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.duckdb.duck",
+)
+
+
+def start_import() -> Thread:
+    """Import dlt in another thread, which must have ended before ``load_into``.
+
+    The import takes as long as DuckDB needs for the work before that.
+    """
+    thread = Thread(target=_import_modules, name="import dlt")
+    thread.start()
+    return thread
+
+
+def _import_modules() -> None:
+    with suppress(ImportError):  # load_into imports them again, and fails
+        for name in _MODULES:
+            import_module(name)
 
 
 def load_into(
     connection: duckdb.DuckDBPyConnection, extraction: Extraction, working_dir: Path
-) -> None:
+) -> Mapping[str, Path]:
     """Run an extraction into the database of a connection, as one dlt load package.
+
+    Returns:
+        the Parquet file of each table that was loaded from one: its rows, in their order. It is in
+        the working directory.
 
     Raises:
         GaussdbTasksError: the extraction failed.
         OSError: the disk is full or fails.
         duckdb.Error: DuckDB cannot write, for the same reasons.
     """
+    appends_tasks = _is_empty(connection, TASKS)
     working_dir.mkdir()
     with _confined(working_dir):
-        # Imported here: it takes half a second.
+        # Imported here: other commands do not need it.
         import dlt  # noqa: PLC0415
+        from dlt.common.destination.configuration import (  # noqa: PLC0415
+            ParquetFormatConfiguration,
+        )
+        from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials  # noqa: PLC0415
         from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415
 
         from gaussdb_tasks.source import SOURCE_NAME, resources  # noqa: PLC0415
@@ -55,20 +99,43 @@ def load_into(
         pipeline = dlt.pipeline(
             "gaussdb_tasks",
             pipelines_dir=str(working_dir),
-            destination=dlt.destinations.duckdb(connection),
+            destination=dlt.destinations.duckdb(
+                DuckDbCredentials(connection, pragmas=[_CHECKPOINT_EARLY]),
+                # As in the archive, which takes over these files.
+                parquet_format=ParquetFormatConfiguration(
+                    compression="zstd", supports_dictionary_encoding=False
+                ),
+            ),
             dataset_name=SCHEMA_NAME,
         )
         source = dlt.source(
-            lambda: resources(lambda: extraction, merge="upsert"),
+            lambda: resources(lambda: extraction, merge="upsert", appends_tasks=appends_tasks),
             name=SOURCE_NAME,
             max_table_nesting=0,
         )
         try:
-            info = pipeline.run(source())
+            with bounded_memory(connection) if appends_tasks else nullcontext():
+                info = pipeline.run(source())
             info.raise_on_failed_jobs()
         except PipelineStepFailed as error:
             _raise_cause(error)
             raise
+        pa.default_memory_pool().release_unused()
+        return _loaded_files(info)
+
+
+def _is_empty(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    rows = connection.execute(f"select 1 from {SCHEMA_NAME}.{table.name} limit 1")  # noqa: S608 - a constant
+    return rows.fetchone() is None
+
+
+def _loaded_files(info: "LoadInfo") -> Mapping[str, Path]:
+    files: dict[str, list[Path]] = {}
+    for package in info.load_packages:
+        for job in package.jobs["completed_jobs"]:
+            if job.job_file_info.file_format == "parquet":
+                files.setdefault(job.job_file_info.table_name, []).append(Path(job.file_path))
+    return {table: paths[0] for table, paths in files.items() if len(paths) == 1}
 
 
 @contextmanager

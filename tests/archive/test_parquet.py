@@ -1,0 +1,128 @@
+"""Archive files are read back: a file whose rows are not those of the database stops the load."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.archive_tables import table_sql
+from gaussdb_tasks.archive.canonical import digest_rows
+from gaussdb_tasks.archive.parquet import take_loaded_files, write_rows
+from gaussdb_tasks.archive.replay import create_tables
+from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.model.tables import TASK_VERSIONS
+from tests.support.sample_archive import CREATED_AT, version
+
+_TABLE = archive_tables.TASK_VERSIONS
+_RELATION = table_sql(_TABLE)
+
+
+class _FaultyDisk:
+    """A connection that finds the files it has written changed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, change: str) -> None:
+        self._connection = connection
+        self._change = change
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run SQL; after a copy, change the rows of the file."""
+        answer = self._connection.execute(sql)
+        if sql.startswith("copy"):
+            file = sql.partition(" to '")[2].partition("'")[0]
+            rows = duckdb.connect().execute(self._change.format(file)).to_arrow_table()
+            pq.write_table(rows, file)
+        return answer
+
+
+@pytest.fixture
+def versions() -> duckdb.DuckDBPyConnection:
+    """Make a database with three versions, one of them with many nulls."""
+    rows = [
+        version(job_id="a", progress_percent=-0.0, fail_reason=""),
+        version(job_id="b", progress_percent=0.5, fail_reason=None),
+        version(job_id="c", progress_percent=None, instance_id=None, ended_at=CREATED_AT),
+    ]
+    connection = duckdb.connect()
+    create_tables(connection)
+    connection.register("batch", pa.Table.from_pylist(rows, schema=TASK_VERSIONS.schema))
+    connection.execute(f"insert into {_RELATION} select *, 'load-1' from batch")
+    return connection
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("select * from '{}' where job_id <> 'b'", id="a row is missing"),
+        pytest.param("select * from '{0}' union all from '{0}'", id="rows are doubled"),
+        pytest.param("select * from '{}' order by job_id desc", id="rows are in another order"),
+        pytest.param("select * replace (raw || ' ' as raw) from '{}'", id="a text differs"),
+        pytest.param("select * replace ('' as fail_reason) from '{}'", id="a null is a text"),
+        pytest.param(
+            "select * replace (abs(progress_percent) as progress_percent) from '{}'",
+            id="a sign is lost",
+        ),
+        pytest.param(
+            "select * replace (created_at + interval 1 microsecond as created_at) from '{}'",
+            id="a time differs",
+        ),
+    ],
+)
+def test_a_file_with_other_rows_than_were_written_stops_the_load(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, change: str
+) -> None:
+    faulty: Any = _FaultyDisk(versions, change)
+    with pytest.raises(DatabaseError, match="read back with other rows"):
+        write_rows(faulty, _TABLE, _RELATION, tmp_path)
+
+
+def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """It takes those that have rows, and the columns of a table to which loads append."""
+    entry, names = tmp_path / "entry", ["task_versions", "tasks", "load_runs", "coverage"]
+    loaded = {name: tmp_path / f"{name}.x.parquet" for name in names}
+    for name, file in loaded.items():
+        versions.execute(f"copy task_center.{name} to '{file}'")
+    content = loaded["task_versions"].read_bytes()
+    take_loaded_files(loaded, entry)
+    (taken,) = entry.iterdir()
+    written = write_rows(versions, _TABLE, _RELATION, entry)
+    assert taken.name == written.file == "task_versions.parquet"
+    assert taken.read_bytes() == content
+
+
+def test_a_load_writes_its_versions_once(archive: Path) -> None:
+    """The archive has the files that dlt wrote, with the types that it promises."""
+    files = sorted((archive / "data" / "archive").glob("*/task_versions.parquet"))
+    assert files
+    for file in files:
+        assert pq.read_metadata(file).created_by.startswith("parquet-cpp-arrow")
+        types = {field.name: field.type for field in pq.read_schema(file)}
+        assert types == {column.name: column.arrow_type for column in _TABLE.columns}
+
+
+def test_a_loaded_file_with_other_rows_than_the_database_stops_the_load(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    loaded = tmp_path / "task_versions.x.parquet"
+    versions.execute(f"copy {_RELATION} to '{loaded}'")
+    versions.execute(f"update {_RELATION} set raw = '{{}}' where job_id = 'b'")
+    entry = tmp_path / "entry"
+    take_loaded_files({"task_versions": loaded}, entry)
+    with pytest.raises(DatabaseError, match="read back with other rows"):
+        write_rows(versions, _TABLE, _RELATION, entry)
+
+
+def test_the_digests_of_a_file_are_those_of_its_rows(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    written = write_rows(versions, _TABLE, _RELATION, tmp_path)
+    rows = digest_rows(versions, _TABLE, _RELATION)
+    kept = digest_rows(versions, _TABLE, _RELATION, _TABLE.kept_columns)
+    assert (written.row_count, written.rows_sha256) == rows
+    assert written.kept_sha256 == kept.rows_sha256
+    assert pq.read_metadata(tmp_path / str(written.file)).num_rows == written.row_count
