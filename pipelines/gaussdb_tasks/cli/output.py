@@ -216,7 +216,7 @@ def _prepare_table(
         show_lines(list(table.lines), target)
         if table.omitted:
             omitted = ", ".join(map(visible, table.omitted))
-            console.plain(f"no room for: {omitted}; --format csv or json has all columns")
+            console.plain(f"no room for: {omitted}; --raw lists all columns, as do other formats")
         if more:
             console.plain(f"... and {more:,} more rows; use --format csv or json for all")
         elif not shown:

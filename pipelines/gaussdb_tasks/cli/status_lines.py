@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from gaussdb_tasks.cli.table import in_words
-from gaussdb_tasks.model.project_state import project_label
 
 
 def status_lines(projects: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
@@ -18,8 +17,8 @@ def status_lines(projects: Sequence[Mapping[str, Any]], now: datetime) -> Iterat
 
 
 def _project_lines(project: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    label = project_label(f"{project['project_id']} ({project['region']})", project["project_name"])
-    yield f"project {label}"
+    name, project_id, region = (project[key] for key in ("project_name", "project_id", "region"))
+    yield f"project {name} ({project_id}, {region})" if name else f"project {project_id} ({region})"
     yield f"  last load  {_ago(project['last_run_at'], now)}, {project['last_outcome']}"
     if project["last_success_at"] is None:
         yield "  complete   never"

@@ -97,7 +97,7 @@ def make_table(
 ) -> Table:
     """Make a table of at most a width; None is as wide as needed.
 
-    One row that does not fit is a list of names and values.
+    One row that does not fit is a list of names and values; so is each row as in the database.
 
     Args:
         names: of the columns.
@@ -111,8 +111,8 @@ def make_table(
         shown, widths = columns, [column.full_width(is_head_split=False) for column in columns]
     else:
         shown, widths = _fitting(columns, width)
-    if width is not None and len(shown) < len(columns) and len(rows) == 1:
-        return Table((), [list(_list_lines(columns, width))], ())
+    if width is not None and len(shown) < len(columns) and (is_raw or len(rows) == 1):
+        return Table((), [list(_list_lines(columns, at, width)) for at in range(len(rows))], ())
     omitted = [column.name for column in columns if column not in shown]
     return Table(
         _head_lines(shown, widths),
@@ -300,11 +300,12 @@ def _padded(text: str, width: int, *, is_right: bool) -> str:
     return padding + text if is_right else text + padding
 
 
-def _list_lines(columns: Sequence[_Column], width: int) -> Iterator[str]:
-    """Write the one row as a line for each column; long texts go on below their beginning."""
+def _list_lines(columns: Sequence[_Column], at: int, width: int) -> Iterator[str]:
+    """Write a row as a line for each column; long texts go on below their beginning."""
+    yield f"--- row {at + 1}"
     margin = max(text_width(column.heading) for column in columns) + 2
     for column in columns:
-        text = column.cells[0]
+        text = column.cells[at]
         lines = (
             _folded(text, max(width - margin, _MAX_WORD_WIDTH)) if column.is_foldable else [text]
         )

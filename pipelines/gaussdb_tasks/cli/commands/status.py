@@ -138,7 +138,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         with query_errors("archive_status"):
             connection.execute(_READ_STATUS)
         if target.output_format == "table" and not target.is_raw:
-            output.show_lines(_lines(connection, target, now), target)
+            output.show_lines(_lines(connection, now), target)
         else:
             output.write(run_query(connection, _STATUS), target)
         mixture = DataDir(data_dir).mixture()
@@ -165,9 +165,7 @@ def _report_waiting_copies(data_dir: DataDir) -> None:
         console.info(copies.waiting_line)
 
 
-def _lines(
-    connection: duckdb.DuckDBPyConnection, target: output.Target, now: Micros | None
-) -> list[str]:
+def _lines(connection: duckdb.DuckDBPyConnection, now: Micros | None) -> list[str]:
     """Return a few lines for each project, and a table of the gaps if there are any."""
     present = to_datetime(machine_clock() if now is None else now).replace(tzinfo=None)
     cursor = run_query(connection, _STATUS)
