@@ -19,7 +19,7 @@ from gaussdb_tasks.cli import console, render
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.table import make_table
-from gaussdb_tasks.database.files import replacing
+from gaussdb_tasks.database.files import replacing, require_replaceable
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.foreign_text import visible, visible_json
 from gaussdb_tasks.os_errors import explain
@@ -114,12 +114,29 @@ def _target(
         suffixes = ", ".join(_FORMATS_BY_SUFFIX)
         message = f"--output {output_file}: the suffix is not one of {suffixes}; give --format"
         raise ConfigurationError(message)
+    if output_file is not None:
+        refuse_unwritable(output_file, "--output")
     # A variable or a settings file may set it for all commands; it then applies to CSV only.
     source = click.get_current_context().get_parameter_source("csv_escape_formulas")
     if output_format != "csv" and csv_escape_formulas and source is ParameterSource.COMMANDLINE:
         message = f"--csv-escape-formulas is for CSV, not for {output_format}; add --format csv"
         raise ConfigurationError(message)
     return Target(output_format, output_file, csv_escape_formulas, raw, not no_pager)
+
+
+def refuse_unwritable(path: Path, setting: str) -> None:
+    """Refuse a file that cannot be written, before work begins.
+
+    Raises:
+        GaussdbTasksError: its folder does not exist, or the file cannot be replaced.
+    """
+    try:
+        require_replaceable(path)
+    except FileNotFoundError as error:
+        message = f"{path}: the folder {path.parent} does not exist; create it, or check {setting}"
+        raise ConfigurationError(message) from error
+    except OSError as error:
+        raise explain(error, path=path, setting=setting) from error
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
@@ -214,9 +231,9 @@ def _prepare_table(
 
     def show() -> None:
         show_lines(list(table.lines), target)
-        if table.omitted:
+        if table.omitted and shown:
             omitted = ", ".join(map(visible, table.omitted))
-            console.plain(f"no room for: {omitted}; --raw lists all columns, as do other formats")
+            console.plain(f"no room for: {omitted}; --format json has all columns")
         if more:
             console.plain(f"... and {more:,} more rows; use --format csv or json for all")
         elif not shown:

@@ -13,12 +13,15 @@ def status_lines(projects: Sequence[Mapping[str, Any]], now: datetime) -> Iterat
         yield from _project_lines(project, now)
         yield ""
     head = next((project["head_digest"] for project in projects), None)
-    yield f"archive head: {head or 'none, there is no archive'}" if projects else "no project yet"
+    yield f"archive head {head or 'unknown'}" if projects else "no project yet"
 
 
 def _project_lines(project: Mapping[str, Any], now: datetime) -> Iterator[str]:
     name, project_id, region = (project[key] for key in ("project_name", "project_id", "region"))
-    yield f"project {name} ({project_id}, {region})" if name else f"project {project_id} ({region})"
+    yield f"project {name or project_id}"
+    yield f"  region     {region}"
+    if name:
+        yield f"  id         {project_id}"
     yield f"  last load  {_ago(project['last_run_at'], now)}, {project['last_outcome']}"
     if project["last_success_at"] is None:
         yield "  complete   never"
@@ -27,33 +30,39 @@ def _project_lines(project: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if project["covered_from"] is None:
         yield "  covered    nothing"
     else:
-        yield f"  covered    {project['covered_from']} to {project['covered_to']}, {_gaps(project)}"
+        start, end = _minute(project["covered_from"]), _minute(project["covered_to"])
+        yield f"  covered    {start} to {end}, {_gaps(project)}"
     if project["loss_begins_at"] is not None:
         nights = _counted(project["nights_left"], "night")
-        yield f"  data loss  begins {project['loss_begins_at']}; {nights} left"
-    yield f"  tasks      {_tasks(project)}"
+        yield f"  data loss  begins {_minute(project['loss_begins_at'])}, {nights} left"
+    yield from _task_lines(project)
 
 
 def _ago(at: datetime, now: datetime) -> str:
     seconds = (now - at).total_seconds()
-    return f"{at} ({in_words(seconds)} ago)" if seconds >= 0 else f"{at} (in the future)"
+    when = f"{in_words(seconds)} ago" if seconds >= 0 else "in the future"
+    return f"{_minute(at)} ({when})"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
 def _gaps(project: Mapping[str, Any]) -> str:
     if not project["gap_count"]:
         return "no gaps"
-    return f"{_counted(project['gap_count'], 'gap')}, {project['lost_gap_count']:,} lost for good"
+    return f"{_counted(project['gap_count'], 'gap')}, {project['lost_gap_count']:,} lost"
 
 
-def _tasks(project: Mapping[str, Any]) -> str:
-    counts = {
-        "in flight": project["open_task_count"],
-        "lost from sight": project.get("lost_task_count"),
-        "deleted in the task center": project["vanished_count"],
-        "rejected records": project["rejected_count"],
-    }
-    parts = (f"{count:,} {what}" for what, count in counts.items() if count is not None)
-    return f"{project['task_count']:,}; {', '.join(parts)}"
+def _task_lines(project: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the counts; a database of an older version has no count of lost tasks."""
+    lost = project.get("lost_task_count")
+    counted = f"{project['task_count']:,}, {project['open_task_count']:,} in flight"
+    yield f"  tasks      {counted}{f', {lost:,} lost from sight' if lost else ''}"
+    others = {"deleted in the task center": "vanished_count", "rejected": "rejected_count"}
+    parts = [f"{project[count]:,} {what}" for what, count in others.items() if project[count]]
+    if parts:
+        yield f"             {', '.join(parts)}"
 
 
 def _counted(number: int, noun: str) -> str:

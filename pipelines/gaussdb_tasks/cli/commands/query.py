@@ -44,7 +44,25 @@ def _read_variables(
     return {name.strip(): value for name, _, value in pairs}
 
 
-@click.command("query")
+class _Query(click.Command):
+    """Explains why a SELECT without quotes cannot be read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments.
+
+        Raises:
+            UsageError: there is more than one.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            message = f"{error.message}; a query is one argument: put SQL in quotes."
+            raise click.UsageError(message, ctx) from error
+
+
+@click.command("query", cls=_Query)
 @click.argument(
     "question",
     cls=Argument,
