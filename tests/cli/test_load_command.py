@@ -192,8 +192,10 @@ def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:
     run = command("load", "--dry-run", "--now", iso(NOW), env=token_env(emulator))
     assert run.exit_code == 0
     assert run.stdout.splitlines() == [
-        f"project {PROJECT} (local): at least 2 calls, and 1 more for each 99 tasks; "
-        "their number is not known before the first load",
+        (
+            f"project {PROJECT} (local): at least 2 calls, and 1 more for each 99 tasks; "
+            "their number is not known before the first load"
+        ),
         "  running tasks, without times: 1 call",
         f"  the full horizon: {iso(NOW - 30 * DAY)} to 2026-03-18T12:05:00Z: 1 call",
     ]
