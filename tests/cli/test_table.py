@@ -28,7 +28,7 @@ def test_ids_are_never_broken(width: int) -> None:
 
 
 def test_columns_without_room_go_by_importance() -> None:
-    """Ids go before names, empty columns first of all."""
+    """Empty columns go first, then ids; a smaller column may take the room that is left."""
     names = ["region", "project_id", "project_name", "vanished_at", "status", "job_id"]
     rows = [["eu-de", "p" * 32, "shop", None, "Running", JOB_ID]] * 2
     left_out = [set(make_table(names, rows, width).omitted) for width in (140, 110, 70, 50)]
@@ -36,7 +36,7 @@ def test_columns_without_room_go_by_importance() -> None:
         set(),
         {"vanished_at"},
         {"vanished_at", "project_id"},
-        {"vanished_at", "region", "project_id", "job_id"},
+        {"project_id", "job_id"},
     ]
 
 
@@ -78,7 +78,7 @@ def test_a_unit_stays_in_a_heading_if_another_column_has_the_short_name() -> Non
 
 def test_numbers_are_alike_in_a_grid_and_in_a_list() -> None:
     """Whole numbers of a column with fractions have a fraction in both."""
-    names, rows = ["a", "b", "c"], [[1.5, 2.0, 7], [2.0, 3.0, None]]
+    names, rows = ["a", "b", "c"], [(1.5, 2.0, 7), (2.0, 3.0, None)]
     grid = [re.findall(r"\S+", line) for line in chain(*make_table(names, rows, 100).rows)]
     lists = make_table(names, rows, 5, is_raw=True)
     listed = [[line.split()[1] for line in row[1:]] for row in lists.rows]
@@ -86,7 +86,7 @@ def test_numbers_are_alike_in_a_grid_and_in_a_list() -> None:
 
 
 def test_long_texts_are_folded_at_blanks_or_cut() -> None:
-    names, rows = ["job_id", "fail_reason"], [[JOB_ID, REASON], [JOB_ID, REASON]]
+    names, rows = ["job_id", "fail_reason"], [(JOB_ID, REASON), (JOB_ID, REASON)]
     folded = make_table(names, rows, 80)
     words = [word for line in folded.rows[0] for word in line.split()]
     assert words == [JOB_ID, *REASON.split()]

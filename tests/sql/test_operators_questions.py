@@ -1,6 +1,7 @@
 """Saved questions of operators: failures by instance, backups, a night, a week."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def shown(rows: list[Row], *names: str) -> list[tuple[object, ...]]:
 
 
 def test_instances_that_fail_most_have_their_main_reason_and_its_first_day() -> None:
-    failure = {"status": "Failed", "instance_id": "b", "instance_name": "orders"}
+    failure: dict[str, Any] = {"status": "Failed", "instance_id": "b", "instance_name": "orders"}
     archive = archive_of(
         backup(LOADED - 9 * DAY, fail_reason="disk full", **failure),
         backup(LOADED - 5 * DAY, fail_reason="node 17 is down", **failure),
