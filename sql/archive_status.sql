@@ -60,14 +60,16 @@ task_counts as (
     group by region, project_id
 ),
 
+-- The rows of running_tasks, without their typical durations: those would read all tasks.
 -- Few tasks are open or vanished: each of these reads few rows.
 open_counts as (
     select
         region,
         project_id,
-        count(*) as open_task_count
+        count(*) filter (where not is_lost_from_sight) as open_task_count,
+        count(*) filter (where is_lost_from_sight) as lost_task_count
     from main.tasks
-    where not is_finished and vanished_at is null and not is_lost_from_sight
+    where not is_finished and vanished_at is null
     group by region, project_id
 ),
 
@@ -102,6 +104,7 @@ statuses as (
         coalesce(gaps.lost_gap_count, 0) as lost_gap_count,
         coalesce(task_counts.task_count, 0) as task_count,
         coalesce(open_counts.open_task_count, 0) as open_task_count,
+        coalesce(open_counts.lost_task_count, 0) as lost_task_count,
         coalesce(vanished_counts.vanished_count, 0) as vanished_count,
         coalesce(rejected_counts.rejected_count, 0) as rejected_count
     from projects
@@ -170,6 +173,7 @@ select
     end as nights_left,
     statuses.task_count,
     statuses.open_task_count,
+    statuses.lost_task_count,
     statuses.vanished_count,
     statuses.rejected_count,
     heads.head_digest
@@ -200,7 +204,9 @@ comment on column main.archive_status.nights_left is
 'Full days from now to loss_begins_at; 0 if less than one is left.';
 comment on column main.archive_status.task_count is 'Tasks in the archive.';
 comment on column main.archive_status.open_task_count is
-'Tasks neither finished nor vanished that are within the API''s horizon.';
+'Tasks in flight: the rows of running_tasks that are not lost from sight.';
+comment on column main.archive_status.lost_task_count is
+'Tasks lost from sight: they left the API''s horizon before a load found them finished.';
 comment on column main.archive_status.vanished_count is
 'Tasks that were deleted from the task center.';
 comment on column main.archive_status.rejected_count is

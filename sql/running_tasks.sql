@@ -1,4 +1,4 @@
--- one row per unfinished task
+-- one row per task in flight or lost from sight
 -- order by age_seconds desc, region, project_id, job_id
 create or replace view main.running_tasks as
 with
@@ -31,7 +31,8 @@ select
     tasks_in_flight.created_at,
     tasks_in_flight.age_seconds,
     durations.p95_seconds as typical_seconds,
-    coalesce(tasks_in_flight.age_seconds > durations.p95_seconds, false) as is_overdue,
+    coalesce(tasks_in_flight.age_seconds > durations.p95_seconds, false)
+    and not tasks_in_flight.is_lost_from_sight as is_overdue,
     tasks_in_flight.last_seen_at,
     tasks_in_flight.created_at + to_milliseconds(tasks_in_flight.horizon_ms) as leaves_horizon_at,
     tasks_in_flight.is_lost_from_sight
@@ -40,7 +41,7 @@ left join main.task_durations_by_name as durations
     on tasks_in_flight.task_name is not distinct from durations.task_name;
 
 comment on view main.running_tasks is
-'One row per task that has neither finished nor vanished, as of its project''s last load.';
+'One row per task in flight or lost from sight, as of its project''s last load.';
 comment on column main.running_tasks.region is 'Region of the cloud, such as eu-de.';
 comment on column main.running_tasks.project_id is 'Project in which the task runs.';
 comment on column main.running_tasks.project_name is
@@ -63,10 +64,10 @@ comment on column main.running_tasks.age_seconds is
 comment on column main.running_tasks.typical_seconds is
 '95th percentile of the durations of finished tasks of that name, in seconds; null if none.';
 comment on column main.running_tasks.is_overdue is
-'Whether age_seconds is more than typical_seconds; false if either is unknown.';
+'Whether it is in flight for more than typical_seconds; false if either is unknown.';
 comment on column main.running_tasks.last_seen_at is
 'Clock of the load that last observed the task, UTC.';
 comment on column main.running_tasks.leaves_horizon_at is
 'When the task leaves the API''s horizon, UTC: loads cannot read it from then on.';
 comment on column main.running_tasks.is_lost_from_sight is
-'Whether the task has left the API''s horizon: its end will stay unknown. Never null.';
+'Whether the task left the API''s horizon unfinished: its end stays unknown; else it is in flight.';

@@ -24,6 +24,15 @@ instances as (
     from tasks
     inner join wanted
         on tasks.instance_id = wanted.name_or_id or tasks.instance_name = wanted.name_or_id
+),
+
+found as (
+    select
+        case
+            when count(*) > 0 or getvariable('instance') is null then true
+            else error('no such instance: no task has this instance_name or instance_id')
+        end as is_known
+    from instances
 )
 
 select
@@ -44,4 +53,6 @@ inner join instances
         timeline.region = instances.region
         and timeline.project_id = instances.project_id
         and timeline.instance_id = instances.instance_id
+inner join found
+    on found.is_known
 order by timeline.region, timeline.project_id, timeline.instance_id, task_number

@@ -9,5 +9,5 @@ select
     last_seen_at,
     job_id
 from running_tasks
-where is_overdue and not is_lost_from_sight
+where is_overdue
 order by age_seconds desc, job_id

@@ -7,6 +7,16 @@ most_changing as (
     from tasks
     order by version_count desc, last_changed_at desc, job_id
     limit 1
+),
+
+found as (
+    select
+        case
+            when count(*) > 0 or getvariable('job') is null then true
+            else error('no such task: no task has this job_id')
+        end as is_known
+    from tasks
+    where job_id = cast(getvariable('job') as varchar)
 )
 
 select
@@ -21,4 +31,6 @@ select
 from task_history as history
 inner join most_changing
     on history.job_id = coalesce(cast(getvariable('job') as varchar), most_changing.job_id)
+inner join found
+    on found.is_known
 order by history.region, history.project_id, history.version

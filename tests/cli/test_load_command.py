@@ -167,12 +167,35 @@ def test_a_wrong_clock_is_reported(
     assert command("load", env=token_env(emulator)).exit_code == 0
 
 
+def test_a_dry_run_promises_what_the_load_takes(command: Command) -> None:
+    """Before the first load by the number of tasks, and then in calls."""
+    tasks = [record(n, NOW - 2 * DAY - n * HOUR, NOW - DAY) for n in range(250)]
+    tasks += [record(900 + n, NOW + HOUR, NOW + 2 * HOUR) for n in range(3)]
+    clock = SettableClock(NOW)
+    with Emulator(FixedWorld({PROJECT: tasks}), clock=clock) as emulator:
+        env = token_env(emulator)
+        taken = []
+        for at in (NOW, NOW + DAY):
+            clock.set(at)
+            options = ("load", "--now", iso(at), "--format", "json")
+            plan = json.loads(command(*options, "--dry-run", env=env).stdout)["projects"][0]
+            calls = json.loads(command(*options, env=env).stdout)["projects"][0]["calls"]
+            taken.append((plan["expected_calls"], calls, plan["max_calls"]))
+    (at_least, first, unknown), (expected, second, at_most) = taken
+    assert unknown is None
+    assert first == at_least + 250 // 99
+    assert expected <= second <= at_most
+
+
 def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:
     """The plan and its calls are printed; no call is made and no file is written."""
     run = command("load", "--dry-run", "--now", iso(NOW), env=token_env(emulator))
     assert run.exit_code == 0
     assert run.stdout.splitlines() == [
-        f"project {PROJECT} (local): at least 2 calls expected",
+        (
+            f"project {PROJECT} (local): at least 2 calls, and 1 more for each 99 tasks; "
+            "their number is not known before the first load"
+        ),
         "  running tasks, without times: 1 call",
         f"  the full horizon: {iso(NOW - 30 * DAY)} to 2026-03-18T12:05:00Z: 1 call",
     ]
@@ -186,6 +209,7 @@ def test_a_dry_run_calls_nothing(command: Command, emulator: Emulator) -> None:
                 "project_id": PROJECT,
                 "project_name": None,
                 "expected_calls": 2,
+                "max_calls": None,
                 "is_guess": True,
                 "is_horizon_counted": False,
                 "windows": [

@@ -1,6 +1,7 @@
 """``report``: a complete page in a file or on stdout, or none."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -25,9 +26,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_page_is_written(command: Command, archive: Path) -> None:
-    """No other file and no output is written."""
+    """No other file is written; a message names it."""
     run = command("report", "page.html", "--data-dir", archive, "--now", NOW)
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout) == (0, "")
+    assert re.fullmatch(r"\S+ page\.html: \d+ kB written; open it in a browser\n", run.stderr)
     page = Path("page.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>\n")
     assert page.endswith("</html>\n")

@@ -95,7 +95,7 @@ def test_each_section_of_an_empty_archive_has_a_sentence() -> None:
     text = text_with(**loaded())
     assert text.count("No task has finished yet") == 3
     for sentence in (
-        *("No task has failed.", "No running task is overdue.", "Nothing needs attention"),
+        *("No task has failed.", "No task in flight is overdue.", "Nothing needs attention"),
         "No finished task took longer than 95 % of the tasks of the same kind.",
     ):
         assert sentence in text
@@ -132,7 +132,7 @@ def test_urgent_items_come_first() -> None:
     rows["load_runs"].append(load_run(outcome="failed", load_number=5, run_id="run-2"))
     tasks = [task(), task(job_id="job-2", status="Running")]
     plain = text_with(tasks=tasks, **rows)
-    act, note = plain.index("the last load ended as failed."), plain.index("1 running task is")
+    act, note = plain.index("the last load ended as failed."), plain.index("1 task is overdue")
     assert act < note
     assert "Nothing needs attention" not in plain
 

@@ -65,6 +65,7 @@ def test_a_project_has_these_columns() -> None:
         "nights_left": 29,
         "task_count": 4,
         "open_task_count": 1,
+        "lost_task_count": 1,
         "vanished_count": 1,
         "rejected_count": 2,
         "head_digest": None,
@@ -141,6 +142,7 @@ def test_a_project_without_a_successful_load_has_one_row() -> None:
         "lost_gap_count": 0,
         "task_count": 0,
         "open_task_count": 0,
+        "lost_task_count": 0,
         "vanished_count": 0,
         "rejected_count": 0,
     }

@@ -77,11 +77,13 @@ def test_a_task_outside_the_horizon_stays() -> None:
     started = LOADED_AT - HORIZON - timedelta(hours=1)
     row = given(
         tasks=[
-            task(status="Running", created_at=started, last_seen_at=LOADED_AT - timedelta(days=1))
+            task(status="Running", created_at=started, last_seen_at=LOADED_AT - timedelta(days=1)),
+            task(job_id="finished"),
         ],
         load_runs=[load_run()],
     ).only_row("running_tasks")
     assert row["is_lost_from_sight"] is True
+    assert row["is_overdue"] is False
     assert row["leaves_horizon_at"] == LOADED_AT - timedelta(hours=1)
 
 

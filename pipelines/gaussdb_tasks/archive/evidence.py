@@ -242,5 +242,5 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> tupl
 
 def _unknown_task(connection: duckdb.DuckDBPyConnection, job_id: str) -> str:
     near = [name for (name,) in connection.execute(_NEAR, [job_id, job_id]).fetchall()]
-    suggestion = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"no task has the job_id {job_id!r}{suggestion}"
+    suggestion = f"did you mean {' or '.join(near)}?" if near else "the view tasks lists all"
+    return f"no task has the job_id {job_id!r}; {suggestion}"

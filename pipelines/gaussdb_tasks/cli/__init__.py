@@ -12,6 +12,7 @@ from gaussdb_tasks.cli import completion, console, last_handler
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
 from gaussdb_tasks.cli.options import access_options, data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
+from gaussdb_tasks.cli.usage_errors import usage_message
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_setting
@@ -111,10 +112,7 @@ def _report(error: BaseException) -> int:
             return ExitCode.USAGE
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gaussdb-tasks"
-            message = error.format_message()
-            if isinstance(error, click.MissingParameter):  # click lists the choices, a line each
-                message = " ".join(message.split())
-            console.error(f"{message} Try: {command} -h")
+            console.error(f"{usage_message(error)} Try: {command} -h")
             return ExitCode.USAGE
         case click.ClickException():
             console.error(error.format_message())

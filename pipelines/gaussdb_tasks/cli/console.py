@@ -4,6 +4,8 @@ A message is one line. Line ends and other invisible characters in it are escape
 several lines is given as several texts.
 """
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,6 +76,21 @@ def write_lines(lines: Iterable[str]) -> None:
     """Write lines of text to stdout, as UTF-8 like all data, whatever the locale."""
     for line in lines:
         click.echo(visible(line).encode())
+
+
+def page(lines: Sequence[str]) -> bool:
+    """Show lines in the pager of ``PAGER`` if the terminal has no room for them; return if so."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    if len(lines) < os.get_terminal_size(sys.stdout.fileno()).lines:
+        return False
+    # Ctrl-C is for the pager: a search or a long line stops, and the table stays.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        click.echo_via_pager(f"{visible(line)}\n" for line in lines)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    return True
 
 
 class Screen:

@@ -46,7 +46,9 @@ class LoadMonitor:
         if ping_url is None:
             ping_url = read_secret({**os.environ, _PING_URL: ""}, _PING_URL)
         if metrics_file is not None and not metrics_file.absolute().parent.is_dir():
-            message = f"--metrics-file: there is no folder {metrics_file.absolute().parent}"
+            message = (
+                f"--metrics-file: there is no folder {metrics_file.absolute().parent}; create it"
+            )
             raise ConfigurationError(message)
         self._data_dir = data_dir
         self._metrics_file = metrics_file

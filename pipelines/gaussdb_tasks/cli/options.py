@@ -243,6 +243,10 @@ def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
     from gaussdb_tasks.model.times import iso  # noqa: PLC0415 - help does not need it
 
     start, end = bounds
+    is_both_given = start != listed.start and end != listed.end
+    if start >= end and is_both_given:
+        message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
+        raise ConfigurationError(message)
     if start > listed.end:
         message = f"--from {iso(start)} is in the future; use a time in the past"
         raise ConfigurationError(message)
@@ -251,7 +255,7 @@ def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
         message = f"--to {iso(end)} is older than the task center's oldest task: {oldest}"
         raise ConfigurationError(message)
     if start >= end:
-        message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
+        message = f"--from {iso(start)} is not before --to {iso(end)}; use an earlier --from"
         raise ConfigurationError(message)
 
 

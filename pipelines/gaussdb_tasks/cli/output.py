@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +18,16 @@ from click.core import ParameterSource
 from gaussdb_tasks.cli import console, render
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.cli.options import combine, format_option, option
-from gaussdb_tasks.database.files import replacing
+from gaussdb_tasks.cli.table import make_table
+from gaussdb_tasks.database.files import replacing, require_replaceable
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.foreign_text import visible_json
+from gaussdb_tasks.foreign_text import visible, visible_json
 from gaussdb_tasks.os_errors import explain
 
 Rows: TypeAlias = Iterator[Sequence[Any]]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_RENDERERS: Final[Mapping[str, Callable[[Sequence[str], Rows], Iterator[str]]]] = MappingProxyType(
+_RENDERERS: Final[Mapping[str, Callable[..., Iterator[str]]]] = MappingProxyType(
     {
         "csv": render.csv_lines,
         "json": render.json_array,
@@ -58,6 +59,10 @@ class Target:
     path: Path | None = None
     is_escaping_formulas: bool = False
     """Whether a spreadsheet reads a text in CSV as text, also if it looks like a formula."""
+    is_raw: bool = False
+    """Whether a table has the names, order and numbers of the database."""
+    is_paged: bool = True
+    """Whether a table that is longer than the terminal goes through a pager."""
 
 
 def target_options(*formats: str, default: str | None) -> Callable[[_F], _F]:
@@ -71,15 +76,31 @@ def target_options(*formats: str, default: str | None) -> Callable[[_F], _F]:
         help="In CSV, put an apostrophe before a text that a spreadsheet would calculate.",
     )
 
+    raw = option(
+        "--raw",
+        is_flag=True,
+        help="In a table, show durations in seconds, and names and order as in the database.",
+    )
+    no_pager = option(
+        "--no-pager",
+        is_flag=True,
+        help="Do not show a table that is longer than the terminal in a pager (PAGER).",
+    )
+
     def decorate(function: _F) -> _F:
-        decorated = escape_formulas(combine("target", _target)(function))
+        decorated = escape_formulas(raw(no_pager(combine("target", _target)(function))))
         return format_option(*formats, default=default)(decorated)
 
     return decorate
 
 
 def _target(
-    output_format: str | None, *, csv_escape_formulas: bool, output_file: Path | None = None
+    output_format: str | None,
+    *,
+    csv_escape_formulas: bool,
+    raw: bool,
+    no_pager: bool,
+    output_file: Path | None = None,
 ) -> Target:
     """Return the target of a command's options.
 
@@ -93,12 +114,29 @@ def _target(
         suffixes = ", ".join(_FORMATS_BY_SUFFIX)
         message = f"--output {output_file}: the suffix is not one of {suffixes}; give --format"
         raise ConfigurationError(message)
+    if output_file is not None:
+        refuse_unwritable(output_file, "--output")
     # A variable or a settings file may set it for all commands; it then applies to CSV only.
     source = click.get_current_context().get_parameter_source("csv_escape_formulas")
     if output_format != "csv" and csv_escape_formulas and source is ParameterSource.COMMANDLINE:
         message = f"--csv-escape-formulas is for CSV, not for {output_format}; add --format csv"
         raise ConfigurationError(message)
-    return Target(output_format, output_file, csv_escape_formulas)
+    return Target(output_format, output_file, csv_escape_formulas, raw, not no_pager)
+
+
+def refuse_unwritable(path: Path, setting: str) -> None:
+    """Refuse a file that cannot be written, before work begins.
+
+    Raises:
+        GaussdbTasksError: its folder does not exist, or the file cannot be replaced.
+    """
+    try:
+        require_replaceable(path)
+    except FileNotFoundError as error:
+        message = f"{path}: the folder {path.parent} does not exist; create it, or check {setting}"
+        raise ConfigurationError(message) from error
+    except OSError as error:
+        raise explain(error, path=path, setting=setting) from error
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
@@ -107,24 +145,58 @@ def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
     Raises:
         ConfigurationError: the format cannot hold the result, or the file cannot be written.
     """
+    prepare(cursor, target)()
+
+
+def prepare(cursor: duckdb.DuckDBPyConnection, target: Target) -> Callable[[], None]:
+    """Read a query result, and return what shows it; only a table is not written yet.
+
+    A pager belongs to the main thread, which gets Ctrl-C; reading may be in another.
+
+    Raises:
+        ConfigurationError: the format cannot hold the result, or the file cannot be written.
+    """
     names = [column[0] for column in cursor.description or ()]
     if target.output_format in _NEED_DISTINCT_NAMES:
         _refuse_repeated(names, target.output_format)
+    if target.output_format == "table":
+        return _prepare_table(names, _fetch(cursor), target, cut=())
     if target.output_format == "parquet":
         with _opened(target.path, is_text=False) as out:
             render.write_parquet(cursor, out)
     else:
         write_rows(names, _fetch(cursor), target)
+    return _nothing
 
 
-def write_rows(names: Sequence[str], rows: Rows, target: Target) -> None:
-    """Write rows, in any format but Parquet.
+def _nothing() -> None:
+    """Do nothing: the result is written."""
+
+
+def write_rows(names: Sequence[str], rows: Rows, target: Target, cut: Collection[str] = ()) -> None:
+    """Write rows, in any format but Parquet; a table cuts long texts of the columns ``cut``.
 
     Raises:
         GaussdbTasksError: the file cannot be written.
     """
-    with _opened(target.path) as out:
-        out.writelines(_encoded(f"{line}\n") for line in _renderer(target)(names, rows))
+    if target.output_format == "table":
+        _prepare_table(names, rows, target, cut)()
+        return
+    render_lines = _RENDERERS[target.output_format]
+    if target.output_format == "csv":
+        render_lines = partial(render_lines, is_escaping_formulas=target.is_escaping_formulas)
+    _write_lines(render_lines(names, rows), target)
+
+
+def show_lines(lines: Sequence[str], target: Target) -> None:
+    """Write lines of text; a pager shows them if the terminal has no room for them.
+
+    Raises:
+        GaussdbTasksError: the file cannot be written.
+    """
+    is_for_pager = target.path is None and target.is_paged
+    if not (is_for_pager and console.page(lines)):
+        _write_lines(lines, target)
 
 
 def write_json(value: object) -> None:
@@ -134,11 +206,9 @@ def write_json(value: object) -> None:
     sys.stdout.buffer.write(visible_json(msgspec.json.format(json_text(value))).encode() + b"\n")
 
 
-def _renderer(target: Target) -> Callable[[Sequence[str], Rows], Iterator[str]]:
-    if target.output_format == "csv":
-        return partial(render.csv_lines, is_escaping_formulas=target.is_escaping_formulas)
-    max_rows = _MAX_TABLE_ROWS if target.path is None else None
-    return _RENDERERS.get(target.output_format, partial(_table_lines, max_rows=max_rows))
+def _write_lines(lines: Iterable[str], target: Target) -> None:
+    with _opened(target.path) as out:
+        out.writelines(_encoded(f"{line}\n") for line in lines)
 
 
 def _encoded(line: str) -> bytes:
@@ -149,15 +219,27 @@ def _encoded(line: str) -> bytes:
         return line.encode(errors="backslashreplace")
 
 
-def _table_lines(names: Sequence[str], rows: Rows, max_rows: int | None) -> Iterator[str]:
-    """Render a table of at most ``max_rows`` rows, and report the number of further rows."""
-    shown = list(islice(rows, max_rows))
-    yield from render.table_lines(names, shown, terminal_width())
-    omitted = sum(1 for _ in rows)
-    if omitted:
-        console.plain(f"... and {omitted:,} more rows; use --format csv or json for all")
-    elif not shown:
-        console.plain("no rows")
+def _prepare_table(
+    names: Sequence[str], rows: Rows, target: Target, cut: Collection[str]
+) -> Callable[[], None]:
+    """Make a table; return what shows it, and the rows and columns that have no room."""
+    is_file = target.path is not None
+    shown = list(islice(rows, None if is_file else _MAX_TABLE_ROWS))
+    width = None if is_file else terminal_width()
+    table = make_table(names, shown, width, is_raw=target.is_raw, cut=() if is_file else cut)
+    more = sum(1 for _ in rows)
+
+    def show() -> None:
+        show_lines(list(table.lines), target)
+        if table.omitted and shown:
+            omitted = ", ".join(map(visible, table.omitted))
+            console.plain(f"no room for: {omitted}; --format json has all columns")
+        if more:
+            console.plain(f"... and {more:,} more rows; use --format csv or json for all")
+        elif not shown:
+            console.plain("no rows")
+
+    return show
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gaussdb_tasks.contract import PAGE_LIMIT
 from gaussdb_tasks.extract.plan import Plan, Purpose
 from gaussdb_tasks.model.project_state import ProjectKey, project_label
 from gaussdb_tasks.model.times import iso
@@ -17,9 +18,8 @@ _PURPOSES: Final = {
 
 def plan_lines(key: ProjectKey, name: str | None, plan: Plan) -> Iterator[str]:
     """Yield the lines that describe the plan of a project, call by call."""
-    calls = f"{'at least ' if plan.is_guess else ''}{_calls(plan.expected_calls)}"
     label = project_label(f"{key.project_id} ({key.region})", name)
-    yield f"project {label}: {calls} expected"
+    yield f"project {label}: {_range(plan)}"
     yield f"  running tasks, without times: {_calls(1)}"
     for window in plan.windows:
         start, end = window.time_range
@@ -36,6 +36,7 @@ def plan_as_dict(key: ProjectKey, name: str | None, plan: Plan) -> dict[str, Any
         "project_id": key.project_id,
         "project_name": name,
         "expected_calls": plan.expected_calls,
+        "max_calls": None if plan.is_guess else plan.expected_calls + plan.reread_calls,
         "is_guess": plan.is_guess,
         "is_horizon_counted": plan.is_horizon_counted,
         "windows": [
@@ -48,6 +49,18 @@ def plan_as_dict(key: ProjectKey, name: str | None, plan: Plan) -> dict[str, Any
             for window in plan.windows
         ],
     }
+
+
+def _range(plan: Plan) -> str:
+    if plan.is_guess:
+        return (
+            f"at least {_calls(plan.expected_calls)}, and 1 more for each {PAGE_LIMIT - 1} tasks; "
+            "their number is not known before the first load"
+        )
+    expected = f"{_calls(plan.expected_calls)} expected"
+    if not plan.reread_calls:
+        return expected
+    return f"{expected}, {plan.expected_calls + plan.reread_calls:,} if a task is missing"
 
 
 def _calls(count: int) -> str:

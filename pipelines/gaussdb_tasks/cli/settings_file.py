@@ -8,6 +8,7 @@ The file is separate from dlt's ``.dlt/config.toml``. That one configures dlt's 
 destinations, and every other pipeline below the same folder reads it too.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +28,10 @@ FILE_NAME: Final = "gaussdb_tasks.toml"
 OPTION: Final = "config_file"
 _META: Final = "gaussdb_tasks.settings_file"
 
+_AT_LINE: Final = re.compile(r"(?P<problem>.*) \(at line (?P<line>\d+), column \d+\)", re.DOTALL)
+_TABLE: Final = re.compile(r"\s*\[\s*[\"']?(?P<name>[\w-]+)")
+_ASSIGNMENT: Final = re.compile(r"\s*[\"']?(?P<name>[\w-]+)[\"']?\s*=")
+
 Commands = Mapping[str, Callable[[], click.Command]]
 """Functions that import a command, by its name."""
 
@@ -37,16 +42,23 @@ class SettingsFile:
 
     path: Path | None
     values: Mapping[str, Mapping[str, Any]]
+    places: Mapping[tuple[str, str], str]
+    """The file and line of each key, by command and key."""
 
     def defaults_for(self, command: click.Command, name: str) -> dict[str, Any]:
         """Return click's default map of a command: the file's values by parameter name."""
         options = _options(command)
         values = {**self.values.get("", {}), **self.values.get(name, {})}
         return {
-            str(options[key].name): _value(options[key], key, value)
+            str(options[key].name): _value(options[key], key, value, self.place(name, key))
             for key, value in values.items()
             if key in options
         }
+
+    def place(self, command: str, key: str) -> str:
+        """Return the file and line of a key that applies to a command."""
+        found = self.places.get((command, key)) or self.places.get(("", key))
+        return found or str(self.path)
 
 
 class EffectiveSetting(NamedTuple):
@@ -67,32 +79,57 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
     if path is None:
         path = _file_in_current_folder()
         if path is None:
-            return SettingsFile(None, {})
+            return SettingsFile(None, {}, {})
     import tomllib  # noqa: PLC0415 - most users have no file
 
     try:
-        content = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        content = tomllib.loads(text)
     except OSError as error:
         raise explain(error, path=path, setting="--config") from error
     except ValueError as error:
-        is_text = not isinstance(error, UnicodeDecodeError)
-        reason = str(error) if is_text else "it is not UTF-8 text; save it as UTF-8"
-        message = f"{path} cannot be read: {reason}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(_syntax_message(path, error)) from error
+    places = {where: f"{path}, line {line}" for where, line in _lines(text).items()}
     for_all = {_key(key): each for key, each in content.items() if not isinstance(each, dict)}
     tables = {
         key: {_key(name): value for name, value in each.items()}
         for key, each in content.items()
         if isinstance(each, dict)
     }
+    settings_file = SettingsFile(path, {"": for_all, **tables}, places)
     for key in for_all:
-        _refuse_unknown(key, partial(_all_option_names, commands), f"{path}: there is no option")
+        problem = f"{settings_file.place('', key)}: there is no option"
+        _refuse_unknown(key, partial(_all_option_names, commands), problem)
     for name, table in tables.items():
-        _refuse_unknown(name, commands.keys, f"{path}: there is no command")
+        place = places.get((name, ""), str(path))
+        _refuse_unknown(name, commands.keys, f"{place}: there is no command")
         for key in table:
-            option_names = partial(_option_names, commands[name])
-            _refuse_unknown(key, option_names, f"{path}: [{name}] has no option")
-    return SettingsFile(path, {"": for_all, **tables})
+            problem = f"{settings_file.place(name, key)}: [{name}] has no option"
+            hint = partial(_owners, commands, key, name)
+            _refuse_unknown(key, partial(_option_names, commands[name]), problem, hint)
+    return settings_file
+
+
+def _syntax_message(path: Path, error: ValueError) -> str:
+    found = _AT_LINE.fullmatch(str(error))
+    problem, place = (found["problem"], f", line {found['line']},") if found else (str(error), "")
+    return (
+        f"{path}{place} cannot be read: {problem}; write each name once, and texts in quotes, "
+        'as in region = "eu-de"'
+    )
+
+
+def _lines(text: str) -> dict[tuple[str, str], int]:
+    """Return the line of each table and key; the key of a table's own line is empty."""
+    lines: dict[tuple[str, str], int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if head := _TABLE.match(line):
+            table = head["name"]
+            lines[table, ""] = number
+        elif assignment := _ASSIGNMENT.match(line):
+            lines.setdefault((table, _key(assignment["name"])), number)
+    return lines
 
 
 def settings_file_option(commands: Commands, name: str) -> click.Option:
@@ -103,7 +140,7 @@ def settings_file_option(commands: Commands, name: str) -> click.Option:
             return None
         settings_file = read_settings_file(value, commands)
         ctx.default_map = settings_file.defaults_for(ctx.command, name)
-        ctx.meta[_META] = settings_file.path
+        ctx.meta[_META] = settings_file
         return settings_file.path
 
     return click.Option(
@@ -128,8 +165,15 @@ def effective_settings(ctx: click.Context) -> Iterator[EffectiveSetting]:
 
 def settings_file_in_use(ctx: click.Context) -> Path | None:
     """Return the settings file that a command uses, if there is one."""
-    path: Path | None = ctx.meta.get(_META)
-    return path
+    settings_file: SettingsFile | None = ctx.meta.get(_META)
+    return None if settings_file is None else settings_file.path
+
+
+def place_of(ctx: click.Context, param: click.Parameter) -> str:
+    """Return the file and line that set a parameter; a setting of the file must be in use."""
+    settings_file: SettingsFile = ctx.meta[_META]
+    name = long_name(param) if isinstance(param, click.Option) else str(param.name)
+    return settings_file.place(ctx.command.name or "", name)
 
 
 def with_settings_file(ctx: click.Context, arguments: Iterable[str]) -> list[str]:
@@ -207,19 +251,31 @@ def _all_option_names(commands: Commands) -> set[str]:
     return {name for load in commands.values() for name in _options(load())}
 
 
-def _refuse_unknown(key: str, find_names: Callable[[], Iterable[str]], problem: str) -> None:
+def _refuse_unknown(
+    key: str,
+    find_names: Callable[[], Iterable[str]],
+    problem: str,
+    find_hint: Callable[[], str | None] = lambda: None,
+) -> None:
     names = list(find_names())
     if key in names:
         return
     import difflib  # noqa: PLC0415 - only an error needs it
 
     similar = difflib.get_close_matches(key, names, n=1)
-    hint = f"did you mean {similar[0]!r}?" if similar else "-h of the command lists its options"
-    message = f"{problem} {key!r}; {hint}"
+    hint = find_hint() or "-h of the command lists its options"
+    message = f"{problem} {key!r}; {f'did you mean {similar[0]!r}?' if similar else hint}"
     raise ConfigurationError(message)
 
 
-def _value(option: click.Option, key: str, value: Any) -> Any:
+def _owners(commands: Commands, key: str, name: str) -> str | None:
+    """Return a hint with the commands that have an option, or how to see those of a command."""
+    owners = [f"[{each}]" for each, load in commands.items() if key in _option_names(load)]
+    listing = f"gaussdb-tasks {name} -h lists its options"
+    return f"write it below {' or '.join(owners)}" if owners else listing
+
+
+def _value(option: click.Option, key: str, value: Any, place: str) -> Any:
     if isinstance(value, date):  # TOML has dates; options parse text
         value = value.isoformat()
     if isinstance(value, str):
@@ -228,13 +284,13 @@ def _value(option: click.Option, key: str, value: Any) -> Any:
             remember(value)
     if option.is_flag:
         if not isinstance(value, bool):
-            message = f"{FILE_NAME}: {key} must be true or false, not {value!r}"
+            message = f"{place}: {key} must be true or false, not {value!r}; write {key} = true"
             raise ConfigurationError(message)
         return value
     if option.multiple:
         values = value if isinstance(value, list) else [value]
         return tuple(clean(each) if isinstance(each, str) else each for each in values)
     if isinstance(value, (list, dict, bool)):
-        message = f"{FILE_NAME}: {key} takes one value, not {value!r}"
+        message = f'{place}: {key} takes one value, not {value!r}; write {key} = "..."'
         raise ConfigurationError(message)
     return value

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
-from gaussdb_tasks.cli import render
-from gaussdb_tasks.cli.list_table import fitting_table, with_typical
+from gaussdb_tasks.cli.list_table import LONG_TEXTS, task_rows, with_typical
+from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.errors import GaussdbTasksError, ServiceError
 from gaussdb_tasks.extract.listing import Listing
 from gaussdb_tasks.extract.part import Row
@@ -14,8 +15,7 @@ from gaussdb_tasks.model.times import Micros, iso
 # Some gateways allow 200 calls in five minutes; half of them are left to others.
 _SECONDS_PER_CALL: Final = 3.0
 _MAX_GONE_LINES: Final = 5
-_LINES_AROUND: Final = 5
-"""Head, rule, and the lines below the table."""
+_LINES_BELOW: Final = 3
 
 _Key = tuple[str, str, str]
 """Region, project and job_id of a task."""
@@ -116,10 +116,12 @@ def screen_lines(
     """Write a look as lines for a terminal of this size."""
     rows = [with_typical(row, typical_seconds) for row in look.rows]
     gone = look.gone[:_MAX_GONE_LINES]
-    room = max(height - _LINES_AROUND - len(gone), 1)
+    names, values = task_rows(rows)
+    table = make_table(names, values[:height], width, cut=LONG_TEXTS)
+    room = max(height - _LINES_BELOW - len(table.head) - len(gone), 1)
     if rows:
-        table = fitting_table(rows, width)
-        yield from render.table_lines(table.names, table.rows[:room], width, is_styled=False)
+        yield from table.head
+        yield from chain.from_iterable(table.rows[:room])
     if len(rows) > room:
         yield f"... and {len(rows) - room:,} more tasks"
     for row in gone:

@@ -85,11 +85,8 @@ def replacing(target: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     Raises:
         OSError: the file cannot be written there.
     """
+    require_replaceable(target)
     target = target.resolve()
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    if target.exists() and not target.is_file():  # root could replace even /dev/null
-        raise OSError(errno.EINVAL, "it is not a file but a device or a pipe", str(target))
     with NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name[:64]}.", delete=False
     ) as half:
@@ -104,6 +101,24 @@ def replacing(target: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+
+
+def require_replaceable(target: Path) -> None:
+    """Find out, before work begins, whether ``replacing`` could write a file.
+
+    Raises:
+        OSError: the file cannot be written there.
+    """
+    target = target.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if target.exists() and not target.is_file():  # root could replace even /dev/null
+        raise OSError(errno.EINVAL, "it is not a file but a device or a pipe", str(target))
+    if not target.parent.is_dir():
+        number = errno.ENOTDIR if target.parent.exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), str(target.parent))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent))
 
 
 def _umask() -> int:

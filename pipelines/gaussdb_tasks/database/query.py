@@ -20,6 +20,8 @@ from gaussdb_tasks.os_errors import explain_memory
 _NAME: Final = re.compile(r"\s*(?:main\.)?([\w-]+)\s*")
 # Words such as `stuck now` may be meant as a name; no SELECT is of words only but has such a name.
 _WORDS: Final = re.compile(r"[\w\s-]+")
+# A parameter whose default is a number is one.
+_NUMBER: Final = re.compile(r"by default (\d+)$")
 _VARIABLE: Final = re.compile(r"[A-Za-z_]\w*")
 _READING: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -77,7 +79,9 @@ def run_query(
         # Parse with this connection, which can open no file: parsing IMPORT DATABASE reads one.
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type not in _READING:
-            message = f"{query!r} is not one SELECT; only reading is possible here"
+            message = (
+                f"{query!r} is not one SELECT; only reading is possible here: write one SELECT"
+            )
             raise ConfigurationError(message)
         return connection.execute(sql)
 
@@ -91,6 +95,13 @@ def query_errors(query: str) -> Iterator[None]:
     """
     try:
         yield
+    except duckdb.InvalidInputException as error:
+        # The SQL of a saved question refuses a parameter with error().
+        problem = _in_one_line(error).removeprefix("Invalid Input Error: ")
+        is_named = _NAME.fullmatch(query) is not None
+        asked = query if is_named else f"DuckDB cannot answer {query!r}"
+        message = f"{asked}: {problem}"
+        raise ConfigurationError(message) from error
     except duckdb.Error as error:
         of_memory = explain_memory(error)
         if of_memory is not None:
@@ -141,7 +152,7 @@ def _sql(connection: duckdb.DuckDBPyConnection, query: str, variables: Mapping[s
 
 
 def _sql_of(named: NamedQuery, variables: Mapping[str, str]) -> str:
-    _refuse_unknown(named, variables)
+    _refuse_impossible(named, variables)
     if named.kind == "view":
         orders = {file.name: file.order for file in view_files()}
         order = orders.get(named.name, "order by all")
@@ -150,11 +161,18 @@ def _sql_of(named: NamedQuery, variables: Mapping[str, str]) -> str:
     return questions[named.name].sql
 
 
-def _refuse_unknown(named: NamedQuery, variables: Mapping[str, str]) -> None:
-    for name in variables:
+def _refuse_impossible(named: NamedQuery, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
         if name not in named.parameters:
             settable = ", ".join(named.parameters) or "nothing"
             message = f"--set {name}: in {named.name}, {settable} can be set"
+            raise ConfigurationError(message)
+        default = _NUMBER.search(named.parameters[name])
+        if default is not None and not (value.isdecimal() and int(value) > 0):
+            message = (
+                f"--set {name}={value}: {value!r} is not a whole number from 1; "
+                f"write it like --set {name}={default[1]}"
+            )
             raise ConfigurationError(message)
 
 

@@ -54,11 +54,13 @@ class Plan:
 
     Attributes:
         is_guess: whether no earlier load helps to estimate the calls.
+        reread_calls: calls that follow if the count of the horizon shows that a task is missing.
     """
 
     windows: tuple[Window, ...]
     is_horizon_counted: bool
     is_guess: bool = False
+    reread_calls: int = 0
 
     @property
     def expected_calls(self) -> int:
@@ -92,7 +94,9 @@ def plan_load(settings: LoadSettings, state: ProjectState, seen: Iterable[str] =
         return Plan((horizon,), is_horizon_counted=False, is_guess=not state.covered)
     needs = sorted([*_new_time(settings, state), *_in_flight(settings, state, set(seen))])
     windows = demand.cheapest_windows(needs)
-    apart = Plan(windows, is_horizon_counted=state.is_count_usable is not False)
+    is_counted = state.is_count_usable is not False
+    reread_calls = horizon.expected_calls if is_counted else 0
+    apart = Plan(windows, is_horizon_counted=is_counted, reread_calls=reread_calls)
     together = Plan((horizon,), is_horizon_counted=False)
     # For the same number of calls the full horizon is better evidence than its count.
     return together if together.expected_calls <= apart.expected_calls else apart

@@ -68,9 +68,13 @@ def _of_project(status: ProjectStatus) -> Iterator[AttentionItem]:
 def _of_tasks(figures: Figures) -> Iterator[AttentionItem]:
     totals = figures.totals
     if totals.overdue_count:
-        tasks = counted(totals.overdue_count, "running task is", "running tasks are")
-        text = f"{tasks} older than 95 % of the finished tasks of the same kind."
+        tasks = counted(totals.overdue_count, "task is", "tasks are")
+        text = f"{tasks} overdue: older than 95 % of the finished tasks of the same kind."
         yield AttentionItem(Urgency.LOOK, text, "stuck")
+    if totals.lost_task_count:
+        tasks = counted(totals.lost_task_count, "task is", "tasks are")
+        text = f"{tasks} lost from sight: the task center dropped them before they had ended."
+        yield AttentionItem(Urgency.LOOK, text, "projects")
     if totals.rejected_count:
         records = counted(totals.rejected_count, "record")
         text = f"{records} could not be parsed; the table rejected_records has the originals."

@@ -25,6 +25,7 @@ class Totals:
     failure_rate: float | None
     running_count: int
     overdue_count: int
+    lost_task_count: int
     slow_count: int
     reason_count: int
 
@@ -111,7 +112,7 @@ class SlowTask:
 
 @dataclass(frozen=True, slots=True)
 class OverdueTask:
-    """A running task that is older than is typical of its kind."""
+    """A task in flight that is older than is typical of its kind."""
 
     project_id: str
     job_id: str
@@ -121,7 +122,6 @@ class OverdueTask:
     created_at: datetime
     age_seconds: float
     typical_seconds: float
-    is_lost_from_sight: bool
 
 
 @dataclass(frozen=True, slots=True)

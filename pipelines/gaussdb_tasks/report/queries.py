@@ -64,7 +64,10 @@ _TOTALS: Final = """
     ),
 
     running as (
-        select count(*) as running_count, count(*) filter (where is_overdue) as overdue_count
+        select
+            count(*) filter (where not is_lost_from_sight) as running_count,
+            count(*) filter (where is_overdue) as overdue_count,
+            count(*) filter (where is_lost_from_sight) as lost_task_count
         from main.running_tasks
     ),
 

@@ -259,7 +259,10 @@ def _read_files(cloud: str | None) -> Any:
     config = loader.OpenStackConfig(app_name="gaussdb-tasks")
     if cloud is not None and cloud not in config.get_cloud_names():
         if config.config_filename is None:
-            message = f"cloud {cloud!r} is not in clouds.yaml: the file was not found"
+            message = (
+                f"cloud {cloud!r} is not known: there is no clouds.yaml; write one in this folder, "
+                "in ~/.config/openstack or in /etc/openstack, or name it with OS_CLIENT_CONFIG_FILE"
+            )
         else:
             names = sorted(set(config.get_cloud_names()) - {config.envvar_key, "defaults"})
             known = ", ".join(names) or "none"

@@ -16,7 +16,7 @@ from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.completion import Documented
-from gaussdb_tasks.cli.list_table import fitting_table
+from gaussdb_tasks.cli.list_table import LONG_TEXTS, task_rows
 from gaussdb_tasks.cli.options import (
     access_request,
     combine,
@@ -48,7 +48,6 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings
 
 _TYPICAL: Final = "select task_name, p95_seconds from main.task_durations_by_name"
 _STATUSES: Final = (STATUS_RUNNING, STATUS_COMPLETED, STATUS_FAILED)
-_FILE_WIDTH: Final = 10_000
 _MAX_OFFSET: Final = 2_147_483_647
 
 
@@ -156,12 +155,8 @@ def _projects(access: AccessRequest, on_pause: Callable[[float], None]) -> Proje
 def _write(listing: Listing, target: output.Target) -> None:
     rows = list(listing.rows())
     if target.output_format == "table":
-        width = output.terminal_width() if target.path is None else _FILE_WIDTH
-        table = fitting_table(rows, width)
-        output.write_rows(table.names, iter(table.rows), target)
-        if table.omitted:
-            omitted = ", ".join(table.omitted)
-            console.plain(f"no room for: {omitted}; --format json has all columns")
+        names, values = task_rows(rows)
+        output.write_rows(names, iter(values), target, cut=LONG_TEXTS)
         return
     with (
         duckdb.connect() as connection,

@@ -1,8 +1,9 @@
 """``gaussdb-tasks query``: show a view, or run a saved question or a SELECT."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 import duckdb
@@ -17,10 +18,19 @@ from gaussdb_tasks.cli.options import (
     option,
     output_file_option,
 )
+from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import named_queries, open_for_queries, query_errors, run_query
+from gaussdb_tasks.database.query import (
+    NamedQuery,
+    named_queries,
+    open_for_queries,
+    query_errors,
+    run_query,
+)
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros
+
+_LISTED: Final = ("name", "what_it_answers")
 
 
 def _read_variables(
@@ -34,7 +44,25 @@ def _read_variables(
     return {name.strip(): value for name, _, value in pairs}
 
 
-@click.command("query")
+class _Query(click.Command):
+    """Explains why a SELECT without quotes cannot be read."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments.
+
+        Raises:
+            UsageError: there is more than one.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            message = f"{error.message}; a query is one argument: put SQL in quotes."
+            raise click.UsageError(message, ctx) from error
+
+
+@click.command("query", cls=_Query)
 @click.argument(
     "question",
     cls=Argument,
@@ -81,16 +109,33 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """
     with open_for_queries(DataDir(data_dir).database, now) as connection:
-        if is_list:
-            output.write_rows(("name", "what_it_answers"), _listed(connection), target)
+        if is_list and target.output_format == "table":
+            output.show_lines(list(_grouped(named_queries(connection), target)), target)
+        elif is_list:
+            output.write_rows(_LISTED, map(_listed, named_queries(connection)), target)
         else:
             _answer(connection, _read_question(question), variables, target)
 
 
-def _listed(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    for named in named_queries(connection):
-        parameters = (f"--set {name}=...: {what}." for name, what in named.parameters.items())
-        yield named.name, " ".join([named.meaning, *parameters])
+def _grouped(queries: Sequence[NamedQuery], target: output.Target) -> Iterator[str]:
+    """Yield the lines of the list: views, questions, and questions with parameters."""
+    groups = {
+        "Views": [named for named in queries if named.kind == "view"],
+        "Saved questions": [
+            named for named in queries if named.kind != "view" and not named.parameters
+        ],
+        "Saved questions with parameters": [named for named in queries if named.parameters],
+    }
+    width = None if target.path else output.terminal_width()
+    for heading, group in groups.items():
+        table = make_table(_LISTED, list(map(_listed, group)), width)
+        yield from ("", heading, "") if heading != "Views" else (heading, "")
+        yield from table.lines
+
+
+def _listed(named: NamedQuery) -> tuple[str, str]:
+    parameters = (f"--set {name}=...: {what}." for name, what in named.parameters.items())
+    return named.name, " ".join([named.meaning, *parameters])
 
 
 def _read_question(question: str | None) -> str:
@@ -106,8 +151,9 @@ def _answer(
     variables: Mapping[str, str],
     target: output.Target,
 ) -> None:
-    def answer() -> None:
+    def answer() -> Callable[[], None]:
         with query_errors(question):
-            output.write(run_query(connection, question, variables), target)
+            return output.prepare(run_query(connection, question, variables), target)
 
-    run_interruptibly(connection, answer)
+    show = run_interruptibly(connection, answer)
+    show()

@@ -8,6 +8,7 @@ from typing import Final
 import click
 import duckdb
 
+from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import data_dir_option, now_option
 from gaussdb_tasks.database.data_dir import DataDir
@@ -40,6 +41,8 @@ def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
       gaussdb-tasks report - --data-dir /srv/gaussdb-tasks > report.html
     """
     database = DataDir(data_dir).database
+    if target != _STDOUT:
+        output.refuse_unwritable(target, "FILE")
     _refuse_to_overwrite(target, data_dir)
     made_at = machine_clock() if now is None else now
     _write(target, _page(database, made_at))
@@ -68,6 +71,7 @@ def _write(target: Path, page: bytes) -> None:
             out.write(page)
     except OSError as error:
         raise explain(error, path=target) from error
+    console.info(f"{target}: {len(page) / 1000:,.0f} kB written; open it in a browser")
 
 
 def _refuse_to_overwrite(target: Path, data_dir: Path) -> None:

@@ -14,13 +14,16 @@ from gaussdb_tasks.cli.options import (
     now_option,
     option,
 )
+from gaussdb_tasks.cli.status_lines import status_lines
+from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, query_errors, run_query
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
-from gaussdb_tasks.foreign_text import shortened
+from gaussdb_tasks.foreign_text import shortened, visible
 from gaussdb_tasks.model.project_state import project_label
-from gaussdb_tasks.model.times import Micros
+from gaussdb_tasks.model.times import Micros, to_datetime
+from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
 
 # One statement, since both views read all windows, and DuckDB then reads them once.
@@ -109,9 +112,10 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 ) -> None:
     """Show what is covered, and the nights left before data loss.
 
-    One row per project: the last load, the covered time, running tasks, rejected records, and the
-    nights left before time that is not covered expires in the task center. Gaps follow, if there
-    are any. With --check, prints one line for monitoring systems instead.
+    A few lines per project: the last load, the covered time, the nights left before time that is
+    not covered expires in the task center, and its tasks: in flight, lost from sight, deleted,
+    rejected. Gaps follow, if there are any. Other formats and --raw have one row per project. With
+    --check, prints one line for monitoring systems instead.
 
     \b
     Examples:
@@ -133,9 +137,10 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     with open_for_queries(DataDir(data_dir).database, now) as connection:
         with query_errors("archive_status"):
             connection.execute(_READ_STATUS)
-        output.write(run_query(connection, _STATUS), target)
-        if target.output_format == "table":
-            _print_gaps(connection, target)
+        if target.output_format == "table" and not target.is_raw:
+            output.show_lines(_lines(connection, now), target)
+        else:
+            output.write(run_query(connection, _STATUS), target)
         mixture = DataDir(data_dir).mixture()
         if mixture is not None:
             console.warn(mixture)
@@ -160,12 +165,19 @@ def _report_waiting_copies(data_dir: DataDir) -> None:
         console.info(copies.waiting_line)
 
 
-def _print_gaps(connection: duckdb.DuckDBPyConnection, target: output.Target) -> None:
+def _lines(connection: duckdb.DuckDBPyConnection, now: Micros | None) -> list[str]:
+    """Return a few lines for each project, and a table of the gaps if there are any."""
+    present = to_datetime(machine_clock() if now is None else now).replace(tzinfo=None)
+    cursor = run_query(connection, _STATUS)
+    names = [column[0] for column in cursor.description or ()]
+    projects = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    lines = list(map(visible, status_lines(projects, present)))
     gaps = run_query(connection, _GAPS).fetchall()
     if gaps:
-        console.write_lines(("", "not covered:"))
         names = ["region", "project_id", "project_name", "from", "to", "is_lost"]
-        output.write_rows(names, iter(gaps), target)
+        table = make_table(names, gaps, output.terminal_width())
+        lines += ["", "not covered:", *table.lines]
+    return lines
 
 
 def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_own: bool) -> int:

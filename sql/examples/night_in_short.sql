@@ -1,0 +1,49 @@
+-- What ran in a night (18:00 to 06:00 UTC), in one line for each kind of task?
+-- set night: the day on which the night began, as YYYY-MM-DD; by default the last that was over
+with
+
+wanted as (
+    select
+        case
+            when getvariable('night') is null
+                then date_trunc('day', max(observed_at) - interval 6 hours) - interval 6 hours
+            else coalesce(
+                try_strptime(cast(getvariable('night') as varchar), '%Y-%m-%d'),
+                error('set night to the day on which it began, written as 2026-03-17')
+            ) + interval 18 hours
+        end as night_from
+    from last_loads
+),
+
+nights as (
+    select
+        night_from,
+        night_from + interval 12 hours as night_to
+    from wanted
+),
+
+ran as (
+    select
+        tasks.*,
+        nights.night_from
+    from tasks
+    inner join nights
+        on
+            tasks.created_at < nights.night_to
+            and nights.night_from <= case
+                when tasks.is_finished then coalesce(tasks.ended_at, tasks.created_at)
+                else tasks.last_seen_at
+            end
+)
+
+select
+    task_label,
+    count(*) as task_count,
+    count(*) filter (where created_at >= night_from) as started_count,
+    count(*) filter (where is_failed) as failed_count,
+    count(*) filter (where not is_finished) as unfinished_count,
+    count(distinct instance_id) as instance_count,
+    max(duration_seconds) as max_seconds
+from ran
+group by task_label
+order by task_count desc, task_label
