@@ -13,7 +13,7 @@ from gaussdb_tasks.cli.last_handler import debug_option
 
 _SQL_STARTS: Final = frozenset({"select", "with", "from"})
 _LISTS_OF_QUERIES: Final = frozenset(
-    {"queries", "questions", "views", "view", "question", "tables"}
+    {"queries", "questions", "view", "question", "tables"}
 )
 
 
