@@ -4,7 +4,7 @@ with
 
 -- Each range is about twice as wide as the one before it, with round limits.
 lower_limits as (
-    select cast(whole_seconds as bigint) as from_seconds
+    select cast(limits.whole_seconds as bigint) as from_seconds
     from (
         values
         (0), (1), (2), (4), (8), (15), (30),

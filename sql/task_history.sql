@@ -10,7 +10,8 @@ versions as (
     select
         task_versions.*,
         coalesce(
-            lower({{ trim('task_versions.status') }}) in ('completed', 'failed', 'canceled', 'cancelled'),
+            lower({{ trim('task_versions.status') }})
+            in ('completed', 'failed', 'canceled', 'cancelled'),
             false
         ) as is_finished,
         coalesce(lower({{ trim('task_versions.status') }}) = 'failed', false) as is_failed,

@@ -36,7 +36,9 @@ groups as (
         cast(count(*) filter (where is_recent) as {{ double }}) as recent_n,
         cast(count(*) filter (where not is_recent) as {{ double }}) as baseline_n,
         cast(count(*) filter (where is_recent and is_failed) as {{ double }}) as recent_failed_n,
-        cast(count(*) filter (where not is_recent and is_failed) as {{ double }}) as baseline_failed_n,
+        cast(
+            count(*) filter (where not is_recent and is_failed) as {{ double }}
+        ) as baseline_failed_n,
         percentile_cont(0.5) within group (order by duration_ms) filter (
             where is_recent
         ) / 1000 as recent_p50_seconds,

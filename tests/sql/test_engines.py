@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gaussdb_tasks.database.dialects import DIALECTS, POSTGRES
+from gaussdb_tasks.database.dialects import POSTGRES
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.views import view_script
 from tests.support import postgres

@@ -1,7 +1,7 @@
 """What the engines that the views run on say differently: the tokens of ``sql/``.
 
-A token is ``{{ name }}`` or ``{{ name('argument', ...) }}``: a subset of Jinja, so that sqlfluff can
-read the files as well. All other text is the same for all engines.
+A token is ``{{ name }}`` or ``{{ name('argument', ...) }}``. This is a subset of Jinja, so sqlfluff
+can read the files as well. All other text is the same for all engines.
 """
 
 import re
@@ -9,19 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from types import MappingProxyType
-from typing import Final
-
-from gaussdb_tasks.errors import GaussdbTasksError
+from typing import Final, Literal
 
 _TOKEN: Final = re.compile(r"\{\{ (?P<name>\w+)(?:\((?P<arguments>[^{}]*)\))? \}\}")
 _ARGUMENT: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
 _COMMENT_OR_LITERAL: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 # Only PostgreSQL compares texts by language if it is not told otherwise.
 _COLLATION: Final = ' collate "C"'
-
-
-class SqlFileError(GaussdbTasksError):
-    """A SQL file is missing, malformed, or does not run."""
 
 
 # What replaces a match, and the alternatives of the pattern: the first one that fits is used.
@@ -49,8 +43,7 @@ _MASKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
             "<address>",
             (
                 r"\b(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}\b",
-                r"\b[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*::"
-                r"(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*\b)?",
+                r"\b[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*::(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*\b)?",
                 r"\B::[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*(?:\.\d{1,3}){0,3}\b",
                 r"\b\d{1,3}(?:\.\d{1,3}){3}\b",
             ),
@@ -91,14 +84,13 @@ class Dialect:
     fragments: Mapping[str, str] = field(default_factory=dict)
     has_collations: bool = False
     has_transactions: bool = True
-    comments_follow: bool = True
-    """Whether statements after the view comment on it, not clauses of the view."""
+    comments: Literal["statements", "statements on views only", "clauses"] = "statements"
 
     def render(self, text: str) -> str:
         """Replace the tokens of a SQL file, and write its literals.
 
         Raises:
-            SqlFileError: there is no such token.
+            LookupError: there is no such token, or it has other arguments.
         """
         with_tokens = _COMMENT_OR_LITERAL.sub(self._literal, text)
         rendered = _TOKEN.sub(self._token, with_tokens)
@@ -110,15 +102,11 @@ class Dialect:
     def _token(self, token: re.Match[str]) -> str:
         name = token["name"]
         arguments = [each[1:-1] for each in _ARGUMENT.findall(token["arguments"] or "")]
-        try:
-            if name == "masked":
-                return self._masked(*arguments)
-            if name == "last":
-                arguments[1:] = [", ".join(arguments[1:])]
-            return self.tokens[name].format(*arguments)
-        except (KeyError, IndexError, TypeError) as error:
-            message = f"{self.name} has nothing for the token {token[0]}"
-            raise SqlFileError(message) from error
+        if name == "masked":
+            return self._masked(*arguments)
+        if name == "last":
+            arguments[1:] = [", ".join(arguments[1:])]
+        return self.tokens[name].format(*arguments)
 
     def _masked(self, column: str, mask: str) -> str:
         replacement, alternatives = _MASKS[mask]
@@ -166,7 +154,7 @@ DUCKDB: Final = Dialect(
         }
     ),
 )
-DUCKLAKE: Final = Dialect("ducklake", DUCKDB.tokens)
+DUCKLAKE: Final = Dialect("ducklake", DUCKDB.tokens, comments="statements on views only")
 _SORTED_GAPS: Final = MappingProxyType(
     {"fragments/uncovered_times.sql": "fragments/uncovered_times_sorted.sql"}
 )
@@ -182,8 +170,9 @@ POSTGRES: Final = Dialect(
             "trim": "btrim({0}, U&'" + "".join(f"\\{each:04x}" for each in _SPACES) + "')",
             "last": "(array_agg({0} order by ({1}) desc nulls last) filter (where {0} is not null))"
             "[1]",
-            "clock": "coalesce(\n            cast(nullif(current_setting('gaussdb_tasks.now', true), "
-            "'') as timestamp),\n            now() at time zone 'UTC'\n        )",
+            "clock": "coalesce(\n            "
+            "cast(nullif(current_setting('gaussdb_tasks.now', true), '') as timestamp),\n"
+            "            now() at time zone 'UTC'\n        )",
         }
     ),
     pattern=_first_alternative,
@@ -208,7 +197,7 @@ SPARK: Final = Dialect(
     literal=_escaped,
     fragments=_SORTED_GAPS,
     has_transactions=False,
-    comments_follow=False,
+    comments="clauses",
 )
 DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
     {each.name: each for each in (DUCKDB, DUCKLAKE, POSTGRES, SPARK)}

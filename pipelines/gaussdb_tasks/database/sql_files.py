@@ -9,7 +9,8 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.database.dialects import DUCKDB, Dialect, SqlFileError
+from gaussdb_tasks.database.dialects import DUCKDB, Dialect
+from gaussdb_tasks.errors import GaussdbTasksError
 
 _SUFFIX: Final = ".sql"
 _COMMENT: Final = re.compile(
@@ -20,6 +21,10 @@ _COMMENT: Final = re.compile(
 _ORDER: Final = re.compile(r"^-- (order by .+)$", re.MULTILINE)
 # A subset of Jinja, so that sqlfluff can read the files as well.
 _INCLUDE: Final = re.compile(r"\{% include '(?P<path>[\w/]+\.sql)' %\}\n")
+
+
+class SqlFileError(GaussdbTasksError):
+    """A SQL file is missing, malformed, or does not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +94,16 @@ def _sql_folder() -> Traversable:
 
 def _read(folder: Traversable, dialect: Dialect) -> tuple[SqlFile, ...]:
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    return tuple(
-        SqlFile(
-            entry.name.removesuffix(_SUFFIX),
-            dialect.render(_with_includes(entry.read_text(encoding="utf-8"), dialect)),
-        )
-        for entry in entries
-        if entry.name.endswith(_SUFFIX)
-    )
+    return tuple(_file(entry, dialect) for entry in entries if entry.name.endswith(_SUFFIX))
+
+
+def _file(entry: Traversable, dialect: Dialect) -> SqlFile:
+    text = _with_includes(entry.read_text(encoding="utf-8"), dialect)
+    try:
+        return SqlFile(entry.name.removesuffix(_SUFFIX), dialect.render(text))
+    except LookupError as error:
+        message = f"{entry.name} has a token that {dialect.name} does not know: {error}"
+        raise SqlFileError(message) from error
 
 
 def _with_includes(text: str, dialect: Dialect) -> str:

@@ -14,6 +14,7 @@ from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME
 VIEW_SCHEMA: Final = "main"
 
 _COMMENTS_AND_LITERALS: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
+_COLUMN_COMMENT: Final = re.compile(r"^comment on column [^']+'(?:[^']|'')*';\n", re.MULTILINE)
 _CTE: Final = re.compile(r"\b(\w+)\s+as\s+\(")
 _REFERENCE: Final = re.compile(
     r"""
@@ -53,10 +54,12 @@ def view_script(dialect: Dialect) -> str:
     """
     texts = {file.name: file.text for file in view_files(dialect)}
     ordered = in_dependency_order(view_files())
-    if not dialect.comments_follow:
+    if dialect.comments == "clauses":
         texts = {
             file.name: _with_comment_clauses(texts[file.name], file, dialect) for file in ordered
         }
+    elif dialect.comments == "statements on views only":
+        texts = {name: _COLUMN_COMMENT.sub("", text) for name, text in texts.items()}
     begin, commit = ("begin;\n", "commit;\n") if dialect.has_transactions else ("", "")
     schema = f"create schema if not exists {VIEW_SCHEMA};\n"
     return "\n".join([begin + schema, *(texts[file.name] for file in ordered)]) + commit
