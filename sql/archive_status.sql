@@ -2,22 +2,24 @@
 create or replace view main.archive_status as
 with
 
--- For tests with another clock: set variable gaussdb_tasks_now = timestamp '...', in UTC.
+-- For tests with another clock: set variable gaussdb_tasks_now = timestamp '...', in UTC. In
+-- PostgreSQL: set gaussdb_tasks.now = '...'.
 clock as (
-    select
-        coalesce(
-            cast(getvariable('gaussdb_tasks_now') as timestamp), make_timestamp(epoch_us(now()))
-        ) as queried_at
+    select {{ clock }} as queried_at
 ),
 
 projects as (
     select
         region,
         project_id,
-        arg_max(project_name, load_number) filter (where outcome = 'failed') as failed_name,
-        arg_max(observed_at, load_number) as last_run_at,
-        arg_max(outcome, load_number) as last_outcome,
-        arg_max(observed_at, load_number) filter (where outcome = 'complete') as last_success_at
+        {{ last(
+            "case when outcome = 'failed' then project_name end", 'load_number'
+        ) }} as failed_name,
+        {{ last('observed_at', 'load_number') }} as last_run_at,
+        {{ last('outcome', 'load_number') }} as last_outcome,
+        {{ last(
+            "case when outcome = 'complete' then observed_at end", 'load_number'
+        ) }} as last_success_at
     from task_center.load_runs
     group by region, project_id
 ),
@@ -99,7 +101,7 @@ statuses as (
         complete_coverage.covered_from,
         complete_coverage.covered_to,
         coalesce(gaps.first_open_gap_from, complete_coverage.covered_to)
-        + to_milliseconds(last_loads.horizon_ms) as loss_begins_at,
+        + {{ milliseconds('last_loads.horizon_ms') }} as loss_begins_at,
         coalesce(gaps.gap_count, 0) as gap_count,
         coalesce(gaps.lost_gap_count, 0) as lost_gap_count,
         coalesce(task_counts.task_count, 0) as task_count,
@@ -151,7 +153,7 @@ archive_entries as (
 ),
 
 heads as (
-    select arg_max(head_digest, archive_sequence) as head_digest
+    select {{ last('head_digest', 'archive_sequence') }} as head_digest
     from archive_entries
 )
 
@@ -169,7 +171,10 @@ select
     statuses.loss_begins_at,
     case
         when statuses.loss_begins_at <= clock.queried_at then 0
-        else date_sub('day', clock.queried_at, statuses.loss_begins_at)
+        else cast(
+            floor({{ seconds_between('clock.queried_at', 'statuses.loss_begins_at') }} / 86400)
+            as bigint
+        )
     end as nights_left,
     statuses.task_count,
     statuses.open_task_count,

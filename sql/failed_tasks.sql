@@ -9,60 +9,70 @@ failed_tasks as (
         coalesce(ended_at, created_at) as failed_at,
         -- Mask the name of the instance, but not where it is part of another name.
         case
-            when length(instance_name) >= 3 and contains(fail_reason, instance_name)
+            when length(instance_name) >= 3 and position(instance_name in fail_reason) > 0
                 then regexp_replace(
                     fail_reason,
-                    '(^|[^A-Za-z0-9-])' || regexp_escape(instance_name) || '($|[^A-Za-z0-9-])',
-                    '\1<instance>\2',
-                    'g'
+                    '(^|[^A-Za-z0-9-])'
+                    || regexp_replace(
+                        instance_name, '([\\.^$*+?(){}|\[\]])', '\\\1'{{ every_match }}
+                    )
+                    || '($|[^A-Za-z0-9-])',
+                    '\1<instance>\2'{{ every_match }}
                 )
             else fail_reason
-        end as reason_of_any_instance,
-        nullif(
-            trim(regexp_replace(reason_of_any_instance, '\s+', ' ', 'g')), ''
-        ) as reason
+        end as reason_of_any_instance
     from main.tasks
     where is_failed
 ),
 
--- Each mask works on the result of the mask before it.
-masked_reasons as (
+spaced_reasons as (
     select
         *,
-        -- quoted texts, but not the apostrophes of "can't"
-        regexp_replace(
-            reason, '\B''[^'']*''\B|"[^"]*"', '<name>', 'g'
-        ) as without_names,
-        -- dates and times in ISO 8601
-        regexp_replace(
-            without_names,
-            '\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?',
-            '<time>',
-            'g'
-        ) as without_times,
-        -- UUIDs; ids of resources, which end in a suffix such as in14; other long hex numbers
-        regexp_replace(
-            without_times,
-            '(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-            || '|[0-9a-f]{32}[a-z]{2}\d\d|[0-9a-f]{16,}',
-            '<id>',
-            'g'
-        ) as without_ids,
-        -- IPv6 in full, shortened in the middle or at its end, shortened at its start; IPv4
-        regexp_replace(
-            without_ids,
-            '(?i)\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b'
-            || '|\b[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*::(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*\b)?'
-            || '|\B::[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*(?:\.\d{1,3}){0,3}\b'
-            || '|\b\d{1,3}(?:\.\d{1,3}){3}\b',
-            '<address>',
-            'g'
-        ) as without_addresses,
-        -- numbers, but not those in error codes such as DBS.280001
-        regexp_replace(
-            without_addresses, '(^|[^0-9.]|[^0-9A-Z]\.)\d+(?:[.,]\d+)*', '\1<n>', 'g'
-        ) as reason_pattern
+        {{ masked('reason_of_any_instance', 'white_space') }} as spaced_reason
     from failed_tasks
+),
+
+trimmed_reasons as (
+    select
+        *,
+        nullif({{ trim('spaced_reason') }}, '') as trimmed_reason
+    from spaced_reasons
+),
+
+-- Each mask works on the result of the mask before it.
+without_names as (
+    select
+        *,
+        {{ masked('trimmed_reason', 'quoted_texts') }} as reason_without_names
+    from trimmed_reasons
+),
+
+without_times as (
+    select
+        *,
+        {{ masked('reason_without_names', 'times') }} as reason_without_times
+    from without_names
+),
+
+without_ids as (
+    select
+        *,
+        {{ masked('reason_without_times', 'ids') }} as reason_without_ids
+    from without_times
+),
+
+without_addresses as (
+    select
+        *,
+        {{ masked('reason_without_ids', 'addresses') }} as reason_without_addresses
+    from without_ids
+),
+
+without_numbers as (
+    select
+        *,
+        {{ masked('reason_without_addresses', 'numbers') }} as reason_pattern
+    from without_addresses
 )
 
 select
@@ -81,7 +91,7 @@ select
     duration_seconds,
     coalesce(reason_pattern, '(no reason given)') as reason_pattern,
     fail_reason
-from masked_reasons;
+from without_numbers;
 
 comment on view main.failed_tasks is
 'One row per failed task, with its reason and the pattern of the reason. All times are UTC.';

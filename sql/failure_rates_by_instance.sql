@@ -8,7 +8,7 @@ counts as (
         region,
         project_id,
         instance_id,
-        arg_max(instance_name, (created_at, job_id)) as instance_name,
+        {{ last('instance_name', 'created_at', 'job_id collate "C"') }} as instance_name,
         count(*) filter (where is_finished) as finished_count,
         count(*) filter (where is_failed) as failed_count
     from main.tasks

@@ -9,9 +9,11 @@ reasons as (
         count(*) as failed_count,
         min(failed_at) as first_failed_at,
         max(failed_at) as last_failed_at,
-        arg_max(fail_reason, (failed_at, created_at, region, project_id, job_id)) filter (
-            where reason_pattern <> '(no reason given)'
-        ) as example
+        {{ last(
+            "case when reason_pattern <> '(no reason given)' then fail_reason end",
+            'failed_at', 'created_at',
+            'region collate "C"', 'project_id collate "C"', 'job_id collate "C"'
+        ) }} as example
     from main.failed_tasks
     group by reason_pattern
 )
@@ -19,7 +21,7 @@ reasons as (
 select
     reason_pattern,
     failed_count,
-    failed_count / sum(failed_count) over () as share,
+    cast(failed_count as {{ double }}) / sum(failed_count) over () as share,
     first_failed_at,
     last_failed_at,
     example

@@ -29,7 +29,7 @@ select
     observed_at,
     outcome,
     horizon_ms,
-    observed_at - to_milliseconds(horizon_ms) as horizon_from
+    observed_at - {{ milliseconds('horizon_ms') }} as horizon_from
 from ranked_loads
 where recency = 1;
 

@@ -53,7 +53,9 @@ previous_versions as (
         touched_tasks.project_id,
         touched_tasks.job_id,
         touched_tasks.created_at,
-        arg_max(coalesce(earlier_versions.status, ''), earlier_versions.version) as status
+        {{ last(
+            "coalesce(earlier_versions.status, '')", 'earlier_versions.version'
+        ) }} as status
     from touched_tasks
     inner join task_center.task_versions as earlier_versions
         on
@@ -78,11 +80,11 @@ changes as (
         tasks.last_changed_at = touched_tasks.observed_at as has_new_state,
         coalesce(tasks.vanished_at = touched_tasks.observed_at, false) as is_vanished,
         coalesce(
-            lower(trim(previous_versions.status))
+            lower({{ trim('previous_versions.status') }})
             in ('completed', 'failed', 'canceled', 'cancelled'),
             false
         ) as was_finished,
-        coalesce(lower(trim(previous_versions.status)) = 'failed', false) as was_failed
+        coalesce(lower({{ trim('previous_versions.status') }}) = 'failed', false) as was_failed
     from touched_tasks
     inner join main.tasks
         on

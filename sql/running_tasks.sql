@@ -7,7 +7,7 @@ tasks_in_flight as (
     select
         tasks.*,
         last_loads.horizon_ms,
-        date_diff('microsecond', tasks.created_at, last_loads.observed_at) / 1e6 as age_seconds
+        {{ seconds_between('tasks.created_at', 'last_loads.observed_at') }} as age_seconds
     from main.tasks
     left join main.last_loads
         on
@@ -34,7 +34,8 @@ select
     coalesce(tasks_in_flight.age_seconds > durations.p95_seconds, false)
     and not tasks_in_flight.is_lost_from_sight as is_overdue,
     tasks_in_flight.last_seen_at,
-    tasks_in_flight.created_at + to_milliseconds(tasks_in_flight.horizon_ms) as leaves_horizon_at,
+    tasks_in_flight.created_at
+    + {{ milliseconds('tasks_in_flight.horizon_ms') }} as leaves_horizon_at,
     tasks_in_flight.is_lost_from_sight
 from tasks_in_flight
 left join main.task_durations_by_name as durations

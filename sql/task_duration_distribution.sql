@@ -4,16 +4,13 @@ with
 
 -- Each range is about twice as wide as the one before it, with round limits.
 lower_limits as (
-    select
-        unnest(
-            cast(
-                [
-                    0, 1, 2, 4, 8, 15, 30,
-                    60, 120, 240, 480, 900, 1800,
-                    3600, 7200, 14400, 28800, 57600, 115200, 230400, 460800
-                ] as bigint[]
-            )
-        ) as from_seconds
+    select cast(limits.whole_seconds as bigint) as from_seconds
+    from (
+        values
+        (0), (1), (2), (4), (8), (15), (30),
+        (60), (120), (240), (480), (900), (1800),
+        (3600), (7200), (14400), (28800), (57600), (115200), (230400), (460800)
+    ) as limits (whole_seconds)
 ),
 
 duration_ranges as (
@@ -29,11 +26,11 @@ counts_by_second as (
     select
         task_name,
         task_label,
-        duration_ms // 1000 as whole_seconds,
+        duration_ms {{ div }} 1000 as whole_seconds,
         count(*) as finished_count
     from main.tasks
     where is_finished and duration_ms is not null
-    group by task_name, task_label, duration_ms // 1000
+    group by task_name, task_label, duration_ms {{ div }} 1000
 ),
 
 counts as (
@@ -67,10 +64,11 @@ task_ranges as (
 select
     task_ranges.task_name,
     task_ranges.task_label,
-    cast(duration_ranges.from_seconds as double) as from_seconds,
-    cast(duration_ranges.to_seconds as double) as to_seconds,
+    cast(duration_ranges.from_seconds as {{ double }}) as from_seconds,
+    cast(duration_ranges.to_seconds as {{ double }}) as to_seconds,
     cast(coalesce(counts.finished_count, 0) as bigint) as finished_count,
-    coalesce(counts.finished_count, 0) / task_ranges.all_finished_count as share
+    cast(coalesce(counts.finished_count, 0) as {{ double }})
+    / task_ranges.all_finished_count as share
 from task_ranges
 inner join duration_ranges
     on

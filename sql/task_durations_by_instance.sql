@@ -21,15 +21,16 @@ durations as (
         region,
         project_id,
         instance_id,
-        arg_max(instance_name, (created_at, job_id)) as instance_name,
+        {{ last('instance_name', 'created_at', 'job_id collate "C"') }} as instance_name,
         count(finished_duration_ms) as finished_count,
-        min(finished_duration_ms) / 1000.0 as min_seconds,
-        avg(finished_duration_ms) / 1000.0 as avg_seconds,
-        percentile_cont(0.5) within group (order by finished_duration_ms) / 1000.0 as p50_seconds,
-        percentile_cont(0.9) within group (order by finished_duration_ms) / 1000.0 as p90_seconds,
-        percentile_cont(0.95) within group (order by finished_duration_ms) / 1000.0 as p95_seconds,
-        percentile_cont(0.99) within group (order by finished_duration_ms) / 1000.0 as p99_seconds,
-        max(finished_duration_ms) / 1000.0 as max_seconds
+        cast(min(finished_duration_ms) as {{ double }}) / 1000 as min_seconds,
+        cast(sum(finished_duration_ms) as {{ double }})
+        / count(finished_duration_ms) / 1000 as avg_seconds,
+        percentile_cont(0.5) within group (order by finished_duration_ms) / 1000 as p50_seconds,
+        percentile_cont(0.9) within group (order by finished_duration_ms) / 1000 as p90_seconds,
+        percentile_cont(0.95) within group (order by finished_duration_ms) / 1000 as p95_seconds,
+        percentile_cont(0.99) within group (order by finished_duration_ms) / 1000 as p99_seconds,
+        cast(max(finished_duration_ms) as {{ double }}) / 1000 as max_seconds
     from measured_tasks
     group by region, project_id, instance_id
     having count(finished_duration_ms) > 0

@@ -17,13 +17,13 @@ select
     task_name,
     task_label,
     count(*) as finished_count,
-    min(duration_ms) / 1000.0 as min_seconds,
-    avg(duration_ms) / 1000.0 as avg_seconds,
-    percentile_cont(0.5) within group (order by duration_ms) / 1000.0 as p50_seconds,
-    percentile_cont(0.9) within group (order by duration_ms) / 1000.0 as p90_seconds,
-    percentile_cont(0.95) within group (order by duration_ms) / 1000.0 as p95_seconds,
-    percentile_cont(0.99) within group (order by duration_ms) / 1000.0 as p99_seconds,
-    max(duration_ms) / 1000.0 as max_seconds
+    cast(min(duration_ms) as {{ double }}) / 1000 as min_seconds,
+    cast(sum(duration_ms) as {{ double }}) / count(duration_ms) / 1000 as avg_seconds,
+    percentile_cont(0.5) within group (order by duration_ms) / 1000 as p50_seconds,
+    percentile_cont(0.9) within group (order by duration_ms) / 1000 as p90_seconds,
+    percentile_cont(0.95) within group (order by duration_ms) / 1000 as p95_seconds,
+    percentile_cont(0.99) within group (order by duration_ms) / 1000 as p99_seconds,
+    cast(max(duration_ms) as {{ double }}) / 1000 as max_seconds
 from finished_tasks
 group by created_week, task_name, task_label;
 

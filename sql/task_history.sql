@@ -10,10 +10,11 @@ versions as (
     select
         task_versions.*,
         coalesce(
-            lower(trim(task_versions.status)) in ('completed', 'failed', 'canceled', 'cancelled'),
+            lower({{ trim('task_versions.status') }})
+            in ('completed', 'failed', 'canceled', 'cancelled'),
             false
         ) as is_finished,
-        coalesce(lower(trim(task_versions.status)) = 'failed', false) as is_failed,
+        coalesce(lower({{ trim('task_versions.status') }}) = 'failed', false) as is_failed,
         next_versions.observed_at as valid_to,
         case
             when task_versions.version = 1 and next_versions.version is null
@@ -59,7 +60,7 @@ select
     versions.created_date,
     versions.ended_at,
     versions.duration_ms,
-    versions.duration_ms / 1000.0 as duration_seconds,
+    cast(versions.duration_ms as {{ double }}) / 1000 as duration_seconds,
     versions.instance_id,
     versions.instance_name,
     versions.instance_status,

@@ -7,8 +7,8 @@ with
 periods as (
     select
         max(observed_at) as recent_to,
-        max(observed_at) - interval 7 days as recent_from,
-        max(observed_at) - interval 35 days as baseline_from,
+        max(observed_at) - interval '7' day as recent_from,
+        max(observed_at) - interval '35' day as baseline_from,
         -- Without a change, one comparison in a thousand is above this limit (p < 0.001).
         3.090232306167813 as z_limit
     from main.last_loads
@@ -33,16 +33,18 @@ groups as (
     select
         task_name,
         task_label,
-        cast(count(*) filter (where is_recent) as double) as recent_n,
-        cast(count(*) filter (where not is_recent) as double) as baseline_n,
-        cast(count(*) filter (where is_recent and is_failed) as double) as recent_failed_n,
-        cast(count(*) filter (where not is_recent and is_failed) as double) as baseline_failed_n,
+        cast(count(*) filter (where is_recent) as {{ double }}) as recent_n,
+        cast(count(*) filter (where not is_recent) as {{ double }}) as baseline_n,
+        cast(count(*) filter (where is_recent and is_failed) as {{ double }}) as recent_failed_n,
+        cast(
+            count(*) filter (where not is_recent and is_failed) as {{ double }}
+        ) as baseline_failed_n,
         percentile_cont(0.5) within group (order by duration_ms) filter (
             where is_recent
-        ) / 1000.0 as recent_p50_seconds,
+        ) / 1000 as recent_p50_seconds,
         percentile_cont(0.5) within group (order by duration_ms) filter (
             where not is_recent
-        ) / 1000.0 as baseline_p50_seconds
+        ) / 1000 as baseline_p50_seconds
     from finished_tasks
     group by task_name, task_label
 ),
@@ -52,8 +54,8 @@ duration_counts as (
     select
         task_name,
         duration_ms,
-        cast(count(*) filter (where is_recent) as double) as recent_n,
-        cast(count(*) filter (where not is_recent) as double) as baseline_n
+        cast(count(*) filter (where is_recent) as {{ double }}) as recent_n,
+        cast(count(*) filter (where not is_recent) as {{ double }}) as baseline_n
     from finished_tasks
     where duration_ms is not null
     group by task_name, duration_ms
@@ -83,10 +85,16 @@ rank_sums as (
     group by task_name
 ),
 
+rank_excesses as (
+    select
+        *,
+        exceeding_pairs - recent_n * baseline_n / 2 as excess
+    from rank_sums
+),
+
 duration_tests as (
     select
         *,
-        exceeding_pairs - recent_n * baseline_n / 2 as excess,
         sign(excess) * greatest(abs(excess) - 0.5, 0) / nullif(
             sqrt(
                 recent_n * baseline_n / 12
@@ -94,21 +102,33 @@ duration_tests as (
             ),
             0
         ) as z
-    from rank_sums
+    from rank_excesses
 ),
 
 -- Test of two proportions with pooled rate and continuity correction.
-failure_tests as (
+rates as (
     select
         *,
         recent_failed_n / nullif(recent_n, 0) as recent_failure_rate,
         baseline_failed_n / nullif(baseline_n, 0) as baseline_failure_rate,
         (recent_failed_n + baseline_failed_n) / (recent_n + baseline_n) as common_rate,
-        1 / nullif(recent_n, 0) + 1 / nullif(baseline_n, 0) as spread,
-        recent_failure_rate - baseline_failure_rate as excess,
+        1 / nullif(recent_n, 0) + 1 / nullif(baseline_n, 0) as spread
+    from groups
+),
+
+rate_changes as (
+    select
+        *,
+        recent_failure_rate - baseline_failure_rate as excess
+    from rates
+),
+
+failure_tests as (
+    select
+        *,
         sign(excess) * greatest(abs(excess) - spread / 2, 0)
         / nullif(sqrt(common_rate * (1 - common_rate) * spread), 0) as z
-    from groups
+    from rate_changes
 )
 
 -- With fewer than five tasks in a period, the tests are not reliable.

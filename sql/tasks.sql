@@ -7,9 +7,9 @@ latest_states as (
     select
         *,
         coalesce(
-            lower(trim(status)) in ('completed', 'failed', 'canceled', 'cancelled'), false
+            lower({{ trim('status') }}) in ('completed', 'failed', 'canceled', 'cancelled'), false
         ) as is_finished,
-        coalesce(lower(trim(status)) = 'failed', false) as is_failed
+        coalesce(lower({{ trim('status') }}) = 'failed', false) as is_failed
     from task_center.tasks
 ),
 
@@ -42,7 +42,7 @@ select
     latest_states.created_date,
     latest_states.ended_at,
     latest_states.duration_ms,
-    latest_states.duration_ms / 1000.0 as duration_seconds,
+    cast(latest_states.duration_ms as {{ double }}) / 1000 as duration_seconds,
     latest_states.instance_id,
     latest_states.instance_name,
     latest_states.instance_status,

@@ -5,14 +5,14 @@ with
 weighted_counts as (
     select
         *,
-        power(cast(1.959963984540054 as double), 2) as z_squared
+        power(cast(1.959963984540054 as {{ double }}), 2) as z_squared
     from counts
 ),
 
 intervals as (
     select
         *,
-        failed_count / finished_count as failure_rate,
+        cast(failed_count as {{ double }}) / finished_count as failure_rate,
         (failed_count + z_squared / 2) / (finished_count + z_squared) as centre,
         sqrt(
             z_squared * failed_count * (finished_count - failed_count) / finished_count

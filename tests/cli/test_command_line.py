@@ -87,7 +87,6 @@ def test_an_unknown_command_is_one_sentence(command: Command) -> None:
         ("stuck-now", "gaussdb-tasks query stuck_now"),
         ("failure_reason", "gaussdb-tasks query failure_reasons"),
         ("questions", "gaussdb-tasks query --list"),
-        ("views", "gaussdb-tasks query --list"),
     ],
 )
 def test_a_mistyped_command_is_suggested(command: Command, typed: str, meant: str) -> None:

@@ -55,6 +55,7 @@ LINES: Final = (
     Line(("keys", "rotate", "--help")),
     Line(("schedule", "cron")),
     Line(("config", "load")),
+    Line(("views", "--dialect", "postgres")),
     Line(("completion", "bash")),
     Line(("demo", "--nights", "1", "--tasks-per-day", "3")),
 )

@@ -12,9 +12,7 @@ from gaussdb_tasks.cli.completion import items, query_names
 from gaussdb_tasks.cli.last_handler import debug_option
 
 _SQL_STARTS: Final = frozenset({"select", "with", "from"})
-_LISTS_OF_QUERIES: Final = frozenset(
-    {"queries", "questions", "views", "view", "question", "tables"}
-)
+_LISTS_OF_QUERIES: Final = frozenset({"queries", "questions", "view", "question", "tables"})
 
 
 class Subcommand(NamedTuple):

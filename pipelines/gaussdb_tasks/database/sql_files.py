@@ -9,6 +9,7 @@ from typing import Final
 
 import duckdb
 
+from gaussdb_tasks.database.dialects import DUCKDB, Dialect
 from gaussdb_tasks.errors import GaussdbTasksError
 
 _SUFFIX: Final = ".sql"
@@ -65,19 +66,19 @@ class SqlFile:
             raise SqlFileError(message) from error
 
 
-def view_files() -> tuple[SqlFile, ...]:
-    """Read the definitions of all views, in order of their names."""
-    return _read(_sql_folder())
+def view_files(dialect: Dialect = DUCKDB) -> tuple[SqlFile, ...]:
+    """Read the definitions of all views as an engine reads them, in order of their names."""
+    return _read(_sql_folder(), dialect)
 
 
 def check_files() -> tuple[SqlFile, ...]:
     """Read all data checks, in order of their names."""
-    return _read(_sql_folder() / "checks")
+    return _read(_sql_folder() / "checks", DUCKDB)
 
 
 def example_files() -> tuple[SqlFile, ...]:
     """Read all saved questions, in order of their names."""
-    return _read(_sql_folder() / "examples")
+    return _read(_sql_folder() / "examples", DUCKDB)
 
 
 def _sql_folder() -> Traversable:
@@ -91,17 +92,26 @@ def _sql_folder() -> Traversable:
     raise SqlFileError(message)
 
 
-def _read(folder: Traversable) -> tuple[SqlFile, ...]:
+def _read(folder: Traversable, dialect: Dialect) -> tuple[SqlFile, ...]:
     entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    return tuple(
-        SqlFile(entry.name.removesuffix(_SUFFIX), _with_includes(entry.read_text(encoding="utf-8")))
-        for entry in entries
-        if entry.name.endswith(_SUFFIX)
-    )
+    return tuple(_file(entry, dialect) for entry in entries if entry.name.endswith(_SUFFIX))
 
 
-def _with_includes(text: str) -> str:
+def _file(entry: Traversable, dialect: Dialect) -> SqlFile:
+    text = _with_includes(entry.read_text(encoding="utf-8"), dialect)
+    try:
+        return SqlFile(entry.name.removesuffix(_SUFFIX), dialect.render(text))
+    except LookupError as error:
+        message = f"{entry.name} has a token that {dialect.name} does not know: {error}"
+        raise SqlFileError(message) from error
+
+
+def _with_includes(text: str, dialect: Dialect) -> str:
     """Replace each include by the text of its file; paths are relative to the SQL folder."""
     return _INCLUDE.sub(
-        lambda include: (_sql_folder() / include["path"]).read_text(encoding="utf-8"), text
+        lambda include: _fragment(dialect.fragments.get(include["path"], include["path"])), text
     )
+
+
+def _fragment(path: str) -> str:
+    return (_sql_folder() / path).read_text(encoding="utf-8")

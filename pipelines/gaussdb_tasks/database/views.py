@@ -7,12 +7,14 @@ from typing import Final
 
 import duckdb
 
+from gaussdb_tasks.database.dialects import Dialect
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, view_files
 from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME
 
 VIEW_SCHEMA: Final = "main"
 
 _COMMENTS_AND_LITERALS: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
+_COLUMN_COMMENT: Final = re.compile(r"^comment on column [^']+'(?:[^']|'')*';\n", re.MULTILINE)
 _CTE: Final = re.compile(r"\b(\w+)\s+as\s+\(")
 _REFERENCE: Final = re.compile(
     r"""
@@ -43,6 +45,40 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("rollback")
         raise
     connection.execute("commit")
+
+
+def view_script(dialect: Dialect) -> str:
+    """Return the statements that create all views, with their comments, in an engine.
+
+    They are one transaction if the engine has transactions for them.
+    """
+    texts = {file.name: file.text for file in view_files(dialect)}
+    ordered = in_dependency_order(view_files())
+    if dialect.comments == "clauses":
+        texts = {
+            file.name: _with_comment_clauses(texts[file.name], file, dialect) for file in ordered
+        }
+    elif dialect.comments == "statements on views only":
+        texts = {name: _COLUMN_COMMENT.sub("", text) for name, text in texts.items()}
+    begin, commit = ("begin;\n", "commit;\n") if dialect.has_transactions else ("", "")
+    schema = f"create schema if not exists {VIEW_SCHEMA};\n"
+    return "\n".join([begin + schema, *(texts[file.name] for file in ordered)]) + commit
+
+
+def _with_comment_clauses(text: str, file: SqlFile, dialect: Dialect) -> str:
+    """Move the comments of a view, and of its columns in their order, into its statement."""
+    columns, of_view = [], ""
+    for (_, _, column), comment in file.comments.items():
+        literal = dialect.literal("'" + comment.replace("'", "''") + "'")
+        if column is None:
+            of_view = f"comment {literal}"
+        else:
+            columns.append(f"    {column} comment {literal}")
+    head = f"create or replace view {VIEW_SCHEMA}.{file.name}"
+    listed = ",\n".join(columns)
+    clauses = f"{head} (\n{listed}\n)\n{of_view} as\n"
+    definition = text[: text.index("\ncomment on ")]
+    return definition.replace(f"{head} as\n", clauses)
 
 
 def table_comments() -> dict[tuple[str, str, str | None], str]:
