@@ -1,8 +1,11 @@
 """Shared by all tests: hypothesis profiles, the marker ``thorough``, and common fixtures."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gaussdb_tasks import known_secrets
 from tests.support import IS_THOROUGH
 
 # No test may depend on the speed of the machine.
@@ -30,3 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if skipped:
         config.hook.pytest_deselected(items=skipped)
         items[:] = [item for item in items if item not in skipped]
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets() -> Iterator[None]:
+    """A secret of one test is not masked in the messages of another one."""
+    yield
+    known_secrets.start_with({})

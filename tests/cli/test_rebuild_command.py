@@ -70,8 +70,9 @@ def test_a_place_that_cannot_be_read_is_not_empty(command: Command, tmp_path: Pa
     place = tmp_path / "file"
     place.touch()
     run = command(*EMPTY, place / "below", "--data-dir", tmp_path / "new")
-    assert run.exit_code == 1
-    assert "cannot be reached" in run.stderr
+    assert run.exit_code == 2
+    assert "a part of the path is a file" in run.stderr
+    assert "--from" in run.stderr
 
 
 def test_an_archive_beside_an_empty_place_is_an_error(

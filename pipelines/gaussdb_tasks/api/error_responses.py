@@ -198,6 +198,15 @@ def transient_cause(error: BaseException) -> TransientCause:
     return TransientCause.FAILED
 
 
+def is_proxy_fault(error: BaseException) -> bool:
+    """Return whether the proxy could not be reached, or did not connect."""
+    faults = (requests_errors.ProxyError, urllib3.exceptions.ProxyError)
+    return any(
+        isinstance(each, faults) or isinstance(getattr(each, "reason", None), faults)
+        for each in _causes(error)
+    )
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and its chain of causes, the first cause last."""
     cause: BaseException | None = error

@@ -224,9 +224,8 @@ class HttpClient:
                 "check --endpoint, HTTPS_PROXY, OS_CACERT, OS_CERT and OS_KEY"
             )
             return ConfigurationError(message)
-        through = ""
-        if isinstance(error, requests.exceptions.ProxyError):
-            through = " through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)"
+        is_proxy = error_responses.is_proxy_fault(error)
+        through = " through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)" if is_proxy else ""
         return error_responses.TransientError(
             f"no response{through}: {cause}", cause=error_responses.transient_cause(error)
         )

@@ -111,6 +111,8 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
 
 
 def _syntax_message(path: Path, error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"{path} cannot be read: it is not UTF-8 text; save it as UTF-8"
     found = _AT_LINE.fullmatch(str(error))
     problem, place = (found["problem"], f", line {found['line']},") if found else (str(error), "")
     return (
