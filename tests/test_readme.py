@@ -191,7 +191,7 @@ def test_every_exit_code_is_explained(code: ExitCode) -> None:
 
 def test_every_remark_is_explained() -> None:
     """The operator's table has exactly the first words of a load's lines."""
-    source = sources("cli")
+    source = sources("cli") + sources("archive/mirror")
     explained = set(re.findall(r"^\| `(\w+:)` \|", OPERATORS, re.MULTILINE))
     written = set(
         re.findall(
