@@ -17,10 +17,11 @@ from gaussdb_tasks.database.views import view_script
     help="Engine that shall run the SQL.",
 )
 def command(*, dialect: str) -> None:
-    """Print the SQL that creates all views, with their comments.
+    """Print the SQL of the views, for DuckDB or another engine.
 
-    The SQL reads the tables of the schema task_center, and creates views in the schema main. The
-    answers are the same in all engines. A load creates the views of its own database itself.
+    The SQL reads the tables of the schema task_center, and creates views in the schema main, with
+    their comments. The answers are the same in all engines. A load creates the views of its own
+    database itself.
 
     \b
     Examples:
