@@ -45,6 +45,7 @@ FOR_HELP: Final = {
     "emulator": set[str](),
     "demo": _LOAD,
     "completion": set[str](),
+    "views": {"duckdb"},
 }
 """The heavy libraries that the help of a command imports: its options come from its module."""
 
@@ -52,14 +53,14 @@ TO_RUN: Final = [
     (("status",), {"duckdb"}),
     (("query", "tasks", "--format", "csv"), {"duckdb"}),
     (("query", "tasks", "--format", "json"), {"duckdb", "msgspec"}),
-    (("query", "select 1 as one"), {"duckdb", "rich"}),
+    (("query", "select 1 as one"), {"duckdb"}),
     (("query", "tasks", "--output", "tasks.parquet"), {"duckdb"} | _ARROW),
     (("report", "report.html"), {"duckdb", "jinja2"}),
     (("verify", "--fast"), {"duckdb", "msgspec"}),
     (("verify",), {"duckdb", "msgspec"} | _ARROW),
     (("changes", "--since", "2020-01-01"), {"duckdb"}),
     (("evidence", job_id(1)), {"duckdb", "msgspec"}),
-    (("config", "status"), {"duckdb", "rich"}),
+    (("config", "status"), {"duckdb"}),
     (("emulator", "--help"), set[str]()),
 ]
 """Commands that only read, and the heavy libraries that they import."""
