@@ -16,14 +16,14 @@ from tests.support.emulator_client import job_id
 HEAVY: Final = frozenset(
     {
         *("botocore", "cryptography", "dlt", "duckdb", "filelock", "fsspec", "jinja2"),
-        *("keystoneauth1", "msgspec", "numpy", "openstack", "pendulum", "prometheus_client"),
+        *("keystoneauth1", "msgspec", "openstack", "pendulum", "prometheus_client"),
         *("pyarrow", "requests", "rfc3161_client", "rich", "s3fs", "sqlglot", "tenacity", "yaml"),
     }
 )
 """Libraries that take more than a few milliseconds to import."""
 
 _API: Final = frozenset({"keystoneauth1", "requests", "tenacity", "yaml"})
-_ARROW: Final = frozenset({"numpy", "pyarrow"})
+_ARROW: Final = frozenset({"pyarrow"})
 _LOAD: Final = frozenset({"duckdb", "msgspec", "pendulum"}) | _API | _ARROW
 
 FOR_HELP: Final = {

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from itertools import accumulate, chain, takewhile, zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -53,7 +54,7 @@ class Table(NamedTuple):
         return chain(self.head, *self.rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Column:
     name: str
     heading: str
@@ -68,17 +69,24 @@ class _Column:
 
     def full_width(self, *, is_head_split: bool) -> int:
         """Return the width in which no cell is folded."""
-        return max(self._head_width(is_split=is_head_split), *map(text_width, self.cells), 0)
+        return max(self._head_width(is_split=is_head_split), self._cells_width)
 
     def min_width(self, *, is_head_split: bool) -> int:
         """Return the width that the column needs at least."""
         full_width = self.full_width(is_head_split=is_head_split)
         if not self.is_foldable:
             return full_width
-        words = max((text_width(word) for cell in self.cells for word in cell.split()), default=0)
         head_width = self._head_width(is_split=is_head_split)
-        needed = max(_MIN_TEXT_WIDTH, min(words, _MAX_WORD_WIDTH), head_width)
+        needed = max(_MIN_TEXT_WIDTH, min(self._words_width, _MAX_WORD_WIDTH), head_width)
         return min(full_width, needed)
+
+    @cached_property
+    def _cells_width(self) -> int:
+        return max(map(text_width, self.cells), default=0)
+
+    @cached_property
+    def _words_width(self) -> int:
+        return max((text_width(word) for cell in self.cells for word in cell.split()), default=0)
 
     def _head_width(self, *, is_split: bool) -> int:
         return max(map(text_width, self._head_parts() if is_split else [self.heading]))
