@@ -1,6 +1,6 @@
 """All errors of the package, and the exit codes of its commands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Self
 
@@ -88,6 +88,16 @@ class DatabaseError(GaussdbTasksError):
 
 class CheckFailedError(GaussdbTasksError):
     """A data check found rows that must not be published."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that led to it, the first one last."""
+    shown: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in shown:
+        shown.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def worst_of(errors: Sequence[GaussdbTasksError]) -> GaussdbTasksError:

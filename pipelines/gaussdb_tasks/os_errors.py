@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
+from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError, causes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,7 @@ def explain_memory(error: BaseException) -> GaussdbTasksError | None:
     Libraries have their own errors for it, and wrap them; DuckDB and the loader of modules describe
     it in words.
     """
-    shown: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in shown:
-        shown.add(id(current))
+    for current in causes(error):
         text = str(current)
         if any(each in text for each in _ABOUT_THREADS):
             return DatabaseError(
@@ -119,7 +116,6 @@ def explain_memory(error: BaseException) -> GaussdbTasksError | None:
                 "the memory is not sufficient; give the process more memory: raise ulimit -v, or "
                 "the memory limit of the container or service"
             )
-        current = current.__cause__ or current.__context__
     return None
 
 

@@ -9,7 +9,6 @@ import html
 import re
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -25,6 +24,7 @@ from gaussdb_tasks.contract import (
     TOKEN_EXPIRED_CODES,
     TRANSIENT_CLIENT_STATUSES,
 )
+from gaussdb_tasks.errors import causes
 from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.times import SECOND, Micros, from_datetime
 
@@ -137,7 +137,7 @@ def summarise(body: bytes) -> str:
 
 def describe_cause(error: BaseException) -> str:
     """Return why a connection failed, without the wrapping of the HTTP libraries."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
     return in_one_line(str(cause), _MAX_SHOWN_CHARACTERS) or type(cause).__name__
@@ -151,18 +151,18 @@ def is_tls_refusal(error: BaseException) -> bool:
     passing = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
     return any(
         isinstance(cause, ssl.SSLError) and not isinstance(cause, passing)
-        for cause in _causes(error)
+        for cause in causes(error)
     )
 
 
 def is_certificate_error(error: BaseException) -> bool:
     """Return whether TLS failed because of a certificate."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 
 def is_address_fault(error: BaseException) -> bool:
     """Return whether no connection was tried: the address of the server or proxy is unusable."""
-    return any(isinstance(cause, _ADDRESS_FAULTS) for cause in _causes(error))
+    return any(isinstance(cause, _ADDRESS_FAULTS) for cause in causes(error))
 
 
 def describe_address_fault(url: str, error: BaseException) -> str:
@@ -177,7 +177,7 @@ def describe_address_fault(url: str, error: BaseException) -> str:
 
 def refusal_of_proxy(error: BaseException) -> int | None:
     """Return the status with which a proxy refused to connect, if it is a refusal that stays."""
-    for cause in _causes(error):
+    for cause in causes(error):
         match = _TUNNEL_STATUS.search(str(cause))
         if match:
             status = int(match[1])
@@ -187,7 +187,7 @@ def refusal_of_proxy(error: BaseException) -> int | None:
 
 def transient_cause(error: BaseException) -> TransientCause:
     """Return why a call without a response may succeed later."""
-    kinds = tuple(_causes(error))
+    kinds = tuple(causes(error))
     if any(
         isinstance(each, (socket.gaierror, urllib3.exceptions.NameResolutionError))
         for each in kinds
@@ -203,16 +203,8 @@ def is_proxy_fault(error: BaseException) -> bool:
     faults = (requests_errors.ProxyError, urllib3.exceptions.ProxyError)
     return any(
         isinstance(each, faults) or isinstance(getattr(each, "reason", None), faults)
-        for each in _causes(error)
+        for each in causes(error)
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its chain of causes, the first cause last."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def read_retry_after(header: str | None, now: Micros) -> float | None:

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.database.connect import bounded_memory
-from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.errors import GaussdbTasksError, causes
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.model.tables import SCHEMA_NAME, TASKS, Table
 
@@ -164,8 +164,6 @@ def _confined(working_dir: Path) -> Iterator[None]:
 
 def _raise_cause(error: BaseException) -> None:
     """Raise the first cause that the caller can report: our own, an interrupt, a disk error."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes(error):
         if isinstance(cause, (GaussdbTasksError, KeyboardInterrupt, OSError, duckdb.Error)):
             raise cause
-        cause = cause.__cause__ or cause.__context__
