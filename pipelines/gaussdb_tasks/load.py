@@ -176,7 +176,7 @@ def plan_projects(request: LoadRequest) -> Iterator[tuple[ProjectKey, str | None
     Yields the project's key and its name, if it is known, with the plan.
     """
     since = request.settings.visible.start
-    keys = [_key(access) for access in request.accesses]
+    keys = [access.key for access in request.accesses]
     states: Mapping[ProjectKey, ProjectState | ConfigurationError] = dict.fromkeys(
         keys, ProjectState(known_from=since)
     )
@@ -276,7 +276,7 @@ def _plan_recovery(request: LoadRequest, archive: Archive) -> RecoveryPlan:
 def _sources(
     connection: duckdb.DuckDBPyConnection, request: LoadRequest, limiters: RateLimiters
 ) -> Iterator[ProjectSource]:
-    keys = [_key(access) for access in request.accesses]
+    keys = [access.key for access in request.accesses]
     states = read_states(connection, keys, request.settings.visible.start)
     for key, access in zip(keys, request.accesses, strict=True):
         state = states[key]
@@ -286,10 +286,6 @@ def _sources(
             yield _source(connection, state, access, request, limiters)
 
 
-def _key(access: ProjectAccess) -> ProjectKey:
-    return ProjectKey(access.region, access.project_id)
-
-
 def _source(
     connection: duckdb.DuckDBPyConnection,
     state: ProjectState,
@@ -297,7 +293,7 @@ def _source(
     request: LoadRequest,
     limiters: RateLimiters,
 ) -> ProjectSource:
-    key = _key(access)
+    key = access.key
     limiter = limiters.limiter_for(access.identity.account, access.endpoint)
     client = TaskCenterClient.for_project(access, limiter, request.retry_settings)
     return ProjectSource(

@@ -34,7 +34,6 @@ from gaussdb_tasks.errors import (
     worst_of,
 )
 from gaussdb_tasks.model.normalise import created_at_of
-from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.record import Record
 from gaussdb_tasks.model.times import MINUTE, SECOND, Micros, iso, now
 from gaussdb_tasks.os_errors import explain
@@ -248,7 +247,7 @@ def _check_project(
         page = client.fetch_page(TaskQuery(window.start, window.end), offset=0)
         if data_dir.database.exists():
             with read_untrusted(data_dir.database) as connection:
-                read_state(connection, ProjectKey(access.region, access.project_id), settings.now)
+                read_state(connection, access.key, settings.now)
     except SignInRefusedError:
         raise
     except GaussdbTasksError as error:

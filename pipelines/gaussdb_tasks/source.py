@@ -34,7 +34,6 @@ from gaussdb_tasks.extract.listing import Projects
 from gaussdb_tasks.extract.part import LISTED_TASKS, PartRequest
 from gaussdb_tasks.extract.project_tables import ProjectSource, Run, new_run_id, next_load_number
 from gaussdb_tasks.model import tables, times
-from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import Table
 from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
@@ -247,14 +246,13 @@ def _sign_in(
 def _source_from_stored(
     access: ProjectAccess, settings: LoadSettings, stored: Mapping[str, Any]
 ) -> ProjectSource:
-    key = ProjectKey(access.region, access.project_id)
     visible_from = settings.visible.start
     rate_limiter = RateLimiter()
     return ProjectSource(
-        key=key,
+        key=access.key,
         fetch_page=TaskCenterClient.for_project(access, rate_limiter, RetrySettings()).fetch_page,
         calls_made=lambda: rate_limiter.calls_made,
-        state=source_state.from_json(stored.get(source_state.state_key(key)), visible_from),
+        state=source_state.from_json(stored.get(source_state.state_key(access.key)), visible_from),
         find=lambda _job_id, _created_at: None,
         learned_name=access.learned_name,
     )

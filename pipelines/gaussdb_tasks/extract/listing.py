@@ -83,7 +83,7 @@ class Projects:
                 failures.append(result)
         if not listed:
             raise worst_of(failures)
-        in_order = [listed[key] for key in map(_key, self.accesses) if key in listed]
+        in_order = [listed[each.key] for each in self.accesses if each.key in listed]
         return Listing(listed_at, in_order, failures, sum(client.calls_made for client in clients))
 
     def _client(self, access: ProjectAccess) -> TaskCenterClient:
@@ -102,8 +102,4 @@ class Projects:
         except GaussdbTasksError as error:
             yield error
         else:
-            yield ProjectListing(_key(access), access.name, part)
-
-
-def _key(access: ProjectAccess) -> ProjectKey:
-    return ProjectKey(access.region, access.project_id)
+            yield ProjectListing(access.key, access.name, part)

@@ -20,6 +20,7 @@ from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.deadline import bounded_session
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import clean
+from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest
 
@@ -51,6 +52,11 @@ class ProjectAccess:
     http: requests.Session
     name: str = ""
     read_seconds: float | None = None
+
+    @property
+    def key(self) -> ProjectKey:
+        """The identity of the project."""
+        return ProjectKey(self.region, self.project_id)
 
     def learned_name(self) -> str:
         """Return the project's name: that in a token of IAM comes first; empty if unknown.
