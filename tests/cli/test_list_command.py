@@ -103,6 +103,22 @@ def test_the_examples_of_the_services_page(
     assert "10 of 13 tasks; for the next page: --offset 11" in run.stderr
 
 
+@pytest.mark.parametrize(("length", "shown"), [(255, "x" * 255), (256, "")])
+def test_a_text_that_cannot_be_a_name_is_no_name(
+    command: Command, client: Client, length: int, shown: str
+) -> None:
+    """As in a load."""
+    env = {
+        "GAUSSDB_TASKS_ENDPOINT": client.emulator.endpoint,
+        "OS_TOKEN": client.emulator.token,
+        "OS_PROJECT_ID": PROJECT,
+        "OS_PROJECT_NAME": "x" * length,
+    }
+    run = command("list", "--now", iso(NOW), "--limit", "1", "--format", "json", env=env)
+    assert run.exit_code == 0, run.stderr
+    assert [row["project_name"] for row in listed(run)] == [shown or None]
+
+
 BEHAVIOURS = [
     Behaviour(),
     Behaviour(offset_unit="pages"),

@@ -102,4 +102,4 @@ class Projects:
         except GaussdbTasksError as error:
             yield error
         else:
-            yield ProjectListing(access.key, access.name, part)
+            yield ProjectListing(access.key, access.learned_name(), part)
