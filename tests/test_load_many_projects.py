@@ -16,7 +16,7 @@ from gaussdb_tasks.emulator import (
 )
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import HOUR, MINUTE, SECOND
-from tests.support.commands import Command
+from tests.support.commands import Command, password_env
 from tests.support.emulator_client import record
 from tests.support.loads import rows
 
@@ -27,15 +27,12 @@ REFUSED: Final = list(IDS)[8:]
 
 def user(emulator: Emulator) -> Mapping[str, str]:
     """Return the variables of a user who reads all projects."""
-    return {
-        "OS_AUTH_URL": emulator.auth_url,
-        "OS_USERNAME": ACCOUNT.user,
-        "OS_PASSWORD": ACCOUNT.password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_REGION_NAME": "eu-de",
-        "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
-        "GAUSSDB_TASKS_ALL_PROJECTS": "1",
-    }
+    return password_env(
+        emulator,
+        ACCOUNT,
+        GAUSSDB_TASKS_ENDPOINT=emulator.endpoint,
+        GAUSSDB_TASKS_ALL_PROJECTS="1",
+    )
 
 
 @pytest.mark.parametrize("connections", [pytest.param("1", marks=pytest.mark.thorough), "8"])

@@ -17,7 +17,7 @@ from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, iso
-from tests.support.commands import Command, Run, isolated, run_command, token_env
+from tests.support.commands import Command, Run, isolated, password_env, run_command, token_env
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 from tests.support.loads import rows
 
@@ -43,23 +43,20 @@ def served(names: dict[str, str], now: int = NOW) -> Iterator[Emulator]:
         yield emulator
 
 
-def password_env(emulator: Emulator) -> dict[str, str]:
+def user_env(emulator: Emulator) -> dict[str, str]:
     """Return the environment of a user who signs in to both projects with a password."""
-    return {
-        "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
-        "GAUSSDB_TASKS_PROJECT_ID": f"{PROJECT} {OTHER_PROJECT}",
-        "OS_AUTH_URL": emulator.auth_url,
-        "OS_USERNAME": ACCOUNT.user,
-        "OS_PASSWORD": ACCOUNT.password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_REGION_NAME": "eu-de",
-    }
+    return password_env(
+        emulator,
+        ACCOUNT,
+        GAUSSDB_TASKS_ENDPOINT=emulator.endpoint,
+        GAUSSDB_TASKS_PROJECT_ID=f"{PROJECT} {OTHER_PROJECT}",
+    )
 
 
 def load(command: Command, names: dict[str, str], now: int = NOW, *options: str) -> Run:
     """Load with a password, and expect success."""
     with served(names, now) as emulator:
-        run = command("load", "--now", iso(now), *options, env=password_env(emulator))
+        run = command("load", "--now", iso(now), *options, env=user_env(emulator))
     assert run.exit_code == 0, run.stderr
     return run
 
@@ -135,8 +132,8 @@ def test_a_dry_run_shows_the_last_known_names(loaded: Command) -> None:
     """It calls nothing, so a token of IAM does not give them."""
     with served(STORE) as emulator:
         options = ("load", "--dry-run", "--now", iso(NOW + DAY))
-        run = loaded(*options, env=password_env(emulator))
-        as_json = loaded(*options, "--format", "json", env=password_env(emulator))
+        run = loaded(*options, env=user_env(emulator))
+        as_json = loaded(*options, "--format", "json", env=user_env(emulator))
     assert f"project {PROJECT} (eu-de) eu-de_shop: " in run.stdout
     projects = json.loads(as_json.stdout)["projects"]
     assert {each["project_id"]: each["project_name"] for each in projects} == SHOP
@@ -179,6 +176,6 @@ def test_a_project_that_fails_has_its_name(command: Command) -> None:
     with Emulator(
         world, clock=SettableClock(NOW), account=ACCOUNT, forbidden_projects=[OTHER_PROJECT]
     ) as emulator:
-        run = command("load", "--now", iso(NOW + HOUR), env=password_env(emulator))
+        run = command("load", "--now", iso(NOW + HOUR), env=user_env(emulator))
     assert run.exit_code == 3
     assert rows(Path("data"), NAMES.format("archive_status")) == sorted(SHOP.items())

@@ -11,7 +11,7 @@ from gaussdb_tasks.emulator import Account, Behaviour, Emulator, FixedWorld, Rea
 from gaussdb_tasks.emulator.behaviour import OffsetUnit
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import HOUR, MINUTE
-from tests.support.commands import Command, Run, token_env
+from tests.support.commands import Command, Run, password_env, token_env
 from tests.support.emulator_client import OTHER_PROJECT, PROJECT, record
 
 
@@ -161,15 +161,13 @@ ACCOUNT = Account(user="ada", password="open sesame", domain="OTC0815")
 
 def user_env(served: Emulator, password: str) -> dict[str, str]:
     """Return the environment of a user who signs in with a password."""
-    return {
-        "OS_AUTH_URL": served.auth_url,
-        "OS_USERNAME": ACCOUNT.user,
-        "OS_PASSWORD": password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_PROJECT_ID": PROJECT,
-        "OS_REGION_NAME": "eu-de",
-        "GAUSSDB_TASKS_ENDPOINT": served.endpoint,
-    }
+    return password_env(
+        served,
+        ACCOUNT,
+        OS_PASSWORD=password,
+        OS_PROJECT_ID=PROJECT,
+        GAUSSDB_TASKS_ENDPOINT=served.endpoint,
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from gaussdb_tasks.cli import main
-from gaussdb_tasks.emulator import Emulator
+from gaussdb_tasks.emulator import Account, Emulator
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,18 @@ def token_env(emulator: Emulator, *project_ids: str) -> dict[str, str]:
         "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
         "GAUSSDB_TASKS_PROJECT_ID": " ".join(ids),
         "OS_TOKEN": emulator.token,
+    }
+
+
+def password_env(emulator: Emulator, account: Account, **more: str) -> dict[str, str]:
+    """Return the environment of a user who signs in to an emulator with a password."""
+    return {
+        "OS_AUTH_URL": emulator.auth_url,
+        "OS_USERNAME": account.user,
+        "OS_PASSWORD": account.password,
+        "OS_USER_DOMAIN_NAME": account.domain,
+        "OS_REGION_NAME": "eu-de",
+        **more,
     }
 
 

@@ -16,7 +16,7 @@ from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY, iso
 from gaussdb_tasks.settings import AccessRequest, RetrySettings
-from tests.support.commands import Command
+from tests.support.commands import Command, password_env
 from tests.support.emulator_client import NOW, record
 from tests.support.loads import rows
 
@@ -43,15 +43,12 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def environ(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The variables of a user, without a project."""
-    variables = {
-        "OS_AUTH_URL": emulator.auth_url,
-        "OS_USERNAME": ACCOUNT.user,
-        "OS_PASSWORD": ACCOUNT.password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_REGION_NAME": "eu-de",
-        "OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml"),
-        "OS_CLIENT_SECURE_FILE": str(tmp_path / "secure.yaml"),
-    }
+    variables = password_env(
+        emulator,
+        ACCOUNT,
+        OS_CLIENT_CONFIG_FILE=str(tmp_path / "clouds.yaml"),
+        OS_CLIENT_SECURE_FILE=str(tmp_path / "secure.yaml"),
+    )
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return variables

@@ -13,6 +13,7 @@ from gaussdb_tasks.emulator import Account, Emulator, FixedWorld, KeyPair, Setta
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model import times
 from gaussdb_tasks.settings import AccessRequest
+from tests.support.commands import password_env
 from tests.support.emulator_client import OTHER_PROJECT, PROJECT, record
 
 KEYS: Final = KeyPair("AK", "the secret")
@@ -35,15 +36,12 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def password(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environ:
     """The variables of a user with a password, for openstacksdk too."""
-    variables = {
-        "OS_AUTH_URL": emulator.auth_url,
-        "OS_USERNAME": ACCOUNT.user,
-        "OS_PASSWORD": ACCOUNT.password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_REGION_NAME": "eu-de",
-        "OS_CLIENT_CONFIG_FILE": str(tmp_path / "clouds.yaml"),
-        "OS_CLIENT_SECURE_FILE": str(tmp_path / "secure.yaml"),
-    }
+    variables = password_env(
+        emulator,
+        ACCOUNT,
+        OS_CLIENT_CONFIG_FILE=str(tmp_path / "clouds.yaml"),
+        OS_CLIENT_SECURE_FILE=str(tmp_path / "secure.yaml"),
+    )
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return variables

@@ -20,6 +20,7 @@ from gaussdb_tasks.emulator import Account, Behaviour, Emulator, FixedWorld, Set
 from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
 from gaussdb_tasks.model.times import DAY, HOUR
 from gaussdb_tasks.settings import AccessRequest, RetrySettings
+from tests.support.commands import password_env
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 
 ACCOUNT = Account(user="ada", password="open sesame", domain="OTC0815")
@@ -79,14 +80,7 @@ def write_clouds(folder: Path, emulator: Emulator, *, cacert: Path | None = None
 
 def os_variables(emulator: Emulator) -> dict[str, str]:
     """Return the OS_* variables of a user who signs in with a password."""
-    return {
-        "OS_AUTH_URL": emulator.auth_url,
-        "OS_USERNAME": ACCOUNT.user,
-        "OS_PASSWORD": ACCOUNT.password,
-        "OS_USER_DOMAIN_NAME": ACCOUNT.domain,
-        "OS_PROJECT_ID": PROJECT,
-        "OS_REGION_NAME": "eu-de",
-    }
+    return password_env(emulator, ACCOUNT, OS_PROJECT_ID=PROJECT)
 
 
 def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> dict[str, str]:

@@ -23,18 +23,9 @@ from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.attached_copy import attached_copy, edited
-from tests.support.verified_database import FULL, edit
+from tests.support.verified_database import FULL, OTHER_VALUE, edit
 
 EVERY = {table.name for table in APPENDED}
-OTHER_VALUE = {
-    "text": "coalesce({0}, '') || 'x'",
-    "json": "'[1]'::json",
-    "bigint": "coalesce({0}, 0) + 1",
-    "double": "coalesce({0}, 0) + 0.5",
-    "bool": "not coalesce({0}, false)",
-    "date": "{0} + 1",
-    "timestamp": "coalesce({0}, timestamp '2026-01-01') + interval 1 microsecond",
-}
 
 
 class Compared:

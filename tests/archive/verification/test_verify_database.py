@@ -40,20 +40,11 @@ from tests.support.attached_copy import attached_copy, edited
 from tests.support.commands import Command
 from tests.support.equal_databases import everything
 from tests.support.golden_archive import GOLDEN
-from tests.support.verified_database import FAST, FULL, edit, findings
+from tests.support.verified_database import FAST, FULL, OTHER_VALUE, edit, findings
 
 _ROW_CHECKS = tuple(check for check in FULL_CHECKS if check is not verify_catalog)
 # An edit of such a column makes it another row, or a row of another load.
 _WHOLE_ROW = {"region", "project_id", "archive_sequence", "_dlt_load_id"}
-_OTHER_VALUE = {
-    "text": "coalesce({0}, '') || 'x'",
-    "json": "'[1]'::json",
-    "bigint": "coalesce({0}, 0) + 1",
-    "double": "coalesce({0}, 0) + 0.5",
-    "bool": "not coalesce({0}, false)",
-    "date": "{0} + 1",
-    "timestamp": "coalesce({0}, timestamp '2026-01-01') + interval 1 microsecond",
-}
 
 
 class Opened(NamedTuple):
@@ -151,7 +142,7 @@ def test_an_edited_value(
 ) -> None:
     """Each column of each table: the finding names the table, and the column or the row."""
     edits = [
-        (table, columns[place], _OTHER_VALUE[columns[place].data_type].format(columns[place].name))
+        (table, columns[place], OTHER_VALUE[columns[place].data_type].format(columns[place].name))
         for table in batch
         if place < len(columns := stored_columns(table))
     ]
@@ -173,7 +164,7 @@ def test_a_value_set_to_null(
     for table in batch:
         nullable = [column for column in stored_columns(table) if column.nullable]
         for column in nullable[place : place + 1]:
-            other = _OTHER_VALUE[column.data_type].format(column.name)
+            other = OTHER_VALUE[column.data_type].format(column.name)
             edits.append((table, column, f"case when {column.name} is null then {other} end"))
     found = found_after(database_of(batch, opened, amended), edits) if edits else {}
     assert all(found.values()), found
