@@ -140,12 +140,17 @@ def test_a_file_has_the_same_content_as_stdout(command: Command, loaded: Path, s
     assert path.read_text().startswith("{")
 
 
-def test_a_file_is_written_completely_or_not_at_all(command: Command, loaded: Path) -> None:
-    """A query that fails after some rows leaves the old file, and no other."""
-    path = Path("answer.csv")
+@pytest.mark.parametrize("name", ["answer.csv", "answer.parquet"])
+def test_a_file_is_written_completely_or_not_at_all(
+    command: Command, loaded: Path, name: str
+) -> None:
+    """A query that fails after some rows leaves the old file, and no other; the query is blamed."""
+    path = Path(name)
     path.write_text("old")
     question = "select case when i = 200000 then error('odd') else i end from range(300000) t(i)"
-    assert command("query", question, "--data-dir", loaded, "--output", path).exit_code == 2
+    run = command("query", question, "--data-dir", loaded, "--output", path)
+    assert run.exit_code == 2
+    assert "cannot answer" in run.stderr
     assert path.read_text() == "old"
     assert list(Path.cwd().iterdir()) == [path.absolute()]
 

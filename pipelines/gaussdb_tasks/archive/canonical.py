@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.database.connect import arrow_batches
 from gaussdb_tasks.model.tables import LOAD_ID
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def read_forms(
     columns: Sequence[str] | None = None,
     more: Sequence[str] = (),
 ) -> Iterator["pa.RecordBatch"]:
-    """Yield the rows of a relation in batches: the canonical form first, and further columns.
+    """Read the rows of a relation in batches: the canonical form first, and further columns.
 
     Args:
         connection: the database.
@@ -95,21 +96,9 @@ def read_forms(
     Raises:
         duckdb.Error: the rows cannot be read, also after some of them were.
     """
-    import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
-
     selected = ", ".join([f"{canonical_sql(table, columns)} as {FORM}", *more])
     cursor = connection.execute(f"select {selected} from {relation}")
-    batches = cursor.to_arrow_reader(_ROWS_OF_A_BATCH)
-    while True:
-        try:
-            batch = batches.read_next_batch()
-        except StopIteration:
-            return
-        except MemoryError:  # Arrow's is one, too; the rows are not to blame
-            raise
-        except (OSError, pa.ArrowException) as error:  # so Arrow reports an error of DuckDB
-            raise duckdb.IOException(str(error)) from error
-        yield batch
+    return arrow_batches(cursor.to_arrow_reader(_ROWS_OF_A_BATCH))
 
 
 def read_lines(

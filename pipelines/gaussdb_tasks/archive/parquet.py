@@ -24,6 +24,7 @@ from gaussdb_tasks.archive.canonical import (
 )
 from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.store import file_sha256
+from gaussdb_tasks.database.connect import arrow_batches
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.times import Micros
 
@@ -142,7 +143,7 @@ def _checksum(connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relati
     """Compute a checksum of rows in their order: it finds accidents, not forgeries."""
     checksum = hashlib.sha256()
     cursor = connection.execute(f"select {_hash_sql(table)} as {_CHECKED} from {relation}")
-    for batch in cursor.to_arrow_reader():
+    for batch in arrow_batches(cursor.to_arrow_reader()):
         checksum.update(_bytes_of(batch.column(_CHECKED)))
     return checksum.digest()
 

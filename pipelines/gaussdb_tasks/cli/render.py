@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 import duckdb
 
 from gaussdb_tasks.cli.json_text import json_text
+from gaussdb_tasks.database.connect import arrow_batches
 from gaussdb_tasks.foreign_text import visible, visible_json
 
 NULL: Final = "NULL"
@@ -66,7 +67,7 @@ def write_parquet(cursor: duckdb.DuckDBPyConnection, out: BinaryIO) -> None:
 
     reader = cursor.to_arrow_reader(_PARQUET_BATCH_ROWS)
     with parquet.ParquetWriter(out, reader.schema, compression="zstd") as writer:
-        for batch in reader:
+        for batch in arrow_batches(reader):
             writer.write_batch(batch)
 
 

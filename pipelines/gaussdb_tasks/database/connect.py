@@ -4,7 +4,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
@@ -12,6 +12,9 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.upgrades import refuse_newer
 from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
 from gaussdb_tasks.os_errors import explain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STAGING_SCHEMA: Final = "task_center_staging"
 
@@ -105,6 +108,26 @@ def _finish_results(connection: duckdb.DuckDBPyConnection) -> None:
     complete = getattr(connection, "complete", None)
     if complete is not None:
         complete()
+
+
+def arrow_batches(reader: "pa.RecordBatchReader") -> Iterator["pa.RecordBatch"]:
+    """Yield the batches of a result.
+
+    Raises:
+        duckdb.Error: the rows cannot be read, also after some of them were.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - slow; most commands build no Arrow table
+
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except MemoryError:  # Arrow's is one, too; the rows are not to blame
+            raise
+        except (OSError, pa.ArrowException) as error:  # so Arrow reports an error of DuckDB
+            raise duckdb.IOException(str(error)) from error
+        yield batch
 
 
 @contextmanager
