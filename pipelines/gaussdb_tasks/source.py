@@ -29,6 +29,7 @@ from gaussdb_tasks.api.auth.sign_in import sign_in, token_access
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.errors import ConfigurationError, worst_of
+from gaussdb_tasks.extract import arrow_rows
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.listing import Projects
 from gaussdb_tasks.extract.part import LISTED_TASKS, PartRequest
@@ -39,8 +40,6 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
 SOURCE_NAME: Final = "task_center"
-_BATCH_BYTES: Final = 16 * 1024 * 1024
-
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -133,13 +132,7 @@ def task_center_part(  # noqa: PLR0913 - dlt can inject each of these settings
             raise worst_of(listing.failures)
         yield LISTED_TASKS.arrow_from_rows(list(listing.rows()))
 
-    resource: DltResource = dlt.resource(
-        read,
-        name=LISTED_TASKS.name,
-        write_disposition="replace",
-        columns=cast("TTableHintTemplate[TAnySchemaColumns]", LISTED_TASKS.dlt_columns()),
-    )
-    return resource
+    return _filled(LISTED_TASKS, "replace", read)
 
 
 def resources(
@@ -193,8 +186,15 @@ def _resource(
     rows: Callable[[Extraction], Iterator[pa.Table]],
 ) -> DltResource:
     def fill() -> Iterator[pa.Table]:
-        yield from _joined(rows(shared.for_table(table)))
+        yield from arrow_rows.joined(rows(shared.for_table(table)))
 
+    return _filled(table, write_disposition, fill)
+
+
+def _filled(
+    table: Table, write_disposition: TWriteDispositionConfig, fill: Callable[[], Iterator[pa.Table]]
+) -> DltResource:
+    """Make the resource of a table, with all its columns declared."""
     resource: DltResource = dlt.resource(
         fill,
         name=table.name,
@@ -203,20 +203,6 @@ def _resource(
         primary_key=table.primary_key,
     )
     return resource
-
-
-def _joined(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Join batches up to a size: dlt takes milliseconds for each, however small it is."""
-    waiting: list[pa.Table] = []
-    byte_count = 0
-    for batch in batches:
-        waiting.append(batch)
-        byte_count += batch.nbytes
-        if byte_count >= _BATCH_BYTES:
-            yield pa.concat_tables(waiting)
-            waiting, byte_count = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting)
 
 
 def _sign_in(

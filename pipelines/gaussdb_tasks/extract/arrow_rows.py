@@ -1,6 +1,6 @@
 """Build the Arrow tables of a load from the observed tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from gaussdb_tasks.model.task import Rejection, Task
 from gaussdb_tasks.model.task_columns import TaskColumns
 from gaussdb_tasks.model.times import Micros
 
+_BATCH_BYTES: Final = 16 * 1024 * 1024
 _STATE_TYPES: Final = {
     column.name: column.arrow_type
     for column in (*tables.TASK_VERSIONS.columns, *tables.TASKS.columns)
@@ -77,6 +78,20 @@ def _tables(
 
 def _repeated_time(at: Micros, count: int) -> "pa.Array[Any]":
     return pa.repeat(pa.scalar(at, pa.timestamp("us")), count)
+
+
+def joined(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join batches up to a size: dlt takes milliseconds for each, however small it is."""
+    waiting: list[pa.Table] = []
+    byte_count = 0
+    for batch in batches:
+        waiting.append(batch)
+        byte_count += batch.nbytes
+        if byte_count >= _BATCH_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, byte_count = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def rejected_records(

@@ -9,8 +9,6 @@ from typing import Final
 import pyarrow as pa
 
 _MAX_BYTES_IN_MEMORY: Final = 8 * 1024 * 1024
-_MIN_ROWS_AT_ONCE: Final = 20_000
-"""Rows that are yielded at a time: each table that dlt takes costs milliseconds."""
 
 
 class RowFile:
@@ -34,18 +32,12 @@ class RowFile:
                 self._owners.append(owner)
 
     def read(self, select: Callable[[int, pa.Table], pa.Table]) -> Iterator[pa.Table]:
-        """Yield the rows in the order in which they were written; no more can be written.
+        """Yield the rows batch by batch, as they were written; no more can be written.
 
         Args:
             select: returns the rows to yield, of some rows of an owner.
         """
         self._writer.close()
         self._file.seek(0)
-        waiting: list[pa.Table] = []
         for owner, batch in zip(self._owners, pa.ipc.open_stream(self._file), strict=True):
-            waiting.append(select(owner, pa.Table.from_batches([batch])))
-            if sum(rows.num_rows for rows in waiting) >= _MIN_ROWS_AT_ONCE:
-                yield pa.concat_tables(waiting)
-                waiting = []
-        if waiting:
-            yield pa.concat_tables(waiting)
+            yield select(owner, pa.Table.from_batches([batch]))
