@@ -38,14 +38,12 @@ def load_nights(
     with Emulator(world, clock=clock) as emulator:
         data_dir = _prepare(path, emulator.project_ids)
         accesses = [
-            replace(
-                token_access(
-                    endpoint=emulator.endpoint,
-                    project_id=project.project_id,
-                    token=emulator.token,
-                    region="eu-de",
-                    connections=8,
-                ),
+            token_access(
+                endpoint=emulator.endpoint,
+                project_id=project.project_id,
+                token=emulator.token,
+                region="eu-de",
+                connections=8,
                 name=project.name,
             )
             for project in world.projects

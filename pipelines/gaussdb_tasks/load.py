@@ -221,11 +221,10 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         warnings = _check_data(connection)
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
-        entry_folder = scratch / "entry"
-        take_loaded_files(loaded_files, entry_folder)
+        take_loaded_files(loaded_files, scratch / "entry")
         with connect.bounded_memory(connection):
             entry = write_load_entry(
-                connection, load_number, recovered.head, entry_folder, request.signer
+                connection, load_number, recovered.head, scratch / "entry", request.signer
             )
     connect.refuse_unfinished_writes(database)
     authority = request.timestamp_authority

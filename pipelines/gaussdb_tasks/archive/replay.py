@@ -204,9 +204,9 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
 
 
 def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntry]) -> None:
-    loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
+    loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
     # As a parameter, a list of many values takes long.
     numbered = pa.table({"_dlt_load_id": loads, "load_position": range(len(loads))})
     with registered(connection, "numbered", numbered):

@@ -17,7 +17,6 @@ _COMMENT_OR_LITERAL: Final = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 # Only PostgreSQL compares texts by language if it is not told otherwise.
 _COLLATION: Final = ' collate "C"'
 
-
 # What replaces a match, and the alternatives of the pattern: the first one that fits is used.
 _MASKS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
     {

@@ -23,6 +23,7 @@ from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.model.tables import SCHEMA_NAME, TASKS, Table
 
 if TYPE_CHECKING:
+    from dlt import Pipeline
     from dlt.common.pipeline import LoadInfo
 
 # All that dlt is told. Neither variables nor files of the environment reach it.
@@ -44,7 +45,6 @@ _SETTINGS: Final[Mapping[str, Any]] = {
 }
 # dlt sets 1 GB: so many rows would be written to DuckDB's log first.
 _CHECKPOINT_EARLY: Final = "checkpoint_threshold = '16MB'"
-
 
 _MODULES: Final = (
     "dlt",
@@ -88,26 +88,11 @@ def load_into(
     with _confined(working_dir):
         # Imported here: other commands do not need it.
         import dlt  # noqa: PLC0415
-        from dlt.common.destination.configuration import (  # noqa: PLC0415
-            ParquetFormatConfiguration,
-        )
-        from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials  # noqa: PLC0415
         from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415
 
         from gaussdb_tasks.source import SOURCE_NAME, resources  # noqa: PLC0415
 
-        pipeline = dlt.pipeline(
-            "gaussdb_tasks",
-            pipelines_dir=str(working_dir),
-            destination=dlt.destinations.duckdb(
-                DuckDbCredentials(connection, pragmas=[_CHECKPOINT_EARLY]),
-                # As in the archive, which takes over these files.
-                parquet_format=ParquetFormatConfiguration(
-                    compression="zstd", supports_dictionary_encoding=False
-                ),
-            ),
-            dataset_name=SCHEMA_NAME,
-        )
+        pipeline = _pipeline(connection, working_dir)
         source = dlt.source(
             lambda: resources(lambda: extraction, merge="upsert", appends_tasks=appends_tasks),
             name=SOURCE_NAME,
@@ -122,6 +107,25 @@ def load_into(
             raise
         pa.default_memory_pool().release_unused()
         return _loaded_files(info)
+
+
+def _pipeline(connection: duckdb.DuckDBPyConnection, working_dir: Path) -> "Pipeline":
+    import dlt  # noqa: PLC0415 - as above
+    from dlt.common.destination.configuration import ParquetFormatConfiguration  # noqa: PLC0415
+    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials  # noqa: PLC0415
+
+    return dlt.pipeline(
+        "gaussdb_tasks",
+        pipelines_dir=str(working_dir),
+        destination=dlt.destinations.duckdb(
+            DuckDbCredentials(connection, pragmas=[_CHECKPOINT_EARLY]),
+            # As in the archive, which takes over these files.
+            parquet_format=ParquetFormatConfiguration(
+                compression="zstd", supports_dictionary_encoding=False
+            ),
+        ),
+        dataset_name=SCHEMA_NAME,
+    )
 
 
 def _is_empty(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:

@@ -23,7 +23,6 @@ from typing import NamedTuple, TypeAlias
 from gaussdb_tasks.extract.known_states import KnownStates
 from gaussdb_tasks.model.project_state import KnownTask, ProjectState
 from gaussdb_tasks.model.task import Rejection, Task
-from gaussdb_tasks.model.task_columns import TaskColumns
 from gaussdb_tasks.model.times import Micros
 
 FindHashes: TypeAlias = Callable[[Mapping[str, Micros]], Mapping[str, frozenset[str]]]
@@ -154,20 +153,6 @@ class ChangeDetector:
             hashes |= set() if shown is None else shown.hashes
             earlier[job_id] = hashes - {known.version_hash}
         return earlier
-
-    def recognise(
-        self, tasks: TaskColumns, odd: Collection[str] = ()
-    ) -> tuple[TaskColumns, Collection[str]]:
-        """Take the tasks of one reading that are seen for the first time or are as before.
-
-        Args:
-            tasks: as listed, repeats included.
-            odd: tasks that the same reading lists in a record outside the columns.
-
-        Returns:
-            Tasks that are new, in version 1, and the job_id of each that ``observe`` must compare.
-        """
-        return self.states.recognise(tasks, odd)
 
     def observe(self, tasks: Iterable[Task]) -> list[Version]:
         """Compare the tasks of one reading with their known states; return what they add."""

@@ -106,7 +106,7 @@ class Observations:
         rejections = (*apart.rejections, *listed.rejections)
         others = {**apart.others, **listed.others}
         odd = {task.job_id for task in others.values()}
-        new, to_compare = self.changes.recognise(apart.columns + listed.columns, odd)
+        new, to_compare = self.changes.states.recognise(apart.columns + listed.columns, odd)
         compared = (record for record in (*unlisted, *records) if record.identity in to_compare)
         outcomes = (others.get(id(record)) or normalise(record) for record in compared)
         return Batch(

@@ -101,17 +101,7 @@ class Cloud:
             self.auth_url = str(auth.get("auth_url") or "")
             self.region = settings.get_region_name() or None
             self.endpoint = settings.config.get("gaussdb_endpoint_override")
-            if settings.config.get("key") and not settings.config.get("cert"):
-                message = f"{self.name}: key is set without cert, the certificate; set both"
-                raise ConfigurationError(message)
-            verify, cert = settings.get_requests_verify_args()
-            self.transport = Transport(
-                verify,
-                cert,
-                read_seconds=cloud_settings.read_timeout(
-                    settings.config.get("api_timeout"), f"{self.name}: api_timeout"
-                ),
-            )
+            self.transport = _transport(settings, self.name)
             self.project_id = str(auth.get("project_id") or "") or None
             self.project_name = str(auth.get("project_name") or "") or None
             self.has_own_project = settings.config.get("auth_type") == _APPLICATION_CREDENTIAL
@@ -192,6 +182,17 @@ class Cloud:
         if self._region is not None:
             more["region_name"] = self._region
         return self._config.get_one(cloud=self._cloud, validate=validate, **more)
+
+
+def _transport(settings: Any, name: str) -> Transport:
+    """Return the settings of the connections."""
+    if settings.config.get("key") and not settings.config.get("cert"):
+        message = f"{name}: key is set without cert, the certificate; set both"
+        raise ConfigurationError(message)
+    verify, cert = settings.get_requests_verify_args()
+    timeout = settings.config.get("api_timeout")
+    read_seconds = cloud_settings.read_timeout(timeout, f"{name}: api_timeout")
+    return Transport(verify, cert, read_seconds=read_seconds)
 
 
 def _account_key(auth: Mapping[str, Any], auth_url: str, region: str | None) -> object:

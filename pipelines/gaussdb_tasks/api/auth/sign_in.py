@@ -91,12 +91,18 @@ def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     raise ConfigurationError(_HOW_TO_SIGN_IN)
 
 
-def token_access(
-    *, endpoint: str, project_id: str, token: str, region: str | None, connections: int
+def token_access(  # noqa: PLR0913 - what a sign-in finds out by itself
+    *,
+    endpoint: str,
+    project_id: str,
+    token: str,
+    region: str | None,
+    connections: int,
+    name: str = "",
 ) -> ProjectAccess:
-    """Return the access of one project with a ready token."""
+    """Return the access of one project with a ready token; its name, if the caller knows it."""
     request = AccessRequest(endpoint=endpoint, region=region, connections=connections)
-    project = ProjectEndpoint(project_id, region, None)
+    project = ProjectEndpoint(project_id, region, None, name)
     return make_access(request, project, TokenIdentity(token), Transport())
 
 

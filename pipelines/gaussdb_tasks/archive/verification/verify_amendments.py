@@ -6,7 +6,7 @@ before a redaction or retention are gone; then the rows that are left must accou
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -86,8 +86,9 @@ def verify_amendments(
         for position, entry in enumerate(found.chain):
             if entry.manifest.kind != LOAD:
                 amendment = _Amendment(entry, found.chain[:position], before)
-                account = _verify_amendment(amendment, rows, found)
-                found.amendments.append(replace(account, is_later=position > head))
+                is_later = position > head
+                account = _verify_amendment(amendment, rows, found, is_later=is_later)
+                found.amendments.append(account)
             follow(entry, before, TASK_TABLES)
 
 
@@ -101,7 +102,7 @@ def _amended_rows(connection: duckdb.DuckDBPyConnection, found: Verification) ->
 
 
 def _verify_amendment(
-    amendment: _Amendment, rows: "AmendedRows | None", found: Verification
+    amendment: _Amendment, rows: "AmendedRows | None", found: Verification, *, is_later: bool
 ) -> AmendmentAccount:
     entry = amendment.entry
     problems = list(_problems(amendment))
@@ -114,7 +115,7 @@ def _verify_amendment(
         rows_removed=sum(map(_removed, *_pairs(amendment))),
         rows_changed=entry.manifest.rows_changed if changed is None else changed,
         is_recomputed=changed is not None,
-        is_later=False,
+        is_later=is_later,
     )
 
 

@@ -25,7 +25,7 @@ def command(*, dialect: str) -> None:
 
     \b
     Examples:
-      gaussdb-tasks views --dialect postgres | psql --set ON_ERROR_STOP=1 analytics
+      gaussdb-tasks views --dialect postgres | psql -v ON_ERROR_STOP=1 analytics
       gaussdb-tasks views --dialect spark > views.sql
 
     \b
