@@ -1,6 +1,10 @@
 """Shared by all tests: hypothesis profiles, the marker ``thorough``, and common fixtures."""
 
+import socketserver
+import ssl
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +17,20 @@ usual = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
 settings.load_profile("thorough" if IS_THOROUGH else "usual")
+
+_report_error = socketserver.BaseServer.handle_error
+
+
+def _report_unless_hung_up(server: socketserver.BaseServer, request: Any, address: Any) -> None:
+    """Report an error of a server, unless its client hung up: tests make clients that give up.
+
+    The report is written by another thread, so it can stand in the output of another test.
+    """
+    if not isinstance(sys.exception(), (ConnectionError, ssl.SSLEOFError)):
+        _report_error(server, request, address)
+
+
+socketserver.BaseServer.handle_error = _report_unless_hung_up  # type: ignore[assignment,method-assign]
 
 pytest_plugins = [
     "tests.support.archived_loads",
