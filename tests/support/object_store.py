@@ -234,8 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
         return parse_qs(urlsplit(self.path).query, keep_blank_values=True)
 
     def _answer(self, work: Any) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
+        body = self._body()
         bucket_name, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
         bucket = self.server.store.buckets.get(bucket_name)  # type: ignore[attr-defined]
         status, content = 200, b""
@@ -249,6 +248,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+    def _body(self) -> bytes:
+        """Read the body, also one that is sent in chunks: a rest would be taken for a request."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = bytearray()
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():  # trailers
+            pass
+        return bytes(body)
 
     def _working(self, bucket: Bucket | None, key: str) -> Bucket:
         if bucket is None:

@@ -140,6 +140,9 @@ def test_framing_that_became_content_is_found(
     place.bucket.keeps_framing = True
     state = copy(data_dir, place)
     assert "aws-chunked" in place.bucket.headers[0]["content-encoding"]
+    (kept,) = place.bucket.objects.values()
+    assert b"PAR1" in kept
+    assert b"x-amz-checksum" in kept
     assert "reads back with other bytes than were written" in str(state.error)
     assert (state.waiting, state.sequence) == (2, 0)
 
