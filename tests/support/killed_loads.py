@@ -102,7 +102,7 @@ class KilledLoads:
         calls_before = len(self.emulator.calls)
         is_killed = False
         started: list[multiprocessing.context.ForkServerProcess] = []
-        ready = threading.Event()
+        ready, ended = threading.Event(), threading.Event()
 
         @self.emulator.before_page
         def kill(_query: object) -> None:
@@ -111,11 +111,13 @@ class KilledLoads:
                 is_killed = True
                 assert ready.wait(_MAX_WAIT_SECONDS)
                 started[0].kill()
-                started[0].join()
+                assert ended.wait(_MAX_WAIT_SECONDS)  # only one thread can read the exit code
 
         started.append(self._start(folder, _plain_load))
         ready.set()
-        return self._inspect(folder, _exit_code_of(started[0]))
+        exit_code = _exit_code_of(started[0])
+        ended.set()
+        return self._inspect(folder, exit_code)
 
     def kill_after(self, seconds: float) -> KillResult:
         """Kill the second load after some time, inspect, and run it again."""
