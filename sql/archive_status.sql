@@ -24,22 +24,26 @@ projects as (
     group by region, project_id
 ),
 
--- Nothing after the last load's clock is covered; an earlier load's clock may have been ahead.
+windows as (
+    {% include 'fragments/windows.sql' %}
+),
+
+limits as (
+    {% include 'fragments/uncovered_times.sql' %}
+),
+
+-- The first start of a complete window, and the last end. coverage_gaps needs the same limits, and
+-- an engine may compute them once.
 complete_coverage as (
     select
-        coverage.region,
-        coverage.project_id,
-        min(coverage.covered_from) as covered_from,
-        max(least(coverage.covered_to, last_loads.observed_at)) as covered_to
-    from task_center.coverage
-    inner join main.last_loads
-        on
-            coverage.region = last_loads.region
-            and coverage.project_id = last_loads.project_id
-    where
-        coverage.is_complete
-        and coverage.covered_from < least(coverage.covered_to, last_loads.observed_at)
-    group by coverage.region, coverage.project_id
+        region,
+        project_id,
+        min(gap_to) as covered_from,
+        max(gap_from) as covered_to
+    from limits
+    where gap_from is not null
+    group by region, project_id
+    having min(gap_to) < max(gap_from)
 ),
 
 gaps as (

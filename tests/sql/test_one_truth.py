@@ -7,7 +7,7 @@ from operator import attrgetter
 import pytest
 
 from gaussdb_tasks.cli.commands import demo
-from gaussdb_tasks.cli.status_lines import status_lines
+from gaussdb_tasks.cli.status_lines import StatusPart, status_lines
 from gaussdb_tasks.database.query import run_query
 from gaussdb_tasks.report.attention import attention_items
 from gaussdb_tasks.report.queries import read_figures
@@ -77,7 +77,7 @@ def summed(archive: Archive, column: str) -> int:
 def in_status(archive: Archive, words: str) -> int:
     """Add up a number in the lines of the command ``status``."""
     rows = archive.query("select * from archive_status")
-    text = "\n".join(status_lines(rows, LOADED_AT))
+    text = "\n".join(status_lines(StatusPart(rows), LOADED_AT))
     return sum(map(int, re.findall(rf"(\d+) {words}", text)))
 
 

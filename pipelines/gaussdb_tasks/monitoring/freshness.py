@@ -112,26 +112,26 @@ def judge(freshness: Freshness, thresholds: Thresholds) -> Sequence[Judgement]:
 
 
 def _judge(project: ProjectFreshness, now: Micros, thresholds: Thresholds) -> Judgement:
-    found = list(_alarms(project, now, thresholds))
+    found = list(alarms(project.last_success_at, project.nights_left, now, thresholds))
     worst = max((alarm for alarm, _ in found), default=Alarm.OK)
     return Judgement(project, worst, tuple(reason for _, reason in found))
 
 
-def _alarms(
-    project: ProjectFreshness, now: Micros, thresholds: Thresholds
+def alarms(
+    last_success_at: Micros | None, nights_left: int | None, now: Micros, thresholds: Thresholds
 ) -> Iterator[tuple[Alarm, str]]:
-    if project.last_success_at is None:
+    """Yield each threshold that a project reaches, in words."""
+    if last_success_at is None:
         yield Alarm.CRITICAL, "no load was ever complete"
     else:
-        hours = (now - project.last_success_at) / HOUR
+        hours = (now - last_success_at) / HOUR
         if hours >= thresholds.warning_hours:
             is_critical = hours >= thresholds.critical_hours
             alarm = Alarm.CRITICAL if is_critical else Alarm.WARNING
             yield alarm, f"the last complete load was {hours:.0f} hours ago"
-    nights = project.nights_left
-    if nights is not None and nights <= thresholds.warning_nights:
-        alarm = Alarm.CRITICAL if nights <= thresholds.critical_nights else Alarm.WARNING
-        yield alarm, f"{nights} nights are left until uncovered time is lost"
+    if nights_left is not None and nights_left <= thresholds.warning_nights:
+        alarm = Alarm.CRITICAL if nights_left <= thresholds.critical_nights else Alarm.WARNING
+        yield alarm, f"{nights_left} nights are left until uncovered time is lost"
 
 
 def age_seconds(since: Micros | None, now: Micros) -> float | None:

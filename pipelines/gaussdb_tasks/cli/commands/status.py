@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import duckdb
@@ -14,7 +14,7 @@ from gaussdb_tasks.cli.options import (
     now_option,
     option,
 )
-from gaussdb_tasks.cli.status_lines import status_lines
+from gaussdb_tasks.cli.status_lines import MAX_PROJECTS, StatusPart, part_of, status_lines
 from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, query_errors, run_query
@@ -26,36 +26,26 @@ from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
 
-# One statement, since both views read all windows, and DuckDB then reads them once.
 _READ_STATUS: Final = f"""
     create temporary table statuses as
-    with gaps as (
-        select
-            region,
-            project_id,
-            list({{'gap_from': gap_from, 'gap_to': gap_to, 'is_lost': is_lost}}) as gaps
-        from main.coverage_gaps
-        group by region, project_id
-    )
-    select statuses.*, gaps.gaps
-    from {with_project_name("main.archive_status")} as statuses
-    left join gaps
-        on statuses.region = gaps.region and statuses.project_id = gaps.project_id
-"""  # noqa: S608 - constants
-_STATUS: Final = "select * exclude (gaps) from temp.statuses order by region, project_id"
-_GAPS: Final = """
-    from (
-        select region, project_id, project_name, unnest(gaps, recursive := true)
-        from temp.statuses
-    )
-    order by region, project_id, gap_from
+    from {with_project_name("main.archive_status")}
 """
+_STATUS: Final = "from temp.statuses order by region, project_id"
+_ORDERED_GAPS: Final = "order by region, project_id, gap_from"
+_GAP_ROWS: Final = f"""
+    select region, project_id, project_name, gap_from, gap_to, is_lost
+    from {with_project_name("main.coverage_gaps")}
+"""  # noqa: S608 - constants
+_GAPS: Final = f"{_GAP_ROWS} {_ORDERED_GAPS}"
+_OPEN_GAPS_OF: Final = (
+    f"{_GAP_ROWS} where not is_lost and list_contains(?, project_id) {_ORDERED_GAPS}"
+)
 
 _PROJECTS_LOSING_DATA: Final = """
     select project_id, project_name, loss_begins_at
     from temp.statuses
     where nights_left = 0
-    order by region, project_id
+    order by loss_begins_at, region, project_id
 """
 
 
@@ -99,6 +89,13 @@ _PROJECTS_LOSING_DATA: Final = """
     help="Exit codes of --check. own: 0 ok, 3 needs attention. monitoring: 0 ok, 1 warning, "
     "2 critical, 3 unknown.",
 )
+@option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help=f"Show all projects. Without it, of more than {MAX_PROJECTS} only those that need "
+    "attention.",
+)
 @now_option
 @output.target_options(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter per option or group of options
@@ -107,6 +104,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     check: bool,
     thresholds: Thresholds,
     exit_codes: str,
+    is_all: bool,
     now: Micros | None,
     target: output.Target,
 ) -> None:
@@ -114,8 +112,9 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
     A few lines per project: the last load, the covered time, the nights left before time that is
     not covered expires in the task center, and its tasks: in flight, lost from sight, deleted,
-    rejected. Gaps follow, if there are any. Other formats and --raw have one row per project. With
-    --check, prints one line for monitoring systems instead.
+    rejected. Gaps follow, if there are any. Of many projects, only those that need attention by
+    the thresholds of --check are shown, and one line about the others. Other formats and --raw have
+    one row per project. With --check, prints one line for monitoring systems instead.
 
     \b
     Examples:
@@ -138,7 +137,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         with query_errors("archive_status"):
             connection.execute(_READ_STATUS)
         if target.output_format == "table" and not target.is_raw:
-            output.show_lines(_lines(connection, now), target)
+            output.show_lines(_lines(connection, now, None if is_all else thresholds), target)
         else:
             output.write(run_query(connection, _STATUS), target)
         mixture = DataDir(data_dir).mixture()
@@ -146,11 +145,13 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
             console.warn(mixture)
         _report_waiting_copies(DataDir(data_dir))
         losing = run_query(connection, _PROJECTS_LOSING_DATA).fetchall()
-        for project_id, name, loss_begins_at in losing:
+        for project_id, name, loss_begins_at in losing[:MAX_PROJECTS]:
             console.info(
                 f"project {project_label(project_id, name)}: data loss begins at "
                 f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
             )
+        if len(losing) > MAX_PROJECTS:
+            console.info(f"data loss begins in {len(losing) - MAX_PROJECTS:,} more projects")
 
 
 def _report_waiting_copies(data_dir: DataDir) -> None:
@@ -165,19 +166,40 @@ def _report_waiting_copies(data_dir: DataDir) -> None:
         console.info(copies.waiting_line)
 
 
-def _lines(connection: duckdb.DuckDBPyConnection, now: Micros | None) -> list[str]:
-    """Return a few lines for each project, and a table of the gaps if there are any."""
+def _lines(
+    connection: duckdb.DuckDBPyConnection, now: Micros | None, thresholds: Thresholds | None
+) -> list[str]:
+    """Return a few lines for each project, and a table of the gaps if there are any.
+
+    Args:
+        connection: it has the rows of ``archive_status``.
+        now: the present; None for the machine's clock.
+        thresholds: which of many projects are shown; None shows all.
+    """
     present = to_datetime(machine_clock() if now is None else now).replace(tzinfo=None)
     cursor = run_query(connection, _STATUS)
     names = [column[0] for column in cursor.description or ()]
     projects = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    lines = list(map(visible, status_lines(projects, present)))
-    gaps = run_query(connection, _GAPS).fetchall()
+    part = StatusPart(projects) if thresholds is None else part_of(projects, present, thresholds)
+    lines = list(map(visible, status_lines(part, present)))
+    gaps = _gaps(connection, part)
     if gaps:
         names = ["region", "project_id", "project_name", "from", "to", "is_lost"]
         table = make_table(names, gaps, output.terminal_width())
-        lines += ["", "not covered:", *table.lines]
+        title = "not covered:" if part.is_whole else "not covered, and can still be read:"
+        lines += ["", title, *table.lines]
     return lines
+
+
+def _gaps(connection: duckdb.DuckDBPyConnection, part: StatusPart) -> list[tuple[Any, ...]]:
+    """Return the gaps of all projects, or those of a part that can still be read."""
+    if part.is_whole:
+        return run_query(connection, _GAPS).fetchall()
+    keys = {(project["region"], project["project_id"]) for project in part.shown}
+    with query_errors("coverage_gaps"):
+        # A join would compute the gaps of all projects.
+        rows = connection.execute(_OPEN_GAPS_OF, [[project_id for _, project_id in keys]])
+        return [row for row in rows.fetchall() if row[:2] in keys]
 
 
 def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_own: bool) -> int:
