@@ -86,6 +86,10 @@ class DatabaseError(GaussdbTasksError):
     """The database file cannot be read, cloned or published."""
 
 
+class ResourceError(DatabaseError):
+    """This process lacks memory, threads, open files or space; what it reads is not to blame."""
+
+
 class CheckFailedError(GaussdbTasksError):
     """A data check found rows that must not be published."""
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError, causes
+from gaussdb_tasks.errors import (
+    ConfigurationError,
+    DatabaseError,
+    GaussdbTasksError,
+    ResourceError,
+    causes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,13 @@ _ABOUT_THREADS: Final = ("can't start new thread", "Failed to launch worker thre
 _MIN_ADDRESS_SPACE_MIB: Final = 4096
 """Libraries reserve much more address space than memory; with less they end without a message."""
 _ABOUT_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OF_PROCESS: Final = _ABOUT_SPACE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_OF_MACHINE: Final = _OF_PROCESS | {
+    *(errno.EACCES, errno.EPERM, errno.EIO, errno.EAGAIN, errno.EBUSY, errno.EINTR),
+    *(errno.ENODEV, errno.ENXIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO),
+}
+"""Errors that say nothing about the content of a file."""
+_NAMES_PATHS: Final = ("IO Error: ", "[Errno ")
 
 
 def explain(
@@ -95,24 +108,79 @@ def explain(
         return DatabaseError(f"{where}{reason}{source}; correct the cause and run it again")
     space = _space(named) if error.errno in _ABOUT_SPACE else ""
     message = f"{where}{kind.problem} ({reason}); {space}{kind.remedy}{source}"
+    if error.errno in _OF_PROCESS:
+        return ResourceError(message)
     return ConfigurationError(message) if kind.is_setting else DatabaseError(message)
 
 
-def explain_memory(error: BaseException) -> GaussdbTasksError | None:
+def explain_machine(
+    error: BaseException, *, path: Path | str | None = None
+) -> GaussdbTasksError | None:
+    """Return an error that explains a fault of the machine; None if the content may be at fault.
+
+    To be asked before a file that cannot be read is called damaged. A ``ResourceError`` would meet
+    other files, too; the other faults are of this file.
+
+    Args:
+        error: what reading raised.
+        path: the file that was read; None for the one that the error names.
+    """
+    of_memory = explain_memory(error)
+    if of_memory is not None:
+        return of_memory
+    for current in causes(error):
+        number = _number(current)
+        if number in _OF_MACHINE:
+            named = path if path is not None else getattr(current, "filename", None)
+            return explain(OSError(number, os.strerror(number)), path=named)
+    return None
+
+
+def _number(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if isinstance(error, PermissionError):  # so a store refuses
+        return errno.EACCES
+    return errno_in(_own_words(error))
+
+
+def refuse_fault_of_machine(error: BaseException, path: Path | str | None = None) -> None:
+    """Raise what explains a fault of the machine; return if the content may be at fault.
+
+    Raises:
+        GaussdbTasksError: the machine is at fault.
+    """
+    explained = explain_machine(error, path=path)
+    if explained is not None:
+        raise explained from error
+
+
+def _own_words(error: BaseException) -> str:
+    """Return the words of a library, without a value of a file that it quotes.
+
+    Other errors are about the content of a file, and name it.
+    """
+    if isinstance(error, GaussdbTasksError) or type(error).__module__.startswith("msgspec"):
+        return ""
+    text = str(error)
+    return text if text.startswith(_NAMES_PATHS) else text.partition('"')[0]
+
+
+def explain_memory(error: BaseException) -> ResourceError | None:
     """Return an error that explains a lack of memory or threads; None if none led to an error.
 
     Libraries have their own errors for it, and wrap them; DuckDB and the loader of modules describe
     it in words.
     """
     for current in causes(error):
-        text = str(current)
+        text = _own_words(current)
         if any(each in text for each in _ABOUT_THREADS):
-            return DatabaseError(
+            return ResourceError(
                 "no thread can be started: the memory or the number of processes is limited; raise "
                 "the limit (ulimit -v, ulimit -u, or the limits of the container or service)"
             )
         if isinstance(current, MemoryError) or any(each in text for each in _ABOUT_MEMORY):
-            return DatabaseError(
+            return ResourceError(
                 "the memory is not sufficient; give the process more memory: raise ulimit -v, or "
                 "the memory limit of the container or service"
             )
@@ -140,7 +208,8 @@ def errno_in(text: str) -> int | None:
 
     DuckDB describes errors of the system in words only.
     """
-    return next((number for number in _KINDS if os.strerror(number) in text), None)
+    numbers = _KINDS.keys() | _OF_MACHINE
+    return next((number for number in numbers if os.strerror(number) in text), None)
 
 
 def _space(path: str | bytes | Path | None) -> str:

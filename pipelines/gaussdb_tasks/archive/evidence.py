@@ -17,6 +17,7 @@ from gaussdb_tasks.archive.verification.verify_rows import verify_counts
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 Row = Mapping[str, Any]
 
@@ -194,6 +195,7 @@ def _proof(
         try:
             is_unchanged = file_sha256(rows.file) == expected
         except OSError as error:
+            refuse_fault_of_machine(error, rows.file)
             mismatches.append(f"the file cannot be read: {error}")
         else:
             mismatches.extend(
@@ -224,6 +226,7 @@ def _differences(connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row) ->
     try:
         count = connection.execute(sql, [row[name] for name in names]).fetchone()
     except duckdb.Error as error:  # such as a text that is not UTF-8
+        refuse_fault_of_machine(error, rows.file)
         yield f"the file cannot be read: {str(error).partition(chr(10))[0]}"
         return
     if count != (1,):

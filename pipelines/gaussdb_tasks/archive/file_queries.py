@@ -13,7 +13,9 @@ MAX_ROWS_PER_QUERY: Final = 25_000
 """A query costs as much as 1,000 rows."""
 # All threads make a result of this size, without its texts. For what is left, only one does.
 _RESULT_SIZE: Final = "64MB"
-_MEMORY_LIMIT: Final = "2GB"
+MEMORY_LIMIT: Final = "2GB"
+MEMORY_LIMIT_REACHED: Final = "/1.8 GiB used)"
+"""So DuckDB ends its message when it would need more than ``MEMORY_LIMIT``."""
 
 Item = TypeVar("Item")
 
@@ -24,7 +26,7 @@ def open_for_files() -> Iterator[duckdb.DuckDBPyConnection]:
     with TemporaryDirectory() as folder:
         config: dict[str, Any] = {
             **BELIEVING_NO_STATISTICS,
-            "memory_limit": _MEMORY_LIMIT,
+            "memory_limit": MEMORY_LIMIT,
             "temp_directory": folder,
         }
         with duckdb.connect(config=config) as connection:

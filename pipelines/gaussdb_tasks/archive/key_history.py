@@ -11,6 +11,7 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     read_small_file,
 )
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class KeyHistory:
             signature = read_small_file(entry.entry.signature_path, SIGNATURE_BYTES)
             content = b"" if self._given is None else entry.entry.digest_path.read_bytes()
         except OSError as error:
+            refuse_fault_of_machine(error, entry.entry.signature_path)
             return "the file is missing" if isinstance(error, FileNotFoundError) else str(error)
         if len(signature) != SIGNATURE_BYTES:
             return f"it is not a signature, which has {SIGNATURE_BYTES} bytes"

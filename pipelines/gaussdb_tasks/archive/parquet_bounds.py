@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.manifest import TableDigest
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,9 @@ def footer_problem(path: Path, table: ArchiveTable, digest: TableDigest) -> str 
         path: the file; its hash was checked before.
         table: the table of its rows.
         digest: the description of the file in its manifest.
+
+    Raises:
+        GaussdbTasksError: the machine does not let it be read.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
     from pyarrow import parquet  # noqa: PLC0415
@@ -52,6 +56,7 @@ def footer_problem(path: Path, table: ArchiveTable, digest: TableDigest) -> str 
                 reader.schema_arrow, table, digest
             )
     except (pa.ArrowException, OSError, ValueError, MemoryError, RecursionError) as error:
+        refuse_fault_of_machine(error, path)
         return f"it is not a Parquet file that can be read ({str(error).partition(chr(10))[0]})"
 
 

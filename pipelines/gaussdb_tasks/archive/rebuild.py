@@ -12,7 +12,7 @@ from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.verification.findings import Fault, Finding
+from gaussdb_tasks.archive.verification.findings import Fault, Finding, Verification
 from gaussdb_tasks.archive.verification.verify_database import recorded_sequence
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import recorded_head
@@ -21,7 +21,7 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
-from gaussdb_tasks.os_errors import explain_memory
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 # Rows can be read in spite of them; `verify` reports them.
 _NO_DAMAGE: Final = frozenset({Fault.EXTRA, Fault.SIGNATURE, Fault.TIMESTAMP})
@@ -103,9 +103,7 @@ def restore(chain: Sequence[ChainEntry], path: Path) -> None:
         try:
             apply_entries(connection, chain)
         except (duckdb.DataError, duckdb.ProgrammingError) as error:
-            of_memory = explain_memory(error)
-            if of_memory is not None:
-                raise of_memory from error
+            refuse_fault_of_machine(error)
             reason = str(error).partition("\n")[0]
             message = f"the archive's rows cannot be read: {reason}; run gaussdb-tasks verify"
             raise ArchiveError(message) from error
@@ -133,6 +131,7 @@ def read_intact_chain(
     if not damage:
         return found.chain, ()
     if not is_skipping_damage:
+        refuse_unread(found)
         first = damage[0]
         message = (
             f"the archive is damaged: {len(damage):,} findings, such as {first.where}: "
@@ -141,6 +140,22 @@ def read_intact_chain(
         )
         raise ArchiveError(message)
     return [entry.without(found.damaged) for entry in found.chain], damage
+
+
+def refuse_unread(found: Verification) -> None:
+    """Refuse an archive of which files could not be read: they may be intact.
+
+    Raises:
+        ArchiveError: a file was not read.
+    """
+    unread = [each for each in found.findings if each.fault is Fault.UNREAD]
+    if unread:
+        first = unread[0]
+        message = (
+            f"{len(unread):,} files of the archive could not be read, such as {first.where}: "
+            f"{first.detail}; nothing was changed"
+        )
+        raise ArchiveError(message)
 
 
 def refuse_data_loss(target: Path, last_sequence: int) -> None:
@@ -153,7 +168,8 @@ def refuse_data_loss(target: Path, last_sequence: int) -> None:
         return
     try:
         recorded = recorded_sequence(target)
-    except (GaussdbTasksError, duckdb.Error):
+    except (GaussdbTasksError, duckdb.Error) as error:
+        refuse_fault_of_machine(error, target)
         return  # an unreadable database has nothing to lose
     if recorded > last_sequence:
         message = (

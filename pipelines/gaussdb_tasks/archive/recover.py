@@ -27,6 +27,7 @@ from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.state import has_tables
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import DatabaseError
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 _REMEDY: Final = "run gaussdb-tasks verify, and restore the files that it lists from a copy"
 
@@ -134,6 +135,7 @@ def read_chain(entries: Sequence[Entry]) -> list[ChainEntry]:
         try:
             chain.append(entry.read())
         except (ManifestError, OSError) as error:
+            refuse_fault_of_machine(error, entry.digest_path)
             message = f"{entry.digest_path}: {error}; {_REMEDY}"
             raise ArchiveError(message) from error
     return chain
@@ -154,6 +156,7 @@ def _check_head(head: Head, archive: Archive) -> Recovered:
         try:
             last = entry.read()
         except (ManifestError, OSError) as error:
+            refuse_fault_of_machine(error, entry.digest_path)
             problem = f"{entry.digest_path}: {error}; {_REMEDY}"
             continue
         if last.sha256 == head.sha256:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.times import MINUTE, Micros, from_datetime, iso
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 if TYPE_CHECKING:  # imported only for time stamps
     from cryptography.x509 import Certificate
@@ -116,6 +117,7 @@ def library_errors_reported(message: str) -> Iterator[None]:
     except TimestampError:
         raise
     except Exception as error:
+        refuse_fault_of_machine(error)
         raise TimestampError(message) from error
 
 

@@ -11,7 +11,7 @@ import duckdb
 from gaussdb_tasks.database import files
 from gaussdb_tasks.database.upgrades import refuse_newer
 from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
-from gaussdb_tasks.os_errors import explain
+from gaussdb_tasks.os_errors import explain, explain_machine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -211,6 +211,9 @@ def _explained(path: Path, error: duckdb.Error) -> GaussdbTasksError:
 
     No message may lead an operator to delete an intact database: it may be the only copy.
     """
+    of_machine = explain_machine(error, path=path)
+    if of_machine is not None:
+        return of_machine
     reason = str(error).partition("\n")[0]
     if "Could not set lock on file" in reason:
         return DatabaseError(

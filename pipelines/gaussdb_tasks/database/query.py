@@ -15,7 +15,7 @@ from gaussdb_tasks.database.saved_questions import SavedQuestion, saved_question
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
-from gaussdb_tasks.os_errors import explain_memory
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 _NAME: Final = re.compile(r"\s*(?:main\.)?([\w-]+)\s*")
 # Words such as `stuck now` may be meant as a name; no SELECT is of words only but has such a name.
@@ -95,18 +95,16 @@ def query_errors(query: str) -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.InvalidInputException as error:
+    except duckdb.Error as error:
+        refuse_fault_of_machine(error)
+        if not isinstance(error, duckdb.InvalidInputException):
+            message = f"DuckDB cannot answer {query!r}: {_in_one_line(error)}"
+            raise ConfigurationError(message) from error
         # The SQL of a saved question refuses a parameter with error().
         problem = _in_one_line(error).removeprefix("Invalid Input Error: ")
         is_named = _NAME.fullmatch(query) is not None
         asked = query if is_named else f"DuckDB cannot answer {query!r}"
         message = f"{asked}: {problem}"
-        raise ConfigurationError(message) from error
-    except duckdb.Error as error:
-        of_memory = explain_memory(error)
-        if of_memory is not None:
-            raise of_memory from error
-        message = f"DuckDB cannot answer {query!r}: {_in_one_line(error)}"
         raise ConfigurationError(message) from error
 
 

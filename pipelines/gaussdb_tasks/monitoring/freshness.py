@@ -28,7 +28,7 @@ _STATUS: Final = f"""
         status.task_count,
         status.head_digest
     from {with_project_name("main.archive_status")} as status
-    inner join main.last_loads as loads using (region, project_id)
+    left join main.last_loads as loads using (region, project_id)
     order by all
 """  # noqa: S608 - constants
 
@@ -131,7 +131,8 @@ def alarms(
             yield alarm, f"the last complete load was {hours:.0f} hours ago"
     if nights_left is not None and nights_left <= thresholds.warning_nights:
         alarm = Alarm.CRITICAL if nights_left <= thresholds.critical_nights else Alarm.WARNING
-        yield alarm, f"{nights_left} nights are left until uncovered time is lost"
+        left = "1 night is" if nights_left == 1 else f"{nights_left} nights are"
+        yield alarm, f"{left} left until uncovered time is lost"
 
 
 def age_seconds(since: Micros | None, now: Micros) -> float | None:

@@ -8,6 +8,7 @@ from typing import Final
 from gaussdb_tasks.archive.manifest import ENTRY_NAME, FILE_NAMES, Manifest, ManifestError
 from gaussdb_tasks.archive.mirror.remote import MirrorError, Remote, UnreadableFileError
 from gaussdb_tasks.archive.store import DIGEST_NAME, KNOWN_NAMES, Entry, size_limit
+from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 # Placeholders of archive tables are sparse, but file systems have limits, too.
 _MAX_TABLE_BYTES: Final = 1024**4
@@ -85,5 +86,6 @@ def _refuse_full_disk(folder: Path, size: int) -> None:
 def _manifest(folder: Path) -> Manifest | None:
     try:
         return Entry(folder, 0, "").read().manifest
-    except (ManifestError, OSError):
+    except (ManifestError, OSError) as error:
+        refuse_fault_of_machine(error)
         return None

@@ -26,7 +26,7 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.times import iso, now
-from gaussdb_tasks.os_errors import explain
+from gaussdb_tasks.os_errors import explain, refuse_fault_of_machine
 
 # More folders than these that are no complete entry of this archive are another archive.
 _MAX_INCOMPLETE: Final = 100
@@ -129,7 +129,8 @@ def refuse_another_digest(remote: Remote, entry: Entry) -> None:
     content = entry.digest_path.read_bytes()
     try:
         is_equal = remote.read(f"{entry.name}/{DIGEST_NAME}", len(content)) == content
-    except UnreadableFileError:
+    except UnreadableFileError as error:
+        refuse_fault_of_machine(error, f"{remote.name}/{entry.name}/{DIGEST_NAME}")
         is_equal = False
     if not is_equal:
         message = (

@@ -56,7 +56,7 @@ def _verify_downloaded(remote: Remote, options: VerifyOptions) -> tuple[Verifica
         for name, sizes in entries.items():
 
             def report(file_name: str, error: UnreadableFileError, name: str = name) -> None:
-                unreadable.add(Fault.INVALID, f"{name}/{file_name}", str(error), entry=name)
+                unreadable.add_unreadable(f"{name}/{file_name}", error, entry=name)
 
             download_entry(
                 remote, sizes, folder / name, is_whole=not options.is_fast, on_unreadable=report

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.tombstones import Removal
+from gaussdb_tasks.errors import ResourceError
 from gaussdb_tasks.model.times import Micros
+from gaussdb_tasks.os_errors import explain_machine
 
 
 class Fault(StrEnum):
     """Kind of finding."""
 
     INVALID = "invalid"
-    """A file differs from its manifest, or cannot be read."""
+    """A file differs from its manifest, or is not what it must be."""
+    UNREAD = "unread"
+    """The machine did not let a file be read: its disk, its network or a permission."""
     MISSING = "missing"
     """A file or an entry is missing."""
     GAP = "gap"
@@ -121,3 +125,34 @@ class Verification:
     def add(self, fault: Fault, where: str, detail: str, **more: str | None) -> None:
         """Add a finding."""
         self.findings.append(Finding(fault, where, detail, **more))
+
+    def add_unreadable(
+        self,
+        where: str,
+        error: BaseException,
+        *,
+        entry: str | None,
+        fault: Fault = Fault.INVALID,
+        words: str = "",
+    ) -> None:
+        """Add a finding for a file that cannot be read.
+
+        Args:
+            where: the file.
+            error: what reading it raised.
+            entry: name of its entry.
+            fault: the finding if the content is at fault.
+            words: stand before the reason then.
+
+        Raises:
+            ResourceError: this process lacks memory, threads, open files or space.
+        """
+        explained = explain_machine(error, path=where)
+        if isinstance(explained, ResourceError):
+            message = f"verify stopped at {where}: {explained}"
+            raise explained.with_lines(message) from error
+        if explained is not None:
+            self.add(Fault.UNREAD, where, f"it was not verified: {explained}", entry=entry)
+        else:
+            reason = str(error).partition("\n")[0]
+            self.add(fault, where, f"{words}{reason}", entry=entry)

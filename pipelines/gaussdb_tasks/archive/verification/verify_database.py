@@ -18,11 +18,12 @@ from gaussdb_tasks.archive.verification.verify_rows import verify_counts, verify
 from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.database.connect import journal_of
 from gaussdb_tasks.database.untrusted import read_untrusted
-from gaussdb_tasks.errors import GaussdbTasksError
+from gaussdb_tasks.errors import DatabaseError, GaussdbTasksError, ResourceError
 
 Check: TypeAlias = Callable[[duckdb.DuckDBPyConnection, Verification], None]
 
 FAST_CHECKS: Final = (verify_catalog, verify_recorded_entries, verify_amendments, verify_counts)
+_INCOMPLETE: Final = "it cannot be read completely: "
 FULL_CHECKS: Final = (
     verify_catalog,
     verify_recorded_entries,
@@ -52,10 +53,14 @@ def verify_database(path: Path, found: Verification, *, is_fast: bool) -> None:
         while checks:
             with read_untrusted(path) as connection:
                 checks = _run(checks, connection, found, path.name)
+    except ResourceError:
+        raise
+    except DatabaseError as error:  # a fault of the machine, or another program writes to it
+        found.add(Fault.UNREAD, path.name, f"it was not verified: {error}")
     except GaussdbTasksError as error:
-        found.add(Fault.INVALID, path.name, str(error))
+        found.add_unreadable(path.name, error, entry=None)
     except duckdb.Error as error:
-        found.add(Fault.INVALID, path.name, _incomplete(error))
+        found.add_unreadable(path.name, error, entry=None, words=_INCOMPLETE)
 
 
 def _run(
@@ -72,14 +77,9 @@ def _run(
         try:
             check(connection, found)
         except duckdb.Error as error:
-            found.add(Fault.INVALID, name, _incomplete(error))
+            found.add_unreadable(name, error, entry=None, words=_INCOMPLETE)
             return checks[count:]
     return ()
-
-
-def _incomplete(error: duckdb.Error) -> str:
-    reason = str(error).partition("\n")[0]
-    return f"it cannot be read completely: {reason}"
 
 
 def recorded_sequence(path: Path) -> int:

@@ -13,7 +13,12 @@ import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
-from gaussdb_tasks.archive.file_queries import in_batches, open_for_files
+from gaussdb_tasks.archive.file_queries import (
+    MEMORY_LIMIT,
+    MEMORY_LIMIT_REACHED,
+    in_batches,
+    open_for_files,
+)
 from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.file_rows import (
@@ -99,8 +104,18 @@ def _read(
             for file in files:
                 yield from _read(reader, [file], reader.read([file]), found)
         else:
-            reason = str(error).partition("\n")[0]
-            _add(files[0], f"its rows cannot be read: {reason}", found)
+            _add_unreadable(files[0], error, found)
+
+
+def _add_unreadable(file: File, error: Exception, found: Verification) -> None:
+    name = file.entry.name
+    if MEMORY_LIMIT_REACHED in str(error):  # a file of anybody can demand any amount of memory
+        detail = f"its rows were not verified: to read them takes more than {MEMORY_LIMIT}"
+        found.add(Fault.UNREAD, file.where, detail, entry=name)
+    else:
+        words = "its rows cannot be read: "
+        found.add_unreadable(file.where, error, entry=name, words=words)
+    found.damaged.add(str(file.path))
 
 
 def _verify(files: Files, rows: FileRows, found: Verification) -> ResultRows:

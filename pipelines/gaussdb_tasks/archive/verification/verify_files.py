@@ -1,11 +1,12 @@
 """Verify the archive: the chain of manifests, and every byte of every file."""
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.archive.archive_tables import BY_NAME
+from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
 from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
 from gaussdb_tasks.archive.parquet_bounds import footer_problem
 from gaussdb_tasks.archive.signing import PublicKeys
@@ -35,6 +36,7 @@ from gaussdb_tasks.archive.verification.verify_loads import (
 )
 from gaussdb_tasks.archive.verification.verify_signatures import verify_signatures
 from gaussdb_tasks.archive.verification.verify_timestamps import verify_timestamps
+from gaussdb_tasks.errors import GaussdbTasksError
 
 _MISSING: Final = "the file is missing"
 
@@ -149,7 +151,7 @@ def _read(entry: Entry, found: Verification) -> ChainEntry | None:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
         return None
     except (ManifestError, OSError) as error:
-        found.add(Fault.INVALID, where, str(error), entry=entry.name)
+        found.add_unreadable(where, error, entry=entry.name)
         return None
     name = manifest_name(chained.manifest)
     if name != entry.name:
@@ -165,7 +167,7 @@ def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
     except FileNotFoundError:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
     except (ManifestError, OSError) as error:
-        found.add(Fault.INVALID, where, str(error), entry=entry.name)
+        found.add_unreadable(where, error, entry=entry.name)
     else:
         if content != checksum_line(entry.sha256).encode():
             detail = f"its hash differs from the one in {CHECKSUM_NAME}"
@@ -191,18 +193,11 @@ def _verify_files(
             _verify_removal(entry, removal, found)
             continue
         expected.add(table.file)
-        path = entry.path / table.file
-        detail = _describe_damage(path, table, options) or (
-            None if options.is_fast else footer_problem(path, BY_NAME[name], table)
-        )
-        if detail is not None:
-            fault = Fault.INVALID if path.exists() else Fault.MISSING
-            found.add(fault, f"{entry.name}/{table.file}", detail, entry=entry.name)
-            found.damaged.add(str(path))
+        _verify_file(entry, BY_NAME[name], table, options, found)
     try:
         paths = sorted(entry.path.iterdir())
     except OSError as error:
-        found.add(Fault.INVALID, entry.name, str(error), entry=entry.name)
+        found.add_unreadable(entry.name, error, entry=entry.name)
         return
     for path in paths:
         if path.name not in expected and (entry.name, path.name) not in removed:
@@ -210,19 +205,43 @@ def _verify_files(
             found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
 
 
-def _describe_damage(path: Path, table: TableDigest, options: VerifyOptions) -> str | None:
+def _verify_file(
+    entry: ChainEntry,
+    table: ArchiveTable,
+    digest: TableDigest,
+    options: VerifyOptions,
+    found: Verification,
+) -> None:
+    path = entry.path / str(digest.file)
+    where = f"{entry.name}/{path.name}"
     try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
-            return "it is a link, or not a file; an archive has files only"
-        if not path.exists():
-            return _MISSING
-        actual = path.stat().st_size
-        if actual != table.file_bytes:
-            return f"it has {actual:,} bytes; expected: {table.file_bytes or 0:,}"
-        if not options.is_fast and file_sha256(path) != table.file_sha256:
-            return "its bytes differ from those that were written"
-    except OSError as error:
-        return str(error)
+        detail = _describe_damage(path, digest, options) or (
+            None if options.is_fast else footer_problem(path, table, digest)
+        )
+    except FileNotFoundError:
+        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
+    except (OSError, GaussdbTasksError) as error:
+        found.add_unreadable(where, error, entry=entry.name)
+    else:
+        if detail is None:
+            return
+        found.add(Fault.INVALID, where, detail, entry=entry.name)
+    found.damaged.add(str(path))
+
+
+def _describe_damage(path: Path, table: TableDigest, options: VerifyOptions) -> str | None:
+    """Return what is wrong with a file; None if it is as its manifest says.
+
+    Raises:
+        OSError: it is missing, or cannot be read.
+    """
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return "it is a link, or not a file; an archive has files only"
+    if status.st_size != table.file_bytes:
+        return f"it has {status.st_size:,} bytes; expected: {table.file_bytes or 0:,}"
+    if not options.is_fast and file_sha256(path) != table.file_sha256:
+        return "its bytes differ from those that were written"
     return None
 
 
@@ -239,7 +258,7 @@ def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) ->
     except FileNotFoundError:
         found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
     except (ManifestError, OSError) as error:
-        found.add(Fault.INVALID, where, str(error), entry=entry.name)
+        found.add_unreadable(where, error, entry=entry.name)
 
 
 def _verify_expected_head(expected: str | None, found: Verification) -> None:

@@ -32,7 +32,7 @@ def verify_timestamps(trust: TimestampTrust | None, found: Verification) -> None
                 trust.check(timestamp)
         except (TimestampError, OSError) as error:
             where = f"{entry.name}/{TIMESTAMP_NAME}"
-            found.add(Fault.TIMESTAMP, where, str(error), entry=entry.name)
+            found.add_unreadable(where, error, entry=entry.name, fault=Fault.TIMESTAMP)
         else:
             valid.append((entry.manifest.sequence, timestamp))
     if trust is None:

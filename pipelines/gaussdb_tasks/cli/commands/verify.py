@@ -9,7 +9,12 @@ import click
 
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
-from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Finding, Verification
+from gaussdb_tasks.archive.verification.findings import (
+    AmendmentAccount,
+    Fault,
+    Finding,
+    Verification,
+)
 from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
@@ -132,7 +137,12 @@ def _report(found: Verification, options: VerifyOptions) -> None:
         last = found.chain[-1]
         console.info(f"intact: {len(found.chain):,} entries, head {last.sha256} ({last.name})")
     else:
-        console.info(f"MISMATCH: {len(found.findings):,} findings")
+        unread = sum(each.fault is Fault.UNREAD for each in found.findings)
+        others = len(found.findings) - unread
+        if others:
+            console.info(f"MISMATCH: {others:,} findings")
+        if unread:
+            console.info(f"NOT VERIFIED: {unread:,} files could not be read; they may be intact")
 
 
 def _describe_amendment(account: AmendmentAccount, found: Verification) -> str:
