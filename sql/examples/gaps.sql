@@ -1,6 +1,7 @@
 -- Which time ranges does the archive not cover?
 select
     project_id,
+    project_name,
     gap_from,
     gap_to,
     round(gap_seconds / 3600, 1) as gap_hours,

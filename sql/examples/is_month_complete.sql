@@ -52,6 +52,7 @@ rejects as (
 
 select
     archive.project_id,
+    archive.project_name,
     cast(months.month_from as date) as month_from,
     coalesce(
         archive.covered_from <= months.month_from

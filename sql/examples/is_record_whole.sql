@@ -1,6 +1,7 @@
 -- Is the archive complete, and when will data be lost?
 select
     project_id,
+    project_name,
     covered_from,
     covered_to,
     gap_count = 0 and rejected_count = 0 and last_outcome = 'complete' as is_whole,

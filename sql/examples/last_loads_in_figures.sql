@@ -2,6 +2,7 @@
 select
     observed_at,
     project_id,
+    project_name,
     outcome,
     new_count,
     changed_count,

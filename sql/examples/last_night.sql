@@ -16,6 +16,7 @@ changes as (
 
 select
     last_loads.project_id,
+    last_loads.project_name,
     last_loads.observed_at,
     coalesce(changes.new_count, 0) as new_count,
     coalesce(changes.changed_count, 0) as changed_count,

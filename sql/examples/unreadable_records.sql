@@ -1,10 +1,13 @@
 -- Which records could not be read as tasks, and why?
 select
-    observed_at,
-    project_id,
-    reason,
-    job_id,
-    raw
-from task_center.rejected_records
-order by observed_at desc, record_hash
+    records.observed_at,
+    records.project_id,
+    last_loads.project_name,
+    records.reason,
+    records.job_id,
+    records.raw
+from task_center.rejected_records as records
+left join last_loads
+    on records.region = last_loads.region and records.project_id = last_loads.project_id
+order by records.observed_at desc, records.record_hash
 limit 20

@@ -20,7 +20,7 @@ FAILED, NEVER, GAP, EXPIRING = "project-07", "project-41", "project-23", "projec
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a database of 60 projects, four of which need attention."""
     folder = tmp_path_factory.mktemp("many")
     archive = Archive(str(folder / "gaussdb_tasks.duckdb"))

@@ -75,6 +75,13 @@ def test_an_answer_is_sorted_and_every_variable_is_a_documented_parameter(name: 
     assert set(re.findall(r"getvariable\('(\w+)'\)", question.sql)) == set(question.parameters)
 
 
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_where_the_id_of_a_project_is_shown_its_name_is_too(name: str) -> None:
+    cursor = run_query(given(load_runs=[load_run()]).connection, name)
+    shown = [column[0] for column in cursor.description or ()]
+    assert "project_id" not in shown or "project_name" in shown
+
+
 @pytest.mark.parametrize(
     ("windows", "rejected_at", "is_complete", "gap_count"),
     [
