@@ -104,3 +104,13 @@ def test_a_project_whose_loads_all_failed_is_critical(command: Command, database
     assert run.exit_code == 3
     assert "project project-41 billing: no load was ever complete" in run.stdout
     assert f"projects={PROJECTS} " in run.stdout
+
+
+@pytest.mark.parametrize("option", ["--warning-hours", "--critical-hours"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_threshold_is_a_number(command: Command, option: str, value: str) -> None:
+    """Nothing is above or below `nan`: the check would be silent for ever."""
+    run = command("status", "--check", option, value)
+    assert run.exit_code == 2
+    assert f"{option}: " in run.stderr
+    assert "is not a number from 0" in run.stderr

@@ -1,6 +1,7 @@
 """Options that several commands share. Each has a variable ``GAUSSDB_TASKS_<OPTION>``."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
@@ -106,6 +107,19 @@ def _is_utf8(text: str) -> bool:
 def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
     """Declare an option like ``click.option``, with its variable."""
     return click.option(*names, cls=Option, **attributes)
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers without ``nan``, which is neither above nor below any threshold."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert a value."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a valid float.", param, ctx)
+        return number
 
 
 def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:

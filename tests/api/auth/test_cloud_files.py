@@ -166,11 +166,25 @@ def test_several_regions_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         sign_in(AccessRequest(), environ)
 
 
-@pytest.mark.parametrize("text", ["shop:", "shop: x", "shop: {regions: eu-de}"])
-def test_a_cloud_without_settings(home: Path, text: str) -> None:
-    """The cloud is named."""
-    (home / "clouds.yaml").write_text(f"clouds:\n  {text}\n")
-    with pytest.raises(ConfigurationError, match="cloud 'shop'"):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "it has no settings"),
+        ("x", "it has no settings"),
+        ("[a]", "it has no settings"),
+        ("{auth: }", "auth has no settings"),
+        ("{auth: [x]}", "auth has no settings"),
+        ("{auth: x}", "auth has no settings"),
+        ("{regions: eu-de}", "regions is not a list of names"),
+        ("{regions: [null]}", "regions is not a list of names"),
+        ("{regions: [{values: {}}]}", "regions is not a list of names"),
+        ("{regions: [{name: eu-de, values: {auth: }}]}", "regions eu-de auth has no settings"),
+    ],
+)
+def test_a_part_of_another_shape_is_named(home: Path, text: str, problem: str) -> None:
+    """Libraries would fail on it with words about their code."""
+    (home / "clouds.yaml").write_text(f"clouds:\n  shop: {text}\n")
+    with pytest.raises(ConfigurationError, match=f"cloud 'shop': {problem}"):
         sign_in(SHOP, {})
 
 

@@ -48,7 +48,7 @@ class CloudFiles:
         self._cloud = cloud
         self.name = f"cloud {cloud!r}" if cloud else "the OS_* variables"
         clouds = self.config.cloud_config.get("clouds") or {}
-        self._raw = clouds.get(cloud or self.config.envvar_key) or {}
+        self._raw = clouds.get(cloud or self.config.envvar_key, {})
         if not isinstance(self._raw, dict):
             message = f"{self.name}: it has no settings; write them below its name, indented"
             raise ConfigurationError(message)
@@ -142,19 +142,32 @@ class CloudFiles:
         profile = self._raw.get("profile") or self._raw.get("cloud")
         _, content = self.config._load_vendor_file()  # noqa: SLF001 - there is no public way
         profiles = (content or {}).get("public-clouds") or {}
-        yield from _with_auth(profiles.get(profile), f"profile {profile} ")
+        yield from self._with_auth(profiles.get(profile), f"profile {profile} ")
 
     def _parts(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Yield the mappings of settings and their paths in the file; the most general first."""
-        yield from _with_auth(self._raw, "")
+        yield from self._with_auth(self._raw, "")
         listed = self._raw.get("regions") or []
-        if not isinstance(listed, list):
-            message = f"{self.name}: regions is not a list; write it like: regions: [eu-de, eu-nl]"
+        if not isinstance(listed, list) or not all(map(_has_name, listed)):
+            message = (
+                f"{self.name}: regions is not a list of names; write it like: "
+                "regions: [eu-de, eu-nl]"
+            )
             raise ConfigurationError(message)
         for region in listed:
             if isinstance(region, dict):
                 path = f"regions {region.get('name')} "
-                yield from _with_auth(region.get("values") or {}, path)
+                yield from self._with_auth(region.get("values") or {}, path)
+
+    def _with_auth(self, settings: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+        if not isinstance(settings, dict):
+            return
+        auth = settings.get("auth", {})
+        if not isinstance(auth, dict):
+            message = f"{self.name}: {path}auth has no settings; write them below it, indented"
+            raise ConfigurationError(message)
+        yield auth, f"{path}auth."
+        yield settings, path
 
 
 def cloud_names() -> tuple[str, ...]:
@@ -201,13 +214,8 @@ def import_openstack() -> Any:
     return openstack
 
 
-def _with_auth(settings: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
-    if not isinstance(settings, dict):
-        return
-    auth = settings.get("auth")
-    if isinstance(auth, dict):
-        yield auth, f"{path}auth."
-    yield settings, path
+def _has_name(region: Any) -> bool:
+    return isinstance(region.get("name") if isinstance(region, dict) else region, str)
 
 
 def _scope(path: str) -> str:

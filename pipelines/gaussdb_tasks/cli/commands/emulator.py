@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from gaussdb_tasks.cli import console
-from gaussdb_tasks.cli.options import invented_data_options, option, time_option
+from gaussdb_tasks.cli.options import FiniteRange, invented_data_options, option, time_option
 from gaussdb_tasks.emulator import (
     Behaviour,
     Emulator,
@@ -34,7 +34,7 @@ from gaussdb_tasks.model.times import now as machine_clock
 @time_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
 @option(
     "--speed",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     help="Speed of its clock: with 60, an hour passes in a minute. A load uses the machine's "
@@ -70,7 +70,7 @@ from gaussdb_tasks.model.times import now as machine_clock
 )
 @option(
     "--fault-rate",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="Share of calls that fail with a transient error.",

@@ -18,6 +18,7 @@ from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.completion import Documented
 from gaussdb_tasks.cli.list_table import LONG_TEXTS, task_rows
 from gaussdb_tasks.cli.options import (
+    FiniteRange,
     access_request,
     combine,
     data_dir_option,
@@ -83,7 +84,7 @@ _MAX_OFFSET: Final = 2_147_483_647
     "--watch",
     "seconds",
     metavar="SECONDS",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     help="Keep a table on the terminal up to date, with this time between two looks.",
 )
 @now_option

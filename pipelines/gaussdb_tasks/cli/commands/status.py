@@ -9,6 +9,7 @@ import duckdb
 
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
+    FiniteRange,
     combine,
     data_dir_option,
     now_option,
@@ -55,14 +56,14 @@ _PROJECTS_LOSING_DATA: Final = """
 @option("--check", is_flag=True, help="Print one line for monitoring and set the exit code.")
 @option(
     "--warning-hours",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=30,
     show_default=True,
     help="Warn if the last complete load is older than this.",
 )
 @option(
     "--critical-hours",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=78,
     show_default=True,
     help="Critical if the last complete load is older than this.",
