@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 TOOL_REQUIREMENTS := tests/tools/requirements
 # The drills of faults in the field; tests/README.md says which stands for which fault.
 FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py cli/test_local_mirror.py cli/test_settings_file.py \
-	database/test_data_dir.py database/test_file_systems.py database/test_many_projects.py deployment \
+	database/test_data_dir.py database/test_file_systems.py database/test_many_projects.py cli/test_status_command.py archive/verification/test_faults_of_machine.py deployment \
 	emulator/test_faults.py emulator/test_identity.py extract/test_bounds.py \
 	extract/test_repeated_records.py monitoring test_load.py test_load_limits.py \
 	test_load_many_projects.py test_load_project_names.py test_os_errors.py)
