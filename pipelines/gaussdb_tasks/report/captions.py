@@ -1,6 +1,7 @@
 """Describe plots in words: captions, descriptions for screen readers, and titles of marks."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from gaussdb_tasks.report.buckets import Bucket
 from gaussdb_tasks.report.figures import DurationBin, DurationPoint, RatePoint, TaskKind
@@ -36,6 +37,12 @@ def duration_title(point: DurationPoint, bucket: Bucket) -> str:
         f"{_STARTS[bucket]}{day(point.starts_on)}: median {duration(point.p50_seconds)}, "
         f"95{SPACE}% within {duration(point.p95_seconds)} ({counted(point.finished_count, 'task')})"
     )
+
+
+def count_description(values: Sequence[tuple[date, int]], bucket: Bucket, what: str) -> str:
+    """Return the highest count, for example of failed tasks."""
+    on, highest = max(values, key=lambda each: each[1])
+    return f"Tasks {what} by {bucket.value}: at most {count(highest)}, {_WHEN[bucket]} {day(on)}."
 
 
 def rate_caption(kind: TaskKind) -> str:
