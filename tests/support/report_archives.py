@@ -54,7 +54,7 @@ def page_of_kind(kind: str) -> str:
 def page_of(archive: Archive, database: str = DATABASE) -> str:
     """Return the page of an archive, created at the time of its load."""
     archive.connection.execute(f"set variable gaussdb_tasks_now = timestamp '{LOADED_AT}'")
-    return make_page(read_figures(archive.connection), Origin(database, LOADED_AT)).decode()
+    return make_page(read_figures(archive.connection), Origin([database], LOADED_AT)).decode()
 
 
 def write_archive(folder: Path, **rows: list[Row]) -> Path:
