@@ -40,7 +40,8 @@ def page_of_kind(kind: str) -> str:
         case "one":
             archive.insert(tasks=[task()], **loaded())
         case "many":
-            archive.insert(**loaded())
+            for project in ("project-1", "project-2"):
+                archive.insert(**loaded(project_id=project))
             add_many_tasks(archive, 100_000)
         case "years":
             add_years(archive)
