@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gaussdb_tasks.database.query import run_query
 from gaussdb_tasks.report.attention import attention_items
 from gaussdb_tasks.report.figures import CoverageGap
 from gaussdb_tasks.report.page import Origin, make_page
-from gaussdb_tasks.report.queries import read_figures
+from gaussdb_tasks.report.queries import MAX_ROWS, read_figures
 from tests.support.page_reader import Page
 from tests.support.report_archives import (
     HOSTILE,
@@ -260,6 +261,33 @@ def test_each_item_has_the_rows_that_it_speaks_of() -> None:
         "2026-02-09 02:00 2026-02-11 02:00 2 d",
     ):
         assert words in plain
+
+
+def test_the_command_of_each_item_shows_all_its_rows() -> None:
+    """A saved question with a limit would not."""
+    numbers = range(MAX_ROWS + 5)
+    start = LOADED_AT - timedelta(days=29)
+    archive = given(
+        tasks=[
+            *(task(job_id=f"failed-{n}", status="Failed") for n in numbers),
+            *(task(job_id=f"overdue-{n}", status="Running", created_at=start) for n in numbers),
+            *(task(job_id=f"deleted-{n}") for n in numbers),
+        ],
+        vanished_tasks=[vanished_task(job_id=f"deleted-{n}") for n in numbers],
+        rejected_records=[rejected_record(record_hash=str(n)) for n in numbers],
+        load_runs=[load_run()],
+        coverage=[
+            window(start + timedelta(hours=2 * n), start + timedelta(hours=2 * n + 1))
+            for n in range(40)
+        ],
+    )
+    items = attention_items(read_figures(archive.connection), LOADED_AT)
+    commands = [item.table.command.split(" ", 1) for item in items]
+    assert len(commands) == 6
+    for item, (name, *query) in zip(items, commands, strict=True):
+        if name == "query":
+            rows = run_query(archive.connection, query[0].strip('"')).fetchall()
+            assert len(rows) == item.table.total > len(item.table.rows) == MAX_ROWS
 
 
 def test_an_old_load_needs_attention() -> None:

@@ -175,7 +175,13 @@ def _rejected(figures: Figures, projects: Projects) -> AttentionItem:
         Urgency.LOOK,
         counted(listing.total, "record was rejected", "records were rejected"),
         "Could not be read as tasks. Kept in the archive as received.",
-        make_table("Rejected records", listing, columns, "query unreadable_records", projects),
+        make_table(
+            "Rejected records",
+            listing,
+            columns,
+            'query "from task_center.rejected_records"',
+            projects,
+        ),
     )
 
 

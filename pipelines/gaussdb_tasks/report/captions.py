@@ -1,6 +1,6 @@
 """Describe plots in words: captions, descriptions for screen readers, and titles of marks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from gaussdb_tasks.report.buckets import Bucket
@@ -39,10 +39,15 @@ def duration_title(point: DurationPoint, bucket: Bucket) -> str:
     )
 
 
-def count_description(values: Sequence[tuple[date, int]], bucket: Bucket, what: str) -> str:
-    """Return the highest count, for example of failed tasks."""
+def course(
+    values: Sequence[tuple[date, float]], bucket: Bucket, shown: Callable[[float], str]
+) -> str:
+    """Return the range of the values of a small plot, and the bucket of the highest."""
     on, highest = max(values, key=lambda each: each[1])
-    return f"Tasks {what} by {bucket.value}: at most {count(highest)}, {_WHEN[bucket]} {day(on)}."
+    lowest = min(value for _, value in values)
+    return (
+        f"By {bucket.value}: {shown(lowest)} to {shown(highest)}, highest {_WHEN[bucket]} {day(on)}"
+    )
 
 
 def rate_caption(kind: TaskKind) -> str:

@@ -1,15 +1,15 @@
 """Make the tables of the page: instances, reasons, kinds of tasks, slow tasks and projects."""
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any, Final
 
 from markupsafe import Markup
 
-from gaussdb_tasks.report import captions, formatting
+from gaussdb_tasks.report import captions
 from gaussdb_tasks.report.attention import project_problems
-from gaussdb_tasks.report.buckets import Bucket
+from gaussdb_tasks.report.buckets import Bucket, ReportPeriod
 from gaussdb_tasks.report.figures import (
     CoverageGap,
     DurationBin,
@@ -23,6 +23,7 @@ from gaussdb_tasks.report.figures import (
     TaskKind,
     TaskKindFigures,
 )
+from gaussdb_tasks.report.formatting import MISSING, count, day, duration, percent
 from gaussdb_tasks.report.plots import draw_bars, draw_coverage
 from gaussdb_tasks.report.tables import (
     MAX_TEXT,
@@ -61,9 +62,9 @@ def instances_table(figures: Figures) -> Table:
         Column("Finished", lambda each: count_cell(each.finished_count), "number"),
         Column("Failure rate", lambda each: _rate(each, top), "rate"),
         Column("Reasons", _reasons, "long"),
-        Column("Last failure", lambda each: Cell(formatting.day(each.last_failed_at)), "day"),
+        Column("Last failure", lambda each: Cell(day(each.last_failed_at)), "day"),
     )
-    question = "query which_instances_fail_most"
+    question = "query failure_rates_by_instance"
     return make_table(
         "Instances that fail most", listing, columns, question, Projects(figures.projects)
     )
@@ -75,7 +76,7 @@ def reasons_table(figures: Figures) -> Table:
         Column("Reason", _reason, "long"),
         Column("Failed", lambda each: count_cell(each.failed_count), "number"),
         Column("Share of failures", lambda each: share_cell(each.share), "rate"),
-        Column("Last failure", lambda each: Cell(formatting.day(each.last_failed_at)), "day"),
+        Column("Last failure", lambda each: Cell(day(each.last_failed_at)), "day"),
     )
     return make_table("Reasons for failures", figures.reasons, columns, "query failure_reasons")
 
@@ -85,20 +86,12 @@ def kinds_table(figures: Figures) -> Table:
     top = max((each.kind.failure_rate_high for each in figures.kinds), default=1.0)
 
     def medians(each: TaskKindFigures) -> Cell:
-        period, points = figures.duration_period, each.durations
-        if period is None or not points:
-            return Cell(formatting.MISSING)
-        values = [(point.starts_on, point.p50_seconds) for point in points]
-        words = captions.duration_description(points, period.bucket)
-        return Cell(draw_bars(values, period, "time-bar", words))
+        values = [(point.starts_on, point.p50_seconds) for point in each.durations]
+        return _course(values, figures.duration_period, "time-bar", duration)
 
     def rates(each: TaskKindFigures) -> Cell:
-        period, points = figures.rate_period, each.rates
-        if period is None or not points:
-            return Cell(formatting.MISSING)
-        values = [(point.starts_on, point.failure_rate) for point in points]
-        words = captions.rate_description(points, period.bucket)
-        return Cell(draw_bars(values, period, "fail-bar", words))
+        values = [(point.starts_on, point.failure_rate) for point in each.rates]
+        return _course(values, figures.rate_period, "fail-bar", percent)
 
     columns = (
         Column("Kind of task", lambda each: Cell(kind_name(each.kind))),
@@ -133,7 +126,7 @@ def rare_kinds_table(figures: Figures) -> Table:
 def duration_numbers(points: Sequence[DurationPoint], bucket: Bucket) -> Table:
     """Return the values of a plot of durations."""
     columns = (
-        Column(bucket.value.capitalize(), lambda point: Cell(formatting.day(point.starts_on))),
+        Column(bucket.value.capitalize(), lambda point: Cell(day(point.starts_on))),
         Column("Tasks", lambda point: count_cell(point.finished_count), "number"),
         Column("Median", lambda point: duration_cell(point.p50_seconds), "number"),
         Column("90 % within", lambda point: duration_cell(point.p90_seconds), "number"),
@@ -145,7 +138,7 @@ def duration_numbers(points: Sequence[DurationPoint], bucket: Bucket) -> Table:
 def rate_numbers(points: Sequence[RatePoint], bucket: Bucket) -> Table:
     """Return the values of a plot of failure rates."""
     columns = (
-        Column(bucket.value.capitalize(), lambda point: Cell(formatting.day(point.starts_on))),
+        Column(bucket.value.capitalize(), lambda point: Cell(day(point.starts_on))),
         Column("Finished", lambda point: count_cell(point.finished_count), "number"),
         Column("Failed", lambda point: count_cell(point.failed_count), "number"),
         Column("Rate", lambda point: percent_cell(point.failure_rate), "number"),
@@ -257,8 +250,19 @@ _COUNTS: Final = (
 
 def _code(digest: str | None) -> Markup | str:
     if digest is None:
-        return formatting.MISSING
+        return MISSING
     return Markup("<code>{}</code>").format(foreign(digest, _MAX_DIGEST))
+
+
+def _course(
+    values: Sequence[tuple[date, float]],
+    period: ReportPeriod | None,
+    css: str,
+    shown: Callable[[float], str],
+) -> Cell:
+    if period is None or not values:
+        return Cell(MISSING)
+    return Cell(draw_bars(values, period, css, captions.course(values, period.bucket, shown)))
 
 
 def _rate(rated: FailingInstance | TaskKind, top: float) -> Cell:
@@ -276,15 +280,13 @@ def _reason(reason: FailureReason) -> Cell:
 
 def _reasons(instance: FailingInstance) -> Cell:
     first, *others = (
-        Markup("{}\N{MULTIPLICATION SIGN} {}").format(
-            formatting.count(number), foreign(pattern, MAX_TEXT)
-        )
+        Markup("{}\N{MULTIPLICATION SIGN} {}").format(count(number), foreign(pattern, MAX_TEXT))
         for pattern, number in instance.reasons
     )
     left = instance.reason_count - len(instance.reasons)
     if left:
-        others.append(Markup("and {} more").format(formatting.count(left)))
-    return _folded(first, f"{formatting.count(instance.reason_count - 1)} more", others)
+        others.append(Markup("and {} more").format(count(left)))
+    return _folded(first, f"{count(instance.reason_count - 1)} more", others)
 
 
 def _folded(first: Markup, summary: str, rest: Sequence[Markup]) -> Cell:
@@ -296,4 +298,4 @@ def _folded(first: Markup, summary: str, rest: Sequence[Markup]) -> Cell:
 
 
 def _ratio(ratio: float | None) -> Cell:
-    return Cell(formatting.MISSING if ratio is None else f"{ratio:,.2f}", ratio)
+    return Cell(MISSING if ratio is None else f"{ratio:,.2f}", ratio)

@@ -102,7 +102,7 @@ def _tiles(figures: Figures) -> Iterator[Tile]:
         course = None
         if figures.duration_period is not None:
             bucket = figures.duration_period.bucket
-            words = captions.count_description(values, bucket, name.lower())
+            words = captions.course(values, bucket, lambda number: count(int(number)))
             course = plots.draw_bars(values, figures.duration_period, css, words)
         yield Tile(name, count(number), note, course)
     in_flight = sum(each.open_task_count for each in projects)
