@@ -229,16 +229,21 @@ def _numbers(caption: str, rows: Sequence[Any], columns: Sequence[Column]) -> Ta
     return make_table(caption, Listing(rows, len(rows)), columns, "")
 
 
+def _last_load(status: ProjectStatus) -> Cell:
+    at, outcome = time_cell(status.last_run_at).content, foreign(status.last_outcome)
+    return Cell(Markup('{} <small class="id">{}</small>').format(at, outcome))
+
+
 def _project(status: ProjectStatus) -> Cell:
     if not status.project_name:
-        return name_cell(status.project_id, status.region)
-    return name_cell(status.project_name, f"{status.project_id} {status.region}")
+        return name_cell(status.project_id)
+    return name_cell(status.project_name, status.project_id)
 
 
 _PROJECT: Final = (
     Column(PROJECT, _project, "task"),
-    Column("Last load", lambda status: time_cell(status.last_run_at)),
-    Column("Outcome", lambda status: name_cell(status.last_outcome)),
+    Column("Region", lambda status: name_cell(status.region), "day"),
+    Column("Last load", _last_load),
     Column("Last complete load", lambda status: time_cell(status.last_success_at)),
 )
 _COUNTS: Final = (
@@ -251,7 +256,7 @@ _COUNTS: Final = (
 def _code(digest: str | None) -> Markup | str:
     if digest is None:
         return MISSING
-    return Markup("<code>{}</code>").format(foreign(digest, _MAX_DIGEST))
+    return Markup('<code class="id">{}</code>').format(foreign(digest, _MAX_DIGEST))
 
 
 def _course(

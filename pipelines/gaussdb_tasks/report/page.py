@@ -179,7 +179,6 @@ def _template() -> Template:
     environment.filters["minute"] = formatting.minute
     environment.filters["count"] = count
     environment.filters["counted"] = counted
-    environment.filters["time"] = lambda at: time_cell(at).content
     return environment.get_template("page.html.j2")
 
 
