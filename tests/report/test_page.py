@@ -333,7 +333,7 @@ def test_the_page_of_a_large_archive_is_bounded() -> None:
     projects = [f"{n:032x}" for n in range(1_000)]
     archive = given(
         load_runs=[
-            load_run(project_id=each, project_name=f"eu-de_{n}" if n % 2 else None)
+            load_run(project_id=each, project_name=f"eu-de_{n}_{'x' * 60}" if n % 2 else None)
             for n, each in enumerate(projects)
         ],
         coverage=[
@@ -342,7 +342,8 @@ def test_the_page_of_a_large_archive_is_bounded() -> None:
             for start in (LOADED_AT - timedelta(days=30 * n) for n in range(1, 30))
         ],
         rejected_records=[
-            rejected_record(project_id=each, record_hash=each) for each in projects[:100]
+            rejected_record(project_id=each, record_hash=each, reason="why " * 100)
+            for each in projects[:100]
         ],
     )
     add_many_tasks(archive, 20_000, days=3_650)
@@ -351,7 +352,10 @@ def test_the_page_of_a_large_archive_is_bounded() -> None:
         update task_center.tasks
         set
             task_name = 'Kind ' || hash(job_id) % if(hash(job_id) % 3 = 0, 6, 500),
-            project_id = printf('%032x', hash(job_id) % 1000)
+            project_id = printf('%032x', hash(job_id) % 1000),
+            instance_name = instance_name || repeat('y', 60),
+            fail_reason = fail_reason || chr(65 + (hash(job_id) % 26)::int) || repeat(' why', 100),
+            last_changed_at = timestamp '2026-03-31 02:00:00'
         """
     )
     text = page_of(archive)
