@@ -50,7 +50,8 @@ def test_nothing_else_is_inside(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"gaussdb_tasks"}
     assert "gaussdb_tasks/py.typed" in names
-    assert {"gaussdb_tasks/report/page.html.j2", "gaussdb_tasks/report/page.css"} <= set(names)
+    page = {f"gaussdb_tasks/report/page.{suffix}" for suffix in ("html.j2", "css", "js")}
+    assert page <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -11,7 +11,13 @@ from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.report.buckets import Bucket
 from gaussdb_tasks.report.figures import Figures
-from gaussdb_tasks.report.queries import MAX_ROWS, MAX_TASK_KINDS, read_figures
+from gaussdb_tasks.report.queries import (
+    MAX_REASONS,
+    MAX_ROWS,
+    MAX_TASK_KINDS,
+    MIN_TASKS,
+    read_figures,
+)
 from tests.support.report_archives import LOADED_AT, loaded
 from tests.support.sample_archive import (
     Archive,
@@ -21,6 +27,7 @@ from tests.support.sample_archive import (
     rejected_record,
     task,
     vanished_task,
+    window,
 )
 
 KINDS = [f"Kind{n:02}" for n in range(14)]
@@ -39,7 +46,7 @@ def tasks_of_kinds() -> list[Row]:
             created_at=LOADED_AT - timedelta(days=n % 7, hours=1),
         )
         for place, name in enumerate(KINDS)
-        for n in range(20 - place)
+        for n in range(33 - place)
     ]
 
 
@@ -66,29 +73,47 @@ def test_totals_are_over_all_projects() -> None:
         ],
         load_runs=[load_run(project_id="project-0"), load_run(project_id="project-1")],
     )
-    totals = read_figures(archive.connection).totals
+    figures = read_figures(archive.connection)
+    totals = figures.totals
     failed = [row for row in tasks if row["status"] == "Failed"]
     assert totals.finished_count == len(tasks)
     assert totals.failed_count == len(failed)
     assert totals.failure_rate == pytest.approx(len(failed) / len(tasks))
-    assert (totals.running_count, totals.overdue_count) == (2, 1)
-    assert (totals.kind_count, totals.project_count) == (14, 2)
-    assert totals.task_count == len(tasks) + len(running)
-    assert (totals.vanished_count, totals.rejected_count) == (1, 1)
+    assert (totals.kind_count, len(figures.projects)) == (14, 2)
+    assert sum(each.task_count for each in figures.projects) == len(tasks) + len(running)
+    assert sum(each.open_task_count for each in figures.projects) == 2
+    listings = (figures.overdue_tasks, figures.deleted_tasks, figures.rejected_records)
+    assert [(listing.total, len(listing.rows)) for listing in listings] == [(1, 1)] * 3
 
 
-def test_the_most_frequent_kinds_are_shown_in_order() -> None:
-    """Each of the twelve has its rates and durations over all time."""
+def test_the_frequent_kinds_have_plots_in_order() -> None:
+    """Each has its rates and durations over all time; so have the others, without points."""
     tasks = tasks_of_kinds()
-    kinds = [shown.kind for shown in figures_of(tasks).kinds]
+    figures = figures_of(tasks)
+    kinds = [shown.kind for shown in figures.kinds]
     assert [kind.task_name for kind in kinds] == KINDS[:MAX_TASK_KINDS]
-    for kind in kinds:
+    assert [kind.task_name for kind in figures.rare_kinds] == KINDS[MAX_TASK_KINDS:]
+    for kind in [*kinds, *figures.rare_kinds]:
         own = [row for row in tasks if row["task_name"] == kind.task_name]
         seconds = [row["duration_ms"] / 1000 for row in own if row["duration_ms"] is not None]
         assert kind.finished_count == len(own)
         assert kind.failed_count == sum(row["status"] == "Failed" for row in own)
         assert (kind.timed_count, kind.max_seconds) == (len(seconds), max(seconds))
         assert kind.p50_seconds == pytest.approx(median(seconds))
+
+
+def test_a_kind_with_few_tasks_has_no_plots() -> None:
+    """The most frequent kind has plots even so: otherwise a new archive would have none."""
+    few = [task(job_id=f"few-{n}", task_name="few") for n in range(MIN_TASKS - 1)]
+    enough = [task(job_id=f"enough-{n}", task_name="enough") for n in range(MIN_TASKS)]
+    many = [task(job_id=f"many-{n}", task_name="many") for n in range(MIN_TASKS + 1)]
+    for tasks, frequent, rare in (
+        ([*few, *enough, *many], ["many", "enough"], ["few"]),
+        (few, ["few"], []),
+    ):
+        figures = figures_of(tasks)
+        assert [shown.kind.task_name for shown in figures.kinds] == frequent
+        assert [kind.task_name for kind in figures.rare_kinds] == rare
 
 
 def test_points_are_of_their_kind_and_day() -> None:
@@ -115,8 +140,11 @@ def test_points_are_of_their_kind_and_day() -> None:
 
 def test_a_kind_without_a_name_has_its_own_points() -> None:
     """A missing name is not mixed with other names."""
-    tasks = [task(), task(job_id="job-2", task_name=None, duration_ms=5_000)]
-    kinds = {shown.kind.task_name: shown for shown in figures_of(tasks).kinds}
+    unnamed = [
+        task(job_id=f"unnamed-{n}", task_name=None, duration_ms=5_000) for n in range(MIN_TASKS)
+    ]
+    tasks = [task(job_id=f"named-{n}") for n in range(MIN_TASKS)]
+    kinds = {shown.kind.task_name: shown for shown in figures_of([*tasks, *unnamed]).kinds}
     assert kinds.keys() == {"CreateGaussDBV5Instance", None}
     assert [point.p50_seconds for point in kinds[None].durations] == [5.0]
 
@@ -139,32 +167,88 @@ def test_a_longer_archive_has_larger_buckets(days: int, bucket: Bucket) -> None:
     assert period.first == expected[bucket]
 
 
+def test_plots_show_the_last_months_of_many_years() -> None:
+    """Earlier months are left out; totals count them."""
+    starts = [LOADED_AT - timedelta(days=31 * n) for n in range(60)]
+    figures = figures_of([task(job_id=str(start), created_at=start) for start in starts])
+    period, ((shown), *_) = figures.duration_period, figures.kinds
+    assert period is not None
+    assert (period.first, period.last, period.is_cut) == (date(2022, 4, 1), date(2026, 3, 1), True)
+    for points in (shown.durations, shown.rates, figures.counts):
+        assert points[0].starts_on >= period.first
+        assert points[-1].starts_on == period.last
+    assert shown.kind.finished_count == figures.totals.finished_count == len(starts)
+
+
+def test_instances_that_fail_most_have_their_reasons() -> None:
+    """In order of their failures, each with its most frequent reasons first."""
+    reasons = {"orders": [*"aaabbc"], "shop": [*"defghij"], "fine": []}
+    failed = [
+        task(
+            job_id=f"{name}-{n}",
+            instance_id=name,
+            instance_name=name,
+            status="Failed",
+            fail_reason=reason,
+            created_at=LOADED_AT - timedelta(hours=n),
+        )
+        for name, letters in reasons.items()
+        for n, reason in enumerate(letters)
+    ]
+    passed = [
+        task(job_id=f"{name}-passed", instance_id=name, instance_name=name) for name in reasons
+    ]
+    instances = figures_of(
+        [{**row, "project_id": "project-1"} for row in failed + passed]
+    ).instances
+    assert instances.total == 2
+    shop, orders = instances.rows
+    assert (orders.instance_name, orders.failed_count, orders.finished_count) == ("orders", 6, 7)
+    assert (orders.reasons, orders.reason_count) == ([("a", 3), ("b", 2), ("c", 1)], 3)
+    assert (len(shop.reasons), shop.reason_count) == (MAX_REASONS, 7)
+
+
+def test_a_gap_expires_when_its_first_record_leaves_the_task_center() -> None:
+    """The horizon of the project's last load decides."""
+    gap_from, gap_to = LOADED_AT - timedelta(days=10), LOADED_AT - timedelta(days=8)
+    archive = given(
+        load_runs=[load_run()],
+        coverage=[
+            window(LOADED_AT - timedelta(days=40), gap_from),
+            window(gap_to, LOADED_AT),
+        ],
+    )
+    (gap,) = read_figures(archive.connection).gaps
+    assert (gap.gap_from, gap.gap_to, gap.is_lost) == (gap_from, gap_to, False)
+    assert gap.expires_at == gap_from + timedelta(days=30)
+
+
 def test_lists_are_limited_and_start_with_the_worst() -> None:
-    """Reasons, slow tasks and overdue tasks have fifteen rows; the totals have the full counts."""
-    slow = [task(job_id=f"slow-{n:03}", duration_ms=10**6 + n) for n in range(20)]
-    quick = [task(job_id=f"quick-{n}") for n in range(500)]
+    """Reasons, slow tasks and overdue tasks are cut; the totals are those of all rows."""
+    slow = [task(job_id=f"slow-{n:03}", duration_ms=10**6 + n) for n in range(40)]
+    quick = [task(job_id=f"quick-{n}") for n in range(900)]
     overdue = [
         task(job_id=f"old-{n:03}", status="Running", created_at=LOADED_AT - timedelta(hours=n))
-        for n in range(2, 22)
+        for n in range(2, 42)
     ]
     failed = [
         task(job_id=f"failed-{a}-{b}", status="Failed", fail_reason=chr(97 + a), duration_ms=None)
-        for a, b in product(range(20), range(20))
+        for a, b in product(range(26), range(26))
         if b <= a
     ]
     archive = given(
         tasks=[*slow, *quick, *overdue, *failed], load_runs=[load_run(observed_at=LOADED_AT)]
     )
     figures = read_figures(archive.connection)
-    assert [row.job_id for row in figures.slow_tasks] == [
-        f"slow-{n:03}" for n in range(19, 19 - MAX_ROWS, -1)
+    assert [row.job_id for row in figures.slow_tasks.rows] == [
+        f"slow-{n:03}" for n in range(39, 39 - MAX_ROWS, -1)
     ]
-    assert [row.job_id for row in figures.overdue_tasks] == [
-        f"old-{n:03}" for n in range(21, 21 - MAX_ROWS, -1)
+    assert [row.job_id for row in figures.overdue_tasks.rows] == [
+        f"old-{n:03}" for n in range(41, 41 - MAX_ROWS, -1)
     ]
-    assert [row.failed_count for row in figures.reasons] == list(range(20, 20 - MAX_ROWS, -1))
-    totals = figures.totals
-    assert (totals.slow_count, totals.overdue_count, totals.reason_count) == (20, 20, 20)
+    assert [row.failed_count for row in figures.reasons.rows] == list(range(26, 0, -1))
+    listings = (figures.slow_tasks, figures.overdue_tasks, figures.reasons)
+    assert [listing.total for listing in listings] == [40, 40, 26]
 
 
 def test_an_empty_archive_has_no_figures() -> None:
@@ -172,8 +256,9 @@ def test_an_empty_archive_has_no_figures() -> None:
     for rows in ({}, loaded()):
         figures = read_figures(given(**rows).connection)
         assert (figures.duration_period, figures.rate_period) == (None, None)
-        lists = (figures.kinds, figures.reasons, figures.slow_tasks, figures.overdue_tasks)
-        assert not any(lists)
+        assert not any((figures.kinds, figures.rare_kinds, figures.counts, figures.gaps))
+        listings = (figures.reasons, figures.instances, figures.failed_tasks, figures.slow_tasks)
+        assert [(listing.total, len(listing.rows)) for listing in listings] == [(0, 0)] * 4
         assert len(figures.projects) == len(rows.get("load_runs", ()))
         assert figures.totals.failure_rate is None
 
@@ -185,4 +270,4 @@ def test_a_database_of_an_older_version_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"task_duration_distribution.*gaussdb-tasks load"):
         read_figures(archive.connection)
     apply_views(archive.connection)
-    assert read_figures(archive.connection).totals.task_count == 0
+    assert read_figures(archive.connection).totals.finished_count == 0

@@ -101,8 +101,8 @@ def start_of(bucket: Bucket, on: date) -> date:
         (63, "week", "week"),
         (190, "week", "week"),
         (191, "week", "month"),
-        (732, "week", "month"),
-        (733, "month", "month"),
+        (420, "week", "month"),
+        (421, "month", "month"),
     ],
 )
 def test_a_longer_period_has_larger_buckets(days: int, durations: str, rates: str) -> None:

@@ -57,8 +57,8 @@ class Page(HTMLParser):
         assert self._open.pop() == tag, f"{tag} ends inside another element"
 
     def handle_data(self, data: str) -> None:
-        """Record text, except styles."""
-        if "style" not in self._open:
+        """Record text, except styles and scripts."""
+        if not {"style", "script"} & set(self._open):
             self.texts.append(data)
 
 

@@ -40,7 +40,8 @@ def page_of_kind(kind: str) -> str:
         case "one":
             archive.insert(tasks=[task()], **loaded())
         case "many":
-            archive.insert(**loaded())
+            for project in ("project-1", "project-2"):
+                archive.insert(**loaded(project_id=project))
             add_many_tasks(archive, 100_000)
         case "years":
             add_years(archive)
@@ -54,7 +55,7 @@ def page_of_kind(kind: str) -> str:
 def page_of(archive: Archive, database: str = DATABASE) -> str:
     """Return the page of an archive, created at the time of its load."""
     archive.connection.execute(f"set variable gaussdb_tasks_now = timestamp '{LOADED_AT}'")
-    return make_page(read_figures(archive.connection), Origin(database, LOADED_AT)).decode()
+    return make_page(read_figures(archive.connection), Origin([database], LOADED_AT)).decode()
 
 
 def write_archive(folder: Path, **rows: list[Row]) -> Path:

@@ -7,6 +7,11 @@ from typing import Final, NamedTuple
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, Micros
 
+MAX_LOAD_AGE_HOURS: Final = 30
+"""A project needs attention from this age of its last complete load on."""
+MAX_CRITICAL_NIGHTS: Final = 7
+"""With this many nights until loss, or fewer, a load is urgent."""
+
 _MARGIN: Final[Micros] = DAY
 """How far behind the horizon tasks are known: clocks differ, and months do."""
 

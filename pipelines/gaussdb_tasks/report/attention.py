@@ -1,16 +1,32 @@
-"""List what needs attention, as sentences for the top of the report."""
+"""List what needs attention, each with the rows that it speaks of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-from gaussdb_tasks.model.project_state import project_label
-from gaussdb_tasks.report.figures import Figures, ProjectStatus
-from gaussdb_tasks.report.formatting import counted, minute, shown
+from gaussdb_tasks.model.project_state import MAX_CRITICAL_NIGHTS, MAX_LOAD_AGE_HOURS
+from gaussdb_tasks.report.figures import CoverageGap, Figures, Listed, Listing, ProjectStatus
+from gaussdb_tasks.report.formatting import MISSING, counted, duration, shown
+from gaussdb_tasks.report.queries import MAX_ROWS
+from gaussdb_tasks.report.tables import (
+    PROJECT,
+    Cell,
+    Column,
+    Projects,
+    Table,
+    count_cell,
+    duration_cell,
+    make_table,
+    name_cell,
+    task_cell,
+    text_cell,
+    time_cell,
+)
 
-_MIN_NIGHTS_LEFT: Final = 7
-_MAX_NAME: Final = 60
+_MAX_OUTCOME: Final = 40
+_Row = TypeVar("_Row")
 
 
 class Urgency(StrEnum):
@@ -22,64 +38,168 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
-    """A sentence, and the id of the page section with the details."""
+    """A heading with a count, an explanation, and the rows."""
 
     urgency: Urgency
-    text: str
-    section: str
+    title: str
+    explanation: str
+    table: Table
 
 
-def attention_items(figures: Figures) -> list[AttentionItem]:
+def attention_items(figures: Figures, made_at: datetime) -> list[AttentionItem]:
     """Return what needs attention, the urgent first."""
-    found = [
-        *_of_gaps(figures),
-        *(each for project in figures.projects for each in _of_project(project.status)),
-        *_of_tasks(figures),
-    ]
-    return sorted(found, key=lambda item: item.urgency is not Urgency.ACT)
+    projects = Projects(figures.projects)
+    found = (
+        _projects(figures, projects, made_at),
+        _open_gaps(figures, projects, made_at),
+        *_tasks(figures, projects),
+        _rejected(figures, projects),
+        _lost_gaps(figures, projects),
+    )
+    return [item for item in found if item.table.total]
 
 
-def _of_gaps(figures: Figures) -> Iterator[AttentionItem]:
-    lost, still_open = figures.totals.lost_gap_count, figures.totals.open_gap_count
-    if still_open:
-        gaps = counted(still_open, "open coverage gap")
-        text = f"{gaps}: not all records were read; the next load can still read them."
-        yield AttentionItem(Urgency.ACT, text, "coverage")
-    if lost:
-        gaps = counted(lost, "lost coverage gap")
-        text = f"{gaps}: records expired in the task center before a load had read them all."
-        yield AttentionItem(Urgency.LOOK, text, "coverage")
-
-
-def _of_project(status: ProjectStatus) -> Iterator[AttentionItem]:
-    project_name = status.project_name and shown(status.project_name, _MAX_NAME)
-    name = f"Project {project_label(shown(status.project_id, _MAX_NAME), project_name)}"
+def project_problems(status: ProjectStatus, made_at: datetime) -> Iterator[str]:
+    """Yield why a project needs a load, in words."""
     if status.last_outcome != "complete":
-        text = f"{name}: the last load ended as {shown(status.last_outcome, _MAX_NAME)}."
-        yield AttentionItem(Urgency.ACT, text, "projects")
-    if status.nights_left is not None and status.nights_left < _MIN_NIGHTS_LEFT:
-        text = (
-            f"{name}: unread records expire in {counted(status.nights_left, 'night')} "
-            f"({minute(status.loss_begins_at)}); run a load before then."
+        yield f"last load {shown(status.last_outcome, _MAX_OUTCOME)}"
+    if status.last_success_at is None:
+        yield "never a complete load"
+    else:
+        age = made_at - status.last_success_at
+        if age >= timedelta(hours=MAX_LOAD_AGE_HOURS):
+            yield f"last complete load {duration(age.total_seconds())} ago"
+    if status.nights_left is not None and status.nights_left <= MAX_CRITICAL_NIGHTS:
+        yield f"unread records expire in {counted(status.nights_left, 'night')}"
+
+
+def _projects(figures: Figures, projects: Projects, made_at: datetime) -> AttentionItem:
+    problems = {id(each): "; ".join(project_problems(each, made_at)) for each in figures.projects}
+    wanted = [each for each in figures.projects if problems[id(each)]]
+    listing = _first(sorted(wanted, key=lambda each: each.nights_left or 0))
+    columns = (
+        Column(PROJECT, projects.cell),
+        Column("Problem", lambda status: Cell(problems[id(status)])),
+        Column("Last complete load", lambda status: time_cell(status.last_success_at)),
+        Column("Unread records expire", lambda status: time_cell(status.loss_begins_at)),
+        Column("Nights left", lambda status: count_cell(status.nights_left), "number"),
+    )
+    return AttentionItem(
+        Urgency.ACT,
+        counted(listing.total, "project needs a load", "projects need a load"),
+        "Run a load before unread records expire.",
+        make_table("Projects that need a load", listing, columns, "status", projects),
+    )
+
+
+def _open_gaps(figures: Figures, projects: Projects, made_at: datetime) -> AttentionItem:
+    def time_left(gap: CoverageGap) -> Cell:
+        if gap.expires_at is None:
+            return Cell(MISSING)
+        seconds = (gap.expires_at - made_at).total_seconds()
+        return duration_cell(seconds) if seconds > 0 else Cell("now", 0)
+
+    gaps = [gap for gap in figures.gaps if not gap.is_lost]
+    listing = _first(sorted(gaps, key=lambda gap: gap.expires_at or gap.gap_to))
+    columns = (*_gap(projects), Column("Records expire in", time_left, "number"))
+    return AttentionItem(
+        Urgency.ACT,
+        counted(listing.total, "open coverage gap"),
+        "Not all records were read. The next load can read those that have not expired.",
+        make_table("Open coverage gaps", listing, columns, "query gaps", projects),
+    )
+
+
+def _lost_gaps(figures: Figures, projects: Projects) -> AttentionItem:
+    listing = _first([gap for gap in reversed(figures.gaps) if gap.is_lost])
+    return AttentionItem(
+        Urgency.LOOK,
+        counted(listing.total, "lost coverage gap"),
+        "Records expired in the task center before a load had read them all.",
+        make_table("Lost coverage gaps", listing, _gap(projects), "query gaps", projects),
+    )
+
+
+def _tasks(figures: Figures, projects: Projects) -> Iterator[AttentionItem]:
+    def item(
+        listing: Listing[Listed], title: str, explanation: str, question: str, *columns: Column
+    ) -> AttentionItem:
+        table = make_table(
+            f"Tasks {title}", listing, (*_TASK, *columns), f"query {question}", projects
         )
-        yield AttentionItem(Urgency.ACT, text, "projects")
+        heading = f"{counted(listing.total, 'task')} {title}"
+        return AttentionItem(Urgency.LOOK, heading, explanation, table)
+
+    yield item(
+        figures.failed_tasks,
+        "newly failed",
+        "Found failed by the last load, but not by the load before.",
+        "failed_last_night",
+        Column("Reason", lambda task: text_cell(task.fail_reason), "long"),
+    )
+    yield item(
+        figures.overdue_tasks,
+        "overdue",
+        "At the last load older than 95 % of the finished tasks of the same kind: may be stuck.",
+        "stuck_now",
+        Column("Age", lambda task: duration_cell(task.age_seconds), "number"),
+        Column("95 % within", lambda task: duration_cell(task.typical_seconds), "number"),
+    )
+    yield item(
+        figures.lost_tasks,
+        "lost from sight",
+        "Left the task center before a load found an end.",
+        "lost_from_sight",
+        Column("Last status", lambda task: name_cell(task.status)),
+        Column("Last seen", lambda task: time_cell(task.last_seen_at)),
+    )
+    yield item(
+        figures.deleted_tasks,
+        "deleted in the task center",
+        "Kept in the archive.",
+        "deleted_records",
+        Column("Last status", lambda task: name_cell(task.status)),
+        Column("Deletion found", lambda task: time_cell(task.vanished_at)),
+    )
 
 
-def _of_tasks(figures: Figures) -> Iterator[AttentionItem]:
-    totals = figures.totals
-    if totals.overdue_count:
-        tasks = counted(totals.overdue_count, "task is", "tasks are")
-        text = f"{tasks} overdue: older than 95 % of the finished tasks of the same kind."
-        yield AttentionItem(Urgency.LOOK, text, "stuck")
-    if totals.lost_task_count:
-        tasks = counted(totals.lost_task_count, "task is", "tasks are")
-        text = f"{tasks} lost from sight: the task center dropped them before they had ended."
-        yield AttentionItem(Urgency.LOOK, text, "projects")
-    if totals.rejected_count:
-        records = counted(totals.rejected_count, "record")
-        text = f"{records} could not be parsed; the table rejected_records has the originals."
-        yield AttentionItem(Urgency.LOOK, text, "projects")
-    if totals.vanished_count:
-        tasks = counted(totals.vanished_count, "task was", "tasks were")
-        text = f"{tasks} deleted in the task center, and kept in the archive."
-        yield AttentionItem(Urgency.LOOK, text, "projects")
+def _rejected(figures: Figures, projects: Projects) -> AttentionItem:
+    listing = figures.rejected_records
+    columns = (
+        Column(PROJECT, projects.cell, "name"),
+        Column("Read at", lambda record: time_cell(record.observed_at)),
+        Column("Reason", lambda record: text_cell(record.reason), "long"),
+        Column("Task id", lambda record: name_cell(record.job_id)),
+    )
+    return AttentionItem(
+        Urgency.LOOK,
+        counted(listing.total, "record was rejected", "records were rejected"),
+        "Could not be read as tasks. Kept in the archive as received.",
+        make_table(
+            "Rejected records",
+            listing,
+            columns,
+            'query "from task_center.rejected_records"',
+            projects,
+        ),
+    )
+
+
+def _first(rows: Sequence[_Row]) -> Listing[_Row]:
+    return Listing(rows[:MAX_ROWS], len(rows))
+
+
+_TASK: Final = (
+    Column("Task", task_cell, "task"),
+    Column("Instance", lambda task: name_cell(task.instance_name), "name"),
+    Column("Started", lambda task: time_cell(task.created_at)),
+)
+
+
+def _gap(projects: Projects) -> Sequence[Column]:
+    return (
+        Column(PROJECT, projects.cell, "name"),
+        Column("From", lambda gap: time_cell(gap.gap_from)),
+        Column("To", lambda gap: time_cell(gap.gap_to)),
+        Column("Length", lambda gap: duration_cell(gap.gap_seconds), "number"),
+    )

@@ -7,7 +7,9 @@ from enum import Enum
 from typing import Final
 
 _MAX_DAYS_BY_DAY: Final = 62
-_MAX_DAYS_BY_WEEK: Final = 2 * 366
+_MAX_DAYS_BY_WEEK: Final = 60 * 7
+MAX_MONTHS: Final = 48
+"""Plots show at most so many months, the last ones: more are too close to tell apart."""
 # A rate needs more tasks per bucket than a median does.
 _MAX_RATE_DAYS_BY_DAY: Final = 14
 _MAX_RATE_DAYS_BY_WEEK: Final = 190
@@ -33,6 +35,8 @@ class ReportPeriod:
     bucket: Bucket
     first: date
     last: date
+    is_cut: bool = False
+    """Whether earlier buckets are not shown."""
 
 
 def duration_bucket(first: date, last: date) -> Bucket:
@@ -61,6 +65,15 @@ def bucket_days(bucket: Bucket, starts_on: date) -> int:
 def bucket_end(bucket: Bucket, starts_on: date) -> int:
     """Return the ordinal of the day after a bucket; a date cannot hold the end of year 9999."""
     return starts_on.toordinal() + bucket_days(bucket, starts_on)
+
+
+def first_shown(bucket: Bucket, first: date, last: date) -> date:
+    """Return the first day of the first bucket that plots show."""
+    if bucket is not Bucket.MONTH:
+        return first
+    months = last.year * 12 + last.month - MAX_MONTHS
+    year, month = divmod(months, 12)
+    return first if year < 1 else max(first, date(year, month + 1, 1))
 
 
 def _choose(first: date, last: date, *, max_by_day: int, max_by_week: int) -> Bucket:

@@ -1,6 +1,7 @@
 """Describe plots in words: captions, descriptions for screen readers, and titles of marks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 
 from gaussdb_tasks.report.buckets import Bucket
 from gaussdb_tasks.report.figures import DurationBin, DurationPoint, RatePoint, TaskKind
@@ -35,6 +36,17 @@ def duration_title(point: DurationPoint, bucket: Bucket) -> str:
     return (
         f"{_STARTS[bucket]}{day(point.starts_on)}: median {duration(point.p50_seconds)}, "
         f"95{SPACE}% within {duration(point.p95_seconds)} ({counted(point.finished_count, 'task')})"
+    )
+
+
+def course(
+    values: Sequence[tuple[date, float]], bucket: Bucket, shown: Callable[[float], str]
+) -> str:
+    """Return the range of the values of a small plot, and the bucket of the highest."""
+    on, highest = max(values, key=lambda each: each[1])
+    lowest = min(value for _, value in values)
+    return (
+        f"By {bucket.value}: {shown(lowest)} to {shown(highest)}, highest {_WHEN[bucket]} {day(on)}"
     )
 
 

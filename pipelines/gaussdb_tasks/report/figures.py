@@ -3,31 +3,29 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Generic, TypeVar
 
 from gaussdb_tasks.report.buckets import ReportPeriod
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[_Row]):
+    """The first rows of a list, and the number of all its rows."""
+
+    rows: Sequence[_Row] = ()
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Totals of the archive over all projects."""
+    """Totals of the finished tasks of all projects."""
 
-    project_count: int
-    task_count: int
-    vanished_count: int
-    rejected_count: int
-    lost_gap_count: int
-    open_gap_count: int
-    covered_from: datetime | None
-    covered_to: datetime | None
     kind_count: int
     finished_count: int
     failed_count: int
     failure_rate: float | None
-    running_count: int
-    overdue_count: int
-    lost_task_count: int
-    slow_count: int
-    reason_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,15 @@ class DurationBin:
 
 
 @dataclass(frozen=True, slots=True)
+class CountPoint:
+    """The finished tasks of all kinds that were started in a bucket."""
+
+    starts_on: date
+    finished_count: int
+    failed_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskKind:
     """A kind of task over all time; durations are None if no task has a duration."""
 
@@ -96,32 +103,45 @@ class FailureReason:
 
 
 @dataclass(frozen=True, slots=True)
-class SlowTask:
-    """A finished task that took longer than is typical of its kind."""
+class FailingInstance:
+    """An instance with failed tasks: its failure rate, with 95 % bounds, and its reasons."""
 
+    region: str
     project_id: str
-    job_id: str
-    task_label: str | None
+    instance_id: str | None
     instance_name: str | None
-    status: str | None
-    created_at: datetime
-    duration_seconds: float
-    typical_seconds: float
-    times_typical: float | None
+    finished_count: int
+    failed_count: int
+    failure_rate: float
+    failure_rate_low: float
+    failure_rate_high: float
+    last_failed_at: datetime
+    reasons: Sequence[tuple[str, int]]
+    """The most frequent patterns, each with its number of failed tasks."""
+    reason_count: int
 
 
 @dataclass(frozen=True, slots=True)
-class OverdueTask:
-    """A task in flight that is older than is typical of its kind."""
+class Listed:
+    """A task or rejected record of a list; a column that its view lacks is None."""
 
+    region: str
     project_id: str
-    job_id: str
-    task_label: str | None
-    instance_name: str | None
-    status: str | None
-    created_at: datetime
-    age_seconds: float
-    typical_seconds: float
+    job_id: str | None
+    created_at: datetime | None
+    task_label: str | None = None
+    instance_name: str | None = None
+    status: str | None = None
+    fail_reason: str | None = None
+    duration_seconds: float | None = None
+    typical_seconds: float | None = None
+    times_typical: float | None = None
+    age_seconds: float | None = None
+    last_seen_at: datetime | None = None
+    vanished_at: datetime | None = None
+    observed_at: datetime | None = None
+    reason: str | None = None
+    """Why a record was rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +154,8 @@ class CoverageGap:
     gap_to: datetime
     is_lost: bool
     gap_seconds: float
+    expires_at: datetime | None
+    """When its first record expires in the task center."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +165,8 @@ class ProjectStatus:
     region: str
     project_id: str
     project_name: str | None
+    archive_id: str | None
+    head_digest: str | None
     last_run_at: datetime
     last_outcome: str
     last_success_at: datetime | None
@@ -154,8 +178,6 @@ class ProjectStatus:
     nights_left: int | None
     task_count: int
     open_task_count: int
-    vanished_count: int
-    rejected_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,17 +185,9 @@ class TaskKindFigures:
     """A kind of task and the data of its plots, in order of time or duration."""
 
     kind: TaskKind
-    durations: Sequence[DurationPoint]
-    rates: Sequence[RatePoint]
-    bins: Sequence[DurationBin]
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectFigures:
-    """A project and its gaps, in order of time."""
-
-    status: ProjectStatus
-    gaps: Sequence[CoverageGap]
+    durations: Sequence[DurationPoint] = ()
+    rates: Sequence[RatePoint] = ()
+    bins: Sequence[DurationBin] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +197,20 @@ class Figures:
     totals: Totals
     duration_period: ReportPeriod | None
     rate_period: ReportPeriod | None
+    counts: Sequence[CountPoint]
     kinds: Sequence[TaskKindFigures]
-    reasons: Sequence[FailureReason]
-    slow_tasks: Sequence[SlowTask]
-    overdue_tasks: Sequence[OverdueTask]
-    projects: Sequence[ProjectFigures]
+    """The frequent kinds, with the data of their plots."""
+    rare_kinds: Sequence[TaskKind]
+    reasons: Listing[FailureReason]
+    instances: Listing[FailingInstance]
+    failed_tasks: Listing[Listed]
+    """Those that the last load of their project found failed."""
+    overdue_tasks: Listing[Listed]
+    lost_tasks: Listing[Listed]
+    deleted_tasks: Listing[Listed]
+    slow_tasks: Listing[Listed]
+    rejected_records: Listing[Listed]
+    gaps: Sequence[CoverageGap]
+    """In order of time."""
+    projects: Sequence[ProjectStatus]
+    """In order of their names."""

@@ -96,8 +96,8 @@ def minute(at: datetime | None) -> str:
 
 
 def day(on: date) -> str:
-    """Format a date."""
-    return on.isoformat()
+    """Format a date, or the date of a time."""
+    return on.isoformat()[:10]
 
 
 def shown(text: str | None, max_length: int = _MAX_TEXT) -> str:

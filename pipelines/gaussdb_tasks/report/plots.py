@@ -3,14 +3,21 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from markupsafe import Markup
 
 from gaussdb_tasks.report import captions, svg
 from gaussdb_tasks.report.buckets import Bucket, ReportPeriod, bucket_days, bucket_end
-from gaussdb_tasks.report.figures import DurationBin, DurationPoint, RatePoint
-from gaussdb_tasks.report.formatting import duration, short_duration
+from gaussdb_tasks.report.figures import (
+    CoverageGap,
+    DurationBin,
+    DurationPoint,
+    ProjectStatus,
+    RatePoint,
+)
+from gaussdb_tasks.report.formatting import counted, duration, minute, short_duration
 from gaussdb_tasks.report.scales import Scale, Tick, rate_scale, time_scale
 
 WIDTH: Final = 340
@@ -37,6 +44,13 @@ _RATE_RADIUS: Final = 2.3
 _MAX_CIRCLES: Final = 70
 _MAX_BIN_LABELS: Final = 6
 _MIN_BINS: Final = 5
+
+_SMALL_WIDTH: Final = 120
+_SMALL_HEIGHT: Final = 24
+_MAX_BAR: Final = 8
+_MAX_GAPS: Final = 8
+_MIN_GAP: Final = 1.5
+"""Width of the shortest gap, in hundredths of the strip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +137,53 @@ def draw_histogram(bins: Sequence[DurationBin], median_seconds: float | None) ->
         title = f"median {duration(median_seconds)}"
         elements.append(svg.mark(title, svg.line("median", x, _BOTTOM, x, _TOP)))
     return svg.join(elements)
+
+
+def draw_bars(
+    values: Sequence[tuple[date, float]], period: ReportPeriod, css_class: str, words: str
+) -> Markup:
+    """Draw a small plot without axes: a bar for each bucket, the highest as high as the plot.
+
+    Args:
+        values: the first day of each bucket and its value, in order of time.
+        period: the time axis.
+        css_class: the class of the bars.
+        words: the description for screen readers and on hover.
+    """
+    across, top = time_scale(period), max(value for _, value in values) or 1
+    bars = []
+    for starts_on, value in values:
+        days = bucket_days(period.bucket, starts_on)
+        left, right = (
+            _SMALL_WIDTH * across.fraction(starts_on.toordinal() + part * days) for part in (0, 1)
+        )
+        width = min(_BAR_WIDTH * (right - left), _MAX_BAR)
+        bars.append(((left + right - width) / 2, width, _SMALL_HEIGHT * value / top))
+    return svg.image(
+        "small", _SMALL_WIDTH, _SMALL_HEIGHT, words, svg.bars(css_class, bars, _SMALL_HEIGHT)
+    )
+
+
+def draw_coverage(status: ProjectStatus, gaps: Sequence[CoverageGap]) -> Markup:
+    """Draw the covered time of a project as a strip, with its longest gaps."""
+    times = [at for at in (status.covered_from, status.covered_to) if at is not None]
+    start, end = (
+        min(times + [gap.gap_from for gap in gaps]),
+        max(times + [gap.gap_to for gap in gaps]),
+    )
+    longest = sorted(gaps, key=lambda gap: -gap.gap_seconds)[:_MAX_GAPS]
+    whole = (end - start).total_seconds()
+    marks = []
+    for gap in longest:
+        left = 100 * (gap.gap_from - start).total_seconds() / whole
+        width = max(100 * gap.gap_seconds / whole, _MIN_GAP)
+        state = "lost" if gap.is_lost else "open"
+        title = f"{state} gap: {minute(gap.gap_from)} to {minute(gap.gap_to)}"
+        marks.append(svg.mark(title, svg.rectangle(state, min(left, 100 - width), 0, width, 8)))
+    words = f"{counted(status.gap_count, 'gap')}, {status.lost_gap_count:,} lost"
+    covered = svg.rectangle("covered", 0, 0, 100, 8)
+    strip = svg.image("bar", 100, 8, words, svg.join([covered, *marks]))
+    return Markup("{}{}").format(words, strip)
 
 
 def _duration_mark(

@@ -10,25 +10,36 @@ import duckdb
 from gaussdb_tasks.database.query import query_errors, views
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.report.buckets import Bucket, ReportPeriod, duration_bucket, rate_bucket
+from gaussdb_tasks.report.buckets import (
+    Bucket,
+    ReportPeriod,
+    duration_bucket,
+    first_shown,
+    rate_bucket,
+)
 from gaussdb_tasks.report.figures import (
+    CountPoint,
     CoverageGap,
     DurationBin,
     DurationPoint,
+    FailingInstance,
     FailureReason,
     Figures,
-    OverdueTask,
-    ProjectFigures,
+    Listed,
+    Listing,
     ProjectStatus,
     RatePoint,
-    SlowTask,
     TaskKind,
     TaskKindFigures,
     Totals,
 )
 
-MAX_TASK_KINDS: Final = 12
-MAX_ROWS: Final = 15
+MAX_TASK_KINDS: Final = 6
+MIN_TASKS: Final = 20
+"""A kind with fewer finished tasks has no plots: 95 % of them are hardly a percentile."""
+MAX_RARE_KINDS: Final = 50
+MAX_ROWS: Final = 30
+MAX_REASONS: Final = 5
 
 
 class _HasTaskName(Protocol):
@@ -41,87 +52,128 @@ _Row = TypeVar("_Row")
 _Point = TypeVar("_Point", bound=_HasTaskName)
 
 _TOTALS: Final = """
-    with statuses as (
-        select
-            count(*) as project_count,
-            coalesce(sum(task_count), 0)::bigint as task_count,
-            coalesce(sum(vanished_count), 0)::bigint as vanished_count,
-            coalesce(sum(rejected_count), 0)::bigint as rejected_count,
-            coalesce(sum(lost_gap_count), 0)::bigint as lost_gap_count,
-            coalesce(sum(gap_count - lost_gap_count), 0)::bigint as open_gap_count,
-            min(covered_from) as covered_from,
-            max(covered_to) as covered_to
-        from main.archive_status
-    ),
-
-    rates as (
+    from (
         select
             count(*) as kind_count,
             coalesce(sum(finished_count), 0)::bigint as finished_count,
             coalesce(sum(failed_count), 0)::bigint as failed_count,
             sum(failed_count) / sum(finished_count) as failure_rate
         from main.failure_rates_by_name
-    ),
-
-    running as (
-        select
-            count(*) filter (where not is_lost_from_sight) as running_count,
-            count(*) filter (where is_overdue) as overdue_count,
-            count(*) filter (where is_lost_from_sight) as lost_task_count
-        from main.running_tasks
-    ),
-
-    slow as (select count(*) as slow_count from main.slow_tasks),
-
-    reasons as (select count(*) as reason_count from main.failure_reasons)
-"""
-_TOTALS_ROWS: Final = "from statuses, rates, running, slow, reasons"
-
-_MOST_FREQUENT: Final = f"""
-    with shown as (
-        select *
-        from main.failure_rates_by_name
-        order by finished_count desc, task_name nulls last
-        limit {MAX_TASK_KINDS}
     )
-"""  # noqa: S608 - a constant of this module
+"""
 
-_KIND_ROWS: Final = """
+_FREQUENT: Final = f"""
+    with kinds as (
+        select
+            *,
+            row_number() over (order by finished_count desc, task_name nulls last) as place
+        from main.failure_rates_by_name
+    ),
+
+    shown as (
+        from kinds
+        where place <= {MAX_TASK_KINDS} and (place = 1 or finished_count >= {MIN_TASKS})
+    )
+"""  # noqa: S608 - constants of this module
+
+_KINDS: Final = """
     from (
         select
-            shown.*,
+            {kinds}.*,
             durations.finished_count as timed_count,
             durations.min_seconds,
             durations.p50_seconds,
             durations.p95_seconds,
             durations.max_seconds
-        from shown
+        from {kinds}
         left join main.task_durations_by_name as durations
-            on shown.task_name is not distinct from durations.task_name
+            on {kinds}.task_name is not distinct from durations.task_name
     )
-    order by finished_count desc, task_name nulls last
+    order by place
+"""
+_RARE: Final = f"""
+    rare as (from kinds anti join shown using (place) order by place limit {MAX_RARE_KINDS})
 """
 
-_REASON_ROWS: Final = f"""
-    from main.failure_reasons
-    order by failed_count desc, reason_pattern
-    limit {MAX_ROWS}
-"""
-_SLOW_ROWS: Final = f"""
-    from main.slow_tasks
-    order by duration_seconds desc, region, project_id, job_id, created_at
-    limit {MAX_ROWS}
-"""
-_OVERDUE_ROWS: Final = f"""
+_REASONS: Final = "from main.failure_reasons order by failed_count desc, reason_pattern"
+_FAILED: Final = "from main.nightly_changes where is_failed order by created_at desc, job_id"
+_OVERDUE: Final = """
     from main.running_tasks
     where is_overdue
     order by age_seconds desc, region, project_id, job_id, created_at
-    limit {MAX_ROWS}
 """
-_STATUS_ROWS: Final = f"from {with_project_name('main.archive_status')} order by region, project_id"
-_GAP_ROWS: Final = "from main.coverage_gaps order by region, project_id, gap_from"
+_LOST: Final = """
+    from main.running_tasks
+    where is_lost_from_sight
+    order by last_seen_at desc, region, project_id, job_id, created_at
+"""
+_DELETED: Final = """
+    from main.tasks
+    where vanished_at is not null
+    order by vanished_at desc, created_at desc, region, project_id, job_id
+"""
+_SLOW: Final = """
+    from main.slow_tasks
+    order by duration_seconds desc, region, project_id, job_id, created_at
+"""
+_REJECTED: Final = """
+    from task_center.rejected_records
+    order by observed_at desc, region, project_id, record_hash
+"""
+_INSTANCES: Final = f"""
+    with patterns as (
+        select
+            region, project_id, instance_id, reason_pattern,
+            count(*) as pattern_count,
+            max(failed_at) as last_failed_at
+        from main.failed_tasks
+        group by all
+    ),
 
-_NEEDED_VIEWS: Final = frozenset({"task_duration_distribution"})
+    reasons as (
+        select
+            region, project_id, instance_id,
+            max(last_failed_at) as last_failed_at,
+            count(*) as reason_count,
+            list((reason_pattern, pattern_count) order by pattern_count desc, reason_pattern)
+            [:{MAX_REASONS}] as reasons
+        from patterns
+        group by all
+    )
+
+    from (
+        select rates.*, reasons.last_failed_at, reasons.reason_count, reasons.reasons
+        from main.failure_rates_by_instance as rates
+        inner join reasons
+            on
+                rates.region = reasons.region
+                and rates.project_id = reasons.project_id
+                and rates.instance_id is not distinct from reasons.instance_id
+    )
+    order by failed_count desc, failure_rate desc, region, project_id, instance_id
+"""  # noqa: S608 - constants of this module
+
+# Only databases that were loaded with several archives in mind have an archive_id.
+_STATUSES: Final = f"""
+    from (
+        from {with_project_name("main.archive_status")}
+        union all by name
+        select null::varchar as archive_id where false
+    )
+    order by coalesce(project_name, project_id), region, project_id
+"""
+_GAPS: Final = """
+    from (
+        select
+            gaps.*,
+            gaps.gap_from + (loads.observed_at - loads.horizon_from) as expires_at
+        from main.coverage_gaps as gaps
+        left join main.last_loads as loads using (region, project_id)
+    )
+    order by gap_from, region, project_id
+"""
+
+_NEEDED_VIEWS: Final = frozenset({"task_duration_distribution", "failed_tasks", "nightly_changes"})
 """Views that a database of an older version may not have."""
 
 
@@ -136,15 +188,26 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> Figures:
         span = _read_span(connection, Bucket.DAY)
         duration_period = _read_period(connection, duration_bucket, span)
         rate_period = _read_period(connection, rate_bucket, span)
+        (totals,) = _read(connection, Totals, _TOTALS)
         return Figures(
-            totals=_read(connection, Totals, _TOTALS_ROWS, before=_TOTALS)[0],
+            totals=totals,
             duration_period=duration_period,
             rate_period=rate_period,
+            counts=_read_counts(connection, duration_period),
             kinds=_read_kinds(connection, duration_period, rate_period),
-            reasons=_read(connection, FailureReason, _REASON_ROWS),
-            slow_tasks=_read(connection, SlowTask, _SLOW_ROWS),
-            overdue_tasks=_read(connection, OverdueTask, _OVERDUE_ROWS),
-            projects=_read_projects(connection),
+            rare_kinds=_read(
+                connection, TaskKind, _KINDS.format(kinds="rare"), before=f"{_FREQUENT}, {_RARE}"
+            ),
+            reasons=_read_listing(connection, FailureReason, _REASONS),
+            instances=_read_listing(connection, FailingInstance, _INSTANCES),
+            failed_tasks=_read_listing(connection, Listed, _FAILED),
+            overdue_tasks=_read_listing(connection, Listed, _OVERDUE),
+            lost_tasks=_read_listing(connection, Listed, _LOST),
+            deleted_tasks=_read_listing(connection, Listed, _DELETED),
+            slow_tasks=_read_listing(connection, Listed, _SLOW),
+            rejected_records=_read_listing(connection, Listed, _REJECTED),
+            gaps=_read(connection, CoverageGap, _GAPS),
+            projects=_read(connection, ProjectStatus, _STATUSES),
         )
 
 
@@ -173,8 +236,29 @@ def _read_period(
     if span is None:
         return None
     bucket = choose(*span)
-    buckets = _read_span(connection, bucket)
-    return ReportPeriod(bucket, *(buckets or span))
+    first, last = _read_span(connection, bucket) or span
+    shown = first_shown(bucket, first, last)
+    return ReportPeriod(bucket, shown, last, is_cut=shown > first)
+
+
+def _read_counts(
+    connection: duckdb.DuckDBPyConnection, period: ReportPeriod | None
+) -> list[CountPoint]:
+    if period is None:
+        return []
+    rows = f"""
+        from (
+            select
+                {period.bucket.column} as starts_on,
+                sum(finished_count)::bigint as finished_count,
+                sum(failed_count)::bigint as failed_count
+            from {_view("failure_rates", period.bucket)}
+            where {period.bucket.column} >= date '{period.first}'
+            group by 1
+        )
+        order by starts_on
+    """  # noqa: S608 - names of this package
+    return _read(connection, CountPoint, rows)
 
 
 def _read_kinds(
@@ -184,17 +268,17 @@ def _read_kinds(
 ) -> list[TaskKindFigures]:
     if duration_period is None or rate_period is None:
         return []
-    durations = _read_points(connection, DurationPoint, "task_durations", duration_period.bucket)
-    rates = _read_points(connection, RatePoint, "failure_rates", rate_period.bucket)
+    durations = _read_points(connection, DurationPoint, "task_durations", duration_period)
+    rates = _read_points(connection, RatePoint, "failure_rates", rate_period)
     bins = _by_name(
         _read(
             connection,
             DurationBin,
             _points_of("main.task_duration_distribution") + "order by from_seconds",
-            before=_MOST_FREQUENT,
+            before=_FREQUENT,
         )
     )
-    kinds = _read(connection, TaskKind, _KIND_ROWS, before=_MOST_FREQUENT)
+    kinds = _read(connection, TaskKind, _KINDS.format(kinds="shown"), before=_FREQUENT)
     return [
         TaskKindFigures(
             kind,
@@ -207,16 +291,19 @@ def _read_kinds(
 
 
 def _read_points(
-    connection: duckdb.DuckDBPyConnection, row_type: type[_Point], measure: str, bucket: Bucket
+    connection: duckdb.DuckDBPyConnection,
+    row_type: type[_Point],
+    measure: str,
+    period: ReportPeriod,
 ) -> dict[str | None, list[_Point]]:
-    rows = f"{_points_of(_view(measure, bucket))} order by starts_on"
-    return _by_name(
-        _read(connection, row_type, rows, before=_MOST_FREQUENT, starts_on=bucket.column)
-    )
+    column = period.bucket.column
+    points = _points_of(_view(measure, period.bucket))
+    rows = f"{points} and {column} >= date '{period.first}' order by starts_on"
+    return _by_name(_read(connection, row_type, rows, before=_FREQUENT, starts_on=column))
 
 
 def _points_of(view: str) -> str:
-    """Return a FROM clause for the rows of the most frequent kinds."""
+    """Return a FROM clause for the rows of the frequent kinds."""
     return f"""
     from {view} as points
     where exists (
@@ -232,14 +319,20 @@ def _by_name(points: Iterable[_Point]) -> dict[str | None, list[_Point]]:
     return named
 
 
-def _read_projects(connection: duckdb.DuckDBPyConnection) -> list[ProjectFigures]:
-    gaps: dict[tuple[str, str], list[CoverageGap]] = {}
-    for gap in _read(connection, CoverageGap, _GAP_ROWS):
-        gaps.setdefault((gap.region, gap.project_id), []).append(gap)
-    return [
-        ProjectFigures(status, gaps.get((status.region, status.project_id), ()))
-        for status in _read(connection, ProjectStatus, _STATUS_ROWS)
-    ]
+def _read_listing(
+    connection: duckdb.DuckDBPyConnection, row_type: type[_Row], rows: str
+) -> Listing[_Row]:
+    """Read the first rows; a field of the row's type that is not a column keeps its default."""
+    cursor = connection.execute(
+        f"select *, count(*) over () as total_count from ({rows}) limit {MAX_ROWS}"  # noqa: S608
+    )
+    names = [name for name, *_ in cursor.description or ()]
+    wanted = {field.name for field in fields(row_type)}  # type: ignore[arg-type]
+    found = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    return Listing(
+        [row_type(**{name: row[name] for name in wanted & row.keys()}) for row in found],
+        found[0]["total_count"] if found else 0,
+    )
 
 
 def _read(

@@ -32,6 +32,23 @@ def circle(css_class: str, x: float, y: float, radius: float) -> Markup:
     )
 
 
+def bars(css_class: str, places: Iterable[tuple[float, float, float]], bottom: float) -> Markup:
+    """Return bars down to a bottom, as one path; a place is x, width and height."""
+    path = "".join(
+        f"M{_number(x)} {_number(bottom)}v-{_number(height)}h{_number(width)}V{_number(bottom)}z"
+        for x, width, height in places
+    )
+    return Markup('<path class="{}" d="{}"/>').format(css_class, path)
+
+
+def image(css_class: str, width: float, height: float, words: str, content: Markup) -> Markup:
+    """Return a small plot that fills its width; the words are its name, also on hover."""
+    return Markup(
+        '<svg class="{}" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img">'
+        "<title>{}</title>{}</svg>"
+    ).format(css_class, _number(width), _number(height), words, content)
+
+
 def label(text: str, x: float, y: float, anchor: str) -> Markup:
     """Return a text; y is its baseline, and the anchor is start, middle or end."""
     return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(

@@ -1,4 +1,4 @@
-"""``gaussdb-tasks report``: an HTML page with plots."""
+"""``gaussdb-tasks report``: an HTML page for people."""
 
 import sys
 from functools import partial
@@ -29,9 +29,10 @@ _PAGES: Final = frozenset({".html", ".htm"})
 @data_dir_option
 @now_option
 def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
-    """Write one page of HTML: durations, failures, slow tasks, coverage.
+    """Write one page of HTML: what needs attention, failures, durations, coverage.
 
-    The page is one file, without network or scripts. It can be printed, and has a light and a dark
+    The page is one file that needs no network. A script inside it sorts tables and filters by
+    project; without scripts the page is complete. It can be printed, and has a light and a dark
     style. The command works during a load, on the data of the last load. FILE is replaced when the
     page is complete; - is stdout.
 
@@ -58,7 +59,7 @@ def _make(connection: duckdb.DuckDBPyConnection, database: Path, made_at: Micros
     from gaussdb_tasks.report.page import Origin, make_page  # noqa: PLC0415
 
     figures = read_figures(connection)
-    origin = Origin(str(database), to_datetime(made_at).replace(tzinfo=None))
+    origin = Origin([str(database)], to_datetime(made_at).replace(tzinfo=None))
     return make_page(figures, origin)
 
 

@@ -22,7 +22,11 @@ from gaussdb_tasks.database.query import open_for_queries, query_errors, run_que
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened, visible
-from gaussdb_tasks.model.project_state import project_label
+from gaussdb_tasks.model.project_state import (
+    MAX_CRITICAL_NIGHTS,
+    MAX_LOAD_AGE_HOURS,
+    project_label,
+)
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, judge, read_freshness
@@ -57,7 +61,7 @@ _PROJECTS_LOSING_DATA: Final = """
 @option(
     "--warning-hours",
     type=FiniteRange(min=0),
-    default=30,
+    default=MAX_LOAD_AGE_HOURS,
     show_default=True,
     help="Warn if the last complete load is older than this.",
 )
@@ -78,7 +82,7 @@ _PROJECTS_LOSING_DATA: Final = """
 @option(
     "--critical-nights",
     type=click.IntRange(min=0),
-    default=7,
+    default=MAX_CRITICAL_NIGHTS,
     show_default=True,
     help="Critical if at most this many nights are left before data loss.",
 )
