@@ -36,7 +36,7 @@ from gaussdb_tasks.model import tables, times
 from gaussdb_tasks.model.project_state import project_label
 from gaussdb_tasks.model.tables import Table
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
-from gaussdb_tasks.source_destination import refuse_append_only
+from gaussdb_tasks.source_destination import adapt_to_destination
 from gaussdb_tasks.source_settings import (
     CONNECTIONS,
     SOURCE_NAME,
@@ -85,7 +85,7 @@ def task_center(  # noqa: PLR0913 - dlt can inject each of these settings but th
     signing_in = SignIn.with_settings(project_id, os_cloud, endpoint, region, token)
 
     def read() -> Extraction:
-        refuse_append_only()
+        adapt_to_destination()
         clock = times.now() if now is None else times.from_datetime(now)
         settings = LoadSettings(now=clock, full=full)
         stored = StoredStates(_stored_projects(), settings.visible.start)
@@ -99,7 +99,7 @@ def task_center(  # noqa: PLR0913 - dlt can inject each of these settings but th
         )
         return Extraction(run, sources, on_taken=partial(_store, stored))
 
-    return resources(read, merged="merge")
+    return resources(read, merged="merge", constant="merge")
 
 
 @dlt.source(name="task_center_part", section=SOURCE_NAME, spec=PartSettings, max_table_nesting=0)
@@ -157,6 +157,7 @@ def resources(
     read: Callable[[], Extraction],
     *,
     merged: TWriteDispositionConfig,
+    constant: TWriteDispositionConfig = "replace",
     appends_tasks: bool = False,
 ) -> tuple[DltResource, ...]:
     """Make the resources of a load; all of them share one read of the API.
@@ -165,6 +166,8 @@ def resources(
         read: starts to read the API; called once per run of the resources.
         merged: write disposition of the tables of latest states. A merge without a strategy is
             done in the way that the destination prefers.
+        constant: write disposition of the table of documented kinds. If two sources of a run
+            replace it, dlt keeps the rows of both.
         appends_tasks: whether to append to ``tasks``, which must be empty; a merge takes three
             times as long.
     """
@@ -176,7 +179,7 @@ def resources(
         _resource(tables.LOAD_RUNS, "append", shared, Extraction.load_runs),
         _resource(tables.REJECTED_RECORDS, "append", shared, Extraction.rejected_records),
         _resource(tables.VANISHED_TASKS, merged, shared, Extraction.vanished_tasks),
-        _resource(tables.TASK_TYPES, "replace", shared, Extraction.task_types),
+        _resource(tables.TASK_TYPES, constant, shared, Extraction.task_types),
     )
 
 
@@ -266,4 +269,4 @@ def _warn_of_fault(summary: ProjectSummary) -> None:
     if summary.outcome is not Outcome.COMPLETE:
         reasons = summary.error or "; ".join(summary.incomplete_reasons)
         label = project_label(summary.key.project_id, summary.name)
-        _LOG.warning("project %s is %s: %s", label, summary.outcome.value, reasons)
+        _LOG.warning("project %s: outcome %s: %s", label, summary.outcome.value, reasons)
