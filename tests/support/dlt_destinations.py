@@ -64,7 +64,10 @@ def destinations(folder: Path, postgres: str) -> Mapping[str, Destination]:
     return {
         "duckdb": Destination(dlt.destinations.duckdb(str(folder / "own.duckdb")), _from_sql),
         "postgres": Destination(
-            dlt.destinations.postgres(f"postgresql://postgres:any@localhost/postgres?host={postgres}"), _from_sql
+            dlt.destinations.postgres(
+                f"postgresql://postgres:any@localhost/postgres?host={postgres}"
+            ),
+            _from_sql,
         ),
         "ducklake": Destination(dlt.destinations.ducklake(credentials), _from_sql),
         "filesystem": Destination(
@@ -103,7 +106,13 @@ def new_world() -> FixedWorld:
                 record(1, NOW - 3 * DAY, NOW - 3 * DAY + HOUR),
                 record(2, NOW - HOUR, None, process="5%"),
                 record(3, NOW - 2 * DAY, NOW - DAY, extra_field={"b": [1, None]}),
-                record(4, NOW - DAY, NOW - HOUR, fail_reason="it's \"\\n\" 'so'\n\tü 😀", status="Failed"),
+                record(
+                    4,
+                    NOW - DAY,
+                    NOW - HOUR,
+                    fail_reason="it's \"\\n\" 'so'\n\tü 😀",
+                    status="Failed",
+                ),
                 {**record(8), "created_at": None},
             ],
             OTHER_PROJECT: [record(1, NOW - DAY, NOW - HOUR)],
@@ -189,9 +198,10 @@ def _text(value: Any) -> str:
 
 
 def _from_sql(pipeline: dlt.Pipeline, table: Table, columns: Sequence[str]) -> Rows:
-    with pipeline.sql_client() as client, client.execute_query(
-        f"select {', '.join(columns)} from {table.name}"
-    ) as cursor:
+    with (
+        pipeline.sql_client() as client,
+        client.execute_query(f"select {', '.join(columns)} from {table.name}") as cursor,
+    ):
         return cursor.fetchall()
 
 
