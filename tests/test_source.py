@@ -258,6 +258,13 @@ def test_it_signs_in_with_a_cloud(
     assert ask(tmp_path, "select distinct region from gaussdb.tasks") == [("eu-de",)]
 
 
+def test_missing_credentials_are_named_as_in_a_pipeline(tmp_path: Path) -> None:
+    """Settings instead of the command's options."""
+    with pytest.raises(PipelineStepFailed, match="with os_cloud ") as failed:
+        pipeline_into(tmp_path).run(task_center(PROJECT, now=CLOCK))
+    assert "--" not in str(failed.value)
+
+
 def part(emulator: Emulator, **options: Any) -> Any:
     """Make the source of a part of an emulator's project."""
     return task_center_part(
@@ -493,3 +500,5 @@ def test_the_state_is_not_larger_after_a_year(tmp_path: Path) -> None:
             sizes.append(len(json.dumps(pipeline.state["sources"])))
     assert sizes[0] > 20 * 150  # its tasks are in it
     assert sizes[-1] - sizes[2] < 10  # the number of the load has another digit
+    stored = pipeline.state["sources"]["task_center"]["resources"]["task_versions"]["projects"]
+    assert [len(state["tasks"]) for state in stored.values()] == [20, 0]  # the other is not read

@@ -7,6 +7,7 @@ variables, each below ``[sources.task_center]``.
 import json
 import logging
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
@@ -21,6 +22,7 @@ from gaussdb_tasks.settings import AccessRequest
 
 SOURCE_NAME: Final = "task_center"
 CONNECTIONS: Final = 8
+_OPTION: Final = re.compile(r"--(os-cloud|project-id|endpoint|region)\b")
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -101,6 +103,14 @@ class SignIn:
             AccessError: IAM refuses.
             ServiceError: IAM cannot be reached or fails.
         """
+        try:
+            return self._accesses()
+        except ConfigurationError as error:
+            # A pipeline has no options: their names are those of the settings.
+            message = _OPTION.sub(lambda found: found[1].replace("-", "_"), str(error))
+            raise ConfigurationError(message) from error
+
+    def _accesses(self) -> tuple[ProjectAccess, ...]:
         if self.token:
             return tuple(self._with_token(id_, self.token) for id_ in self.project_ids)
         request = AccessRequest(
