@@ -313,11 +313,15 @@ COUNTS = "select project_id, count(*) from gaussdb.{} group by all order by 1"
 def test_several_projects_are_read_in_one_run(two_projects: Emulator, tmp_path: Path) -> None:
     """Each continues after its own last run, also if another run read only one of them."""
     pipeline = pipeline_into(tmp_path)
-    both = [PROJECT, OTHER_PROJECT]
-    pipeline.run(source(two_projects, project_id=[PROJECT]))
-    pipeline.run(source(two_projects, project_id=both))
+
+    def run(*projects: str) -> None:
+        own = source(two_projects, project_id=projects)
+        pipeline.run(own.with_resources("tasks", "task_versions", "load_runs"))
+
+    run(PROJECT)
+    run(PROJECT, OTHER_PROJECT)
     world_of(two_projects).add(PROJECT, record(3))
-    pipeline.run(source(two_projects, project_id=both))
+    run(PROJECT, OTHER_PROJECT)
     for table in ("tasks", "task_versions"):
         assert ask(tmp_path, COUNTS.format(table)) == [(PROJECT, 2), (OTHER_PROJECT, 2)]
     numbers = "select project_id, load_number from gaussdb.load_runs order by 2, 1"
@@ -330,8 +334,10 @@ def test_several_projects_are_read_in_one_run(two_projects: Emulator, tmp_path: 
 def test_two_sources_in_one_run_share_the_state(two_projects: Emulator, tmp_path: Path) -> None:
     """Nothing is doubled: neither tasks nor the documented kinds, nor the numbers of loads."""
     pipeline = pipeline_into(tmp_path)
+    tables = ("tasks", "task_versions", "load_runs", "task_types")
     for _ in range(2):
-        pipeline.run([source(two_projects, project_id=id_) for id_ in (PROJECT, OTHER_PROJECT)])
+        sources = [source(two_projects, project_id=id_) for id_ in (PROJECT, OTHER_PROJECT)]
+        pipeline.run([each.with_resources(*tables) for each in sources])
     for table in ("tasks", "task_versions"):
         assert ask(tmp_path, COUNTS.format(table)) == [(PROJECT, 1), (OTHER_PROJECT, 2)]
     assert ask(tmp_path, "select count(*) from gaussdb.task_types") == [(len(TASK_TYPES),)]
@@ -344,7 +350,8 @@ def test_a_project_that_fails_is_recorded_and_logged(
 ) -> None:
     """The other project is loaded: a pipeline has no exit code for that."""
     unknown = "0" * 32
-    pipeline_into(tmp_path).run(source(two_projects, project_id=[PROJECT, unknown]))
+    own = source(two_projects, project_id=[PROJECT, unknown])
+    pipeline_into(tmp_path).run(own.with_resources("load_runs"))
     outcomes = ask(tmp_path, "select project_id, outcome from gaussdb.load_runs order by 1")
     assert outcomes == [(unknown, "failed"), (PROJECT, "complete")]
     assert f"project {unknown}: outcome failed: " in caplog.text
@@ -353,11 +360,13 @@ def test_a_project_that_fails_is_recorded_and_logged(
 def test_a_project_stays_in_its_region(emulator: Emulator, tmp_path: Path) -> None:
     """Another region is refused, and the refusal does not become part of the state."""
     pipeline = pipeline_into(tmp_path)
-    pipeline.run(source(emulator, region="eu-de"))
+    versions = "task_versions"
+    pipeline.run(source(emulator, region="eu-de").with_resources(versions))
     with pytest.raises(PipelineStepFailed, match="set region to eu-de, or every task would be"):
         pipeline.run(source(emulator, region="eu-nl"))
-    pipeline.run(source(emulator, region="eu-de"))
-    assert ask(tmp_path, "select region, count(*) from gaussdb.tasks group by 1") == [("eu-de", 2)]
+    pipeline.run(source(emulator, region="eu-de").with_resources(versions))
+    regions = "select region, count(*) from gaussdb.task_versions group by 1"
+    assert ask(tmp_path, regions) == [("eu-de", 2)]
 
 
 def test_a_wrong_clock_covers_nothing_that_was_not_read(
@@ -365,7 +374,7 @@ def test_a_wrong_clock_covers_nothing_that_was_not_read(
 ) -> None:
     """A pipeline compares the machine's clock with the service's, as the command does."""
     own = task_center(PROJECT, endpoint=emulator.endpoint, token=emulator.token)
-    pipeline_into(tmp_path).run(own)
+    pipeline_into(tmp_path).run(own.with_resources("load_runs"))
     ((outcome, error),) = ask(tmp_path, "select outcome, error from gaussdb.load_runs")
     assert outcome == "incomplete"
     assert "clock is" in error
@@ -374,7 +383,7 @@ def test_a_wrong_clock_covers_nothing_that_was_not_read(
 
 @pytest.mark.parametrize(
     "options",
-    [{"refresh": mode} for mode in ("drop_sources", "drop_resources", "drop_data")]
+    [{"refresh": mode} for mode in ("drop_resources", "drop_data")]
     + [{"write_disposition": "replace"}],
     ids=str,
 )
@@ -383,9 +392,8 @@ def test_tables_that_are_emptied_are_filled_again(
 ) -> None:
     """The state goes with the versions that it speaks of."""
     (tmp_path / "audit.duckdb").write_bytes((loaded_once / "audit.duckdb").read_bytes())
-    pipeline = pipeline_into(tmp_path)
-    pipeline.run(source(emulator), **options)
-    pipeline.run(source(emulator))
+    own = source(emulator).with_resources("tasks", "task_versions")
+    pipeline_into(tmp_path).run(own, **options)
     for table in ("tasks", "task_versions"):
         assert ask(tmp_path, f"select count(*) from gaussdb.{table}") == [(2,)]
 
@@ -393,11 +401,11 @@ def test_tables_that_are_emptied_are_filled_again(
 def test_a_pipeline_of_0_1_0_goes_on(emulator: Emulator, tmp_path: Path) -> None:
     """Its state is taken over from its former place."""
     pipeline = pipeline_into(tmp_path)
-    pipeline.run(source(emulator))
+    pipeline.run(source(emulator).with_resources("task_versions"))
     with pipeline.managed_state() as state:
         own = state["sources"]["task_center"]
         own["projects"] = own.pop("resources")["task_versions"]["projects"]
-    pipeline.run(source(emulator))
+    pipeline.run(source(emulator).with_resources("task_versions"))
     assert ask(tmp_path, "select count(*) from gaussdb.task_versions") == [(2,)]
     assert "projects" not in pipeline.state["sources"]["task_center"]
 
@@ -456,7 +464,7 @@ def test_settings_come_from_variables_of_their_section_only(
     }.items():
         monkeypatch.setenv(name, value)
     pipeline = pipeline_into(tmp_path)
-    pipeline.run([task_center(now=CLOCK), task_center_part(now=CLOCK)])
+    pipeline.run([task_center(now=CLOCK).with_resources("tasks"), task_center_part(now=CLOCK)])
     for table in ("tasks", "listed_tasks"):
         assert ask(tmp_path, COUNTS.format(table)) == [(PROJECT, 1), (OTHER_PROJECT, 2)]
 
@@ -487,7 +495,7 @@ def test_the_state_is_not_larger_after_a_year(tmp_path: Path) -> None:
     sizes = []
     clock = SettableClock(NOW)
     with Emulator(world, clock=clock) as emulator:
-        for month in range(13):
+        for month in range(9):
             now = NOW + month * 40 * DAY  # the first ten days of each are lost
             clock.set(now)
             numbers = range(100 * month, 100 * month + 20)
