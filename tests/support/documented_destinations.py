@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from gaussdb_tasks.model.tables import LOADED_TABLES, TASKS, VANISHED_TASKS
-from tests.support.tool_environments import DLT, version
 
 _MERGED: Final = frozenset({TASKS.name, VANISHED_TASKS.name})
 
@@ -40,7 +39,7 @@ DESTINATIONS: Final = (
     DocumentedDestination(
         "ducklake",
         "`ducklake`",
-        f"`dlt[ducklake]`, `duckdb-extension-ducklake` {version(DLT, 'duckdb-extension-ducklake')}",
+        "`dlt[ducklake]`, `duckdb-extension-ducklake` in DuckDB's version",
     ),
     DocumentedDestination(
         "filesystem with delta", "`filesystem`, Delta", "`dlt[deltalake]`", table_format="delta"
@@ -48,7 +47,7 @@ DESTINATIONS: Final = (
     DocumentedDestination(
         "filesystem with iceberg",
         "`filesystem`, Iceberg",
-        f"`dlt[pyiceberg]`, `sqlalchemy` {version(DLT, 'sqlalchemy')}",
+        "`dlt[pyiceberg]`, `sqlalchemy`",
         table_format="iceberg",
     ),
     DocumentedDestination("filesystem", "`filesystem`, Parquet", "nothing", merges=False),
