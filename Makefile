@@ -50,7 +50,7 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(PYTEST)
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone, an Airflow
+test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed $(VENV)/dlt/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone, an Airflow, other destinations of dlt, a Dagster
 	@TEST_TOOLS=required $(PYTEST) tests/tools
 
 # Installs nothing but a Debian below $(VENV), which debootstrap takes from the archive that apt uses.
@@ -144,6 +144,14 @@ $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed:
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# The destinations of dlt, and what runs its sources, beside this package.
+$(VENV)/dlt/.installed: $(TOOL_REQUIREMENTS)/dlt.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(@D)"
+	@rm -rf $(@D)
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --requirement $<
 	@touch $@
 
 # The wheel without extras, as a user installs it.

@@ -511,6 +511,8 @@ DLT_VARIABLES: Final = {
     "PROGRESS": "tqdm",
     "RUNTIME__LOG_LEVEL": "DEBUG",
     "SCHEMA__NAMING": "direct",
+    "SOURCES__TASK_CENTER__FULL": "sometimes",
+    "SOURCES__TASK_CENTER__REGION": "eu-nl",
     "WORKERS": "none",
 }
 # Values that dlt accepts, and variables of Python, DuckDB, requests and the terminal.

@@ -22,7 +22,7 @@ from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import now
 from tests.support import DATA, ROOT, developer_page, readme_blocks
 from tests.support.commands import Command
-from tests.support.emulator_client import PROJECT, record
+from tests.support.emulator_client import OTHER_PROJECT, PROJECT, record
 
 README = (ROOT / "README.md").read_text()
 DEVELOPERS = (ROOT / "pipelines/README.md").read_text()
@@ -254,10 +254,14 @@ def _leaves(table: dict[str, object]) -> list[str]:
 
 
 def test_the_example_of_a_pipeline_runs(tmp_path: Path) -> None:
-    """The example on the page loads from a cloud of clouds.yaml."""
+    """The example on the page loads two projects from a cloud of clouds.yaml."""
+    settings = EXAMPLE.with_suffix(".toml").read_text()
+    assert settings in DEVELOPERS
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt/config.toml").write_text(settings)
     assert EXAMPLE.read_text().partition('"""\n\n')[2].rstrip() in DEVELOPERS
-    world = FixedWorld({PROJECT: [record(1, now() - 10**9, now())]}, names={PROJECT: "shop"})
-    with Emulator(world) as emulator:
+    tasks = [record(1, now() - 10**9, now())]
+    with Emulator(FixedWorld({PROJECT: tasks, OTHER_PROJECT: tasks})) as emulator:
         (tmp_path / "clouds.yaml").write_text(
             f"""
 clouds:
@@ -269,7 +273,6 @@ clouds:
       username: {emulator.account.user}
       password: {emulator.account.password}
       user_domain_name: {emulator.account.domain}
-      project_id: {PROJECT}
 """
         )
         run = subprocess.run(
@@ -284,6 +287,7 @@ clouds:
             text=True,
             check=False,
         )
-    assert run.returncode == 0, run.stderr
+    assert (run.returncode, run.stderr) == (0, "")
     with duckdb.connect(tmp_path / "audit.duckdb", read_only=True) as connection:
-        assert connection.execute("select count(*) from gaussdb.tasks").fetchone() == (1,)
+        projects = connection.execute("select project_id from gaussdb.tasks order by 1").fetchall()
+    assert projects == [(PROJECT,), (OTHER_PROJECT,)]

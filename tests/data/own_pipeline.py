@@ -5,4 +5,4 @@ import dlt
 from gaussdb_tasks import task_center
 
 pipeline = dlt.pipeline("audit", destination="duckdb", dataset_name="gaussdb")
-pipeline.run(task_center(os_cloud="otc-prod"))
+pipeline.run(task_center())

@@ -24,6 +24,7 @@ from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import parse_time
 from tests.support import DATA
+from tests.support.documented_destinations import DESTINATIONS
 from tests.support.documented_tools import DOCUMENTED_TOOLS
 
 CLOCK = "2026-03-18T12:00:00Z"
@@ -149,8 +150,24 @@ def exit_codes() -> None:
 
 def own_pipeline() -> None:
     """Show the example of a user's own pipeline, which a test runs."""
-    _, _, code = (DATA / "own_pipeline.py").read_text().partition('"""\n\n')
-    _code_block("python", code)
+    _code_block("toml", (DATA / "own_pipeline.toml").read_text())
+    print()
+    _example("own_pipeline.py")
+
+
+def dagster_definitions() -> None:
+    """Show the example of a Dagster code location, which a test runs."""
+    _example("dagster_definitions.py")
+
+
+def dlt_destinations() -> None:
+    """List the destinations of the dlt source, which a test tries."""
+    print("| destination | requires, beside this package | argument of `pipeline.run` | tables |")
+    print("|---|---|---|---|")
+    for each in DESTINATIONS:
+        argument = f'`table_format="{each.table_format}"`' if each.table_format else "none"
+        tables = "all" if each.merges else ", ".join(f"`{name}`" for name in each.tables)
+        print(f"| {each.shown} | {each.requires} | {argument} | {tables} |")
 
 
 def _run(
@@ -164,6 +181,11 @@ def _run(
         text=True,
         check=True,
     )
+
+
+def _example(name: str) -> None:
+    _, _, code = (DATA / name).read_text().partition('"""\n\n')
+    _code_block("python", code)
 
 
 def _code_block(language: str, text: str) -> None:

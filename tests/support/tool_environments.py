@@ -23,6 +23,7 @@ TOOLS: Final = "tools"
 KEYSTONE: Final = "keystone"
 AIRFLOW: Final = "airflow"
 PLAIN: Final = "plain"
+DLT: Final = "dlt"
 
 _REQUIREMENTS: Final = ROOT / "tests/tools/requirements"
 _PROJECT: Final = ROOT / "pyproject.toml"
@@ -91,7 +92,7 @@ def environment(name: str) -> Environment:
     folder = _ROOT / name
     if not (folder / ".installed").exists():
         _skip_or_fail(name)
-    if name in {TOOLS, KEYSTONE, AIRFLOW, PLAIN}:
+    if name in {TOOLS, KEYSTONE, AIRFLOW, PLAIN, DLT}:
         return Environment(folder / "bin" / "python")
     return Environment(Path(sys.executable), folder)
 

@@ -88,13 +88,16 @@ def load_into(
     with _confined(working_dir):
         # Imported here: other commands do not need it.
         import dlt  # noqa: PLC0415
+        from dlt.common.schema.typing import TMergeDispositionDict  # noqa: PLC0415
         from dlt.pipeline.exceptions import PipelineStepFailed  # noqa: PLC0415
 
-        from gaussdb_tasks.source import SOURCE_NAME, resources  # noqa: PLC0415
+        from gaussdb_tasks.source import resources  # noqa: PLC0415
+        from gaussdb_tasks.source_settings import SOURCE_NAME  # noqa: PLC0415
 
         pipeline = _pipeline(connection, working_dir)
+        merged = TMergeDispositionDict(disposition="merge", strategy="upsert")
         source = dlt.source(
-            lambda: resources(lambda: extraction, merge="upsert", appends_tasks=appends_tasks),
+            lambda: resources(lambda: extraction, merged=merged, appends_tasks=appends_tasks),
             name=SOURCE_NAME,
             max_table_nesting=0,
         )

@@ -61,7 +61,9 @@ class Column:
         """Return the column's hints for a dlt resource."""
         hints: dict[str, Any] = {
             "name": self.name,
-            "data_type": self.data_type,
+            # Arrow has no type for JSON: dlt would warn of a difference, and only some destinations
+            # would have another column than text.
+            "data_type": "text" if self.data_type == "json" else self.data_type,
             "nullable": self.nullable,
             "description": self.description,
         }

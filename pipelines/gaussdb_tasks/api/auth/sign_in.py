@@ -93,7 +93,7 @@ def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
 
 def token_access(  # noqa: PLR0913 - what a sign-in finds out by itself
     *,
-    endpoint: str,
+    endpoint: str | None,
     project_id: str,
     token: str,
     region: str | None,
