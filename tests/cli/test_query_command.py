@@ -16,6 +16,8 @@ from pyarrow import parquet
 
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, run_query
+from gaussdb_tasks.database.saved_questions import saved_questions
+from gaussdb_tasks.database.sql_files import THEMES, view_files
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, iso
 from tests.support.commands import Command
@@ -174,6 +176,19 @@ def test_the_list_names_views_and_saved_questions(command: Command, loaded: Path
     with open_for_queries(DataDir(loaded).database) as connection:
         for name in meanings:
             run_query(connection, name).fetchall()
+
+
+def test_the_list_has_a_heading_for_each_theme(command: Command, loaded: Path) -> None:
+    """Each view and question stands once, below the theme of its file; views come first."""
+    run = command("query", "--list", "--data-dir", loaded, env={"COLUMNS": "1000"})
+    blocks = [block.splitlines() for block in run.stdout.split("\n\n")[1:]]
+    names = {theme: [line.partition(" ")[0] for line in lines] for theme, *lines in blocks}
+    views = [(file.name, file.theme) for file in view_files()]
+    questions = [(question.name, question.theme) for question in saved_questions()]
+    assert names == {
+        theme: [name for name, own_theme in views + questions if own_theme == theme]
+        for theme in THEMES[:-1]
+    }
 
 
 def test_parameters_of_a_question_can_be_set(command: Command, loaded: Path) -> None:

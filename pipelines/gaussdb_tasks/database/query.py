@@ -12,7 +12,7 @@ import duckdb
 
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.saved_questions import SavedQuestion, saved_questions
-from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.sql_files import THEMES, view_files
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.os_errors import explain_memory
@@ -29,10 +29,11 @@ _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class NamedQuery:
-    """A view or a saved question: its meaning, and its parameters with their meanings."""
+    """A view or a saved question: its theme and meaning, and its parameters with theirs."""
 
     name: str
     kind: str
+    theme: str
     meaning: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -122,11 +123,15 @@ def views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def named_queries(connection: duckdb.DuckDBPyConnection) -> list[NamedQuery]:
     """Return all queries that have a name: the database's views, then the saved questions."""
+    themes = {file.name: file.theme for file in view_files()}
     return [
-        *(NamedQuery(name, "view", meaning) for name, meaning in views(connection).items()),
         *(
-            NamedQuery(question.name, "question", question.meaning, question.parameters)
-            for question in saved_questions()
+            NamedQuery(name, "view", themes.get(name, THEMES[-1]), meaning)
+            for name, meaning in views(connection).items()
+        ),
+        *(
+            NamedQuery(saved.name, "question", saved.theme, saved.meaning, saved.parameters)
+            for saved in saved_questions()
         ),
     ]
 
