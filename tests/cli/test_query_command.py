@@ -232,6 +232,28 @@ def test_a_name_that_is_written_otherwise_is_suggested(
     assert "arser" not in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("select * from stuck_now", "stuck_now is a saved question, not a view"),
+        ('select * from tasks where status = "Failed"', "single quotes: 'Failed'"),
+        ("select * from read_csv('tasks.csv')", "reads only the database"),
+        ("select job from tasks", "Candidate bindings"),
+    ],
+)
+def test_a_mistake_in_sql_has_a_hint(command: Command, loaded: Path, sql: str, hint: str) -> None:
+    run = command("query", sql, "--data-dir", loaded)
+    assert run.exit_code == 2
+    assert hint in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_name_may_end_with_a_semicolon(command: Command, loaded: Path) -> None:
+    """As a statement of SQL does."""
+    answers = [command("query", name, "--data-dir", loaded) for name in ("tasks;", "tasks")]
+    assert answers[0] == answers[1]
+
+
 def test_sql_from_stdin(command: Command, loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dash reads the SQL from stdin; without a query the message lists the ways to give one."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("select 1 as one;\n"))
@@ -369,7 +391,7 @@ def test_a_view_is_found_by_name(command: Command, loaded: Path) -> None:
         ("nothing_like_it", ["no saved question", "query --list"]),
         ("select nothing", ["cannot answer", "nothing"]),
         ("select 1; select 2", ["not one SELECT"]),
-        ("", ["not one SELECT"]),
+        ("", ["the value is empty"]),
         ("delete from task_center.tasks", ["not one SELECT"]),
         ("copy tasks to 'out.csv'", ["not one SELECT"]),
         ("attach 'other.duckdb'", ["not one SELECT"]),
