@@ -68,7 +68,8 @@ def _demo() -> tuple[str, str, str]:
 def demo() -> None:
     """Show the end of the loads and the start of the first view that ``make demo`` prints."""
     _, stderr, stdout = _demo()
-    loads = _masked(stderr).splitlines()[-_LOADS_SHOWN:]
+    lines = _masked(stderr).splitlines()
+    loads = [line for line in lines if line.startswith("night of")][-_LOADS_SHOWN:]
     title, names, rule, *rows = [line for line in stdout.splitlines() if line]
     lines = ["$ make demo", "...", *loads, "", title, "", names, rule, *rows[:_ROWS_SHOWN], "..."]
     _code_block("console", "\n".join(lines))
