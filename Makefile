@@ -15,6 +15,9 @@ FIELD_TESTS := $(addprefix tests/,api archive/mirror cli/test_closed_folders.py 
 	extract/test_repeated_records.py monitoring test_load.py test_load_limits.py \
 	test_load_many_projects.py test_load_project_names.py test_os_errors.py)
 
+# Python compiles a module when it is first used; pip would compile all of them.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+
 # Pages with generated parts.
 GENERATED := README.md pipelines/README.md pipelines/gaussdb_tasks/archive/README.md \
 	pipelines/gaussdb_tasks/deployment/README.md sql/README.md sql/examples/README.md \
@@ -101,6 +104,11 @@ format: $(VENV)/.installed-dev ## Format Python and SQL
 docs: $(VENV)/.installed-dev ## Update the generated parts of the docs
 	@$(BIN)/cog -P -I . -r $(GENERATED)
 
+# `man` finds pages beside the folders of PATH.
+.PHONY: man
+man: $(VENV)/.installed-dev ## Write the pages for `man` into $(VENV)/share/man
+	@$(BIN)/python -m tests.support.man_pages $(VENV)/share/man/man1
+
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Measure loads beside other loaders, and small commands; SIZES=100,10000 WRITE=1
 	@SIZES=$(SIZES) WRITE=$(WRITE) $(BIN)/python -m tests.benchmarks.bench_loaders
@@ -131,12 +139,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "installing into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python $(PIP_INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@echo "installing into $(VENV), with the requirements of the tests"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed: $(VENV)/%/.installed: $(TOOL_REQUIREMENTS)/%.txt | $(VENV)/bin/python

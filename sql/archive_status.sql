@@ -1,4 +1,5 @@
 -- one row per project with a load, failed or not
+-- theme: Completeness
 create or replace view main.archive_status as
 with
 

@@ -1,4 +1,5 @@
 -- one row per time range that no complete window covers, split at the horizon
+-- theme: Completeness
 create or replace view main.coverage_gaps as
 with
 

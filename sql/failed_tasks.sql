@@ -1,4 +1,5 @@
 -- one row per failed task, with the pattern of its reason
+-- theme: What failed
 -- order by failed_at desc, region, project_id, job_id
 create or replace view main.failed_tasks as
 with

@@ -1,4 +1,5 @@
 -- one row per instance with a finished task
+-- theme: What failed
 -- order by failed_count desc, finished_count desc, region, project_id, instance_id
 create or replace view main.failure_rates_by_instance as
 with

@@ -1,4 +1,5 @@
 -- one row per task name with a finished task
+-- theme: What failed
 -- order by failed_count desc, finished_count desc, task_name
 create or replace view main.failure_rates_by_name as
 with

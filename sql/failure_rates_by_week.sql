@@ -1,4 +1,5 @@
 -- one row per ISO week and task name with a finished task
+-- theme: What failed
 create or replace view main.failure_rates_by_week as
 with
 

@@ -1,4 +1,5 @@
 -- one row per pattern of reasons for which tasks failed
+-- theme: What failed
 -- order by failed_count desc, reason_pattern
 create or replace view main.failure_reasons as
 with

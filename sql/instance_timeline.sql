@@ -1,4 +1,5 @@
 -- one row per task, to sort by start within each instance
+-- theme: Instances
 -- order by region, project_id, instance_id, created_at, job_id
 create or replace view main.instance_timeline as
 -- Not sorted or numbered here: that would sort all tasks to show one instance.

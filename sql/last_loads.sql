@@ -1,4 +1,5 @@
 -- one row per project: its last load that did not fail
+-- theme: Completeness
 create or replace view main.last_loads as
 with
 

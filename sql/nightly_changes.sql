@@ -1,4 +1,5 @@
 -- one row per task that its project's last load found new, changed, deleted or listed again
+-- theme: What is new
 -- order by is_failed desc, is_vanished desc, created_at desc, region, project_id, job_id
 create or replace view main.nightly_changes as
 with

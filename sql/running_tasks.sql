@@ -1,4 +1,5 @@
 -- one row per task in flight or lost from sight
+-- theme: What runs
 -- order by age_seconds desc, region, project_id, job_id
 create or replace view main.running_tasks as
 with

@@ -1,4 +1,5 @@
 -- one row per finished task that took longer than the 95th percentile of its task name
+-- theme: How long tasks take
 -- order by times_typical desc, region, project_id, job_id
 create or replace view main.slow_tasks as
 select

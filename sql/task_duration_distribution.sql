@@ -1,4 +1,5 @@
 -- one row per task name and duration range, from its shortest finished task to its longest
+-- theme: How long tasks take
 create or replace view main.task_duration_distribution as
 with
 

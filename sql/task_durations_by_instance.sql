@@ -1,4 +1,5 @@
 -- one row per instance with a finished task that has a duration
+-- theme: How long tasks take
 -- order by finished_count desc, region, project_id, instance_id
 create or replace view main.task_durations_by_instance as
 with

@@ -1,4 +1,5 @@
 -- one row per month and task name with a finished task that has a duration
+-- theme: How long tasks take
 create or replace view main.task_durations_by_month as
 with
 

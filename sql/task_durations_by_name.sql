@@ -1,4 +1,5 @@
 -- one row per task name with a finished task that has a duration
+-- theme: How long tasks take
 -- order by finished_count desc, task_name
 create or replace view main.task_durations_by_name as
 with

@@ -1,4 +1,5 @@
 -- one row per version of a task
+-- theme: All tasks
 -- order by valid_from desc, region, project_id, job_id, version desc
 create or replace view main.task_history as
 with

@@ -1,4 +1,5 @@
 -- one row per task name with a finished task that started in the last five weeks
+-- theme: What is new
 -- order by is_slower or is_failing_more desc, recent_finished_count desc, task_name
 create or replace view main.task_regressions as
 with

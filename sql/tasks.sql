@@ -1,4 +1,5 @@
 -- one row per task, its latest state
+-- theme: All tasks
 -- order by created_at desc, region, project_id, job_id
 create or replace view main.tasks as
 with

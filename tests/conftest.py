@@ -13,7 +13,7 @@ from gaussdb_tasks import known_secrets
 from tests.support import IS_THOROUGH
 
 # No test may depend on the speed of the machine.
-usual = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+usual = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
 settings.load_profile("thorough" if IS_THOROUGH else "usual")

@@ -1,4 +1,5 @@
 -- Do restores get slower from month to month, and which months are read completely?
+-- theme: Backups and restores
 with
 
 covered_time as (

@@ -1,4 +1,5 @@
 -- How many manual backups were made each month, and do they get slower?
+-- theme: Backups and restores
 with
 
 months as (

@@ -1,4 +1,5 @@
 -- At which hours of the day (UTC) do tasks start, and how often do they fail?
+-- theme: All tasks
 select
     extract('hour' from created_at) as hour_of_day,
     count(*) as task_count,

@@ -1,4 +1,5 @@
 -- Which instances have the most tasks?
+-- theme: Instances
 select
     arg_max(instance_name, created_at) as instance_name,
     count(*) as task_count,

@@ -1,4 +1,5 @@
 -- Which instances were created, and how long did their creation take?
+-- theme: Instances
 select
     instance_name,
     created_at,

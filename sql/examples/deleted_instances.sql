@@ -1,4 +1,5 @@
 -- Which instances were deleted, and when?
+-- theme: Instances
 select
     instance_name,
     created_at as deletion_began_at,

@@ -1,4 +1,5 @@
 -- Which records were deleted from the task center?
+-- theme: All tasks
 select
     vanished_at,
     created_at,

@@ -1,4 +1,5 @@
 -- What is different in the last 7 days from the 7 days before?
+-- theme: What is new
 with
 
 newest as (

@@ -1,4 +1,5 @@
 -- How often was a failed task tried again soon, and how often did the second try succeed?
+-- theme: What failed
 -- set hours: the maximum number of hours until the second try, by default 6
 with
 

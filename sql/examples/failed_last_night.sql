@@ -1,4 +1,5 @@
 -- Which failed tasks did the last load find?
+-- theme: What failed
 select
     created_at,
     task_label,

@@ -1,4 +1,5 @@
 -- Which time ranges does the archive not cover?
+-- theme: Completeness
 select
     project_id,
     project_name,

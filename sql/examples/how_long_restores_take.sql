@@ -1,4 +1,5 @@
 -- How long does a successful restore take?
+-- theme: Backups and restores
 select
     task_label,
     count(*) as succeeded_count,

@@ -1,4 +1,5 @@
 -- What was done to an instance, and when?
+-- theme: Instances
 -- set instance: its current or former name, or its id; by default the instance with most failures
 with
 

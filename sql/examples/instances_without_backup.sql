@@ -1,4 +1,5 @@
 -- Which instances had no successful manual backup for several days?
+-- theme: Backups and restores
 -- set days: the number of days, by default 7
 with
 

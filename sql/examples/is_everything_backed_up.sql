@@ -1,4 +1,5 @@
 -- Was every instance backed up successfully in the last days, by a manual backup?
+-- theme: Backups and restores
 -- set days: the number of days, by default 7
 with
 

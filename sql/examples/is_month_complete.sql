@@ -1,4 +1,5 @@
 -- Is the archive complete for a month?
+-- theme: Completeness
 -- set month: the month as YYYY-MM; by default the month before the newest load
 with
 

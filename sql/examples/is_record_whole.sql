@@ -1,4 +1,5 @@
 -- Is the archive complete, and when will data be lost?
+-- theme: Completeness
 select
     project_id,
     project_name,

@@ -1,4 +1,5 @@
 -- What were the results of the last loads?
+-- theme: Completeness
 select
     observed_at,
     project_id,

@@ -1,4 +1,5 @@
 -- How many changes did the last load find, and was it successful?
+-- theme: What is new
 with
 
 changes as (

@@ -1,4 +1,5 @@
 -- What ran last Sunday night (18:00 to 06:00 UTC)?
+-- theme: What is new
 with
 
 -- The last Sunday night that was over at the newest load.

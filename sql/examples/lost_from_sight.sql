@@ -1,4 +1,5 @@
 -- Which tasks left the task center before a load found them finished?
+-- theme: What runs
 select
     created_at,
     task_label,

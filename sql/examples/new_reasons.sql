@@ -1,4 +1,5 @@
 -- Which reasons for failures are new in the last 7 days?
+-- theme: What failed
 with
 
 newest as (

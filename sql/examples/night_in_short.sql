@@ -1,4 +1,5 @@
 -- What ran in a night (18:00 to 06:00 UTC), in one line for each kind of task?
+-- theme: What is new
 -- set night: the day on which the night began, as YYYY-MM-DD; by default the last that was over
 with
 

@@ -1,4 +1,5 @@
 -- How reliable is each kind of task, month by month?
+-- theme: What failed
 select
     created_month,
     task_label,

@@ -1,4 +1,5 @@
 -- Which instances were scaled, and how long did it take?
+-- theme: Instances
 select
     instance_name,
     task_label,

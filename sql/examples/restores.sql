@@ -1,4 +1,5 @@
 -- Which restores were made, to which instance, and with which result?
+-- theme: Backups and restores
 select
     created_at,
     task_label,

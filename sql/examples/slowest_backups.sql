@@ -1,4 +1,5 @@
 -- On which instances do manual backups take longest?
+-- theme: Backups and restores
 select
     arg_max(instance_name, created_at) as instance_name,
     count(*) as backup_count,

@@ -1,4 +1,5 @@
 -- Which tasks took longest compared with others of their kind?
+-- theme: How long tasks take
 select
     task_label,
     instance_name,

@@ -1,4 +1,5 @@
 -- Which tasks are stuck: running longer than 95 % of the finished tasks of their kind?
+-- theme: What runs
 select
     task_label,
     instance_name,

@@ -1,4 +1,5 @@
 -- Which states did a task have, and when was each observed?
+-- theme: All tasks
 -- set job: its job_id; by default the task with the most states
 with
 

@@ -1,4 +1,5 @@
 -- How long do failed tasks run, compared with successful ones?
+-- theme: How long tasks take
 select
     task_label,
     count(duration_seconds) filter (where not is_failed) as succeeded_count,

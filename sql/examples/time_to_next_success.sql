@@ -1,4 +1,5 @@
 -- How long is it from a failure to the next success of the same kind on the same instance?
+-- theme: What failed
 with
 
 failures as (

@@ -1,4 +1,5 @@
 -- Which records could not be read as tasks, and why?
+-- theme: Completeness
 select
     records.observed_at,
     records.project_id,

@@ -1,4 +1,5 @@
 -- Which kinds of tasks became significantly slower or less reliable in the last 7 days?
+-- theme: What is new
 select
     task_label,
     is_slower,

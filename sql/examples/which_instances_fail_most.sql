@@ -1,4 +1,5 @@
 -- On which instances do most tasks fail?
+-- theme: What failed
 select
     instance_name,
     finished_count,

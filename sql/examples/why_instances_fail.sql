@@ -1,4 +1,5 @@
 -- Which instances fail most, for which reason mostly, and since when?
+-- theme: What failed
 with
 
 reasons as (

@@ -1,4 +1,5 @@
 -- Why do tasks fail?
+-- theme: What failed
 select
     reason_pattern,
     failed_count,

@@ -1,4 +1,5 @@
 -- Which share of tasks succeeds within a given time?
+-- theme: How long tasks take
 -- set minutes: the time in minutes, by default 30
 with
 

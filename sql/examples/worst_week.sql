@@ -1,4 +1,5 @@
 -- Which week had the most failures, and why?
+-- theme: What failed
 with
 
 worst_week as (

@@ -1,6 +1,7 @@
 """The command line: help, variables, the demo, the emulator, stop signals."""
 
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.demo_loads import nights_before
 from gaussdb_tasks.model.times import iso, parse_time
 from tests.support.commands import Command
+from tests.support.watched_terminal import WatchedTerminal
 
 assert isinstance(cli, LazyGroup)
 NAMES = cli.list_commands(click.Context(cli))
@@ -117,6 +119,35 @@ def test_the_demo_shows_the_main_views(command: Command) -> None:
         assert title in run.stdout
     assert "Manual backup" in run.stdout
     assert command(*options).stdout == run.stdout
+
+
+def test_the_last_lines_of_the_demo_can_be_pasted(command: Command) -> None:
+    """The report is there, the questions have answers, and the watch shows tasks that run."""
+    run = command("demo", "--nights", "1", "--tasks-per-day", "5", "--data-dir", "demo data")
+    pasted = [line.strip() for line in run.stdout.splitlines() if line.startswith("  ")]
+    opened, *questions, watch = pasted
+    assert Path(shlex.split(opened)[1]).read_bytes().startswith(b"<!doctype html>")
+    for question in questions:
+        answer = command(*shlex.split(question)[1:])
+        assert answer.exit_code == 0, answer.stderr
+        assert answer.stdout
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    with WatchedTerminal(Path.cwd(), watch, {"PATH": path}) as terminal:
+        terminal.wait_for("Running")
+        terminal.wait_for("Ctrl-C ends")
+        assert terminal.interrupt() == 0
+
+
+def test_the_emulator_ends_with_its_command(command: Command) -> None:
+    """With its exit code; the sign-in of the user is not that of the command."""
+    given = "'OS_TOKEN' in os.environ and 'OS_CLOUD' not in os.environ"
+    script = f"import os, sys; sys.exit(7 if {given} else 1)"
+    options = ("emulator", "--port", "0", "--tasks-per-day", "1", "--")
+    run = command(*options, sys.executable, "-c", script, env={"OS_CLOUD": "otc-prod"})
+    assert run.exit_code == 7
+    run = command(*options, "no-such-program")
+    assert run.exit_code == 2
+    assert "no-such-program: it cannot be run" in run.stderr
 
 
 def test_the_demo_loads_the_last_nights() -> None:

@@ -16,6 +16,8 @@ from pyarrow import parquet
 
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, run_query
+from gaussdb_tasks.database.saved_questions import saved_questions
+from gaussdb_tasks.database.sql_files import THEMES, view_files
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, iso
 from tests.support.commands import Command
@@ -176,6 +178,19 @@ def test_the_list_names_views_and_saved_questions(command: Command, loaded: Path
             run_query(connection, name).fetchall()
 
 
+def test_the_list_has_a_heading_for_each_theme(command: Command, loaded: Path) -> None:
+    """Each view and question stands once, below the theme of its file; views come first."""
+    run = command("query", "--list", "--data-dir", loaded, env={"COLUMNS": "1000"})
+    blocks = [block.splitlines() for block in run.stdout.split("\n\n")[1:]]
+    names = {theme: [line.partition(" ")[0] for line in lines] for theme, *lines in blocks}
+    views = [(file.name, file.theme) for file in view_files()]
+    questions = [(question.name, question.theme) for question in saved_questions()]
+    assert names == {
+        theme: [name for name, own_theme in views + questions if own_theme == theme]
+        for theme in THEMES[:-1]
+    }
+
+
 def test_parameters_of_a_question_can_be_set(command: Command, loaded: Path) -> None:
     """--set works for saved questions and SQL; an unknown name or a missing value is an error."""
 
@@ -215,6 +230,28 @@ def test_a_name_that_is_written_otherwise_is_suggested(
     assert run.exit_code == 2
     assert f"did you mean {meant}" in run.stderr
     assert "arser" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("select * from stuck_now", "stuck_now is a saved question, not a view"),
+        ('select * from tasks where status = "Failed"', "single quotes: 'Failed'"),
+        ("select * from read_csv('tasks.csv')", "reads only the database"),
+        ("select job from tasks", "Candidate bindings"),
+    ],
+)
+def test_a_mistake_in_sql_has_a_hint(command: Command, loaded: Path, sql: str, hint: str) -> None:
+    run = command("query", sql, "--data-dir", loaded)
+    assert run.exit_code == 2
+    assert hint in run.stderr
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_name_may_end_with_a_semicolon(command: Command, loaded: Path) -> None:
+    """As a statement of SQL does."""
+    answers = [command("query", name, "--data-dir", loaded) for name in ("tasks;", "tasks")]
+    assert answers[0] == answers[1]
 
 
 def test_sql_from_stdin(command: Command, loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +391,7 @@ def test_a_view_is_found_by_name(command: Command, loaded: Path) -> None:
         ("nothing_like_it", ["no saved question", "query --list"]),
         ("select nothing", ["cannot answer", "nothing"]),
         ("select 1; select 2", ["not one SELECT"]),
-        ("", ["not one SELECT"]),
+        ("", ["the value is empty"]),
         ("delete from task_center.tasks", ["not one SELECT"]),
         ("copy tasks to 'out.csv'", ["not one SELECT"]),
         ("attach 'other.duckdb'", ["not one SELECT"]),

@@ -1,15 +1,9 @@
 """``list --watch``: what changed since the last look, errors on the way, and the end."""
 
-import os
-import pty
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Self
 
 import pytest
 from rich.text import Text
@@ -35,8 +29,11 @@ from tests.support.commands import token_env
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, job_id, record
 from tests.support.hostile_text import HOSTILE, invisible_in
 from tests.support.loads import load
+from tests.support.watched_terminal import WatchedTerminal
 
 Tasks = Sequence[dict[str, object]]
+
+WATCH = f"{sys.executable} -m gaussdb_tasks list --status Running --watch 1 --now {iso(NOW)}"
 
 
 def project_of(tasks: Tasks, project_id: str = PROJECT, *, is_whole: bool = True) -> ProjectListing:
@@ -168,7 +165,7 @@ def test_a_watch_on_a_terminal(tmp_path: Path) -> None:
     faults = [Script(dict.fromkeys(range(4, 6), refused))]
     with (
         Emulator(world, clock=clock, faults=faults) as emulator,
-        Terminal(tmp_path, emulator) as terminal,
+        WatchedTerminal(tmp_path, WATCH, token_env(emulator)) as terminal,
     ):
         terminal.wait_for("8 min")
         terminal.wait_for("ReadOnlyAccess")
@@ -183,7 +180,10 @@ def test_ctrl_c_ends_a_watch_that_waits_for_the_service(tmp_path: Path) -> None:
     """At once and with 0, also if calls wait in several threads; the wait was shown."""
     wait = Script(dict.fromkeys(range(1, 9), too_many_requests(retry_after=600)))
     world = FixedWorld({PROJECT: [], OTHER_PROJECT: []})
-    with Emulator(world, faults=[wait]) as emulator, Terminal(tmp_path, emulator) as terminal:
+    with (
+        Emulator(world, faults=[wait]) as emulator,
+        WatchedTerminal(tmp_path, WATCH, token_env(emulator)) as terminal,
+    ):
         terminal.wait_for("waiting 600 s")
         assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.written
@@ -200,48 +200,3 @@ class Live:
         assert refresh
         assert invisible_in(text.plain.replace("\n", "")) == set()
         self.shown.append(text.plain.count("\n") + 1)
-
-
-class Terminal:
-    """The watch in a pseudo-terminal."""
-
-    def __init__(self, folder: Path, emulator: Emulator) -> None:
-        self._screen, program_side = pty.openpty()
-        line = f"{sys.executable} -m gaussdb_tasks list --status Running --watch 1 --now {iso(NOW)}"
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f"stty rows 20 columns 150; exec {line}"],
-            cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm"}
-            | token_env(emulator),
-            stdin=program_side,
-            stdout=program_side,
-            stderr=program_side,
-        )
-        os.close(program_side)
-        self.written = ""
-
-    def wait_for(self, text: str) -> None:
-        """Read until a text appears."""
-        self._read_until(lambda: text in self.written)
-        self.written = self.written.partition(text)[2]
-
-    def interrupt(self) -> int:
-        """Send Ctrl-C, and return the exit code."""
-        self._process.send_signal(signal.SIGINT)
-        return self._process.wait(timeout=60)
-
-    def __enter__(self) -> Self:
-        """Return the terminal."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """End the watch, if it still runs."""
-        self._process.kill()
-        self._process.wait()
-        os.close(self._screen)
-
-    def _read_until(self, is_done: Callable[[], bool]) -> None:
-        end = time.monotonic() + 120
-        while not is_done():
-            assert time.monotonic() < end, self.written[-2000:]
-            self.written += os.read(self._screen, 65_536).decode(errors="replace")

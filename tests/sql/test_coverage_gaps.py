@@ -142,7 +142,7 @@ def expected_gaps(coverage: Sequence[Row]) -> list[Gap]:
     return [(time_range[0], time_range[-1] + 1, time_range[0] < 0) for time_range in time_ranges]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=2 * settings().max_examples)
 @forall(coverage=st.lists(windows, max_size=8))
 def test_gaps_are_those_found_hour_by_hour(coverage: list[Row]) -> None:
     gaps = shown_gaps(coverage)

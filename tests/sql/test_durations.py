@@ -6,7 +6,6 @@ from statistics import fmean
 
 import pytest
 from hypothesis import given as forall
-from hypothesis import settings
 
 from gaussdb_tasks.contract import is_final
 from tests.support.sample_archive import Row, given, task
@@ -82,7 +81,6 @@ def test_only_finished_tasks_with_a_duration_are_measured(
     assert measures == [1, *[60.0] * 7]
 
 
-@settings(deadline=None, max_examples=50)
 @forall(tasks=any_tasks())
 def test_durations_equal_those_of_plain_python(tasks: list[Row]) -> None:
     archive = given(tasks=tasks)

@@ -6,7 +6,6 @@ from statistics import NormalDist
 
 import pytest
 from hypothesis import given as forall
-from hypothesis import settings
 
 from gaussdb_tasks.contract import is_final
 from tests.support.sample_archive import Row, given, task
@@ -100,7 +99,6 @@ def test_without_failures_or_successes_one_limit_equals_the_rate(
         assert 0.0 <= low < high <= 1.0
 
 
-@settings(deadline=None, max_examples=50)
 @forall(tasks=any_tasks())
 def test_rates_equal_those_of_plain_python(tasks: list[Row]) -> None:
     archive = given(tasks=tasks)

@@ -10,7 +10,7 @@ import pytest
 
 from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.database.saved_questions import saved_questions
-from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.sql_files import THEMES, SqlFile, example_files, view_files
 from gaussdb_tasks.model.times import from_datetime
 from tests.support import ROOT
 from tests.support.invented_archive import LAST_LOAD
@@ -54,6 +54,12 @@ def answer(archive: Archive, name: str, **variables: str) -> list[Row]:
 def test_there_are_many_questions_and_none_has_the_name_of_a_view() -> None:
     assert len(QUESTIONS) >= 25
     assert not QUESTIONS.keys() & {file.name for file in view_files()}
+
+
+@pytest.mark.parametrize("file", [*view_files(), *example_files()], ids=lambda file: file.name)
+def test_a_view_or_question_has_a_theme(file: SqlFile) -> None:
+    """It is one of the headings of ``query --list``, and not the last, for views of others."""
+    assert file.theme in THEMES[:-1]
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

@@ -6,7 +6,6 @@ from typing import Final
 
 import pytest
 from hypothesis import given as forall
-from hypothesis import settings
 
 from gaussdb_tasks.contract import is_final
 from tests.support.sample_archive import Row, given, task, task_type
@@ -104,7 +103,6 @@ def test_only_finished_tasks_with_a_duration_count(columns: dict[str, object]) -
     assert step[3:] == (1, 1.0)
 
 
-@settings(deadline=None, max_examples=50)
 @forall(tasks=any_tasks())
 def test_ranges_equal_those_of_plain_python(tasks: list[Row]) -> None:
     shown, expected = shown_steps(tasks), expected_steps(tasks)

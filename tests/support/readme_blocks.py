@@ -14,12 +14,14 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 
 import duckdb
 
 from gaussdb_tasks.database.data_dir import DATABASE_NAME
+from gaussdb_tasks.database.sql_files import THEMES, view_files
 from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import parse_time
@@ -67,7 +69,8 @@ def _demo() -> tuple[str, str, str]:
 def demo() -> None:
     """Show the end of the loads and the start of the first view that ``make demo`` prints."""
     _, stderr, stdout = _demo()
-    loads = _masked(stderr).splitlines()[-_LOADS_SHOWN:]
+    lines = _masked(stderr).splitlines()
+    loads = [line for line in lines if line.startswith("night of")][-_LOADS_SHOWN:]
     title, names, rule, *rows = [line for line in stdout.splitlines() if line]
     lines = ["$ make demo", "...", *loads, "", title, "", names, rule, *rows[:_ROWS_SHOWN], "..."]
     _code_block("console", "\n".join(lines))
@@ -121,15 +124,19 @@ def status() -> None:
 
 
 def views() -> None:
-    """List the views with their comments."""
+    """List the views by theme, with their comments."""
     folder, _, _ = _demo()
     database = Path(folder, "data", "demo", DATABASE_NAME)
     with duckdb.connect(database, read_only=True) as connection:
         sql = "select view_name, comment from duckdb_views() where schema_name = 'main'"
-        rows = sorted(connection.execute(f"{sql} and not internal").fetchall())
-    print("| view | what it holds |\n|---|---|")
-    for name, comment in rows:
-        print(f"| [`{name}`](#{name}) | {comment} |")
+        comments = dict(connection.execute(f"{sql} and not internal").fetchall())
+    for theme, files in groupby(
+        sorted(view_files(), key=lambda file: THEMES.index(file.theme)), lambda file: file.theme
+    ):
+        print(f"**{theme}**\n\n| view | what it holds |\n|---|---|")
+        for name in (file.name for file in files):
+            print(f"| [`{name}`](#{name}) | {comments[name]} |")
+        print()
 
 
 def tools() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from gaussdb_tasks.database.saved_questions import SavedQuestion, saved_questions
+from gaussdb_tasks.database.sql_files import THEMES
 from tests.support.readme_blocks import CLOCK, run_on_demo
 
 _SHOWN_ROWS = 8
@@ -47,9 +48,15 @@ def dictionary(kind: str) -> None:
 
 
 def contents() -> None:
-    """List the questions, each with a link to its answer."""
-    for question in saved_questions():
-        print(f"- [{question.meaning}](#{question.name})")
+    """List the questions by theme, each with a link to its answer."""
+    for theme in THEMES:
+        questions = [each for each in saved_questions() if each.theme == theme]
+        if questions:
+            print(f"**{theme}**\n")
+        for question in questions:
+            print(f"- [{question.meaning}](#{question.name})")
+        if questions:
+            print()
 
 
 def examples() -> None:

@@ -96,7 +96,7 @@ def load(access: ProjectAccess, folder: Path, center: ConstantTaskCenter, now: M
 
 
 # Each example is a whole load, of many records.
-@settings(max_examples=settings().max_examples // 16)
+@settings(max_examples=max(settings().max_examples // 16, 3))
 @given(drawn=records)
 def test_nothing_is_lost(access: ProjectAccess, drawn: list[Any]) -> None:
     """Each distinct record is kept byte for byte: as a version of a task, or as rejected."""

@@ -12,6 +12,7 @@ from gaussdb_tasks.cli.completion import items, query_names
 from gaussdb_tasks.cli.last_handler import debug_option
 
 _SQL_STARTS: Final = frozenset({"select", "with", "from"})
+_OPTIONS_OF_THE_PROGRAM: Final = {"help": "-h", "version": "--version"}
 _LISTS_OF_QUERIES: Final = frozenset({"queries", "questions", "view", "question", "tables"})
 
 
@@ -87,6 +88,8 @@ class LazyGroup(click.Group):
     def _hint(self, name: str) -> str:
         """Return what the user may have meant: another command, a view or a saved question."""
         wanted = name.lower().replace("-", "_")
+        if wanted in _OPTIONS_OF_THE_PROGRAM:
+            return f"Did you mean 'gaussdb-tasks {_OPTIONS_OF_THE_PROGRAM[wanted]}'?"
         queries = query_names() if self._has_queries else {}
         if wanted in queries:
             return f"Did you mean 'gaussdb-tasks query {wanted}'?"

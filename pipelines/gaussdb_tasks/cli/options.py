@@ -43,6 +43,7 @@ class Option(click.Option):
     ) -> tuple[Any, ParameterSource]:
         """Return the value given after the command's name, else the one before it, else click's."""
         value, source = super().consume_value(ctx, opts)
+        _refuse_empty(ctx, self, value, source)
         group = ctx.find_root()
         if (
             source is not ParameterSource.COMMANDLINE
@@ -59,6 +60,9 @@ class Option(click.Option):
             BadParameter: it is not valid.
         """
         converted = super().type_cast_value(ctx, value)
+        if isinstance(converted, float) and not math.isfinite(converted):
+            message = f"{converted} is not in the range"
+            raise click.BadParameter(message, ctx, self)
         for each in _texts(converted):
             remember_url_credentials(each)
         return _in_utf8(ctx, self, converted)
@@ -72,6 +76,14 @@ class Option(click.Option):
 class Argument(click.Argument):
     """An argument in UTF-8."""
 
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Return the value, unless it is empty."""
+        value, source = super().consume_value(ctx, opts)
+        _refuse_empty(ctx, self, value, source)
+        return value, source
+
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Return the value in the argument's type.
 
@@ -79,6 +91,21 @@ class Argument(click.Argument):
             BadParameter: it is not valid.
         """
         return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
+
+
+def _refuse_empty(
+    ctx: click.Context, param: click.Parameter, value: Any, source: ParameterSource
+) -> None:
+    """Refuse an empty text, which a shell makes of a variable that is not set.
+
+    Raises:
+        BadParameter: a value on the command line is empty.
+    """
+    given = value if isinstance(value, (list, tuple)) else (value,)
+    if source is ParameterSource.COMMANDLINE and "" in given:
+        name = "" if isinstance(param, click.Option) else f"{param.human_readable_name}: "
+        message = f"{name}the value is empty; give one, or leave it out"
+        raise click.BadParameter(message, ctx, param)
 
 
 def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:

@@ -17,7 +17,13 @@ def usage_message(error: click.UsageError) -> str:
     message = " ".join(error.format_message().split())
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
         message = _about_value(error)
+    if isinstance(error, click.NoSuchOption) and not error.possibilities and _is_of_group(error):
+        message = f"{message.rstrip('.')}; an option of a command stands after the command's name"
     return message if message.endswith((".", "?", "?)")) else f"{message}."
+
+
+def _is_of_group(error: click.UsageError) -> bool:
+    return error.ctx is not None and isinstance(error.ctx.command, click.Group)
 
 
 def _about_value(error: click.BadParameter) -> str:

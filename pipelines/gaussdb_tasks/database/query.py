@@ -12,16 +12,19 @@ import duckdb
 
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.saved_questions import SavedQuestion, saved_questions
-from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.sql_files import THEMES, view_files
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
-_NAME: Final = re.compile(r"\s*(?:main\.)?([\w-]+)\s*")
+_NAME: Final = re.compile(r"\s*(?:main\.)?([\w-]+)\s*;?\s*")
 # Words such as `stuck now` may be meant as a name; no SELECT is of words only but has such a name.
 _WORDS: Final = re.compile(r"[\w\s-]+")
 # A parameter whose default is a number is one.
 _NUMBER: Final = re.compile(r"by default (\d+)$")
+_MAX_NUMBER: Final = 1_000_000
+_UNKNOWN_TABLE: Final = re.compile(r"Table with name (\w+) does not exist")
+_UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "([^"]*)" not found')
 _VARIABLE: Final = re.compile(r"[A-Za-z_]\w*")
 _READING: Final = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -29,10 +32,11 @@ _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class NamedQuery:
-    """A view or a saved question: its meaning, and its parameters with their meanings."""
+    """A view or a saved question: its theme and meaning, and its parameters with theirs."""
 
     name: str
     kind: str
+    theme: str
     meaning: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,7 +102,7 @@ def query_errors(query: str) -> Iterator[None]:
     except duckdb.Error as error:
         refuse_fault_of_machine(error)
         if not isinstance(error, duckdb.InvalidInputException):
-            message = f"DuckDB cannot answer {query!r}: {_in_one_line(error)}"
+            message = f"DuckDB cannot answer {query!r}: {_in_one_line(error)}{_hint(error, query)}"
             raise ConfigurationError(message) from error
         # The SQL of a saved question refuses a parameter with error().
         problem = _in_one_line(error).removeprefix("Invalid Input Error: ")
@@ -106,6 +110,18 @@ def query_errors(query: str) -> Iterator[None]:
         asked = query if is_named else f"DuckDB cannot answer {query!r}"
         message = f"{asked}: {problem}"
         raise ConfigurationError(message) from error
+
+
+def _hint(error: duckdb.Error, query: str) -> str:
+    """Return what the user may have meant, to follow DuckDB's message."""
+    table, column = _UNKNOWN_TABLE.search(str(error)), _UNKNOWN_COLUMN.search(str(error))
+    if table is not None and table[1] in {saved.name for saved in saved_questions()}:
+        return f"; {table[1]} is a saved question, not a view: gaussdb-tasks query {table[1]}"
+    if column is not None and f'"{column[1]}"' in query:
+        return f"; write a text in single quotes: '{column[1]}'"
+    if isinstance(error, duckdb.PermissionException):
+        return "; a query reads only the database, no other file and no network"
+    return ""
 
 
 def views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -120,11 +136,15 @@ def views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def named_queries(connection: duckdb.DuckDBPyConnection) -> list[NamedQuery]:
     """Return all queries that have a name: the database's views, then the saved questions."""
+    themes = {file.name: file.theme for file in view_files()}
     return [
-        *(NamedQuery(name, "view", meaning) for name, meaning in views(connection).items()),
         *(
-            NamedQuery(question.name, "question", question.meaning, question.parameters)
-            for question in saved_questions()
+            NamedQuery(name, "view", themes.get(name, THEMES[-1]), meaning)
+            for name, meaning in views(connection).items()
+        ),
+        *(
+            NamedQuery(saved.name, "question", saved.theme, saved.meaning, saved.parameters)
+            for saved in saved_questions()
         ),
     ]
 
@@ -143,8 +163,9 @@ def _sql(connection: duckdb.DuckDBPyConnection, query: str, variables: Mapping[s
         return query
     import difflib  # noqa: PLC0415 - only an error needs it
 
+    listed = "to see all: gaussdb-tasks query --list"
     similar = [meant] if meant in by_name else difflib.get_close_matches(meant, by_name)
-    hint = f"did you mean {' or '.join(similar)}" if similar else "gaussdb-tasks query --list"
+    hint = f"did you mean {' or '.join(similar)}" if similar else listed
     message = f"there is no view and no saved question {text!r}; {hint}"
     raise ConfigurationError(message)
 
@@ -166,9 +187,11 @@ def _refuse_impossible(named: NamedQuery, variables: Mapping[str, str]) -> None:
             message = f"--set {name}: in {named.name}, {settable} can be set"
             raise ConfigurationError(message)
         default = _NUMBER.search(named.parameters[name])
-        if default is not None and not (value.isdecimal() and int(value) > 0):
+        # A longer text is not converted: int() refuses thousands of digits.
+        is_number = value.isdecimal() and len(value) <= len(str(_MAX_NUMBER))
+        if default is not None and not (is_number and 0 < int(value) <= _MAX_NUMBER):
             message = (
-                f"--set {name}={value}: {value!r} is not a whole number from 1; "
+                f"--set {name}={value}: {value!r} is not a whole number from 1 to {_MAX_NUMBER}; "
                 f"write it like --set {name}={default[1]}"
             )
             raise ConfigurationError(message)

@@ -8,19 +8,22 @@ from typing import Final
 
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, example_files
 
-_HEAD: Final = re.compile(r"-- (?P<meaning>\S.*\?)\n(?P<parameters>(?:-- set .+\n)*)")
+_HEAD: Final = re.compile(
+    r"-- (?P<meaning>\S.*\?)\n(?:-- theme: .+\n)?(?P<parameters>(?:-- set .+\n)*)"
+)
 _PARAMETER: Final = re.compile(r"-- set (?P<name>[a-z_]+): (?P<meaning>\S.*)")
 
 
 @dataclass(frozen=True, slots=True)
 class SavedQuestion:
-    """A question in words, its SELECT, and its parameters with their meanings.
+    """A question in words, its theme, its SELECT, and its parameters with their meanings.
 
     Parameters are variables of DuckDB; the SQL has a default for each.
     """
 
     name: str
     meaning: str
+    theme: str
     parameters: Mapping[str, str]
     sql: str
 
@@ -43,4 +46,4 @@ def _read(file: SqlFile) -> SavedQuestion:
         match["name"]: match["meaning"] for match in _PARAMETER.finditer(head["parameters"])
     }
     sql = file.text[head.end() :].strip()
-    return SavedQuestion(file.name, head["meaning"], MappingProxyType(parameters), sql)
+    return SavedQuestion(file.name, head["meaning"], file.theme, MappingProxyType(parameters), sql)

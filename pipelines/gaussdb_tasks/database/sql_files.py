@@ -12,12 +12,26 @@ import duckdb
 from gaussdb_tasks.database.dialects import DUCKDB, Dialect
 from gaussdb_tasks.errors import GaussdbTasksError
 
+THEMES: Final = (
+    "All tasks",
+    "What runs",
+    "What failed",
+    "How long tasks take",
+    "What is new",
+    "Backups and restores",
+    "Instances",
+    "Completeness",
+    "Other",
+)
+"""Headings under which views and saved questions are listed, in this order."""
+
 _SUFFIX: Final = ".sql"
 _COMMENT: Final = re.compile(
     r"^comment on (?:view|column) (?P<schema>\w+)\.(?P<view>\w+)(?:\.(?P<column>\w+))? is\s+"
     r"'(?P<text>(?:[^']|'')*)';\n",
     re.MULTILINE,
 )
+_THEME: Final = re.compile(r"^-- theme: (.+)$", re.MULTILINE)
 _ORDER: Final = re.compile(r"^-- (order by .+)$", re.MULTILINE)
 # A subset of Jinja, so that sqlfluff can read the files as well.
 _INCLUDE: Final = re.compile(r"\{% include '(?P<path>[\w/]+\.sql)' %\}\n")
@@ -33,6 +47,12 @@ class SqlFile:
 
     name: str
     text: str
+
+    @property
+    def theme(self) -> str:
+        """The heading under which the view or the question is listed."""
+        match = _THEME.search(self.text)
+        return match[1] if match else THEMES[-1]
 
     @property
     def order(self) -> str:

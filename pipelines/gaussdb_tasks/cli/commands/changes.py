@@ -32,7 +32,7 @@ def command(*, data_dir: Path, since: str, until: str | None, target: output.Tar
     \b
     Examples:
       gaussdb-tasks changes --since 2026-03-12 --until 2026-03-18
-      gaussdb-tasks changes --since 17 --format csv
+      gaussdb-tasks changes --since 2 --format csv
     """
     first = LoadBound.parse(since, option="--since")
     last = None if until is None else LoadBound.parse(until, option="--until")

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from gaussdb_tasks.cli import console, output
+from gaussdb_tasks.cli.commands.report import command as report_command
 from gaussdb_tasks.cli.options import (
     data_dir_option_with_default,
     invented_data_options,
@@ -48,13 +49,16 @@ _QUERIES: Final = {
 
 _TRY_NEXT: Final = (
     "",
-    "Try next:",
-    "  {program} status --data-dir {where}",
-    "  {program} query stuck_now --data-dir {where}",
+    "Try next: open the report, ask a question, list all questions",
+    "  {opener} {page}",
+    "  {program} query which_instances_fail_most --data-dir {where}",
     "  {program} query --list --data-dir {where}",
-    "  {program} report report.html --data-dir {where}",
-    "  {program} emulator",
+    "Watch a task center that lives, until Ctrl-C",
+    "  {program} emulator --port 0 --tasks-per-day 100 -- {program} {watch} --data-dir {where}",
 )
+
+_WATCH: Final = "list --status Running --limit 10 --watch 5"
+_OPENER: Final = "open" if sys.platform == "darwin" else "xdg-open"
 
 
 @click.command("demo")
@@ -73,13 +77,14 @@ def command(
 ) -> None:
     """Load invented data and show the main views, without an account.
 
-    Starts the emulator on this machine, runs the loads of the last nights, and shows durations,
-    failure rates and running tasks. Each run replaces the database of the previous demo.
+    Starts the emulator on this machine, runs the loads of the last nights, shows durations, failure
+    rates and running tasks, and writes the report. Its last lines are commands to try next. Each
+    run replaces the database of the previous demo.
 
     \b
     Examples:
       gaussdb-tasks demo
-      gaussdb-tasks demo --nights 30 --tasks-per-day 200
+      gaussdb-tasks demo --nights 2 --tasks-per-day 5 --data-dir data/small-demo
 
     \b
     Exit codes: 0 done; 1 failed; 2 usage or configuration error.
@@ -92,7 +97,17 @@ def command(
         for title, question in _QUERIES.items():
             console.write_lines(("", title, ""))
             output.write(run_query(connection, question), output.Target("table"))
-    names = {"program": _program(), "where": shlex.quote(str(data_dir))}
+    page, shown_at = data_dir / "report.html", iso(clocks[-1] if now is None else now)
+    report_command.main(
+        [str(page), "--data-dir", str(data_dir), "--now", shown_at], standalone_mode=False
+    )
+    names = {
+        "program": _program(),
+        "where": shlex.quote(str(data_dir)),
+        "opener": _OPENER,
+        "page": shlex.quote(str(page)),
+        "watch": _WATCH,
+    }
     console.write_lines(line.format(**names) for line in _TRY_NEXT)
 
 

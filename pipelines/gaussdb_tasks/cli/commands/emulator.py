@@ -1,8 +1,13 @@
 """``gaussdb-tasks emulator``: run a local task center with invented data."""
 
+import os
+import shlex
+import subprocess
+import sys
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import get_args
+from typing import Final, get_args
 
 import click
 
@@ -18,11 +23,15 @@ from gaussdb_tasks.emulator import (
     RealClock,
 )
 from gaussdb_tasks.emulator.behaviour import OffsetUnit, Order, TimeFilter, TotalCount
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import MINUTE, Micros, iso
 from gaussdb_tasks.model.times import now as machine_clock
 
+_SECONDS_TO_STOP: Final = 5
 
-@click.command("emulator")
+
+@click.command("emulator", context_settings={"allow_interspersed_args": False})
+@click.argument("words", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -89,6 +98,7 @@ from gaussdb_tasks.model.times import now as machine_clock
 )
 def command(  # noqa: PLR0913 - one parameter an option
     *,
+    words: Sequence[str],
     port: int,
     seed: int,
     tasks_per_day: int,
@@ -105,12 +115,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Run a local task center with invented data.
 
     Its tasks start, progress, end and fail as its clock runs. It follows the API reference. Options
-    set the behaviour that the reference leaves open. It prints the settings for a load on stdout.
-    Stop it with Ctrl-C.
+    set the behaviour that the reference leaves open. It prints the settings for a load on stdout,
+    and runs until Ctrl-C. With a COMMAND it gives the settings to that command, and ends with it.
 
     \b
-    Example:
+    Examples:
       gaussdb-tasks emulator --tasks-per-day 200
+      gaussdb-tasks emulator --port 0 -- gaussdb-tasks list --status Running --watch 2
     """
     faults: list[FaultPlan] = []
     if rate_limit is not None:
@@ -131,6 +142,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         port=port,
     )
     with emulator, suppress(KeyboardInterrupt):
+        if words:
+            sys.exit(_run(words, _settings(emulator)))
         console.write_lines(_environment(emulator))
         console.info(
             f"task center at {emulator.endpoint}, its clock is {iso(emulator.clock.now())}"
@@ -138,11 +151,36 @@ def command(  # noqa: PLR0913 - one parameter an option
         threading.Event().wait()
 
 
+def _run(words: Sequence[str], settings: Mapping[str, str]) -> int:
+    """Run a command with settings in place of the user's sign-in; return its exit code."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    try:
+        process = subprocess.Popen(words, env={**own, **settings})  # noqa: S603 - the user's command
+    except OSError as error:
+        message = f"{words[0]}: it cannot be run ({error.strerror}); check the name of the command"
+        raise ConfigurationError(message) from error
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # A terminal sends Ctrl-C to the command, too; other signals reach only this process.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_SECONDS_TO_STOP)
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _settings(emulator: Emulator) -> Mapping[str, str]:
+    return {
+        "GAUSSDB_TASKS_ENDPOINT": emulator.endpoint,
+        "GAUSSDB_TASKS_PROJECT_ID": " ".join(emulator.project_ids),
+        "OS_TOKEN": emulator.token,
+    }
+
+
 def _environment(emulator: Emulator) -> list[str]:
     return [
-        f"export GAUSSDB_TASKS_ENDPOINT={emulator.endpoint}",
-        f"export GAUSSDB_TASKS_PROJECT_ID='{' '.join(emulator.project_ids)}'",
-        f"export OS_TOKEN={emulator.token}",
+        *(f"export {name}={shlex.quote(value)}" for name, value in _settings(emulator).items()),
         "# or, in place of the token and the projects, a sign-in:",
         f"# export OS_AUTH_URL={emulator.auth_url} OS_USERNAME={emulator.user}",
         f"# export OS_PASSWORD={emulator.password} OS_USER_DOMAIN_NAME={emulator.account.domain}",

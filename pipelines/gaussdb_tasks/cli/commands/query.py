@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from gaussdb_tasks.database.query import (
     query_errors,
     run_query,
 )
+from gaussdb_tasks.database.sql_files import THEMES
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros
 
@@ -110,27 +112,24 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     """
     with open_for_queries(DataDir(data_dir).database, now) as connection:
         if is_list and target.output_format == "table":
-            output.show_lines(list(_grouped(named_queries(connection), target)), target)
+            output.show_lines(list(_by_theme(named_queries(connection), target)), target)
         elif is_list:
             output.write_rows(_LISTED, map(_listed, named_queries(connection)), target)
         else:
             _answer(connection, _read_question(question), variables, target)
 
 
-def _grouped(queries: Sequence[NamedQuery], target: output.Target) -> Iterator[str]:
-    """Yield the lines of the list: views, questions, and questions with parameters."""
-    groups = {
-        "Views": [named for named in queries if named.kind == "view"],
-        "Saved questions": [
-            named for named in queries if named.kind != "view" and not named.parameters
-        ],
-        "Saved questions with parameters": [named for named in queries if named.parameters],
-    }
+def _by_theme(queries: Sequence[NamedQuery], target: output.Target) -> Iterator[str]:
+    """Yield the lines of a table with a heading for each theme: views, then saved questions."""
     width = None if target.path else output.terminal_width()
-    for heading, group in groups.items():
-        table = make_table(_LISTED, list(map(_listed, group)), width)
-        yield from ("", heading, "") if heading != "Views" else (heading, "")
-        yield from table.lines
+    ordered = sorted(queries, key=lambda named: THEMES.index(named.theme))
+    table = make_table(_LISTED, list(map(_listed, ordered)), width)
+    yield from table.head
+    rows = zip(ordered, table.rows, strict=True)
+    for theme, group in groupby(rows, key=lambda row: row[0].theme):
+        yield from ("", theme)
+        for _, lines in group:
+            yield from lines
 
 
 def _listed(named: NamedQuery) -> tuple[str, str]:

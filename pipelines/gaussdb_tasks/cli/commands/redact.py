@@ -63,8 +63,8 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     \b
     Examples:
-      gaussdb-tasks redact --job-id 2a4bd738-... --reason "ticket 4711" --dry-run
-      gaussdb-tasks redact --column fail_reason --reason "names of people in it"
+      gaussdb-tasks redact --job-id 2a4bd738-dd24-4a6f-b64f-85f3bde70df4 --reason "ticket 4711"
+      gaussdb-tasks redact --column fail_reason --reason "names of people" --dry-run
     """
     if not job_ids and not columns:
         message = "no task and no column is given; give --job-id ID, --column NAME, or both"

@@ -10,7 +10,7 @@ import duckdb
 
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.interrupts import run_interruptibly
-from gaussdb_tasks.cli.options import data_dir_option, now_option
+from gaussdb_tasks.cli.options import Argument, data_dir_option, now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.database.query import open_for_queries
@@ -25,7 +25,7 @@ _PAGES: Final = frozenset({".html", ".htm"})
 
 
 @click.command("report")
-@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("target", cls=Argument, metavar="FILE", type=click.Path(path_type=Path))
 @data_dir_option
 @now_option
 def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:

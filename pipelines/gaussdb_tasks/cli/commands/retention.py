@@ -76,7 +76,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     \b
     Examples:
       gaussdb-tasks retention --keep 10y --dry-run
-      gaussdb-tasks retention --keep sox --hold-instance 1f1e...in14 --reason "policy 7"
+      gaussdb-tasks retention --keep sox --hold-from 2025-01-01 --reason "policy 7"
     """
     clock = machine_clock() if now is None else now
     period = parse_period(_PRESETS.get(keep.lower(), keep), option="--keep")

@@ -1,0 +1,74 @@
+"""Write the pages for ``man`` from the help of the commands, for ``make man``."""
+
+import re
+import sys
+from collections.abc import Iterator
+from inspect import cleandoc
+from pathlib import Path
+
+import click
+from click_man.man import ManPage
+
+from gaussdb_tasks.cli import cli
+from gaussdb_tasks.version import VERSION
+
+
+def write_pages(folder: Path) -> None:
+    """Write a page for each command, such as ``gaussdb-tasks-query.1``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for context in contexts(click.Context(cli, info_name="gaussdb-tasks")):
+        name = context.command_path.replace(" ", "-")
+        (folder / f"{name}.1").write_text(_page(context), encoding="utf-8")
+
+
+def contexts(context: click.Context) -> Iterator[click.Context]:
+    """Yield the contexts of a command and of all commands below it."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
+            yield from contexts(click.Context(command, info_name=name, parent=context))
+
+
+def _page(context: click.Context) -> str:
+    command = context.command
+    page = ManPage(context.command_path)
+    page.version = VERSION
+    help_text = cleandoc(command.help or "")
+    page.short_help = _escaped(help_text.partition("\n")[0])
+    page.synopsis = " ".join(command.collect_usage_pieces(context))
+    page.description = _description(help_text)
+    records = [param.get_help_record(context) for param in command.get_params(context)]
+    page.options = [(name, _escaped(text)) for name, text in filter(None, records)]
+    if isinstance(command, click.Group):
+        shorts = {
+            name: command.get_command(context, name) for name in command.list_commands(context)
+        }
+        page.commands = [
+            (name, _escaped(found.get_short_help_str(limit=200)))
+            for name, found in shorts.items()
+            if found is not None
+        ]
+    return str(page)
+
+
+def _description(help_text: str) -> str:
+    """Return the help as roff; paragraphs that click leaves as they are keep their lines."""
+    parts = (
+        f".nf\n{_escaped(part.removeprefix(chr(8)).strip(chr(10)))}\n.fi"
+        if part.startswith("\b")
+        else _escaped(part)
+        for part in help_text.split("\n\n")
+    )
+    return "\n\n".join(parts)
+
+
+def _escaped(text: str) -> str:
+    """Escape what roff would read as a command, and dashes, which would become hyphens."""
+    plain = text.replace("\\", r"\e").replace("-", r"\-").replace("...", r".\|.\|.")
+    return re.sub(r"^(?=[.'])", r"\\&", plain, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    write_pages(Path(sys.argv[1]))
