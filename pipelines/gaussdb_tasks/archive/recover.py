@@ -6,7 +6,7 @@ The same recovers a database that was lost, or that was restored from an old cop
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -158,7 +158,8 @@ def _check_head(head: Head, archive: Archive) -> Recovered:
             continue
         if last.sha256 == head.sha256:
             holders = [e for e in archive.entries() if e.sequence == last.manifest.task_types]
-            return Recovered(chain_head([*_readable(holders), last]), (), ())
+            known = chain_head([*_readable(holders), last])
+            return Recovered(known and replace(known, archive_id=head.archive_id), (), ())
         problem = f"{entry.digest_path} differs from the one that was published; {_REMEDY}"
     return Recovered(head, (), (problem,))
 

@@ -20,7 +20,7 @@ from gaussdb_tasks.archive.archive_tables import (
     table_sql,
 )
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
 from gaussdb_tasks.archive.write import create_amendments_table, record_loads
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
@@ -88,23 +88,26 @@ def _apply(
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
     _replace_task_types(connection, chain)
-    loads = []
+    loads, archive_id = [], archive_id_of(chain)
     for entry in new:
         load = entry.manifest.load
         if load is None:
-            record_amendment(connection, entry)
+            record_amendment(connection, entry, archive_id)
         else:
             loads.append((load.load_id, entry.manifest.sequence, entry.sha256))
     if loads:
-        record_loads(connection, loads)
+        record_loads(connection, loads, archive_id)
 
 
-def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -> None:
-    """Record an amendment in the database."""
+def record_amendment(
+    connection: duckdb.DuckDBPyConnection, entry: ChainEntry, archive_id: str | None
+) -> None:
+    """Record an amendment of an archive in the database."""
     manifest = entry.manifest
     connection.execute(
         f"insert into {SCHEMA_NAME}.{AMENDMENTS.name} "
-        "values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
+        f"({', '.join(column.name for column in AMENDMENTS.columns)}) "
+        "values (?, cast(? as timestamp), ?, ?, ?, ?, ?, ?)",
         [
             manifest.sequence,
             manifest.at,
@@ -113,6 +116,7 @@ def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -
             manifest.row_count,
             manifest.tool_version,
             entry.sha256,
+            archive_id,
         ],
     )
 
