@@ -10,7 +10,7 @@ import click
 from gaussdb_tasks import known_secrets
 from gaussdb_tasks.cli import completion, console, last_handler
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
-from gaussdb_tasks.cli.options import access_options, data_dir_option
+from gaussdb_tasks.cli.options import access_options, group_data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.cli.usage_errors import usage_message
 from gaussdb_tasks.errors import ExitCode
@@ -58,7 +58,7 @@ _COMMANDS = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[last_handler.debug_option(expose_value=True)],
 )
-@data_dir_option
+@group_data_dir_option
 @access_options
 @click.version_option(package_name="gaussdb-tasks")
 def cli(**_options_of_commands: object) -> None:

@@ -95,7 +95,7 @@ class LoadMonitor:
         freshness = None
         if self._data_dir.database.exists():
             with self._errors_as_warnings():
-                freshness = read_freshness(self._data_dir.database, self._now)
+                freshness = read_freshness([self._data_dir.database], self._now)
         write_metrics(
             file,
             data_dir=self._data_dir.path,

@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,10 +17,12 @@ from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
 
 if TYPE_CHECKING:
+    from gaussdb_tasks.database.data_dir import DataDir
     from gaussdb_tasks.model.time_range import TimeRange
     from gaussdb_tasks.model.times import Micros
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
+_DEFAULT_DATA_DIR: Final = Path("data")
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 # A time outside of these years is a typing error, and the archive would keep it.
@@ -123,22 +126,94 @@ def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
     return decorate
 
 
+class _Directory(click.Path):
+    """The path of a data directory; a variable can have several, separated as in ``PATH``."""
+
+    def __init__(self, *, is_list: bool) -> None:
+        super().__init__(file_okay=False, readable=False, path_type=Path)
+        self._is_list = is_list
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Return the directories of a variable; the path of one may have a colon."""
+        return super().split_envvar_value(rv) if self._is_list and not Path(rv).exists() else [rv]
+
+
 def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
-    """Declare ``--data-dir`` with a default."""
+    """Declare ``--data-dir`` with a default, for a command that works in one directory."""
     return option(
         "--data-dir",
-        type=click.Path(file_okay=False, readable=False, path_type=Path),
-        default=default,
+        # Without this click would take the last directory of several in silence.
+        multiple=True,
+        type=_Directory(is_list=False),
+        default=[default],
         show_default=True,
-        callback=_refuse_unreachable,
+        callback=_only_directory,
         help="Directory of the database.",
     )
 
 
-def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
+def group_data_dir_option(function: _F) -> _F:
+    """Declare ``--data-dir`` before the name of a command."""
+    return option(
+        "--data-dir",
+        multiple=True,
+        type=_Directory(is_list=True),
+        default=[_DEFAULT_DATA_DIR],
+        show_default=True,
+        callback=_distinct_directories,
+        help="Directory of the database; repeatable for query, report and status.",
+    )(function)
+
+
+def data_dirs_option(function: _F) -> _F:
+    """Declare ``--data-dir``, repeatable; pass the directories to the command: ``data_dirs``."""
+    declare = option(
+        "--data-dir",
+        multiple=True,
+        type=_Directory(is_list=True),
+        default=[_DEFAULT_DATA_DIR],
+        show_default=True,
+        callback=_distinct_directories,
+        help="Directory of the database; repeatable, to read several as one.",
+    )
+    return declare(combine("data_dirs", _data_dirs)(function))
+
+
+def _data_dirs(data_dir: tuple[Path, ...]) -> "tuple[DataDir, ...]":
+    from gaussdb_tasks.database.data_dir import DataDir  # noqa: PLC0415 - help does not need it
+
+    return tuple(map(DataDir, data_dir))
+
+
+def _only_directory(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> Path:
+    paths = _distinct_directories(ctx, param, paths)
+    if len(paths) > 1:
+        shown = ", ".join(visible(str(path)) for path in paths)
+        message = (
+            f"--data-dir names {len(paths)} directories ({shown}), but {ctx.command.name} works in "
+            "one; name one"
+        )
+        raise ConfigurationError(message)
+    return paths[0]
+
+
+def _distinct_directories(
+    ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Return directories that can be read together."""
+    is_default = ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT
+    if not is_default:  # perhaps only the group's: the command may have another
+        for path in paths:
+            _refuse_unreachable(path)
+    for path, after in combinations(paths, 2):
+        if path.resolve() == after.resolve():
+            message = f"--data-dir names {visible(str(after))} twice; name each directory once"
+            raise ConfigurationError(message)
+    return paths
+
+
+def _refuse_unreachable(path: Path) -> None:
     """Refuse a directory that the user cannot enter, or that DuckDB cannot open."""
-    if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
-        return path  # perhaps only the group's: the command may have another
     if not _is_utf8(str(path.absolute())):
         message = f"the path of the data directory {path} must be valid UTF-8; choose another"
         raise ConfigurationError(message)
@@ -153,10 +228,9 @@ def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) 
         from gaussdb_tasks.os_errors import explain  # noqa: PLC0415 - help does not need it
 
         raise explain(error, path=path, setting="--data-dir") from error
-    return path
 
 
-data_dir_option = data_dir_option_with_default(Path("data"))
+data_dir_option = data_dir_option_with_default(_DEFAULT_DATA_DIR)
 
 
 def access_options(function: _F) -> _F:

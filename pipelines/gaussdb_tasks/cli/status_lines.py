@@ -8,12 +8,17 @@ from gaussdb_tasks.cli.table import in_words
 
 
 def status_lines(projects: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
-    """Yield the lines of all projects, rows of ``archive_status``; then the archive's head."""
+    """Yield the lines of all projects, rows of ``archive_status``; then each archive's head."""
     for project in projects:
         yield from _project_lines(project, now)
         yield ""
-    head = next((project["head_digest"] for project in projects), None)
-    yield f"archive head {head or 'unknown'}" if projects else "no project yet"
+    if not projects:
+        yield "no project yet"
+    # A database of an older version has no ids of archives.
+    heads = {project.get("archive_id"): project["head_digest"] for project in projects}
+    for archive_id, head in heads.items():
+        identity = f" of archive {archive_id or 'unknown'}" if len(heads) > 1 else ""
+        yield f"archive head {head or 'unknown'}{identity}"
 
 
 def _project_lines(project: Mapping[str, Any], now: datetime) -> Iterator[str]:
