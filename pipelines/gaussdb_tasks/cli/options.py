@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from gaussdb_tasks.cli.completion import Suggested, clouds
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
@@ -231,61 +230,6 @@ def _refuse_unreachable(path: Path) -> None:
 
 
 data_dir_option = data_dir_option_with_default(_DEFAULT_DATA_DIR)
-
-
-def access_options(function: _F) -> _F:
-    """Add the options that choose the sign-in and the projects to read."""
-    for decorate in (
-        option(
-            "--os-cloud",
-            "os_clouds",
-            multiple=True,
-            type=Suggested(clouds),
-            metavar="NAME",
-            help="Cloud of clouds.yaml to sign in with; repeatable. Default: that of OS_CLOUD.",
-        ),
-        option("--region", help="Region, such as eu-de."),
-        option(
-            "--project-id",
-            "project_ids",
-            multiple=True,
-            metavar="ID",
-            help="Project to read; repeatable. Default: the project of the sign-in.",
-        ),
-        option(
-            "--exclude",
-            multiple=True,
-            metavar="PATTERN",
-            help="With --all-projects: skip projects whose name or id matches the pattern, such as "
-            "'eu-nl_*'; repeatable.",
-        ),
-        option(
-            "--include",
-            multiple=True,
-            metavar="PATTERN",
-            help="With --all-projects: read only projects whose name or id matches the pattern; "
-            "repeatable.",
-        ),
-        option(
-            "--all-projects",
-            is_flag=True,
-            help="Read every project that the user can access, as listed by IAM.",
-        ),
-        option(
-            "--endpoint",
-            metavar="URL",
-            help="Address of the service. Default: the address of the region.",
-        ),
-    ):
-        function = decorate(function)
-    return function
-
-
-def access_request(function: _F) -> _F:
-    """Add the options of access; pass them to the command as one ``AccessRequest``: ``access``."""
-    from gaussdb_tasks.settings import AccessRequest  # noqa: PLC0415 - the group does not need it
-
-    return access_options(combine("access", AccessRequest)(function))
 
 
 def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:
