@@ -69,13 +69,10 @@ def access_options(function: _F) -> _F:
     return function
 
 
-def _read_shard(
-    _ctx: click.Context, _param: click.Parameter, value: "Shard | str | None"
-) -> "Shard | None":
+def _read_shard(_ctx: click.Context, _param: click.Parameter, value: str | None) -> "Shard | None":
     from gaussdb_tasks.model.shard import parse_shard  # noqa: PLC0415 - help does not need it
 
-    # The group has read what is given before the name of the command.
-    return parse_shard(value) if isinstance(value, str) else value
+    return None if value is None else parse_shard(value)
 
 
 def access_request(function: _F) -> _F:
