@@ -32,6 +32,7 @@ class Lane:
         head_digest: SHA-256 of its manifest.
         published_at: when it was published, UTC, as ``iso`` writes it.
         tool_version: the version of this program that published it.
+        is_cleanup_due: whether older snapshots or files may still hold what an amendment removed.
     """
 
     archive_id: str
@@ -39,6 +40,7 @@ class Lane:
     head_digest: str
     published_at: str
     tool_version: str
+    is_cleanup_due: bool = False
 
 
 LANES = Table(
@@ -50,6 +52,13 @@ LANES = Table(
         Column("head_digest", "text", "SHA-256 of that entry's digest.json.", nullable=False),
         Column("published_at", "timestamp", "When it was published, UTC.", nullable=False),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
+        Column("views_digest", "text", "SHA-256 of the statements that created the views."),
+        Column(
+            "is_cleanup_due",
+            "bool",
+            "Whether older snapshots or files may still hold what an amendment removed.",
+            nullable=False,
+        ),
     ),
     ("archive_id",),
 )
@@ -70,8 +79,6 @@ class Publication(Protocol):
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
         """Bring entries and the lane there: all of them or, after an error, none.
 
-        What an amendment removed is gone there when this returns, also from older snapshots.
-
         Args:
             chain: all entries, in order; their files were verified.
             first: index of the first entry to apply. If it is 0, the archive's rows are replaced.
@@ -79,10 +86,20 @@ class Publication(Protocol):
         """
         ...
 
+    def clean(self) -> None:
+        """Remove what amendments removed from older snapshots and files, too.
+
+        Afterwards no lane is due for it. If it is stopped, it can be done again.
+        """
+        ...
+
     def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
         """Compare the rows there with those of a chain that ends where the lane does.
 
         Differences become findings of ``found``.
+
+        Raises:
+            PublicationError: the target cannot be read.
         """
         ...
 
