@@ -43,6 +43,11 @@ class Server:
         """Return the URL of a database for libpq."""
         return f"postgresql://{user}@/{database}?host={quote(str(self._folder), safe='')}"
 
+    def files_of(self, database: str) -> Path:
+        """Return the folder with the tables of a database."""
+        oid = self.run(f"select oid from pg_database where datname = '{database}'").strip()
+        return self._folder / "data" / "base" / oid
+
     def run(self, sql: str, database: str = "postgres") -> str:
         """Run SQL in a database; return the output of psql."""
         return self._run(sql.encode(), database).decode()

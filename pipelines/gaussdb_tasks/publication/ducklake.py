@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.database.dialects import DUCKLAKE
+from gaussdb_tasks.database.files import publish
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue, one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
@@ -18,11 +19,33 @@ from gaussdb_tasks.publication.postgres import (
     MAX_LOCK_SECONDS,
     SECRET,
     create_secret,
+    rewrite_tables,
     server_lock,
 )
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer
 
 _METADATA: Final = f"__ducklake_metadata_{CATALOGUE}"
+# DuckLake only widens the bounds of a table's columns: they may be texts that were removed.
+_BOUNDS_OF_TEXTS: Final = f"""
+    update {_METADATA}.ducklake_table_column_stats as bounds
+    set min_value = files.min_value, max_value = files.max_value
+    from (
+        select
+            bounds.table_id,
+            bounds.column_id,
+            case when not bool_or(is_unknown) then min(files.min_value) end as min_value,
+            case when not bool_or(is_unknown) then max(files.max_value) end as max_value
+        from {_METADATA}.ducklake_table_column_stats as bounds
+        inner join {_METADATA}.ducklake_column as columns using (table_id, column_id)
+        left join (
+            select *, min_value is null and value_count > null_count as is_unknown
+            from {_METADATA}.ducklake_file_column_stats
+        ) as files using (table_id, column_id)
+        where columns.end_snapshot is null and columns.column_type in ('varchar', 'json')
+        group by all
+    ) as files
+    where bounds.table_id = files.table_id and bounds.column_id = files.column_id
+"""
 
 
 class LakeCatalogue(Catalogue):
@@ -46,6 +69,28 @@ class LakeCatalogue(Catalogue):
             "ducklake_delete_orphaned_files(?, cleanup_all => true)",
         ):
             self._connection.execute(f"call {call}", [CATALOGUE])
+        self._connection.execute(_BOUNDS_OF_TEXTS)
+        if isinstance(self._target.catalogue, Path):
+            self._rewrite_file(self._target.catalogue)
+            return
+        sql = """
+            select format('%I.%I', schemaname, tablename) from pg_tables
+            where tablename like 'ducklake%column_stats' or tablename like 'ducklake_inlined_data_%'
+        """
+        found = self._connection.execute("from postgres_query(?, ?)", [_METADATA, sql]).fetchall()
+        rewrite_tables(self._connection, _METADATA, (table for (table,) in found))
+
+    def _rewrite_file(self, catalogue: Path) -> None:
+        """Copy the catalogue to a new file: a file keeps the bytes of deleted rows."""
+        fresh = catalogue.with_name(f"{catalogue.name}.new")
+        fresh.unlink(missing_ok=True)
+        self._connection.execute(f"use memory; detach {CATALOGUE}")
+        for name, path in (("old_catalogue", catalogue), ("new_catalogue", fresh)):
+            self._connection.execute(f"attach {quoted_text(str(path))} as {name}")
+        self._connection.execute("copy from database old_catalogue to new_catalogue")
+        self._connection.execute("detach old_catalogue; detach new_catalogue")
+        publish(fresh, catalogue)
+        _attach(self._connection, self._target, str(catalogue), is_writing=True)
 
 
 @contextmanager

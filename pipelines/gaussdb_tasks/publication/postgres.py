@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -53,12 +53,8 @@ class PostgresCatalogue(Catalogue):
             )
 
     def _clean(self) -> None:
-        """Write the tables again: a plain vacuum leaves old bytes in the free space of pages."""
-        for table in (*LOADED_TABLES, AMENDMENTS):
-            vacuum = f"vacuum (full, analyze) {SCHEMA_NAME}.{table.name}"
-            self._connection.execute(
-                "call postgres_execute(?, ?, use_transaction := false)", [CATALOGUE, vacuum]
-            )
+        tables = (f"{SCHEMA_NAME}.{table.name}" for table in (*LOADED_TABLES, AMENDMENTS))
+        rewrite_tables(self._connection, CATALOGUE, tables)
 
     def _create_tables(self) -> None:
         super()._create_tables()
@@ -66,6 +62,24 @@ class PostgresCatalogue(Catalogue):
         index = "create unique index if not exists published_archives_key"
         key = f"{index} on {LANES_SQL} (archive_id)"
         self._connection.execute("call postgres_execute(?, ?)", [CATALOGUE, key])
+
+
+def rewrite_tables(
+    connection: duckdb.DuckDBPyConnection, database: str, tables: Iterable[str]
+) -> None:
+    """Write tables again: a plain vacuum leaves old bytes in the free space of pages.
+
+    Args:
+        connection: has the database attached.
+        database: its name there.
+        tables: qualified names, as the server writes them.
+    """
+    # The planner's statistics hold common values. Only the owner of a database can rewrite them.
+    for table in (*tables, "pg_catalog.pg_statistic"):
+        connection.execute(
+            "call postgres_execute(?, ?, use_transaction := false)",
+            [database, f"vacuum (full, analyze) {table}"],
+        )
 
 
 @contextmanager
@@ -114,9 +128,10 @@ def server_lock(
     Raises:
         LockedError: another publication holds it for too long.
     """
+    # With another isolation, the transaction would keep a snapshot, and so every row in it.
     connection.execute(
         f"attach {quoted_text(server.conninfo)} as {_LOCK} "
-        f"(type postgres, secret {SECRET}, read_only)"
+        f"(type postgres, secret {SECRET}, isolation_level 'read committed')"
     )
     holder = connection.cursor()
     holder.execute("begin transaction")
