@@ -84,12 +84,12 @@ class Place:
             connection.execute(f"set variable gaussdb_tasks_now = timestamp '{CLOCK}'")
             yield connection
 
-    def rows(self) -> Rows:
-        """Return the rows of each table and view."""
+    def rows(self, names: Sequence[str] = (*TABLES, *VIEWS)) -> Rows:
+        """Return the rows of tables and views."""
         if self.server is not None and self.kind == "postgres":
             self.server.run(f"alter database {self.database} set gaussdb_tasks.now = '{CLOCK}'")
         with self.opened() as connection:
-            return rows_of(connection, [*TABLES, *VIEWS])
+            return rows_of(connection, names)
 
 
 @pytest.fixture(scope="session")
