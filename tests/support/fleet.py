@@ -115,6 +115,7 @@ class Fleet:
         """Return the projects of which a reader of a target sees a part of a night."""
         sql = "select project_id, count(*) from task_center.task_versions group by project_id"
         with place.opened() as connection:
+            connection.execute("set enable_progress_bar = false")
             counts = dict(connection.execute(sql).fetchall())
         return {each: n for each, n in counts.items() if n not in self.whole_counts[each]}
 
