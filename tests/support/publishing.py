@@ -16,7 +16,12 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.publish import Published, publish_entries
-from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer, parse_target
+from gaussdb_tasks.publication.target import (
+    DuckLakeTarget,
+    PostgresServer,
+    PostgresTarget,
+    parse_target,
+)
 from tests.support import postgres
 
 CLOCK: Final = "2026-09-01 00:00:00"
@@ -61,8 +66,13 @@ class Place:
         with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
             return publish_entries(data_dir, target, scratch)
 
+    def change(self, sql: str) -> None:
+        """Change the target, as somebody who may write there can."""
+        with self.opened(is_writing=True) as connection:
+            connection.execute(sql)
+
     @contextmanager
-    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def opened(self, *, is_writing: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the target with DuckDB alone, as an analyst does."""
         target = parse_target(self.url, self.data_path)
         names = ["postgres_scanner"] if self.kind != "file_lake" else []
@@ -73,13 +83,13 @@ class Place:
             if isinstance(target, DuckLakeTarget):
                 where = target.catalogue
                 at = f"postgres:{where.conninfo}" if isinstance(where, PostgresServer) else where
-                connection.execute(f"attach {quoted_text(f'ducklake:{at}')} as there (read_only)")
+                at, options = f"ducklake:{at}", []
             else:
-                assert self.server is not None
-                info = parse_target(self.url).server.conninfo  # type: ignore[union-attr]
-                connection.execute(
-                    f"attach {quoted_text(info)} as there (type postgres, read_only)"
-                )
+                assert isinstance(target, PostgresTarget)
+                at, options = target.server.conninfo, ["type postgres"]
+            options += [] if is_writing else ["read_only"]
+            listed = f"({', '.join(options)})" if options else ""
+            connection.execute(f"attach {quoted_text(at)} as there {listed}")
             connection.execute("use there")
             connection.execute(f"set variable gaussdb_tasks_now = timestamp '{CLOCK}'")
             yield connection
