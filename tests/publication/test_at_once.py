@@ -135,7 +135,7 @@ def test_a_project_of_another_archive_is_refused(
 
 
 def test_a_damaged_entry_is_refused(place: Place, data_dir: DataDir) -> None:
-    file = next(data_dir.archive.glob("000003-*/task_versions.parquet"))
+    file = next(data_dir.archive.glob("*/task_versions.parquet"))
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(ArchiveError, match="damaged"):
         place.publish(data_dir)

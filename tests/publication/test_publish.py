@@ -23,7 +23,7 @@ def test_commands_publish_show_and_verify(
     place: Place, data_dir: DataDir, command: Command
 ) -> None:
     """What was not published by this program is a finding."""
-    given = ["--data-dir", data_dir.path]
+    given = ["--data-dir", str(data_dir.path)]
     empty = command("publish", "--status", *given, *place.options)
     published = command("publish", *given, *place.options, "--format", "json")
     assert published.exit_code == 0, published.stderr

@@ -1,8 +1,8 @@
 """Targets to publish to, on servers of the tests' own, and what is there afterwards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,14 +40,15 @@ class Place:
     folder: Path
     server: postgres.Server | None
     database: str
-    more: list[str] = field(default_factory=list)
+    user: str = "postgres"
 
     @property
     def url(self) -> str:
         """The URL for ``--to``."""
         if self.server is None:
             return f"ducklake:{self.folder / 'lake.ducklake'}"
-        return f"{'' if self.kind == 'postgres' else 'ducklake:'}{self.server.url(self.database)}"
+        url = self.server.url(self.database, self.user)
+        return url if self.kind == "postgres" else f"ducklake:{url}"
 
     @property
     def data_path(self) -> str | None:
@@ -65,6 +66,15 @@ class Place:
         target = parse_target(self.url, self.data_path)
         with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
             return publish_entries(data_dir, target, scratch)
+
+    def block(self) -> Callable[[], object]:
+        """Make the target one that cannot be opened; return what makes it usable again."""
+        if self.server is None:
+            self.folder.write_text("a file, not a folder")
+            return self.folder.unlink
+        server, name = self.server, self.database
+        server.run(f"alter database {name} allow_connections false")
+        return lambda: server.run(f"alter database {name} allow_connections true")
 
     def change(self, sql: str) -> None:
         """Change the target, as somebody who may write there can."""
