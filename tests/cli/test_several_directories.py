@@ -64,7 +64,7 @@ def test_directories_stand_before_the_command_in_a_variable_or_in_the_settings(
     line = ("query", "tasks", "--format", "json")
     runs = [
         command("--data-dir", first, "--data-dir", second, *line),
-        command(*line, env={"GAUSSDB_TASKS_DATA_DIR": f"{first}:{second}"}),
+        command(*line, env={"GAUSSDB_TASKS_DATA_DIR": f"{first}:{second}:"}),
     ]
     Path("gaussdb_tasks.toml").write_text(f"data-dir = {[first, second]}\n")
     runs.append(command(*line))
@@ -72,6 +72,14 @@ def test_directories_stand_before_the_command_in_a_variable_or_in_the_settings(
     shown = command("config", "query").stdout
     assert first in shown
     assert second in shown
+
+
+@pytest.mark.parametrize("words", ["query tasks", "load"])
+def test_no_directory_is_an_error(command: Command, words: str) -> None:
+    Path("gaussdb_tasks.toml").write_text("data-dir = []\n")
+    run = command(*words.split())
+    assert run.exit_code == 2
+    assert "--data-dir names no directory" in run.stderr
 
 
 def test_a_directory_with_a_colon_is_one(

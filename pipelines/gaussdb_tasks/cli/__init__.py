@@ -11,7 +11,7 @@ from gaussdb_tasks import known_secrets
 from gaussdb_tasks.cli import completion, console, last_handler
 from gaussdb_tasks.cli.access_options import access_options
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
-from gaussdb_tasks.cli.options import group_data_dir_option
+from gaussdb_tasks.cli.options import repeatable_data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.cli.usage_errors import usage_message
 from gaussdb_tasks.errors import ExitCode
@@ -60,7 +60,7 @@ _COMMANDS = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[last_handler.debug_option(expose_value=True)],
 )
-@group_data_dir_option
+@repeatable_data_dir_option
 @access_options
 @click.version_option(package_name="gaussdb-tasks")
 def cli(**_options_of_commands: object) -> None:

@@ -1,6 +1,7 @@
 """Options that several commands share. Each has a variable ``GAUSSDB_TASKS_<OPTION>``."""
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
@@ -134,7 +135,8 @@ class _Directory(click.Path):
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Return the directories of a variable; the path of one may have a colon."""
-        return super().split_envvar_value(rv) if self._is_list and not Path(rv).exists() else [rv]
+        is_one = not self._is_list or Path(rv).exists()
+        return [rv] if is_one else [each for each in rv.split(os.pathsep) if each]
 
 
 def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
@@ -149,33 +151,6 @@ def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
         callback=_only_directory,
         help="Directory of the database.",
     )
-
-
-def group_data_dir_option(function: _F) -> _F:
-    """Declare ``--data-dir`` before the name of a command."""
-    return option(
-        "--data-dir",
-        multiple=True,
-        type=_Directory(is_list=True),
-        default=[_DEFAULT_DATA_DIR],
-        show_default=True,
-        callback=_distinct_directories,
-        help="Directory of the database; repeatable for query, report and status.",
-    )(function)
-
-
-def data_dirs_option(function: _F) -> _F:
-    """Declare ``--data-dir``, repeatable; pass the directories to the command: ``data_dirs``."""
-    declare = option(
-        "--data-dir",
-        multiple=True,
-        type=_Directory(is_list=True),
-        default=[_DEFAULT_DATA_DIR],
-        show_default=True,
-        callback=_distinct_directories,
-        help="Directory of the database; repeatable, to read several as one.",
-    )
-    return declare(combine("data_dirs", _data_dirs)(function))
 
 
 def _data_dirs(data_dir: tuple[Path, ...]) -> "tuple[DataDir, ...]":
@@ -199,7 +174,10 @@ def _only_directory(ctx: click.Context, param: click.Parameter, paths: tuple[Pat
 def _distinct_directories(
     ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]
 ) -> tuple[Path, ...]:
-    """Return directories that can be read together."""
+    """Return directories that can be read together; a settings file can name none."""
+    if not paths:
+        message = "--data-dir names no directory; name one"
+        raise ConfigurationError(message)
     is_default = ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT
     if not is_default:  # perhaps only the group's: the command may have another
         for path in paths:
@@ -230,6 +208,21 @@ def _refuse_unreachable(path: Path) -> None:
 
 
 data_dir_option = data_dir_option_with_default(_DEFAULT_DATA_DIR)
+
+repeatable_data_dir_option = option(
+    "--data-dir",
+    multiple=True,
+    type=_Directory(is_list=True),
+    default=[_DEFAULT_DATA_DIR],
+    show_default=True,
+    callback=_distinct_directories,
+    help="Directory of the database; query, report and status read several as one.",
+)
+
+
+def data_dirs_option(function: _F) -> _F:
+    """Declare ``--data-dir``, repeatable; pass the directories to the command: ``data_dirs``."""
+    return repeatable_data_dir_option(combine("data_dirs", _data_dirs)(function))
 
 
 def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:
