@@ -11,11 +11,6 @@ from gaussdb_tasks.known_secrets import remember
 from gaussdb_tasks.publication.extensions import extension_files
 
 
-def is_bucket(path: str) -> bool:
-    """Return whether files are in a bucket."""
-    return path.startswith("s3://")
-
-
 def use_buckets(connection: duckdb.DuckDBPyConnection) -> None:
     """Take the credentials, the region and the endpoint of the AWS variables and files.
 
