@@ -150,7 +150,7 @@ def refuse_unusable(target: Target) -> None:
     if isinstance(target, PostgresTarget):
         extension_files("postgres", "postgres_scanner")
     elif isinstance(target, DuckLakeTarget):
-        extension_files("lake", "ducklake", "postgres_scanner")
+        extension_files("lake", "ducklake")
 
 
 def open_target(
@@ -161,7 +161,11 @@ def open_target(
         return open_postgres(target, scratch, is_writing=is_writing)
     if isinstance(target, DuckLakeTarget):
         return open_lake(target, scratch, is_writing=is_writing)
-    raise NotImplementedError
+    message = (
+        f"{target.name} is a folder or a bucket, and this version publishes to PostgreSQL and "
+        "DuckLake only; name one of them"
+    )
+    raise ConfigurationError(message)
 
 
 def _publish_once(
