@@ -27,8 +27,8 @@ from gaussdb_tasks.deployment.schedules import SCHEDULERS, Schedule
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.masking import mask_url_credentials
 from gaussdb_tasks.model.shard import MAX_SHARDS, Shard
-from gaussdb_tasks.settings import AccessRequest
 from gaussdb_tasks.publication.target import absolute_url, parse_target
+from gaussdb_tasks.settings import AccessRequest
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _IN_CONTAINERS: Final = frozenset({"kubernetes", "github-actions"})
