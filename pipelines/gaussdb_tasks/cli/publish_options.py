@@ -35,12 +35,11 @@ class PublishOptions:
         return target
 
 
-def data_path_option(name: str) -> Callable[[_F], _F]:
+def data_path_option(*names: str) -> Callable[[_F], _F]:
     """Declare the option for the place of a lake's files."""
     return option(
-        name,
+        *names,
         "publish_data_path",
         metavar="URL",
-        variable="PUBLISH_DATA_PATH",
         help="Folder or s3://BUCKET/PREFIX of the data files of a DuckLake, when it is created.",
     )

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.database.dialects import DUCKLAKE
@@ -176,6 +175,8 @@ def _file_lock(path: Path, name: str, *, is_writing: bool) -> Iterator[None]:
             raise ConfigurationError(message)
         yield
         return
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - slow to import
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f"{path.name}.lock"))

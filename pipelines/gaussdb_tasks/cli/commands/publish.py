@@ -27,14 +27,13 @@ _STATUS_NAMES: Final = (
 @combine("publishing", PublishOptions)
 @option(
     "--to",
+    "--publish-to",
     "publish_to",
-    required=True,
     metavar="URL",
-    variable="PUBLISH_TO",
     help="postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, or a "
     "folder or s3://BUCKET/PREFIX for Delta.",
 )
-@data_path_option("--data-path")
+@data_path_option("--data-path", "--publish-data-path")
 @option("--status", "is_status", is_flag=True, help="Show which entries are there; write nothing.")
 @format_option("table", "json", default="table", variable="PUBLISH_FORMAT")
 def command(
