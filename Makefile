@@ -69,6 +69,10 @@ test-thorough: $(VENV)/.installed-dev ## Run the tests with many more examples; 
 crash-matrix: $(VENV)/.installed-dev ## Kill a load at each of its steps and check the result; takes 15 minutes or more
 	@$(BIN)/python -m tests.survival.crash_matrix
 
+.PHONY: fleet-drill
+fleet-drill: $(VENV)/.installed-dev ## Kill five loaders that load and publish at once, for some nights; takes 10 minutes
+	@$(BIN)/python -m tests.survival.fleet_drill
+
 .PHONY: tamper-campaign
 tamper-campaign: $(VENV)/.installed-dev ## Edit archives and databases in a thousand ways and check that verify finds each; takes 15 minutes
 	@$(BIN)/python -m tests.survival.tamper_campaign

@@ -16,6 +16,7 @@ projects as (
         {{ last(
             "case when outcome = 'failed' then project_name end", 'load_number'
         ) }} as failed_name,
+        {{ last('archive_id', 'load_number') }} as archive_id,
         {{ last('observed_at', 'load_number') }} as last_run_at,
         {{ last('outcome', 'load_number') }} as last_outcome,
         {{ last(
@@ -147,19 +148,24 @@ statuses as (
 
 archive_entries as (
     select
+        archive_id,
         archive_sequence,
         head_digest
     from task_center.load_runs
     union all
     select
+        archive_id,
         archive_sequence,
         head_digest
     from task_center.archive_acts
 ),
 
 heads as (
-    select {{ last('head_digest', 'archive_sequence') }} as head_digest
+    select
+        archive_id,
+        {{ last('head_digest', 'archive_sequence') }} as head_digest
     from archive_entries
+    group by archive_id
 )
 
 select
@@ -186,10 +192,11 @@ select
     statuses.lost_task_count,
     statuses.vanished_count,
     statuses.rejected_count,
-    heads.head_digest
+    heads.head_digest,
+    statuses.archive_id
 from statuses
 cross join clock
-cross join heads;
+left join heads on statuses.archive_id is not distinct from heads.archive_id;
 
 comment on view main.archive_status is
 'One row per project: how recent and complete its data are, and when data will be lost.';
@@ -222,4 +229,6 @@ comment on column main.archive_status.vanished_count is
 comment on column main.archive_status.rejected_count is
 'Records that could not be read as tasks; they are kept as received.';
 comment on column main.archive_status.head_digest is
-'Digest of the archive''s newest entry, the same for all projects; null without an archive.';
+'Digest of the newest entry of the project''s archive; null without an archive.';
+comment on column main.archive_status.archive_id is
+'The project''s archive: digest of its first entry; null without an archive.';

@@ -23,6 +23,7 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
+from gaussdb_tasks.database.shards import refuse_other_shards
 from gaussdb_tasks.database.state import has_tables, read_state
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import (
@@ -35,6 +36,7 @@ from gaussdb_tasks.errors import (
 )
 from gaussdb_tasks.model.normalise import created_at_of
 from gaussdb_tasks.model.record import Record
+from gaussdb_tasks.model.shard import Shard
 from gaussdb_tasks.model.times import MINUTE, SECOND, Micros, iso, now
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest, LoadSettings, RetrySettings
@@ -89,7 +91,7 @@ def run_preflight(
     All calls end by the deadline, however many projects there are.
     """
     try:
-        yield from _check_data_dir(data_dir)
+        yield from _check_data_dir(data_dir, request.shard)
     except OSError as error:
         yield _wrong("data directory", explain(error, path=error.filename or data_dir.path))
     try:
@@ -100,6 +102,10 @@ def run_preflight(
         return
     for failure in signed_in.failures:
         yield _wrong(f"sign-in of {failure.name}", failure.error)
+    if not signed_in.accesses:
+        detail = f"shard {request.shard} has no projects; a load reads nothing"
+        yield CheckResult("projects", CheckState.OK, detail)
+        return
     yield from _check_projects(signed_in.accesses, data_dir, settings, deadline)
 
 
@@ -148,7 +154,7 @@ def _sign_in_result(
     return CheckResult(part, CheckState.WARNING, detail)
 
 
-def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
+def _check_data_dir(data_dir: DataDir, shard: Shard | None) -> Iterator[CheckResult]:
     part = "data directory"
     try:
         data_dir.refuse_unusable_path()
@@ -170,11 +176,11 @@ def _check_data_dir(data_dir: DataDir) -> Iterator[CheckResult]:
     if mixture is not None:
         yield CheckResult("owner", CheckState.WRONG, mixture, ExitCode.USAGE)
     yield _check_file_system(existing)
-    yield from _check_database(data_dir)
+    yield from _check_database(data_dir, shard)
     yield _check_space(data_dir, existing)
 
 
-def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
+def _check_database(data_dir: DataDir, shard: Shard | None) -> Iterator[CheckResult]:
     part = "database"
     if not data_dir.database.exists():
         yield CheckResult(part, CheckState.OK, f"the first load will create {data_dir.database}")
@@ -184,6 +190,8 @@ def _check_database(data_dir: DataDir) -> Iterator[CheckResult]:
             refuse_foreign_objects(connection, data_dir.database)
             yield CheckResult(part, CheckState.OK, f"{data_dir.database} can be opened")
             yield _check_last_load(connection)
+        if shard is not None:
+            refuse_other_shards(data_dir, shard)
         if data_dir.is_locked():
             yield CheckResult("lock", CheckState.WARNING, "a load is running now")
         else:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gaussdb_tasks.contract import HORIZON_DAYS
+from gaussdb_tasks.model.shard import Shard
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, MINUTE, CalendarPeriod, Micros
 
@@ -20,6 +21,7 @@ class AccessRequest:
         all_projects: read every project that the user may enter, instead of ``project_ids``.
         include: read only projects whose name or id matches one of the patterns.
         exclude: read no project whose name or id matches one of the patterns.
+        shard: read only this share of all projects; None reads all.
     """
 
     os_clouds: tuple[str, ...] = ()
@@ -30,6 +32,7 @@ class AccessRequest:
     all_projects: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,8 @@ def _measurements(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, floa
         "newly lost, of all projects": lambda: newly_lost(connection, clocks),
         "coverage_gaps": lambda: connection.execute("from main.coverage_gaps").fetchall(),
         "archive_status": lambda: connection.execute("from main.archive_status").fetchall(),
-        "rebuild: record all loads": lambda: record_loads(connection, loads),
-        "rebuild: record half of them": lambda: record_loads(connection, loads[::2]),
+        "rebuild: record all loads": lambda: record_loads(connection, loads, None),
+        "rebuild: record half of them": lambda: record_loads(connection, loads[::2], None),
     }
     return [(name, _measured(work)) for name, work in works.items()]
 

@@ -46,6 +46,7 @@ FOR_HELP: Final = {
     "demo": _LOAD,
     "completion": set[str](),
     "views": {"duckdb"},
+    "publish": {"duckdb", "msgspec", "tenacity"} | _ARROW,
 }
 """The heavy libraries that the help of a command imports: its options come from its module."""
 

@@ -30,7 +30,7 @@ def status_that(command: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         def act(*_args: object) -> object:
             return action()
 
-        monkeypatch.setattr(status, "open_for_queries", act)
+        monkeypatch.setattr(status, "open_together", act)
         return command(*before, "status", *arguments, env=ENV)
 
     return run

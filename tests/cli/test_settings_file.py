@@ -81,7 +81,7 @@ def test_another_file_can_be_used(command: Command) -> None:
         ("[load]\numask = 63", "umask is a number"),
         ("[load]\numask = 0o77", "umask is a number"),
         ("[load]\numask = '0o77'", "write it like 077"),
-        ("data-dir = ['a', 'b']", "data-dir takes one value"),
+        ("region = ['a', 'b']", "region takes one value"),
         ("data-dir = ", "cannot be read"),
         ("[load]\nhorizon-days = 4000", "--horizon-days"),
     ],

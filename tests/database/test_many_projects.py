@@ -158,11 +158,13 @@ def test_one_query_records_the_entries_of_all_loads() -> None:
         connection.execute("create schema task_center")
         connection.execute(
             "create table task_center.load_runs as "
-            "select 'load-' || night as _dlt_load_id, 0 as archive_sequence, '' as head_digest "
+            "select 'load-' || night as _dlt_load_id, 0 as archive_sequence, '' as head_digest, "
+            "'' as archive_id "
             "from range(1, 5) as nights(night), range(2)"
         )
         counting = CountingConnection(connection)
-        record_loads(counting, entries)  # type: ignore[arg-type]
+        record_loads(counting, entries, "a" * 64)  # type: ignore[arg-type]
         assert counting.count == 1
         rows = connection.execute("from task_center.load_runs order by all").fetchall()
-    assert rows == [row for row in [*entries, ("load-4", 0, "")] for _ in range(2)]
+    expected = [*((*entry, "a" * 64) for entry in entries), ("load-4", 0, "", "")]
+    assert rows == [row for row in expected for _ in range(2)]

@@ -30,6 +30,8 @@ _MAKE_IT_OLD = (
     "drop table task_center.schema_version",
     "alter table task_center.load_runs drop column gone_rejects",
     "alter table task_center.load_runs drop column load_number",
+    "alter table task_center.load_runs drop column archive_id",
+    "alter table task_center.archive_acts drop column archive_id",
 )
 
 

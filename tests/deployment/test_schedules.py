@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gaussdb_tasks.cli.commands.load import command as load_command
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, cron_word, kubernetes_word, systemd_word
 from tests.support import ROOT
 from tests.support.commands import Command
@@ -144,6 +145,57 @@ def test_cronjob(command: Command) -> None:
     assert variables["OS_CLIENT_CONFIG_FILE"] == f"{mounted['credentials']}/clouds.yaml"
     assert variables["OS_PASSWORD_FILE"] == f"{mounted['credentials']}/os_password"
     assert container["envFrom"][0]["configMapRef"]["optional"] is True
+
+
+def test_a_cronjob_of_shards(command: Command) -> None:
+    """Each index reads a shard into a folder and an archive of its own; one failure stops none."""
+    options = ("--all-projects", "--shards", "5", "--archive-url", "s3://bucket/prefix/")
+    (content,) = written(command, "kubernetes", *options).values()
+    validate = importlib.import_module("kubernetes_validate").validate
+    for each in yaml.safe_load_all(content):
+        validate(each, "1.33", strict=True)
+    _, cronjob = yaml.safe_load_all(content)
+    job: dict[str, Any] = cronjob["spec"]["jobTemplate"]["spec"]
+    assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 5, 5)
+    assert "backoffLimit" not in job
+    assert job["backoffLimitPerIndex"] == 4
+    assert [rule["action"] for rule in job["podFailurePolicy"]["rules"]] == ["FailIndex"]
+    (container,) = job["template"]["spec"]["containers"]
+    data_mount = container["volumeMounts"][0]
+    loaded = []
+    for index in range(5):
+        # Kubernetes replaces the variable in arguments and in subPathExpr.
+        words = [each.replace("$(JOB_COMPLETION_INDEX)", str(index)) for each in container["args"]]
+        with load_command.make_context("load", words[1:]) as load:
+            assert load.params["all_projects"] is True
+            loaded.append((str(load.params["shard"]), load.params["archive_url"]))
+    assert loaded == [(f"{n + 1}/5", f"s3://bucket/prefix/index-{n}") for n in range(5)]
+    assert data_mount["subPathExpr"] == "index-$(JOB_COMPLETION_INDEX)"
+    (affinity,) = job["template"]["spec"]["affinity"]["podAffinity"].values()
+    assert affinity[0]["labelSelector"]["matchLabels"] == job["template"]["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("systemd --all-projects --shards 3", "--shards is for kubernetes"),
+        ("kubernetes --shards 3", "--shard needs --all-projects"),
+        ("kubernetes --all-projects --shards 3 --shard 1/3", "contradict"),
+        ("kubernetes --all-projects --shards 0", "--shards"),
+        ("cron --project-id x --shard 1/3", "--shard needs --all-projects"),
+    ],
+)
+def test_shards_that_no_load_could_read(command: Command, words: str, message: str) -> None:
+    run = command("schedule", *words.split())
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert message in run.stderr
+
+
+def test_every_scheduler_passes_the_shard_on(command: Command) -> None:
+    for kind in SCHEDULERS:
+        run = command("schedule", kind, "--all-projects", "--shard", "2/3")
+        assert run.exit_code == 0, run.stderr
+        assert re.search(r"--shard\W+2/3", run.stdout), kind
 
 
 def test_workflow(command: Command) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gaussdb_tasks.cli.load_monitor import LoadMonitor
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, iso
@@ -93,6 +94,18 @@ def test_successful_load(
     assert body.startswith("exit 0: 2 tasks seen")
     assert head in body
     assert "secret-uuid" not in run.stderr
+
+
+def test_a_load_that_has_nothing_to_do_is_a_success(
+    switch: tuple[str, list[Ping]], tmp_path: Path
+) -> None:
+    """A shard without projects must not alarm anybody."""
+    url, pings = switch
+    with LoadMonitor(DataDir(tmp_path), tmp_path / METRICS, url, NOW):
+        pass
+    assert [path for path, _ in pings] == ["/ping/secret-uuid/start", "/ping/secret-uuid"]
+    assert pings[1][1] == "exit 0: nothing to load"
+    assert metrics(tmp_path / METRICS)["gaussdb_tasks_last_run_exit_code"] == {"": 0}
 
 
 def test_metrics_of_a_failed_load(command: Command, emulator: Emulator) -> None:

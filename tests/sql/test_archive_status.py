@@ -69,7 +69,50 @@ def test_a_project_has_these_columns() -> None:
         "vanished_count": 1,
         "rejected_count": 2,
         "head_digest": None,
+        "archive_id": None,
     }
+
+
+def test_each_project_has_the_head_of_its_archive() -> None:
+    """Several archives can be published to one database; numbers of their entries are the same."""
+    entries = (
+        ("1", "a", 1, "a1"),
+        ("1", "a", 2, "a2"),
+        ("2", "b", 1, "b1"),
+        ("3", None, None, None),
+    )
+    archive = given(
+        load_runs=[
+            load_run(
+                project_id=project,
+                run_id=str(number),
+                load_number=number,
+                archive_id=archive_id,
+                archive_sequence=sequence,
+                head_digest=digest,
+            )
+            for number, (project, archive_id, sequence, digest) in enumerate(entries)
+        ],
+        archive_acts=[
+            {
+                "archive_sequence": 3,
+                "acted_at": LOADED_AT,
+                "kind": "retention",
+                "row_count": 0,
+                "tool_version": "0.2.0",
+                "head_digest": "b3",
+                "archive_id": "b",
+            }
+        ],
+    )
+    rows = archive.query(
+        "select project_id, archive_id, head_digest from archive_status order by project_id"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("1", "a", "a2"),
+        ("2", "b", "b3"),
+        ("3", None, None),
+    ]
 
 
 def test_open_tasks_are_the_running_tasks_within_the_horizon() -> None:

@@ -13,7 +13,7 @@ from gaussdb_tasks.model.tables import ALL_TABLES
 Contents = Mapping[str, list[tuple[Any, ...]]]
 
 # These columns differ between two loads with the same result.
-_LOAD_IDENTIFIERS: Final = ("_dlt_load_id", "run_id", "call_count", "head_digest")
+_LOAD_IDENTIFIERS: Final = ("_dlt_load_id", "run_id", "call_count", "head_digest", "archive_id")
 _RECORDS_OF_LOADS: Final = frozenset({"coverage", "load_runs"})
 
 

@@ -51,6 +51,7 @@ LINES: Final = (
     Line(("retention", "--keep", "90d", "--now", iso(NOW))),
     Line(("rebuild", "--replace")),
     Line(("rebuild", "--renormalise", "--dry-run")),
+    Line(("publish", "--help")),
     Line(("verify", "--fast")),
     Line(("keys", "rotate", "--help")),
     Line(("schedule", "cron")),

@@ -79,9 +79,10 @@ def everything_archive(invented: Path) -> Archive:
                 "row_count": 1,
                 "tool_version": "0.2.0",
                 "head_digest": digest,
+                "archive_id": archive,
             }
-            for number, (kind, digest) in enumerate(
-                (("redaction", "b" * 64), ("retention", "c" * 64))
+            for number, (kind, digest, archive) in enumerate(
+                (("redaction", "b" * 64, "a" * 64), ("retention", "c" * 64, "d" * 64))
             )
         ],
     )
@@ -214,7 +215,7 @@ def _vanished() -> list[Row]:
 
 def _loads() -> list[Row]:
     """Make loads of projects: with a name, renamed, failed only, never whole, a clock ahead."""
-    digests = {"archive_sequence": 9_000, "head_digest": "a" * 64}
+    digests = {"archive_sequence": 9_000, "head_digest": "a" * 64, "archive_id": "a" * 64}
     return [
         load_run(region="eu-nl", load_number=1, observed_at=_LOADED_AT + timedelta(days=9)),
         load_run(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -26,8 +27,9 @@ _TYPES: Final = {
     "timestamp": "timestamp",
 }
 
+IS_INSTALLED: Final = _BIN is not None
 needs_postgres = pytest.mark.skipif(
-    _BIN is None, reason="PostgreSQL is not installed: apt-get install postgresql"
+    not IS_INSTALLED, reason="PostgreSQL is not installed: apt-get install postgresql"
 )
 
 
@@ -36,6 +38,29 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        """Return the URL of a database for libpq."""
+        return f"postgresql://{user}@/{database}?host={quote(str(self._folder), safe='')}"
+
+    def require_password(self, user: str, password: str, database: str) -> None:
+        """Make a user that owns a database and signs in with a password."""
+        literal = password.replace("'", "''")
+        self.run(f"create role {user} login password '{literal}'")
+        self.run(f"alter database {database} owner to {user}")
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
+        self.run("select pg_reload_conf()")
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self._folder / "log"
+
+    def files_of(self, database: str) -> Path:
+        """Return the folder with the tables of a database."""
+        oid = self.run(f"select oid from pg_database where datname = '{database}'").strip()
+        return self._folder / "data" / "base" / oid
 
     def run(self, sql: str, database: str = "postgres") -> str:
         """Run SQL in a database; return the output of psql."""

@@ -13,7 +13,7 @@ from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME, Column, Table
 
 # A load's row cannot contain the hash that is computed from it.
-_SET_AFTER_WRITING: Final = frozenset({"archive_sequence", "head_digest"})
+_SET_AFTER_WRITING: Final = frozenset({"archive_sequence", "head_digest", "archive_id"})
 _OBSERVATION_KEY: Final = ("region", "project_id", "job_id", "created_at")
 _OBSERVATION_COLUMNS: Final = ("version_count", "first_seen_at", "last_changed_at", "last_seen_at")
 

@@ -6,7 +6,7 @@ The same recovers a database that was lost, or that was restored from an old cop
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -114,7 +114,7 @@ def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recove
     if plan.missing:
         chain = read_chain(plan.archive.entries())
         first = 0 if plan.is_rebuild else len(chain) - len(plan.missing)
-        _refuse_damage(chain[first:], recorded_head(connection))
+        refuse_damage(chain[first:], recorded_head(connection))
         put_tombstones(plan.archive, chain)  # an amendment may have been stopped before this
         apply_entries(connection, chain, first)
         return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing), ())
@@ -161,7 +161,8 @@ def _check_head(head: Head, archive: Archive) -> Recovered:
             continue
         if last.sha256 == head.sha256:
             holders = [e for e in archive.entries() if e.sequence == last.manifest.task_types]
-            return Recovered(chain_head([*_readable(holders), last]), (), ())
+            known = chain_head([*_readable(holders), last])
+            return Recovered(known and replace(known, archive_id=head.archive_id), (), ())
         problem = f"{entry.digest_path} differs from the one that was published; {_REMEDY}"
     return Recovered(head, (), (problem,))
 
@@ -173,7 +174,12 @@ def _readable(entries: Sequence[Entry]) -> list[ChainEntry]:
         return []  # then the task types are written once more
 
 
-def _refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:
+def refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:
+    """Refuse entries that do not follow a head, or whose files differ from their digests.
+
+    Raises:
+        ArchiveError: an entry is refused.
+    """
     previous = None if head is None else head.sha256
     for entry in new:
         if entry.manifest.previous != previous:

@@ -20,13 +20,22 @@ from gaussdb_tasks.archive.archive_tables import (
     table_sql,
 )
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
 from gaussdb_tasks.archive.write import create_amendments_table, record_loads
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 from gaussdb_tasks.database.upgrades import upgrade
-from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
+from gaussdb_tasks.model.tables import (
+    AMENDMENTS,
+    LOAD_ID,
+    LOADED_TABLES,
+    SCHEMA_NAME,
+    TASK_TYPES,
+    TASKS,
+)
+from gaussdb_tasks.model.times import SECOND, iso
 
+_TASK_TYPES: Final = table_sql(archive_tables.TASK_TYPES)
 _KEY: Final = ", ".join(archive_tables.OBSERVATIONS.key)
 
 # A task's latest state is the version that its last observation counted to.
@@ -57,7 +66,11 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def apply_entries(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], first: int = 0
+    connection: duckdb.DuckDBPyConnection,
+    chain: Sequence[ChainEntry],
+    first: int = 0,
+    *,
+    is_shared: bool = False,
 ) -> None:
     """Bring the rows of entries into the database.
 
@@ -65,7 +78,9 @@ def apply_entries(
         connection: a database with the rows of the earlier entries; empty for the whole chain.
         chain: all entries, in order.
         first: index of the first entry to apply. Unless it is 0, the entries from there on must be
-            loads.
+            loads, or amendments that replace no rows.
+        is_shared: whether other archives fill the database, too: then task types that are the same
+            are not written again.
     """
     create_tables(connection)
     new = chain[first:]
@@ -74,6 +89,8 @@ def apply_entries(
     for name, value in BELIEVING_NO_STATISTICS.items():
         connection.execute(f"set {name} = {quoted_text(value)}")
     _apply(connection, chain, new)
+    if not (is_shared and _has_task_types(connection, chain)):
+        _replace_task_types(connection, chain)
     for name in BELIEVING_NO_STATISTICS:
         connection.execute(f"reset {name}")
 
@@ -87,24 +104,26 @@ def _apply(
             connection.execute(f"insert into {table_sql(table)} by name {typed(table, relation)}")
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
-    _replace_task_types(connection, chain)
-    loads = []
+    loads, archive_id = [], archive_id_of(chain)
     for entry in new:
         load = entry.manifest.load
         if load is None:
-            record_amendment(connection, entry)
+            record_amendment(connection, entry, archive_id)
         else:
             loads.append((load.load_id, entry.manifest.sequence, entry.sha256))
     if loads:
-        record_loads(connection, loads)
+        record_loads(connection, loads, archive_id)
 
 
-def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -> None:
-    """Record an amendment in the database."""
+def record_amendment(
+    connection: duckdb.DuckDBPyConnection, entry: ChainEntry, archive_id: str | None
+) -> None:
+    """Record an amendment of an archive in the database."""
     manifest = entry.manifest
     connection.execute(
         f"insert into {SCHEMA_NAME}.{AMENDMENTS.name} "
-        "values (?, cast(? as timestamp), ?, ?, ?, ?, ?)",
+        f"({', '.join(column.name for column in AMENDMENTS.columns)}) "
+        "values (?, cast(? as timestamp), ?, ?, ?, ?, ?, ?)",
         [
             manifest.sequence,
             manifest.at,
@@ -113,6 +132,7 @@ def record_amendment(connection: duckdb.DuckDBPyConnection, entry: ChainEntry) -
             manifest.row_count,
             manifest.tool_version,
             entry.sha256,
+            archive_id,
         ],
     )
 
@@ -225,8 +245,10 @@ def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row
 def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     _read_observations(connection, rows)
     _delete_matching(connection, archive_tables.OBSERVATIONS, "latest_observations")
+    bounds = _bounds(connection, "latest_observations", "versions")
     connection.execute(
-        f"insert into {SCHEMA_NAME}.tasks by name {_TASKS_FROM_OBSERVATIONS} {_TASK_ORDER}"
+        f"insert into {SCHEMA_NAME}.tasks by name "
+        f"{_TASKS_FROM_OBSERVATIONS} and {bounds} {_TASK_ORDER}"
     )
     connection.execute("drop table latest_observations")
 
@@ -248,17 +270,40 @@ def _delete_matching(
 ) -> None:
     is_same = " and ".join(f"old.{name} = new.{name}" for name in table.key)
     connection.execute(
-        f"delete from {table_sql(table)} as old using {replacements} as new where {is_same}"
+        f"delete from {table_sql(table)} as old using {replacements} as new "
+        f"where {is_same} and {_bounds(connection, replacements, 'old')}"
     )
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection, keys: str, rows: str) -> str:
+    """Return SQL that bounds rows by the times of keys: a server or a lake reads no others."""
+    sql = f"select epoch_us(min(created_at)), epoch_us(max(created_at)) from {keys}"
+    first, last = connection.execute(sql).fetchone() or (None, None)
+    if first is None:
+        return "false"
+    bounds = " and ".join(f"timestamp '{iso(time)}'" for time in (first, last + SECOND))
+    return f"{rows}.created_at between {bounds}"
+
+
+def _has_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> bool:
+    file = task_types_file(chain)
+    if file is None:
+        return True
+    columns = ", ".join(column.name for column in TASK_TYPES.columns)
+    sides = [f"select {columns} from {each}" for each in (_TASK_TYPES, parquet_sql(file))]
+    difference = " union all ".join(
+        f"(({one}) except ({other}))" for one, other in (sides, reversed(sides))
+    )
+    return connection.execute(f"{difference} limit 1").fetchone() is None
 
 
 def _replace_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
     file = task_types_file(chain)
     load_ids = [entry.manifest.load.load_id for entry in chain if entry.manifest.load is not None]
     if file is not None:
-        name = table_sql(archive_tables.TASK_TYPES)
-        connection.execute(f"delete from {name}")
+        connection.execute(f"delete from {_TASK_TYPES}")
         connection.execute(
-            f"insert into {name} by name select *, ? as _dlt_load_id from {parquet_sql(file)}",
+            f"insert into {_TASK_TYPES} by name "
+            f"select *, ? as _dlt_load_id from {parquet_sql(file)}",
             [load_ids[-1]],
         )

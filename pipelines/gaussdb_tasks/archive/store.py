@@ -1,7 +1,7 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,8 @@ SIGNATURE_NAME: Final = "digest.sig"
 TIMESTAMP_NAME: Final = "digest.tsr"
 
 _READ_SIZE: Final = 1024 * 1024
+_SECOND: Final = 2
+"""The sequence number of the entry that names the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,18 @@ class ChainEntry:
             if rows.file is None or str(self.path / rows.file) not in damaged
         }
         return replace(self, manifest=msgspec.structs.replace(self.manifest, tables=intact))
+
+
+def archive_id_of(chain: Sequence[ChainEntry]) -> str | None:
+    """Return the SHA-256 of the archive's first manifest, which identifies the archive.
+
+    Args:
+        chain: entries in order; damaged ones may be left out.
+    """
+    first = chain[0] if chain else None
+    if first is not None and first.manifest.sequence == _SECOND:
+        return first.manifest.previous
+    return None if first is None or first.manifest.sequence > _SECOND else first.sha256
 
 
 class Archive:

@@ -32,12 +32,14 @@ from gaussdb_tasks.archive.store import (
     DIGEST_NAME,
     SIGNATURE_NAME,
     ChainEntry,
+    archive_id_of,
     checksum_line,
     entry_name,
 )
 from gaussdb_tasks.database.connect import registered
+from gaussdb_tasks.database.upgrades import with_text_column
 from gaussdb_tasks.errors import DatabaseError
-from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.model.times import Micros, iso
 from gaussdb_tasks.version import VERSION
 
@@ -51,12 +53,16 @@ _PROJECTS: Final = f"""
 _WINDOWS: Final = f"""
     select {", ".join(WINDOW_COLUMNS)} from {SCHEMA_NAME}.coverage where _dlt_load_id = ?
 """
+_ENTRY_TABLES: Final = tuple(
+    with_text_column(f"{SCHEMA_NAME}.{table}", "archive_id")
+    for table in (LOAD_RUNS.name, AMENDMENTS.name)
+)
 _HEAD: Final = f"""
-    select archive_sequence, head_digest
+    select archive_sequence, head_digest, archive_id
     from (
-        select archive_sequence, head_digest from {SCHEMA_NAME}.load_runs
+        select archive_sequence, head_digest, archive_id from {_ENTRY_TABLES[0]}
         union all
-        select archive_sequence, head_digest from {SCHEMA_NAME}.archive_acts
+        select archive_sequence, head_digest, archive_id from {_ENTRY_TABLES[1]}
     )
     where archive_sequence is not null
     order by archive_sequence desc
@@ -69,12 +75,14 @@ class Head:
     """Identify the newest entry of a chain: its sequence number and its manifest's SHA-256.
 
     Attributes:
+        archive_id: SHA-256 of the first manifest of the chain; None if unknown.
         task_types: sequence number of the entry that contains the documented task types, and the
             digest of their rows; None if unknown.
     """
 
     sequence: int
     sha256: str
+    archive_id: str | None = None
     task_types: tuple[int, str] | None = None
 
 
@@ -112,7 +120,7 @@ def chain_head(chain: Sequence[ChainEntry]) -> Head | None:
     holder = next((entry for entry in chain if entry.manifest.sequence == sequence), None)
     rows = None if holder is None else holder.manifest.tables.get(archive_tables.TASK_TYPES.name)
     task_types = None if sequence is None or rows is None else (sequence, rows.rows_sha256)
-    return Head(last.manifest.sequence, last.sha256, task_types)
+    return Head(last.manifest.sequence, last.sha256, archive_id_of(chain), task_types)
 
 
 def write_load_entry(
@@ -154,18 +162,22 @@ def write_load_entry(
         database=row_counts(connection),
     )
     written = write_manifest(folder, manifest, observed_at, signer)
-    record_loads(connection, [(load_id, sequence, written.sha256)])
+    archive_id = written.sha256 if head is None else head.archive_id
+    record_loads(connection, [(load_id, sequence, written.sha256)], archive_id)
     return written
 
 
 def record_loads(
-    connection: duckdb.DuckDBPyConnection, entries: Sequence[tuple[str, int, str]]
+    connection: duckdb.DuckDBPyConnection,
+    entries: Sequence[tuple[str, int, str]],
+    archive_id: str | None,
 ) -> None:
     """Record the entries of loads in the database, with one scan of its loads.
 
     Args:
         connection: the database.
         entries: the load_id, the sequence and the manifest's SHA-256 of each load.
+        archive_id: SHA-256 of the first manifest of their archive.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
@@ -176,8 +188,10 @@ def record_loads(
     with registered(connection, "recorded_entries", recorded):
         connection.execute(
             f"update {SCHEMA_NAME}.load_runs as loads "
-            "set archive_sequence = entries.archive_sequence, head_digest = entries.head_digest "
-            "from recorded_entries as entries where loads._dlt_load_id = entries._dlt_load_id"
+            "set archive_sequence = entries.archive_sequence, head_digest = entries.head_digest, "
+            "archive_id = ? "
+            "from recorded_entries as entries where loads._dlt_load_id = entries._dlt_load_id",
+            [archive_id],
         )
 
 

@@ -9,8 +9,9 @@ import click
 
 from gaussdb_tasks import known_secrets
 from gaussdb_tasks.cli import completion, console, last_handler
+from gaussdb_tasks.cli.access_options import access_options
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
-from gaussdb_tasks.cli.options import access_options, data_dir_option
+from gaussdb_tasks.cli.options import repeatable_data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.cli.usage_errors import usage_message
 from gaussdb_tasks.errors import ExitCode
@@ -27,6 +28,9 @@ _COMMANDS = (
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Rebuild the database from the archive."),
+    Subcommand(
+        "publish", "Publish the archive to PostgreSQL, DuckLake or Delta, with the same views."
+    ),
     Subcommand("changes", "Show what a range of loads found, one row for each state of a task."),
     Subcommand("evidence", "Show all states of a task, their proof, and how to check it."),
     Subcommand(
@@ -58,7 +62,7 @@ _COMMANDS = (
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[last_handler.debug_option(expose_value=True)],
 )
-@data_dir_option
+@repeatable_data_dir_option
 @access_options
 @click.version_option(package_name="gaussdb-tasks")
 def cli(**_options_of_commands: object) -> None:

@@ -24,8 +24,8 @@ _PING_URL: Final = "GAUSSDB_TASKS_PING_URL"
 class LoadMonitor:
     """Reports the start and the end of the load inside the ``with`` block.
 
-    The block gets a function that takes the load's report. A failure of monitoring is only
-    a warning.
+    The block gets a function that takes the load's report. A block that ends without one had
+    nothing to load. A failure of monitoring is only a warning.
     """
 
     def __init__(
@@ -77,7 +77,9 @@ class LoadMonitor:
                 self._write_metrics(self._metrics_file, exit_code)
         if self._heartbeat is None:
             return
-        if self._report is None:
+        if error is None and self._report is None:
+            self._warn(self._heartbeat.success(_body(exit_code, ["nothing to load"])))
+        elif self._report is None:
             causes = error.lines if isinstance(error, GaussdbTasksError) else [type(error).__name__]
             self._warn(self._heartbeat.failure(_body(exit_code, causes)))
         else:
@@ -95,7 +97,7 @@ class LoadMonitor:
         freshness = None
         if self._data_dir.database.exists():
             with self._errors_as_warnings():
-                freshness = read_freshness(self._data_dir.database, self._now)
+                freshness = read_freshness([self._data_dir.database], self._now)
         write_metrics(
             file,
             data_dir=self._data_dir.path,
@@ -122,4 +124,6 @@ def _body(exit_code: ExitCode, lines: Iterable[str]) -> str:
 
 
 def _exit_code(error: BaseException | None) -> ExitCode:
+    if error is None:
+        return ExitCode.DONE
     return error.exit_code if isinstance(error, GaussdbTasksError) else ExitCode.FAILED

@@ -2,25 +2,28 @@
 
 import inspect
 import math
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from gaussdb_tasks.cli.completion import Suggested, clouds
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
 
 if TYPE_CHECKING:
+    from gaussdb_tasks.database.data_dir import DataDir
     from gaussdb_tasks.model.time_range import TimeRange
     from gaussdb_tasks.model.times import Micros
 
 _PREFIX: Final = "GAUSSDB_TASKS_"
+_DEFAULT_DATA_DIR: Final = Path("data")
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 # A time outside of these years is a typing error, and the archive would keep it.
@@ -164,22 +167,71 @@ def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
     return decorate
 
 
+class _Directory(click.Path):
+    """The path of a data directory; a variable can have several, separated as in ``PATH``."""
+
+    def __init__(self, *, is_list: bool) -> None:
+        super().__init__(file_okay=False, readable=False, path_type=Path)
+        self._is_list = is_list
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Return the directories of a variable; the path of one may have a colon."""
+        is_one = not self._is_list or Path(rv).exists()
+        return [rv] if is_one else [each for each in rv.split(os.pathsep) if each]
+
+
 def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
-    """Declare ``--data-dir`` with a default."""
+    """Declare ``--data-dir`` with a default, for a command that works in one directory."""
     return option(
         "--data-dir",
-        type=click.Path(file_okay=False, readable=False, path_type=Path),
-        default=default,
+        # Without this click would take the last directory of several in silence.
+        multiple=True,
+        type=_Directory(is_list=False),
+        default=[default],
         show_default=True,
-        callback=_refuse_unreachable,
+        callback=_only_directory,
         help="Directory of the database.",
     )
 
 
-def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
+def _data_dirs(data_dir: tuple[Path, ...]) -> "tuple[DataDir, ...]":
+    from gaussdb_tasks.database.data_dir import DataDir  # noqa: PLC0415 - help does not need it
+
+    return tuple(map(DataDir, data_dir))
+
+
+def _only_directory(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> Path:
+    paths = _distinct_directories(ctx, param, paths)
+    if len(paths) > 1:
+        shown = ", ".join(visible(str(path)) for path in paths)
+        message = (
+            f"--data-dir names {len(paths)} directories ({shown}), but {ctx.command.name} works in "
+            "one; name one"
+        )
+        raise ConfigurationError(message)
+    return paths[0]
+
+
+def _distinct_directories(
+    ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Return directories that can be read together; a settings file can name none."""
+    if not paths:
+        message = "--data-dir names no directory; name one"
+        raise ConfigurationError(message)
+    is_default = ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT
+    if not is_default:  # perhaps only the group's: the command may have another
+        for path in paths:
+            _refuse_unreachable(path)
+    for path, after in combinations(paths, 2):
+        if path.resolve() == after.resolve():
+            message = f"--data-dir names {visible(str(after))} twice; name each directory once"
+            raise ConfigurationError(message)
+    return paths
+
+
+def _refuse_unreachable(path: Path) -> None:
     """Refuse a directory that the user cannot enter, or that DuckDB cannot open."""
-    if ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
-        return path  # perhaps only the group's: the command may have another
     if not _is_utf8(str(path.absolute())):
         message = f"the path of the data directory {path} must be valid UTF-8; choose another"
         raise ConfigurationError(message)
@@ -194,65 +246,24 @@ def _refuse_unreachable(ctx: click.Context, param: click.Parameter, path: Path) 
         from gaussdb_tasks.os_errors import explain  # noqa: PLC0415 - help does not need it
 
         raise explain(error, path=path, setting="--data-dir") from error
-    return path
 
 
-data_dir_option = data_dir_option_with_default(Path("data"))
+data_dir_option = data_dir_option_with_default(_DEFAULT_DATA_DIR)
+
+repeatable_data_dir_option = option(
+    "--data-dir",
+    multiple=True,
+    type=_Directory(is_list=True),
+    default=[_DEFAULT_DATA_DIR],
+    show_default=True,
+    callback=_distinct_directories,
+    help="Directory of the database; query, report and status read several as one.",
+)
 
 
-def access_options(function: _F) -> _F:
-    """Add the options that choose the sign-in and the projects to read."""
-    for decorate in (
-        option(
-            "--os-cloud",
-            "os_clouds",
-            multiple=True,
-            type=Suggested(clouds),
-            metavar="NAME",
-            help="Cloud of clouds.yaml to sign in with; repeatable. Default: that of OS_CLOUD.",
-        ),
-        option("--region", help="Region, such as eu-de."),
-        option(
-            "--project-id",
-            "project_ids",
-            multiple=True,
-            metavar="ID",
-            help="Project to read; repeatable. Default: the project of the sign-in.",
-        ),
-        option(
-            "--exclude",
-            multiple=True,
-            metavar="PATTERN",
-            help="With --all-projects: skip projects whose name or id matches the pattern, such as "
-            "'eu-nl_*'; repeatable.",
-        ),
-        option(
-            "--include",
-            multiple=True,
-            metavar="PATTERN",
-            help="With --all-projects: read only projects whose name or id matches the pattern; "
-            "repeatable.",
-        ),
-        option(
-            "--all-projects",
-            is_flag=True,
-            help="Read every project that the user can access, as listed by IAM.",
-        ),
-        option(
-            "--endpoint",
-            metavar="URL",
-            help="Address of the service. Default: the address of the region.",
-        ),
-    ):
-        function = decorate(function)
-    return function
-
-
-def access_request(function: _F) -> _F:
-    """Add the options of access; pass them to the command as one ``AccessRequest``: ``access``."""
-    from gaussdb_tasks.settings import AccessRequest  # noqa: PLC0415 - the group does not need it
-
-    return access_options(combine("access", AccessRequest)(function))
+def data_dirs_option(function: _F) -> _F:
+    """Declare ``--data-dir``, repeatable; pass the directories to the command: ``data_dirs``."""
+    return repeatable_data_dir_option(combine("data_dirs", _data_dirs)(function))
 
 
 def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:

@@ -76,8 +76,13 @@ def status_lines(part: StatusPart, now: datetime) -> Iterator[str]:
     if part.rest:
         yield from _lines_of_rest(part)
     projects = [*part.shown, *part.urgent, *part.rest]
-    head = next((project["head_digest"] for project in projects), None)
-    yield f"archive head {head or 'unknown'}" if projects else "no project yet"
+    if not projects:
+        yield "no project yet"
+    # A database of an older version has no ids of archives.
+    heads = {project.get("archive_id"): project["head_digest"] for project in projects}
+    for archive_id, head in heads.items():
+        identity = f" of archive {archive_id or 'unknown'}" if len(heads) > 1 else ""
+        yield f"archive head {head or 'unknown'}{identity}"
 
 
 def _lines_of_rest(part: StatusPart) -> Iterator[str]:

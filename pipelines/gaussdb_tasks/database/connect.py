@@ -43,25 +43,19 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
         connection.close()
 
 
-@contextmanager
-def attached(path: Path, name: str, config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a new, empty database in memory, and attach a file to it read-only.
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    """Attach a database to another one, read-only.
 
     Raises:
         ConfigurationError: the file is missing, or it is not a DuckDB database.
         DatabaseError: another program has it open for writing.
     """
     _refuse_missing(path)
-    connection = duckdb.connect(config=config)
+    quoted = str(path).replace("'", "''")
     try:
-        quoted = str(path).replace("'", "''")
-        try:
-            connection.execute(f"attach '{quoted}' as {name} (type duckdb, read_only)")
-        except duckdb.Error as error:
-            raise _explained(path, error) from error
-        yield connection
-    finally:
-        connection.close()
+        connection.execute(f"attach '{quoted}' as {name} (type duckdb, read_only)")
+    except duckdb.Error as error:
+        raise _explained(path, error) from error
 
 
 def _refuse_missing(path: Path) -> None:

@@ -53,12 +53,17 @@ def open_for_queries(path: Path, now: Micros | None = None) -> Iterator[duckdb.D
         ConfigurationError: the file is missing, or it is not a DuckDB database.
     """
     with read_published(path, enable_external_access=False) as connection:
-        connection.execute("set TimeZone = 'UTC'")  # now() and current_date then agree everywhere
-        connection.execute("set lock_configuration = true")
-        if now is not None:
-            present = to_datetime(now).replace(tzinfo=None)
-            connection.execute("set variable gaussdb_tasks_now = ?::timestamp", [present])
+        restrict(connection, now)
         yield connection
+
+
+def restrict(connection: duckdb.DuckDBPyConnection, now: Micros | None) -> None:
+    """Prepare a connection for SQL that users wrote: its settings are final."""
+    connection.execute("set TimeZone = 'UTC'")  # now() and current_date then agree everywhere
+    connection.execute("set lock_configuration = true")
+    if now is not None:
+        present = to_datetime(now).replace(tzinfo=None)
+        connection.execute("set variable gaussdb_tasks_now = ?::timestamp", [present])
 
 
 def run_query(
@@ -128,7 +133,7 @@ def views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Return the views of the database, sorted by name, and what each answers."""
     sql = """
         select view_name, coalesce(comment, '') from duckdb_views()
-        where schema_name = 'main' and not internal
+        where database_name = current_database() and schema_name = 'main' and not internal
         order by view_name
     """
     return dict(connection.execute(sql).fetchall())

@@ -5,7 +5,7 @@ file's tables. So a query of ``task_center.tasks`` reads the table of the file, 
 and types of the file have no effect on it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,23 +53,35 @@ def read_untrusted(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ConfigurationError: the file is missing, or it is not a DuckDB database.
         DatabaseError: another program has it open for writing.
     """
-    with TemporaryDirectory() as folder:
-        config = {**_SETTINGS, "temp_directory": folder}
-        with connect.attached(path, UNTRUSTED, config) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            create_reading_views(connection)
-            refuse_newer(connection, path)
-            yield connection
+    with empty_database() as connection:
+        connect.attach(connection, path, UNTRUSTED)
+        create_reading_views(connection)
+        refuse_newer(connection, path)
+        yield connection
 
 
-def create_reading_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create a view for each known table of the attached file."""
+@contextmanager
+def empty_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty database in memory, to which files of anybody can be attached."""
+    with (
+        TemporaryDirectory() as folder,
+        duckdb.connect(config={**_SETTINGS, "temp_directory": folder}) as connection,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+
+
+def create_reading_views(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
+    """Create a view for each known table of the attached file.
+
+    Returns the columns of each view, as a SELECT names them.
+    """
     connection.execute(f"create schema {SCHEMA_NAME}")
     definitions = dict(connection.execute(_DEFINITIONS, [UNTRUSTED, SCHEMA_NAME]).fetchall())
     present = {
         tuple(row) for row in connection.execute(_COLUMNS, [UNTRUSTED, SCHEMA_NAME]).fetchall()
     }
-    views = []
+    selected = {}
     for table in ALL_TABLES:
         columns = [
             f'"{column.name}"'
@@ -77,11 +89,14 @@ def create_reading_views(connection: duckdb.DuckDBPyConnection) -> None:
             if (table.name, column.name, column.sql_type) in present
         ]
         if columns and _is_plain(definitions.get(table.name)):
-            name = f"{SCHEMA_NAME}.{table.name}"
-            views.append(
-                f"create view {name} as select {', '.join(columns)} from {UNTRUSTED}.{name}"  # noqa: S608 - names of this package
-            )
+            selected[table.name] = ", ".join(columns)
+    rows = {
+        name: f"select {columns} from {UNTRUSTED}.{SCHEMA_NAME}.{name}"  # noqa: S608 - names of this package
+        for name, columns in selected.items()
+    }
+    views = [f"create view {SCHEMA_NAME}.{name} as {each}" for name, each in rows.items()]
     connection.execute(";".join(views))
+    return selected
 
 
 _DEFINITIONS: Final = """

@@ -11,7 +11,14 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.tables import LOADED_TABLES, SCHEMA_NAME, SCHEMA_VERSION, SCHEMA_VERSIONS
+from gaussdb_tasks.model.tables import (
+    AMENDMENTS,
+    LOAD_RUNS,
+    LOADED_TABLES,
+    SCHEMA_NAME,
+    SCHEMA_VERSION,
+    SCHEMA_VERSIONS,
+)
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -69,7 +76,12 @@ def with_project_name(relation: str) -> str:
 
     Schemas of version 1 and 2 lack it until a load upgrades them.
     """
-    return f"(from {relation} union all by name select null::varchar as project_name where false)"
+    return with_text_column(relation, "project_name")
+
+
+def with_text_column(relation: str, name: str) -> str:
+    """Return SQL for a table or view that an older database has without a column: it is null."""
+    return f"(from {relation} union all by name select null::varchar as {name} where false)"
 
 
 def _to_version_2(connection: duckdb.DuckDBPyConnection) -> None:
@@ -84,7 +96,7 @@ def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> set[tuple[str
     sql = "select table_name, column_name from duckdb_columns() where schema_name = ?"
     present = set(connection.execute(sql, [SCHEMA_NAME]).fetchall())
     tables = {table for table, _ in present}
-    for table in LOADED_TABLES:
+    for table in (*LOADED_TABLES, AMENDMENTS):
         for column in table.columns:
             if table.name in tables and (table.name, column.name) not in present:
                 connection.execute(
@@ -92,6 +104,20 @@ def _add_missing_columns(connection: duckdb.DuckDBPyConnection) -> set[tuple[str
                     f"add column {column.name} {column.sql_type}"
                 )
     return present
+
+
+def _to_version_4(connection: duckdb.DuckDBPyConnection) -> None:
+    """Record the archive of each entry: the digest of the first one."""
+    _add_missing_columns(connection)
+    sql = f"select any_value(head_digest) from {SCHEMA_NAME}.load_runs where archive_sequence = 1"  # noqa: S608 - a constant
+    (archive_id,) = connection.execute(sql).fetchone() or (None,)
+    sql = "select table_name from duckdb_tables() where schema_name = ? and table_name in (?, ?)"
+    names = [SCHEMA_NAME, LOAD_RUNS.name, AMENDMENTS.name]
+    for (name,) in connection.execute(sql, names).fetchall():
+        connection.execute(
+            f"update {SCHEMA_NAME}.{name} set archive_id = ? where head_digest is not null",  # noqa: S608 - names of this package
+            [archive_id],
+        )
 
 
 ADDED_NULLABLE: Final = frozenset({("load_runs", "load_number")})
@@ -113,4 +139,5 @@ _NUMBER_LOADS: Final = f"""
 _STEPS: Final[dict[int, Callable[[duckdb.DuckDBPyConnection], object]]] = {
     2: _to_version_2,
     3: _add_missing_columns,  # load_runs.project_name
+    4: _to_version_4,
 }

@@ -59,6 +59,7 @@ class Schedule:
         timeout_minutes: when the scheduler stops a load that hangs.
         reads: more files that options name, absolute paths.
         writes: folders that the load writes to, absolute paths.
+        shards: the number of loads that share all projects; None for one load.
     """
 
     program: str
@@ -72,6 +73,7 @@ class Schedule:
     timeout_minutes: int
     reads: Sequence[Path]
     writes: Sequence[Path]
+    shards: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse invisible characters, and others that a file cannot quote.
@@ -133,7 +135,7 @@ def for_cron(schedule: Schedule) -> Mapping[str, str]:
 
 
 def for_kubernetes(schedule: Schedule) -> Mapping[str, str]:
-    """Return a CronJob and the claim for its volume."""
+    """Return a CronJob and the claim for its volume; with shards, the job has an index for each."""
     return {"gaussdb-tasks.yaml": _render("kubernetes.yaml.j2", schedule, kubernetes_word)}
 
 

@@ -274,6 +274,7 @@ class ProjectExtraction:
             # Filled in when the archive entry is written.
             "archive_sequence": None,
             "head_digest": None,
+            "archive_id": None,
         }
 
     def summary(self) -> ProjectSummary:

@@ -166,6 +166,9 @@ _VERSION_HASH: Final = Column(
     "SHA-256 of the record as JSON with sorted keys and no white space.",
     nullable=False,
 )
+_ARCHIVE_ID: Final = Column(
+    "archive_id", "text", "The entry's archive: SHA-256 of the digest.json of its first entry."
+)
 _RUN_ID: Final = Column("run_id", "text", "The load that wrote the row.", nullable=False)
 
 TASK_VERSIONS: Final = Table(
@@ -293,6 +296,7 @@ LOAD_RUNS: Final = Table(
         Column(
             "head_digest", "text", "SHA-256 of that entry's digest.json, the head of the chain."
         ),
+        _ARCHIVE_ID,
     ),
     ("region", "project_id", "run_id"),
 )
@@ -353,11 +357,12 @@ AMENDMENTS: Final = Table(
         Column("row_count", "bigint", "Rows removed or changed.", nullable=False),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
         Column("head_digest", "text", "SHA-256 of that entry's digest.json.", nullable=False),
+        _ARCHIVE_ID,
     ),
     ("archive_sequence",),
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """The version of the database's schema that this program writes."""
 
 SCHEMA_VERSIONS: Final = Table(

@@ -6,7 +6,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.database.query import open_for_queries, run_query
+from gaussdb_tasks.database.query import run_query
+from gaussdb_tasks.database.together import open_together
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.project_state import ProjectKey
@@ -61,14 +62,14 @@ class Freshness:
     head_digest: str | None
 
 
-def read_freshness(database: Path, now: Micros | None) -> Freshness:
-    """Read the freshness of a published database.
+def read_freshness(databases: Sequence[Path], now: Micros | None) -> Freshness:
+    """Read the freshness of one or several published databases.
 
     Raises:
-        ConfigurationError: there is no database.
-        DatabaseError: the database cannot be read.
+        ConfigurationError: there is no database, or one does not fit the others.
+        DatabaseError: a database cannot be read.
     """
-    with open_for_queries(database, now) as connection:
+    with open_together(databases, now) as connection:
         rows = run_query(connection, _STATUS).fetchall()
     projects = tuple(
         ProjectFreshness(ProjectKey(region, project_id), *values)

@@ -61,14 +61,24 @@ class SignedIn:
 def sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     """Resolve every project to read; call IAM only where a token or project id is needed.
 
-    If one cloud fails, the others are still signed in.
+    If one cloud fails, the others are still signed in. A shard may have no project.
 
     Raises:
         ConfigurationError: there are no credentials, or they are incomplete or contradictory.
         AccessError: IAM refuses every sign-in.
         ServiceError: IAM cannot be reached or fails.
     """
-    _check_request(request)
+    refuse_contradiction(request)
+    signed_in = _sign_in(request, environ)
+    if request.shard is None:
+        return signed_in
+    mine = tuple(access for access in signed_in.accesses if request.shard.has(access.key))
+    if not mine and signed_in.failures:  # its projects may be behind a sign-in that failed
+        raise worst_of([failure.error for failure in signed_in.failures])
+    return replace(signed_in, accesses=mine)
+
+
+def _sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     environ = {name: clean(value) for name, value in environ.items()}
     clouds = request.os_clouds or tuple(filter(None, [environ.get("OS_CLOUD")]))
     if clouds:
@@ -227,9 +237,17 @@ def _from_token(
         yield make_access(request, project, identity, transport)
 
 
-def _check_request(request: AccessRequest) -> None:
+def refuse_contradiction(request: AccessRequest) -> None:
+    """Refuse options that contradict each other or are incomplete.
+
+    Raises:
+        ConfigurationError: the message says which.
+    """
     if (request.include or request.exclude) and not request.all_projects:
         message = "--include and --exclude need --all-projects; give it as well"
+        raise ConfigurationError(message)
+    if request.shard is not None and not request.all_projects:
+        message = "--shard needs --all-projects; give it as well"
         raise ConfigurationError(message)
     if request.all_projects and request.project_ids:
         message = "--all-projects and --project-id contradict each other; give one of them"

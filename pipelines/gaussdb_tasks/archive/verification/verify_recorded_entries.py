@@ -2,7 +2,7 @@
 
 import duckdb
 
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import describe_change, shown_sql
 from gaussdb_tasks.archive.write import records_entries
@@ -46,14 +46,12 @@ def verify_recorded_entries(connection: duckdb.DuckDBPyConnection, found: Verifi
 
 def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the amendments that the database records with the chain."""
-    sql = f"""
-        select
-            archive_sequence, kind, reason, row_count, tool_version,
-            {shown_sql("acted_at", "timestamp")}, head_digest
-        from {_AMENDMENTS}
-        order by all
-    """
-    names = ("kind", "reason", "row_count", "tool_version", "acted_at", "head_digest")
+    identity = _archive_id(connection, found)
+    names = ("kind", "reason", "row_count", "tool_version", "acted_at", "head_digest", *identity)
+    shown = ", ".join(
+        shown_sql(name, "timestamp") if name == "acted_at" else name for name in names
+    )
+    sql = f"select archive_sequence, {shown} from {_AMENDMENTS} order by all"
     expected = {each.manifest.sequence: each for each in found.chain if not each.manifest.load}
     recorded: set[int | None] = set()
     for sequence, *values in connection.execute(sql).fetchall():
@@ -64,11 +62,22 @@ def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification
             found.add(Fault.EXTRA, _AMENDMENTS, detail, task=task)
             continue
         recorded.add(sequence)
-        wanted = _recorded_values(connection, entry)
-        for name, was, now in zip(names, wanted, values, strict=True):
+        wanted = (*_recorded_values(connection, entry), archive_id_of(found.chain))
+        for name, was, now in zip(names, wanted, values, strict=False):
             if was != now:
                 detail = describe_change(was, now)
                 found.add(Fault.DIFFERS, _AMENDMENTS, detail, entry=entry.name, column=name)
+
+
+def _archive_id(connection: duckdb.DuckDBPyConnection, found: Verification) -> tuple[str, ...]:
+    """Return the column that names the archive, if it can be compared.
+
+    Older databases lack it: the catalog's check reports that. A chain without its first entries
+    shows no name.
+    """
+    sql = f"select 1 from duckdb_columns() where schema_name = '{SCHEMA_NAME}' and column_name = ?"
+    is_there = connection.execute(f"{sql} limit 1", ["archive_id"]).fetchone() is not None
+    return ("archive_id",) if is_there and archive_id_of(found.chain) is not None else ()
 
 
 def _recorded_values(
@@ -104,19 +113,19 @@ def _verify_missing_entries(sequences: set[int], found: Verification) -> None:
 
 def _verify_loads(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the entry that each load's rows record with the chain."""
+    names = ["archive_sequence", "head_digest", *_archive_id(connection, found)]
     sql = f"""
-        select distinct _dlt_load_id, archive_sequence, head_digest from {_LOAD_RUNS} order by all
+        select distinct _dlt_load_id, {", ".join(names)} from {_LOAD_RUNS} order by all
     """
-    recorded: dict[str, list[tuple[int | None, str | None]]] = {}
-    for load_id, sequence, digest in connection.execute(sql).fetchall():
-        recorded.setdefault(load_id, []).append((sequence, digest))
+    recorded: dict[str, list[list[int | str | None]]] = {}
+    for load_id, *values in connection.execute(sql).fetchall():
+        recorded.setdefault(load_id, []).append(values)
+    archive_id = archive_id_of(found.chain)
     for entry in found.chain:
         load = entry.manifest.load
-        for sequence, digest in [] if load is None else recorded.get(load.load_id, []):
-            for column, was, now in (
-                ("archive_sequence", entry.manifest.sequence, sequence),
-                ("head_digest", entry.sha256, digest),
-            ):
+        wanted = (entry.manifest.sequence, entry.sha256, archive_id)
+        for values in [] if load is None else recorded.get(load.load_id, []):
+            for column, was, now in zip(names, wanted, values, strict=False):
                 if was != now:
                     detail = describe_change(was, now)
                     found.add(Fault.DIFFERS, _LOAD_RUNS, detail, entry=entry.name, column=column)

@@ -15,11 +15,11 @@ import duckdb
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.cli import console, output
+from gaussdb_tasks.cli.access_options import access_request
 from gaussdb_tasks.cli.completion import Documented
 from gaussdb_tasks.cli.list_table import LONG_TEXTS, task_rows
 from gaussdb_tasks.cli.options import (
     FiniteRange,
-    access_request,
     combine,
     data_dir_option,
     now_option,

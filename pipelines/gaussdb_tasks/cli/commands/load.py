@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,9 +14,9 @@ from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.timestamp_authority import TimestampAuthority
 from gaussdb_tasks.cli import console, output
+from gaussdb_tasks.cli.access_options import access_request
 from gaussdb_tasks.cli.load_monitor import LoadMonitor
 from gaussdb_tasks.cli.options import (
-    access_request,
     archive_url_option,
     combine,
     data_dir_option,
@@ -31,12 +32,15 @@ from gaussdb_tasks.cli.options import (
     umask_option,
 )
 from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
+from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
+from gaussdb_tasks.database.shards import refuse_other_shards
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.extract.project_tables import new_run_id
 from gaussdb_tasks.load import LoadReport, LoadRequest, plan_projects, run_load
+from gaussdb_tasks.model.shard import Shard
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, MINUTE, Micros, iso, parse_period
 from gaussdb_tasks.model.times import now as machine_clock
@@ -119,6 +123,7 @@ class _MirrorOptions:
 @access_request
 @combine("times", _TimeOptions)
 @combine("mirror", _MirrorOptions)
+@combine("publishing", PublishOptions)
 @option("--full", is_flag=True, help="Read the full horizon again, also the time that is covered.")
 @time_option("--from", "read_from", "Read only tasks created at this time or later.")
 @time_option("--to", "read_to", "Read only tasks created before this time.")
@@ -165,6 +170,12 @@ class _MirrorOptions:
     help="The store of --archive-url can only overwrite: send no conditions. Existing files are "
     "still compared, not written.",
 )
+@option(
+    "--publish-to",
+    metavar="URL",
+    help="Publish the archive after the load, as `publish --to` does.",
+)
+@data_path_option("--publish-data-path")
 @signing_key_option
 @option(
     "--timestamp-url",
@@ -182,6 +193,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     access: AccessRequest,
     times: _TimeOptions,
     mirror: _MirrorOptions,
+    publishing: PublishOptions,
     dry_run: bool,
     max_minutes: int,
     signing_key: Path | None,
@@ -219,6 +231,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         settings=times.load_settings(clock),
         connections=access.connections,
         remote=mirror.remote(),
+        publish_to=publishing.target(),
         signer=None if signing_key is None else KeySigner(signing_key),
         timestamp_authority=None if timestamp_url is None else TimestampAuthority(timestamp_url),
         is_clock_real=times.now is None,
@@ -228,10 +241,17 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     monitor = LoadMonitor(request.data_dir, None if dry_run else metrics_file, ping_url, times.now)
     os.umask(umask)
     if dry_run:
-        _print_plan(_signed_in(request, access), output_format)
+        request = _signed_in(request, access)
+        if request.accesses:
+            _print_plan(request, output_format)
+        else:
+            _report_no_projects(request, access.shard, output_format)
         return
     with monitor as take_report:
         request = _signed_in(request, access)
+        if not request.accesses:
+            _report_no_projects(request, access.shard, output_format)
+            return
         _warn_before_load(request, times.read_from)
         report = _run(request)
         take_report(report)
@@ -240,9 +260,26 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
 
 def _signed_in(request: LoadRequest, access: AccessRequest) -> LoadRequest:
+    if access.shard is not None:
+        refuse_other_shards(request.data_dir, access.shard)
     with ends_by(request.deadline):
         signed_in = sign_in(access, os.environ)
     return replace(request, accesses=signed_in.accesses, failed_sign_ins=signed_in.failures)
+
+
+def _report_no_projects(request: LoadRequest, shard: Shard | None, output_format: str) -> None:
+    """Report that a shard has nothing to load; a load of all projects has at least one."""
+    kept = (
+        "" if request.data_dir.database.exists() else f", and makes no {request.data_dir.database}"
+    )
+    console.info(f"shard {shard} has no projects; this load reads nothing{kept}", event="empty")
+    if output_format == "json":
+        empty: dict[str, Any] = {
+            "run_id": request.run_id,
+            "exit_code": int(ExitCode.DONE),
+            "projects": [],
+        }
+        output.write_json(empty)
 
 
 def _warn_before_load(request: LoadRequest, read_from: Micros | None) -> None:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Final
 
 import click
@@ -14,7 +13,7 @@ from gaussdb_tasks.cli.completion import Suggested, query_names
 from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import (
     Argument,
-    data_dir_option,
+    data_dirs_option,
     now_option,
     option,
     output_file_option,
@@ -24,11 +23,11 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import (
     NamedQuery,
     named_queries,
-    open_for_queries,
     query_errors,
     run_query,
 )
 from gaussdb_tasks.database.sql_files import THEMES
+from gaussdb_tasks.database.together import open_together
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros
 
@@ -72,7 +71,7 @@ class _Query(click.Command):
     metavar="[NAME-OR-SQL]",
     required=False,
 )
-@data_dir_option
+@data_dirs_option
 @now_option
 @option("--list", "is_list", is_flag=True, help="List the views and saved questions.")
 @option(
@@ -88,7 +87,7 @@ class _Query(click.Command):
 def command(  # noqa: PLR0913 - one parameter per option or group of options
     *,
     question: str | None,
-    data_dir: Path,
+    data_dirs: Sequence[DataDir],
     now: Micros | None,
     is_list: bool,
     variables: Mapping[str, str],
@@ -98,6 +97,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
 
     Works during a load, on the data of the previous load. Times are in UTC. A query can only read
     the database: it cannot write, read files or use the network. - reads the SQL from stdin.
+    Several directories are read as one database: --data-dir a --data-dir b.
 
     \b
     Examples:
@@ -110,7 +110,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     \b
     Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """
-    with open_for_queries(DataDir(data_dir).database, now) as connection:
+    with open_together([each.database for each in data_dirs], now) as connection:
         if is_list and target.output_format == "table":
             output.show_lines(list(_by_theme(named_queries(connection), target)), target)
         elif is_list:

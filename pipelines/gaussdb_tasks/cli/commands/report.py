@@ -1,6 +1,7 @@
 """``gaussdb-tasks report``: an HTML page for people."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -10,10 +11,10 @@ import duckdb
 
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.interrupts import run_interruptibly
-from gaussdb_tasks.cli.options import Argument, data_dir_option, now_option
+from gaussdb_tasks.cli.options import Argument, data_dirs_option, now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.files import replacing
-from gaussdb_tasks.database.query import open_for_queries
+from gaussdb_tasks.database.together import open_together
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros, to_datetime
 from gaussdb_tasks.model.times import now as machine_clock
@@ -26,9 +27,9 @@ _PAGES: Final = frozenset({".html", ".htm"})
 
 @click.command("report")
 @click.argument("target", cls=Argument, metavar="FILE", type=click.Path(path_type=Path))
-@data_dir_option
+@data_dirs_option
 @now_option
-def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
+def command(*, target: Path, data_dirs: Sequence[DataDir], now: Micros | None) -> None:
     """Write one page of HTML: what needs attention, failures, durations, coverage.
 
     The page is one file that needs no network. A script inside it sorts tables and filters by
@@ -40,26 +41,30 @@ def command(*, target: Path, data_dir: Path, now: Micros | None) -> None:
     Examples:
       gaussdb-tasks report report.html
       gaussdb-tasks report - --data-dir /srv/gaussdb-tasks > report.html
+      gaussdb-tasks report fleet.html --data-dir /srv/shard-1 --data-dir /srv/shard-2
     """
-    database = DataDir(data_dir).database
+    databases = [each.database for each in data_dirs]
     if target != _STDOUT:
         output.refuse_unwritable(target, "FILE")
-    _refuse_to_overwrite(target, data_dir)
+    for data_dir in data_dirs:
+        _refuse_to_overwrite(target, data_dir.path)
     made_at = machine_clock() if now is None else now
-    _write(target, _page(database, made_at))
+    _write(target, _page(databases, made_at))
 
 
-def _page(database: Path, made_at: Micros) -> bytes:
-    with open_for_queries(database, made_at) as connection:
-        return run_interruptibly(connection, partial(_make, connection, database, made_at))
+def _page(databases: Sequence[Path], made_at: Micros) -> bytes:
+    with open_together(databases, made_at) as connection:
+        return run_interruptibly(connection, partial(_make, connection, databases, made_at))
 
 
-def _make(connection: duckdb.DuckDBPyConnection, database: Path, made_at: Micros) -> bytes:
+def _make(
+    connection: duckdb.DuckDBPyConnection, databases: Sequence[Path], made_at: Micros
+) -> bytes:
     # Imported here, so that help does not wait for the template engine.
     from gaussdb_tasks.report.page import Origin, make_page  # noqa: PLC0415
 
     figures = read_figures(connection)
-    origin = Origin([str(database)], to_datetime(made_at).replace(tzinfo=None))
+    origin = Origin([str(each) for each in databases], to_datetime(made_at).replace(tzinfo=None))
     return make_page(figures, origin)
 
 

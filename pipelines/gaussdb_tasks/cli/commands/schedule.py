@@ -5,12 +5,14 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
 import click
 from click.core import ParameterSource
 
+from gaussdb_tasks.api.auth.sign_in import refuse_contradiction
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.commands.load import command as load_command
 from gaussdb_tasks.cli.options import option
@@ -24,6 +26,9 @@ from gaussdb_tasks.deployment.schedule_warnings import schedule_warnings
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, Schedule
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.model.shard import MAX_SHARDS, Shard
+from gaussdb_tasks.publication.target import absolute_url, parse_target
+from gaussdb_tasks.settings import AccessRequest
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _IN_CONTAINERS: Final = frozenset({"kubernetes", "github-actions"})
@@ -55,6 +60,12 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
     help="Container image, for kubernetes and github-actions.",
 )
 @option(
+    "--shards",
+    type=click.IntRange(1, MAX_SHARDS),
+    metavar="N",
+    help="With kubernetes and --all-projects: share the projects among N loads, all at once.",
+)
+@option(
     "--credentials",
     type=click.Path(path_type=Path),
     default=Path("/etc/gaussdb-tasks"),
@@ -79,6 +90,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     user: str,
     program: str | None,
     image: str,
+    shards: int | None,
     credentials: Path,
     folder: Path | None,
 ) -> None:
@@ -92,6 +104,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     Examples:
       gaussdb-tasks schedule systemd --os-cloud otc-prod --data-dir /srv/gaussdb-tasks
       gaussdb-tasks schedule kubernetes --all-projects --image registry.example/gaussdb-tasks:1
+      gaussdb-tasks schedule kubernetes --all-projects --shards 5
 
     \b
     Exit codes: 0 done; 2 usage or configuration error.
@@ -99,6 +112,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     default_data_dir = Path("/data") if kind in _IN_CONTAINERS else None
     given = with_settings_file(ctx, load_options)
     with load_command.make_context("load", given, parent=ctx.parent) as inner:
+        _refuse_contradiction(inner, kind, shards)
         data_dir = _data_dir(inner, default_data_dir)
         arguments = ["load", *_arguments(inner, data_dir, is_elsewhere=kind in _IN_CONTAINERS)]
         timeout_minutes = inner.params["max_minutes"] + _MINUTES_TO_PUBLISH
@@ -116,10 +130,26 @@ def command(  # noqa: PLR0913 - one parameter an option
         timeout_minutes=timeout_minutes,
         reads=reads,
         writes=writes,
+        shards=shards,
     )
     for warning in schedule_warnings(kind, schedule):
         console.warn(f"warning: {warning}")
     _write(SCHEDULERS[kind](schedule), folder)
+
+
+def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) -> None:
+    """Refuse what each scheduled load would refuse, before it can."""
+    shard: Shard | None = load.params["shard"]
+    if shards is not None:
+        if kind != "kubernetes":
+            message = f"--shards is for kubernetes; schedule each load of {kind} with --shard I/N"
+            raise ConfigurationError(message)
+        if shard is not None:
+            message = "--shard and --shards contradict each other; give one of them"
+            raise ConfigurationError(message)
+        shard = Shard(1, shards)
+    given = {field.name: load.params[field.name] for field in fields(AccessRequest)}
+    refuse_contradiction(AccessRequest(**{**given, "shard": shard}))
 
 
 def _data_dir(load: click.Context, default: Path | None) -> Path:
@@ -189,6 +219,10 @@ def _text(name: str, value: object) -> str:
         return f"{value:03o}"
     if name == "archive-url":
         return str(_local_folder(str(value)) or value)
+    if name == "publish-to":
+        return absolute_url(str(value))
+    if name == "publish-data-path":
+        return str(value) if "://" in str(value) else str(Path(str(value)).absolute())
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
@@ -209,6 +243,9 @@ def _folders_to_write(load: click.Context, data_dir: Path) -> Iterator[Path]:
     folder = None if archive_url is None else _local_folder(archive_url)
     if folder is not None:
         yield folder
+    publish_to = load.params["publish_to"]
+    if publish_to is not None:
+        yield from parse_target(publish_to, load.params["publish_data_path"]).folders
 
 
 def _local_folder(url: str) -> Path | None:

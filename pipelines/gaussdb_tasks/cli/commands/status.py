@@ -1,7 +1,7 @@
 """``gaussdb-tasks status``: freshness, coverage, gaps, nights left before data loss."""
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -11,14 +11,15 @@ from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import (
     FiniteRange,
     combine,
-    data_dir_option,
+    data_dirs_option,
     now_option,
     option,
 )
 from gaussdb_tasks.cli.status_lines import MAX_PROJECTS, StatusPart, part_of, status_lines
 from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.database.query import open_for_queries, query_errors, run_query
+from gaussdb_tasks.database.query import query_errors, run_query
+from gaussdb_tasks.database.together import open_together
 from gaussdb_tasks.database.upgrades import with_project_name
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened, visible
@@ -55,7 +56,7 @@ _PROJECTS_LOSING_DATA: Final = """
 
 
 @click.command("status")
-@data_dir_option
+@data_dirs_option
 @combine("thresholds", Thresholds)
 @option("--check", is_flag=True, help="Print one line for monitoring and set the exit code.")
 @option(
@@ -105,7 +106,7 @@ _PROJECTS_LOSING_DATA: Final = """
 @output.target_options(*output.ROW_FORMATS, default="table")
 def command(  # noqa: PLR0913 - one parameter per option or group of options
     *,
-    data_dir: Path,
+    data_dirs: Sequence[DataDir],
     check: bool,
     thresholds: Thresholds,
     exit_codes: str,
@@ -137,18 +138,18 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         message = "--critical-nights is more than --warning-nights; make it at most as large"
         raise ConfigurationError(message)
     if check:
-        sys.exit(_check(DataDir(data_dir), thresholds, now, is_own=exit_codes == "own"))
-    with open_for_queries(DataDir(data_dir).database, now) as connection:
+        sys.exit(_check(data_dirs, thresholds, now, is_own=exit_codes == "own"))
+    with open_together([each.database for each in data_dirs], now) as connection:
         with query_errors("archive_status"):
             connection.execute(_READ_STATUS)
         if target.output_format == "table" and not target.is_raw:
             output.show_lines(_lines(connection, now, None if is_all else thresholds), target)
         else:
             output.write(run_query(connection, _STATUS), target)
-        mixture = DataDir(data_dir).mixture()
-        if mixture is not None:
+        for mixture in _mixtures(data_dirs):
             console.warn(mixture)
-        _report_waiting_copies(DataDir(data_dir))
+        for data_dir in data_dirs:
+            _report_waiting_copies(data_dir)
         losing = run_query(connection, _PROJECTS_LOSING_DATA).fetchall()
         for project_id, name, loss_begins_at in losing[:MAX_PROJECTS]:
             console.info(
@@ -207,24 +208,30 @@ def _gaps(connection: duckdb.DuckDBPyConnection, part: StatusPart) -> list[tuple
         return [row for row in rows.fetchall() if row[:2] in keys]
 
 
-def _check(data_dir: DataDir, thresholds: Thresholds, now: Micros | None, *, is_own: bool) -> int:
+def _mixtures(data_dirs: Sequence[DataDir]) -> list[str]:
+    return list(filter(None, (data_dir.mixture() for data_dir in data_dirs)))
+
+
+def _check(
+    data_dirs: Sequence[DataDir], thresholds: Thresholds, now: Micros | None, *, is_own: bool
+) -> int:
     """Print one line in the format of monitoring plugins; return the exit code."""
     try:
-        freshness = read_freshness(data_dir.database, now)
+        freshness = read_freshness([each.database for each in data_dirs], now)
     except GaussdbTasksError as error:
         _write_check("UNKNOWN", "; ".join(error.lines))
         return error.exit_code if is_own else Alarm.UNKNOWN
     judgements = judge(freshness, thresholds)
     worst = max((each.alarm for each in judgements), default=Alarm.UNKNOWN)
-    mixture = data_dir.mixture()
-    if mixture is not None:
+    mixtures = _mixtures(data_dirs)
+    if mixtures:
         worst = max(worst, Alarm.WARNING)
     reasons = [
         f"project {project_label(each.project.key.project_id, each.project.name)}: {reason}"
         for each in sorted(judgements, key=lambda each: -each.alarm)
         for reason in each.reasons
     ]
-    reasons += filter(None, [mixture])
+    reasons += mixtures
     nights = [each.nights_left for each in freshness.projects if each.nights_left is not None]
     text = "; ".join(reasons) or f"{len(judgements)} projects, all up to date"
     figures = f"projects={len(judgements)} nights_left={min(nights, default=0)}"

@@ -1,0 +1,119 @@
+"""Compare the rows of an archive in a catalogue with a database that is made from its entries."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text, table_sql
+from gaussdb_tasks.archive.canonical import LINE_BYTES, read_lines
+from gaussdb_tasks.archive.rebuild import restore
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.row_comparison import compare_rows
+from gaussdb_tasks.archive.verification.verify_derived import stored
+from gaussdb_tasks.model.tables import (
+    AMENDMENTS,
+    LOAD_ID,
+    LOAD_RUNS,
+    LOADED_TABLES,
+    SCHEMA_NAME,
+    TASK_TYPES,
+)
+
+_EXPECTED: Final = "expected"
+
+
+def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: str,
+    chain: Sequence[ChainEntry],
+    found: Verification,
+    scratch: Path,
+    *,
+    null_replacement: str = "\0",
+) -> None:
+    """Add a finding for each row of the archive that the catalogue has otherwise, or not.
+
+    Args:
+        connection: has the catalogue attached.
+        catalogue: the name of the attached catalogue.
+        chain: the published entries, whose files were verified.
+        found: findings are added to it.
+        scratch: a folder for the database that is made from the chain.
+        null_replacement: what the catalogue has for U+0000 in texts.
+    """
+    path = scratch / "expected.duckdb"
+    restore(chain, path)
+    connection.execute(f"attach {quoted_text(str(path))} as {_EXPECTED} (read_only)")
+    for table, condition in _tables(catalogue, archive_id_of(chain)):
+        expected = _with_texts(table, f"{_EXPECTED}.{table_sql(table)}", null_replacement)
+        actual = f"{catalogue}.{table_sql(table)} where {condition}"
+        _compare(connection, found, table, expected, actual)
+
+
+def _tables(catalogue: str, archive_id: str | None) -> Iterator[tuple[ArchiveTable, str]]:
+    """Yield the tables with the condition for the rows of an archive in the catalogue."""
+    is_own = f"archive_id = {quoted_text(archive_id or '')}"
+    projects = f"select region, project_id from {catalogue}.{SCHEMA_NAME}.load_runs where {is_own}"
+    for table in (*LOADED_TABLES, AMENDMENTS):
+        if table is TASK_TYPES:
+            yield _without_load(stored(table)), "true"
+        elif table in {LOAD_RUNS, AMENDMENTS}:
+            yield stored(table), is_own
+        else:
+            yield stored(table), f"(region, project_id) in ({projects})"
+
+
+def _without_load(table: ArchiveTable) -> ArchiveTable:
+    """Leave out which load wrote the task types: all archives share them."""
+    columns = tuple(column for column in table.columns if column != LOAD_ID)
+    return ArchiveTable(
+        table.name, table.table, table.meaning, columns, table.key, is_appended=False
+    )
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection,
+    found: Verification,
+    table: ArchiveTable,
+    expected: str,
+    actual: str,
+) -> None:
+    if _digest(connection, table, expected) == _digest(connection, table, actual):
+        return
+    count = compare_rows(
+        connection,
+        found,
+        table,
+        expected=table.select(expected),
+        actual=table.select(actual),
+    )
+    if not count:
+        found.add(Fault.DIFFERS, table_sql(table), "rows are there twice")
+
+
+def _with_texts(table: ArchiveTable, relation: str, null_replacement: str) -> str:
+    """Return a relation whose texts are as the catalogue holds them."""
+    if null_replacement == "\0":
+        return relation
+    texts = (column.name for column in table.columns if column.data_type == "text")
+    replaced = ", ".join(
+        f"replace({name}, chr(0), {quoted_text(null_replacement)}) as {name}" for name in texts
+    )
+    return f"(select * replace ({replaced}) from {relation})"
+
+
+def _digest(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str
+) -> tuple[int, int]:
+    """Return the number of rows and the sum of their digests: an engine gives them in any order."""
+    count = total = 0
+    for lines, batch in read_lines(connection, table, relation):
+        count += batch.num_rows
+        total += sum(
+            int(lines[start : start + LINE_BYTES], 16) for start in range(0, len(lines), LINE_BYTES)
+        )
+    return count, total % 2 ** (8 * hashlib.sha256().digest_size)
