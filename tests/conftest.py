@@ -40,6 +40,7 @@ pytest_plugins = [
     "tests.support.loaded_archive",
     "tests.support.object_store",
     "tests.support.other_user",
+    "tests.support.publishing",
 ]
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -26,8 +27,9 @@ _TYPES: Final = {
     "timestamp": "timestamp",
 }
 
+IS_INSTALLED: Final = _BIN is not None
 needs_postgres = pytest.mark.skipif(
-    _BIN is None, reason="PostgreSQL is not installed: apt-get install postgresql"
+    not IS_INSTALLED, reason="PostgreSQL is not installed: apt-get install postgresql"
 )
 
 
@@ -36,6 +38,15 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        """Return the URL of a database for libpq."""
+        return f"postgresql://{user}@/{database}?host={quote(str(self._folder), safe='')}"
+
+    def files_of(self, database: str) -> Path:
+        """Return the folder with the tables of a database."""
+        oid = self.run(f"select oid from pg_database where datname = '{database}'").strip()
+        return self._folder / "data" / "base" / oid
 
     def run(self, sql: str, database: str = "postgres") -> str:
         """Run SQL in a database; return the output of psql."""

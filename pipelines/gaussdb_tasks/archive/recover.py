@@ -113,7 +113,7 @@ def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recove
     if plan.missing:
         chain = read_chain(plan.archive.entries())
         first = 0 if plan.is_rebuild else len(chain) - len(plan.missing)
-        _refuse_damage(chain[first:], recorded_head(connection))
+        refuse_damage(chain[first:], recorded_head(connection))
         put_tombstones(plan.archive, chain)  # an amendment may have been stopped before this
         apply_entries(connection, chain, first)
         return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing), ())
@@ -171,7 +171,12 @@ def _readable(entries: Sequence[Entry]) -> list[ChainEntry]:
         return []  # then the task types are written once more
 
 
-def _refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:
+def refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:
+    """Refuse entries that do not follow a head, or whose files differ from their digests.
+
+    Raises:
+        ArchiveError: an entry is refused.
+    """
     previous = None if head is None else head.sha256
     for entry in new:
         if entry.manifest.previous != previous:

@@ -25,8 +25,16 @@ from gaussdb_tasks.archive.write import create_amendments_table, record_loads
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 from gaussdb_tasks.database.upgrades import upgrade
-from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_ID, LOADED_TABLES, SCHEMA_NAME, TASKS
+from gaussdb_tasks.model.tables import (
+    AMENDMENTS,
+    LOAD_ID,
+    LOADED_TABLES,
+    SCHEMA_NAME,
+    TASK_TYPES,
+    TASKS,
+)
 
+_TASK_TYPES: Final = table_sql(archive_tables.TASK_TYPES)
 _KEY: Final = ", ".join(archive_tables.OBSERVATIONS.key)
 
 # A task's latest state is the version that its last observation counted to.
@@ -57,7 +65,11 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def apply_entries(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], first: int = 0
+    connection: duckdb.DuckDBPyConnection,
+    chain: Sequence[ChainEntry],
+    first: int = 0,
+    *,
+    is_shared: bool = False,
 ) -> None:
     """Bring the rows of entries into the database.
 
@@ -65,7 +77,9 @@ def apply_entries(
         connection: a database with the rows of the earlier entries; empty for the whole chain.
         chain: all entries, in order.
         first: index of the first entry to apply. Unless it is 0, the entries from there on must be
-            loads.
+            loads, or amendments that replace no rows.
+        is_shared: whether other archives fill the database, too: then task types that are the same
+            are not written again.
     """
     create_tables(connection)
     new = chain[first:]
@@ -74,6 +88,8 @@ def apply_entries(
     for name, value in BELIEVING_NO_STATISTICS.items():
         connection.execute(f"set {name} = {quoted_text(value)}")
     _apply(connection, chain, new)
+    if not (is_shared and _has_task_types(connection, chain)):
+        _replace_task_types(connection, chain)
     for name in BELIEVING_NO_STATISTICS:
         connection.execute(f"reset {name}")
 
@@ -87,7 +103,6 @@ def _apply(
             connection.execute(f"insert into {table_sql(table)} by name {typed(table, relation)}")
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
-    _replace_task_types(connection, chain)
     loads, archive_id = [], archive_id_of(chain)
     for entry in new:
         load = entry.manifest.load
@@ -256,13 +271,25 @@ def _delete_matching(
     )
 
 
+def _has_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> bool:
+    file = task_types_file(chain)
+    if file is None:
+        return True
+    columns = ", ".join(column.name for column in TASK_TYPES.columns)
+    sides = [f"select {columns} from {each}" for each in (_TASK_TYPES, parquet_sql(file))]
+    difference = " union all ".join(
+        f"(({one}) except ({other}))" for one, other in (sides, reversed(sides))
+    )
+    return connection.execute(f"{difference} limit 1").fetchone() is None
+
+
 def _replace_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
     file = task_types_file(chain)
     load_ids = [entry.manifest.load.load_id for entry in chain if entry.manifest.load is not None]
     if file is not None:
-        name = table_sql(archive_tables.TASK_TYPES)
-        connection.execute(f"delete from {name}")
+        connection.execute(f"delete from {_TASK_TYPES}")
         connection.execute(
-            f"insert into {name} by name select *, ? as _dlt_load_id from {parquet_sql(file)}",
+            f"insert into {_TASK_TYPES} by name "
+            f"select *, ? as _dlt_load_id from {parquet_sql(file)}",
             [load_ids[-1]],
         )

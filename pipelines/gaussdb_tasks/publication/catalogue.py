@@ -1,0 +1,217 @@
+"""A catalogue that DuckDB attaches: entries are replayed there, in one transaction."""
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.archive.replay import apply_entries, create_tables
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.database.dialects import Dialect
+from gaussdb_tasks.database.upgrades import refuse_newer, schema_version
+from gaussdb_tasks.database.views import table_comments, view_script
+from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.known_secrets import in_one_line
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.tables import (
+    AMENDMENTS,
+    LOAD_RUNS,
+    LOADED_TABLES,
+    SCHEMA_NAME,
+    TASK_TYPES,
+)
+from gaussdb_tasks.model.times import iso
+from gaussdb_tasks.os_errors import explain_memory
+from gaussdb_tasks.publication.comparison import compare_with_archive
+from gaussdb_tasks.publication.lane import LANES, Lane, PublicationError
+
+CATALOGUE: Final = "published"
+"""The name of the attached catalogue."""
+
+LANES_SQL: Final = f"{SCHEMA_NAME}.{LANES.name}"
+_LANE_COLUMNS: Final = ", ".join(column.name for column in LANES.columns)
+_OF_PROJECTS: Final = tuple(
+    table for table in LOADED_TABLES if table not in {LOAD_RUNS, TASK_TYPES}
+)
+_MAX_CAUSE_LENGTH: Final = 300
+_WRONG_SETTINGS: Final = re.compile(
+    "authentication failed|no password supplied|permission denied|pg_hba|role .* does not exist"
+    "|database .* does not exist|data_path|could not translate host name",
+    re.IGNORECASE,
+)
+_PASSING: Final = re.compile(
+    "conflict|could not serialize|deadlock|connection|could not set lock|terminat|starting up"
+    "|shutting down|duplicate key",
+    re.IGNORECASE,
+)
+
+
+class PassingError(PublicationError):
+    """Another publication came first, or the connection was lost: the next attempt may succeed."""
+
+
+class Catalogue(ABC):
+    """An attached catalogue, which is the current database of the connection."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, name: str, dialect: Dialect, scratch: Path
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._dialect = dialect
+        self._scratch = scratch
+        self.check_lock: Callable[[], object] = lambda: None
+        """Called before a commit; it raises an error if the lock was lost."""
+
+    @abstractmethod
+    def _run(self, script: str) -> None:
+        """Run statements of the engine's own SQL, in the transaction."""
+
+    @abstractmethod
+    def _clean(self) -> None:
+        """Remove what amendments removed from older snapshots and files."""
+
+    def lanes(self) -> Sequence[Lane]:
+        """Return the lanes, sorted by archive."""
+        with one_error(self._name):
+            if schema_version(self._connection) is None:
+                return ()
+            refuse_newer(self._connection, self._name)
+            sql = f"""
+                select archive_id, archive_sequence, head_digest, epoch_us(published_at),
+                    tool_version, is_cleanup_due
+                from {LANES_SQL} order by archive_id
+            """
+            rows = self._connection.execute(sql).fetchall()
+        return tuple(
+            Lane(archive_id, sequence, digest, iso(at), version, is_cleanup_due=is_due)
+            for archive_id, sequence, digest, at, version, is_due in rows
+        )
+
+    def owners(self) -> Mapping[ProjectKey, str]:
+        """Return the archive that published each project."""
+        with one_error(self._name):
+            if schema_version(self._connection) is None:
+                return {}
+            sql = f"select distinct region, project_id, archive_id from {SCHEMA_NAME}.load_runs"
+            rows = self._connection.execute(sql).fetchall()
+        return {ProjectKey(region, project): archive for region, project, archive in rows}
+
+    def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
+        """Bring entries and the lane there, in one transaction."""
+        with one_error(self._name), self._transaction():
+            self._create_tables()
+            if first == 0:
+                self._remove_rows(lane.archive_id)
+            apply_entries(self._connection, chain, first, is_shared=True)
+            self._write_lane(lane, self._apply_views())
+
+    def clean(self) -> None:
+        """Remove what amendments removed from older snapshots and files, too."""
+        with one_error(self._name):
+            self._clean()
+            with self._transaction():
+                self._connection.execute(f"update {LANES_SQL} set is_cleanup_due = false")
+
+    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
+        """Compare the rows of the chain's archive with a database that is made from the chain."""
+        with one_error(self._name):
+            compare_with_archive(self._connection, CATALOGUE, chain, found, self._scratch)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("begin transaction")
+        try:
+            yield
+            self.check_lock()
+        except BaseException:
+            with _suppressed():
+                self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+
+    def _create_tables(self) -> None:
+        create_tables(self._connection)
+        columns = ", ".join(column.ddl for column in LANES.columns)
+        self._connection.execute(f"create table if not exists {LANES_SQL} ({columns})")
+
+    def _remove_rows(self, archive_id: str) -> None:
+        for table in _OF_PROJECTS:
+            self._connection.execute(
+                f"delete from {SCHEMA_NAME}.{table.name} where (region, project_id) in "
+                f"(select region, project_id from {SCHEMA_NAME}.load_runs where archive_id = ?)",
+                [archive_id],
+            )
+        for table in (LOAD_RUNS, AMENDMENTS):
+            sql = f"delete from {SCHEMA_NAME}.{table.name} where archive_id = ?"
+            self._connection.execute(sql, [archive_id])
+
+    def _apply_views(self) -> str:
+        """Create the views again if they changed; return the digest of their statements."""
+        views = view_script(self._dialect).removeprefix("begin;\n").removesuffix("commit;\n")
+        script = self._comments() + views
+        digest = hashlib.sha256(script.encode()).hexdigest()
+        sql = f"select distinct views_digest from {LANES_SQL}"
+        if self._connection.execute(sql).fetchall() != [(digest,)]:
+            self._run(script)
+            self._connection.execute(f"update {LANES_SQL} set views_digest = ?", [digest])
+        return digest
+
+    def _comments(self) -> str:
+        """Return the statements that comment on tables and columns."""
+        comments = table_comments() | {
+            (SCHEMA_NAME, LANES.name, column.name): column.description for column in LANES.columns
+        }
+        return "".join(
+            f"comment on {'table' if target[-1] is None else 'column'} "
+            f"{'.'.join(filter(None, target))} is {quoted_text(comment)};\n"
+            for target, comment in comments.items()
+        )
+
+    def _write_lane(self, lane: Lane, views_digest: str) -> None:
+        sql = f"delete from {LANES_SQL} where archive_id = ?"
+        self._connection.execute(sql, [lane.archive_id])
+        self._connection.execute(
+            f"insert into {LANES_SQL} ({_LANE_COLUMNS}) "
+            "values (?, ?, ?, cast(? as timestamp), ?, ?, ?)",
+            [
+                *(lane.archive_id, lane.sequence, lane.head_digest, lane.published_at),
+                *(lane.tool_version, views_digest, lane.is_cleanup_due),
+            ],
+        )
+
+
+@contextmanager
+def one_error(name: str) -> Iterator[None]:
+    """Turn errors of DuckDB, and of engines behind it, into one sentence without secrets."""
+    try:
+        yield
+    except duckdb.Error as error:
+        of_memory = explain_memory(error)
+        if of_memory is not None:
+            raise of_memory from error
+        cause = in_one_line(str(error).partition("\n")[0], _MAX_CAUSE_LENGTH)
+        message = f"{name} cannot be read or written: {cause}"
+        raise _kind_of(str(error))(message) from None  # its text may hold statements with values
+
+
+def _kind_of(text: str) -> type[GaussdbTasksError]:
+    if _WRONG_SETTINGS.search(text):
+        return ConfigurationError
+    return PassingError if _PASSING.search(text) else PublicationError
+
+
+@contextmanager
+def _suppressed() -> Iterator[None]:
+    """Ignore an error of DuckDB: the connection is lost, and the engine rolls back by itself."""
+    try:
+        yield
+    except duckdb.Error:
+        return

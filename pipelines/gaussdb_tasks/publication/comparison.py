@@ -1,0 +1,109 @@
+"""Compare the rows of an archive in a catalogue with a database that is made from its entries."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text, table_sql
+from gaussdb_tasks.archive.canonical import LINE_BYTES, read_lines
+from gaussdb_tasks.archive.rebuild import restore
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.row_comparison import compare_rows
+from gaussdb_tasks.archive.verification.verify_derived import stored
+from gaussdb_tasks.model.tables import (
+    AMENDMENTS,
+    LOAD_ID,
+    LOAD_RUNS,
+    LOADED_TABLES,
+    SCHEMA_NAME,
+    TASK_TYPES,
+)
+
+_EXPECTED: Final = "expected"
+
+
+def compare_with_archive(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: str,
+    chain: Sequence[ChainEntry],
+    found: Verification,
+    scratch: Path,
+) -> None:
+    """Add a finding for each row of the archive that the catalogue has otherwise, or not.
+
+    Args:
+        connection: has the catalogue attached.
+        catalogue: the name of the attached catalogue.
+        chain: the published entries, whose files were verified.
+        found: findings are added to it.
+        scratch: a folder for the database that is made from the chain.
+    """
+    path = scratch / "expected.duckdb"
+    restore(chain, path)
+    connection.execute(f"attach {quoted_text(str(path))} as {_EXPECTED} (read_only)")
+    try:
+        for table, condition in _tables(catalogue, archive_id_of(chain)):
+            _compare(connection, found, table, catalogue, condition)
+    finally:
+        connection.execute(f"detach {_EXPECTED}")
+        path.unlink()
+
+
+def _tables(catalogue: str, archive_id: str | None) -> Iterator[tuple[ArchiveTable, str]]:
+    """Yield the tables with the condition for the rows of an archive in the catalogue."""
+    is_own = f"archive_id = {quoted_text(archive_id or '')}"
+    projects = f"select region, project_id from {catalogue}.{SCHEMA_NAME}.load_runs where {is_own}"
+    for table in (*LOADED_TABLES, AMENDMENTS):
+        if table is TASK_TYPES:
+            yield _without_load(stored(table)), "true"
+        elif table in {LOAD_RUNS, AMENDMENTS}:
+            yield stored(table), is_own
+        else:
+            yield stored(table), f"(region, project_id) in ({projects})"
+
+
+def _without_load(table: ArchiveTable) -> ArchiveTable:
+    """Leave out which load wrote the task types: all archives share them."""
+    columns = tuple(column for column in table.columns if column != LOAD_ID)
+    return ArchiveTable(
+        table.name, table.table, table.meaning, columns, table.key, is_appended=False
+    )
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection,
+    found: Verification,
+    table: ArchiveTable,
+    catalogue: str,
+    condition: str,
+) -> None:
+    where = table_sql(table)
+    expected, actual = f"{_EXPECTED}.{where}", f"{catalogue}.{where} where {condition}"
+    if _digest(connection, table, expected) == _digest(connection, table, actual):
+        return
+    count = compare_rows(
+        connection,
+        found,
+        table,
+        expected=table.select(expected),
+        actual=table.select(actual),
+    )
+    if not count:
+        found.add(Fault.DIFFERS, where, "rows are there twice")
+
+
+def _digest(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str
+) -> tuple[int, int]:
+    """Return the number of rows and the sum of their digests: an engine gives them in any order."""
+    count = total = 0
+    for lines, batch in read_lines(connection, table, relation):
+        count += batch.num_rows
+        total += sum(
+            int(lines[start : start + LINE_BYTES], 16) for start in range(0, len(lines), LINE_BYTES)
+        )
+    return count, total % 2 ** (8 * hashlib.sha256().digest_size)

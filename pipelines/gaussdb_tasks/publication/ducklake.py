@@ -1,0 +1,167 @@
+"""Publish to a DuckLake: its catalogue is in PostgreSQL or in a file, its rows in Parquet files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.database.dialects import DUCKLAKE
+from gaussdb_tasks.database.files import publish
+from gaussdb_tasks.errors import ConfigurationError, LockedError
+from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue, one_error
+from gaussdb_tasks.publication.extensions import connected_with, extension_files
+from gaussdb_tasks.publication.lane import Publication
+from gaussdb_tasks.publication.postgres import (
+    MAX_LOCK_SECONDS,
+    SECRET,
+    create_secret,
+    rewrite_tables,
+    server_lock,
+)
+from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer
+
+_METADATA: Final = f"__ducklake_metadata_{CATALOGUE}"
+# DuckLake only widens the bounds of a table's columns: they may be texts that were removed.
+_BOUNDS_OF_TEXTS: Final = f"""
+    update {_METADATA}.ducklake_table_column_stats as bounds
+    set min_value = files.min_value, max_value = files.max_value
+    from (
+        select
+            bounds.table_id,
+            bounds.column_id,
+            case when not bool_or(is_unknown) then min(files.min_value) end as min_value,
+            case when not bool_or(is_unknown) then max(files.max_value) end as max_value
+        from {_METADATA}.ducklake_table_column_stats as bounds
+        inner join {_METADATA}.ducklake_column as columns using (table_id, column_id)
+        left join (
+            select *, min_value is null and value_count > null_count as is_unknown
+            from {_METADATA}.ducklake_file_column_stats
+        ) as files using (table_id, column_id)
+        where columns.end_snapshot is null and columns.column_type in ('varchar', 'json')
+        group by all
+    ) as files
+    where bounds.table_id = files.table_id and bounds.column_id = files.column_id
+"""
+
+
+class LakeCatalogue(Catalogue):
+    """Tables and views of a DuckLake."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, target: DuckLakeTarget, scratch: Path
+    ) -> None:
+        super().__init__(connection, target.name, DUCKLAKE, scratch)
+        self._target = target
+
+    def _run(self, script: str) -> None:
+        self._connection.execute(script)
+
+    def _clean(self) -> None:
+        """Leave only the files of the newest snapshot, without deleted rows in them."""
+        for call in (
+            "ducklake_rewrite_data_files(?, delete_threshold => 0)",
+            "ducklake_expire_snapshots(?, older_than => now())",
+            "ducklake_cleanup_old_files(?, cleanup_all => true)",
+            "ducklake_delete_orphaned_files(?, cleanup_all => true)",
+        ):
+            self._connection.execute(f"call {call}", [CATALOGUE])
+        self._connection.execute(_BOUNDS_OF_TEXTS)
+        if isinstance(self._target.catalogue, Path):
+            self._rewrite_file(self._target.catalogue)
+            return
+        sql = """
+            select format('%I.%I', schemaname, tablename) from pg_tables
+            where tablename like 'ducklake%column_stats' or tablename like 'ducklake_inlined_data_%'
+        """
+        found = self._connection.execute("from postgres_query(?, ?)", [_METADATA, sql]).fetchall()
+        rewrite_tables(self._connection, _METADATA, (table for (table,) in found))
+
+    def _rewrite_file(self, catalogue: Path) -> None:
+        """Copy the catalogue to a new file: a file keeps the bytes of deleted rows."""
+        fresh = catalogue.with_name(f"{catalogue.name}.new")
+        fresh.unlink(missing_ok=True)
+        self._connection.execute(f"use memory; detach {CATALOGUE}")
+        for name, path in (("old_catalogue", catalogue), ("new_catalogue", fresh)):
+            self._connection.execute(f"attach {quoted_text(str(path))} as {name}")
+        self._connection.execute("copy from database old_catalogue to new_catalogue")
+        self._connection.execute("detach old_catalogue; detach new_catalogue")
+        publish(fresh, catalogue)
+        _attach(self._connection, self._target, str(catalogue), is_writing=True)
+
+
+@contextmanager
+def open_lake(target: DuckLakeTarget, scratch: Path, *, is_writing: bool) -> Iterator[Publication]:
+    """Open a DuckLake; for writing, make it if it is missing, and hold its lock."""
+    catalogue = target.catalogue
+    is_server = isinstance(catalogue, PostgresServer)
+    files = extension_files("lake", "ducklake", *(["postgres_scanner"] if is_server else []))
+    with connected_with(files, scratch) as connection, one_error(target.name):
+        # Small inserts would be rows of the catalogue, and stay there after an amendment.
+        connection.execute("set ducklake_default_data_inlining_row_limit = 0")
+        lake = LakeCatalogue(connection, target, scratch)
+        if isinstance(catalogue, Path):
+            with _file_lock(catalogue, target.name, is_writing=is_writing):
+                _attach(connection, target, str(catalogue), is_writing=is_writing)
+                yield lake
+            return
+        create_secret(connection)
+        location = f"postgres:{catalogue.conninfo}"
+        if not is_writing:
+            _attach(connection, target, location, is_writing=False)
+            yield lake
+            return
+        with server_lock(connection, catalogue, target.name) as check:
+            lake.check_lock = check
+            _attach(connection, target, location, is_writing=True)
+            yield lake
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection,
+    target: DuckLakeTarget,
+    location: str,
+    *,
+    is_writing: bool,
+) -> None:
+    options = [] if is_writing else ["read_only"]
+    if isinstance(target.catalogue, PostgresServer):
+        options.append(f"meta_secret {SECRET}")
+    if target.data_path is not None:
+        options.append(f"data_path {quoted_text(target.data_path)}")
+    listed = f" ({', '.join(options)})" if options else ""
+    connection.execute(f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}{listed}")
+    connection.execute(f"use {CATALOGUE}")
+
+
+@contextmanager
+def _file_lock(path: Path, name: str, *, is_writing: bool) -> Iterator[None]:
+    """Hold the lock of a catalogue in a file.
+
+    Raises:
+        LockedError: another publication holds it for too long.
+        ConfigurationError: the catalogue is missing, or its folder cannot be written.
+    """
+    if not is_writing:
+        if not path.exists():
+            message = f"there is no {name} yet; publish to it first"
+            raise ConfigurationError(message)
+        yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f"{path.name}.lock"))
+        lock.acquire(timeout=MAX_LOCK_SECONDS)
+    except Timeout as error:
+        message = f"another publication to {name} is running; run it again later"
+        raise LockedError(message) from error
+    except OSError as error:
+        message = f"{name}: the folder cannot be written: {error.strerror}"
+        raise ConfigurationError(message) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,117 @@
+"""What every kind of target implements: lanes, and entries that are published to them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.tables import Column, Table
+
+
+class PublicationError(GaussdbTasksError):
+    """A target cannot be reached, read or written; a retry may help."""
+
+
+class LaneError(PublicationError):
+    """A target holds other entries, or projects of another archive; nothing was published."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How far an archive is published.
+
+    Attributes:
+        archive_id: SHA-256 of the archive's first manifest.
+        sequence: the last published entry; 0 for none.
+        head_digest: SHA-256 of its manifest.
+        published_at: when it was published, UTC, as ``iso`` writes it.
+        tool_version: the version of this program that published it.
+        is_cleanup_due: whether older snapshots or files may still hold what an amendment removed.
+    """
+
+    archive_id: str
+    sequence: int
+    head_digest: str
+    published_at: str
+    tool_version: str
+    is_cleanup_due: bool = False
+
+
+LANES = Table(
+    "published_archives",
+    "one row per archive that is published here",
+    (
+        Column("archive_id", "text", "SHA-256 of the archive's first digest.json.", nullable=False),
+        Column("archive_sequence", "bigint", "Number of the last published entry.", nullable=False),
+        Column("head_digest", "text", "SHA-256 of that entry's digest.json.", nullable=False),
+        Column("published_at", "timestamp", "When it was published, UTC.", nullable=False),
+        Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
+        Column("views_digest", "text", "SHA-256 of the statements that created the views."),
+        Column(
+            "is_cleanup_due",
+            "bool",
+            "Whether older snapshots or files may still hold what an amendment removed.",
+            nullable=False,
+        ),
+    ),
+    ("archive_id",),
+)
+"""The table of lanes, in the schema of the other tables. It is in no archive."""
+
+
+class Publication(Protocol):
+    """An open target. For writing, it is locked: no other process publishes to it."""
+
+    def lanes(self) -> Sequence[Lane]:
+        """Return the lanes, sorted by archive; none if nothing was ever published there."""
+        ...
+
+    def owners(self) -> Mapping[ProjectKey, str]:
+        """Return the archive that published each project."""
+        ...
+
+    def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
+        """Bring entries and the lane there: all of them or, after an error, none.
+
+        Args:
+            chain: all entries, in order; their files were verified.
+            first: index of the first entry to apply. If it is 0, the archive's rows are replaced.
+            lane: the lane as it is afterwards.
+        """
+        ...
+
+    def clean(self) -> None:
+        """Remove what amendments removed from older snapshots and files, too.
+
+        Afterwards no lane is due for it. If it is stopped, it can be done again.
+        """
+        ...
+
+    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
+        """Compare the rows there with those of a chain that ends where the lane does.
+
+        Differences become findings of ``found``.
+
+        Raises:
+            PublicationError: the target cannot be read.
+        """
+        ...
+
+
+class Opener(Protocol):
+    """Open a kind of target."""
+
+    def __call__(self, *, is_writing: bool) -> AbstractContextManager[Publication]:
+        """Open it; for writing, wait for the lock.
+
+        Raises:
+            PublicationError: it cannot be reached.
+            ConfigurationError: a package is missing, or a setting is wrong.
+        """
+        ...

@@ -1,0 +1,239 @@
+"""Publish the entries of the archive that a target lacks, in order."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import tenacity
+
+from gaussdb_tasks.archive.recover import read_chain, refuse_damage
+from gaussdb_tasks.archive.replay import task_types_file
+from gaussdb_tasks.archive.store import Archive, ChainEntry, archive_id_of
+from gaussdb_tasks.archive.tombstones import put_tombstones
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.write import Head
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.times import iso, now
+from gaussdb_tasks.publication.catalogue import PassingError
+from gaussdb_tasks.publication.ducklake import open_lake
+from gaussdb_tasks.publication.extensions import extension_files
+from gaussdb_tasks.publication.lane import Lane, LaneError, Publication
+from gaussdb_tasks.publication.postgres import open_postgres
+from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresTarget, Target
+from gaussdb_tasks.version import VERSION
+
+_MAX_ATTEMPTS: Final = 6
+_MAX_WAIT_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The result of a publication.
+
+    Attributes:
+        target: the target's URL, without secrets.
+        sequence: the last entry that is published; None after an error.
+        entries: the entries that were brought there now.
+        is_replaced: whether an amendment replaced the rows that were there.
+        is_cleaned: whether older snapshots and files with removed rows were removed.
+        error: why the publication failed.
+    """
+
+    target: str
+    archive_id: str | None = None
+    sequence: int | None = None
+    entries: int = 0
+    is_replaced: bool = False
+    is_cleaned: bool = False
+    error: str | None = None
+
+
+def publish_entries(data_dir: DataDir, target: Target, scratch: Path) -> Published:
+    """Publish the entries that a target lacks; the data directory is locked.
+
+    Lost connections and other publications at the same time are tried again.
+
+    Raises:
+        LaneError: the target has other entries of this archive, or projects of another archive.
+        ArchiveError: an entry is damaged.
+        PublicationError: the target cannot be reached or written.
+        ConfigurationError: a package is missing, or a setting is wrong.
+        LockedError: another publication holds the lock for too long.
+    """
+    archive = Archive(data_dir.archive)
+    chain = read_chain(archive.entries())
+    archive_id = archive_id_of(chain)
+    if archive_id is None:
+        message = f"the archive in {data_dir.path} has no first entry; run gaussdb-tasks verify"
+        raise ConfigurationError(message)
+    put_tombstones(archive, chain)  # an amendment may have been stopped before this
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(PassingError),
+        stop=tenacity.stop_after_attempt(_MAX_ATTEMPTS),
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=_MAX_WAIT_SECONDS),
+        reraise=True,
+    )
+    return attempts(_publish_once, target, chain, archive_id, scratch)
+
+
+def publish_after_load(data_dir: DataDir, target: Target, scratch: Path) -> Published:
+    """Publish like ``publish_entries``; an error is a part of the result."""
+    try:
+        return publish_entries(data_dir, target, scratch)
+    except GaussdbTasksError as error:
+        return Published(target.name, error=str(error))
+
+
+def read_lanes(target: Target, scratch: Path) -> Sequence[Lane]:
+    """Return the lanes of a target."""
+    with open_target(target, scratch, is_writing=False) as publication:
+        return publication.lanes()
+
+
+def verify_published(data_dir: DataDir, target: Target, found: Verification, scratch: Path) -> None:
+    """Compare a target with the archive, as far as it is published; add findings.
+
+    Args:
+        data_dir: the directory of the archive.
+        target: where it is published.
+        found: the verification of the archive's files.
+        scratch: a folder for a database.
+    """
+    archive_id = archive_id_of(found.chain)
+    with open_target(target, scratch, is_writing=False) as publication:
+        lane = next((each for each in publication.lanes() if each.archive_id == archive_id), None)
+        if lane is None:
+            detail = f"the archive in {data_dir.path} is not published there"
+            found.add(Fault.MISSING, target.name, detail)
+            return
+        published = [each for each in found.chain if each.manifest.sequence <= lane.sequence]
+        if not published or published[-1].sha256 != lane.head_digest:
+            detail = f"its head {lane.head_digest} is not entry {lane.sequence} of the archive"
+            found.add(Fault.DIFFERS, target.name, detail)
+            return
+        for entry in found.chain[len(published) :]:
+            detail = "it is not published yet; the next publication brings it"
+            found.add(Fault.MISSING, target.name, detail, entry=entry.name)
+        if lane.is_cleanup_due:
+            detail = "what an amendment removed may be in older snapshots or files; publish again"
+            found.add(Fault.DIFFERS, target.name, detail)
+        if found.damaged:
+            found.notes.append("rows were not compared: files of the archive are damaged")
+        else:
+            publication.verify(published, found)
+
+
+def refuse_unusable(target: Target) -> None:
+    """Refuse a target whose packages are missing, before a load.
+
+    Raises:
+        ConfigurationError: one is missing, or does not fit.
+    """
+    if isinstance(target, PostgresTarget):
+        extension_files("postgres", "postgres_scanner")
+    elif isinstance(target, DuckLakeTarget):
+        extension_files("lake", "ducklake", "postgres_scanner")
+
+
+def open_target(
+    target: Target, scratch: Path, *, is_writing: bool
+) -> AbstractContextManager[Publication]:
+    """Open a target of any kind."""
+    if isinstance(target, PostgresTarget):
+        return open_postgres(target, scratch, is_writing=is_writing)
+    if isinstance(target, DuckLakeTarget):
+        return open_lake(target, scratch, is_writing=is_writing)
+    raise NotImplementedError
+
+
+def _publish_once(
+    target: Target, chain: Sequence[ChainEntry], archive_id: str, scratch: Path
+) -> Published:
+    with open_target(target, scratch, is_writing=True) as publication:
+        lane = next((each for each in publication.lanes() if each.archive_id == archive_id), None)
+        start = _published_count(chain, lane, target)
+        new, head = chain[start:], chain[-1]
+        is_replacing = lane is not None and any(entry.manifest.restates for entry in new)
+        if new:
+            _refuse_other_archives(publication, new, archive_id, target)
+            first = 0 if is_replacing else start
+            _refuse_damage(chain, first)
+            publication.publish(
+                chain,
+                first,
+                Lane(
+                    archive_id,
+                    head.manifest.sequence,
+                    head.sha256,
+                    iso(now()),
+                    VERSION,
+                    is_cleanup_due=is_replacing or (lane is not None and lane.is_cleanup_due),
+                ),
+            )
+        is_cleaning = is_replacing or any(each.is_cleanup_due for each in publication.lanes())
+        if is_cleaning:
+            publication.clean()
+    return Published(
+        target.name,
+        archive_id,
+        head.manifest.sequence,
+        entries=len(new),
+        is_replaced=is_replacing,
+        is_cleaned=is_cleaning,
+    )
+
+
+def _published_count(chain: Sequence[ChainEntry], lane: Lane | None, target: Target) -> int:
+    """Return how many entries of the chain the lane has.
+
+    Raises:
+        LaneError: its head is not an entry of the chain.
+    """
+    if lane is None:
+        return 0
+    for position, entry in enumerate(chain, start=1):
+        if entry.sha256 == lane.head_digest and entry.manifest.sequence == lane.sequence:
+            return position
+    message = (
+        f"{target.name} has entry {lane.sequence} of this archive with the digest "
+        f"{lane.head_digest}, which the local archive lacks: another data directory continued the "
+        "same archive, or this one lost entries; nothing was published: bring the entries back "
+        "with gaussdb-tasks rebuild --from a copy, or publish to another --to"
+    )
+    raise LaneError(message)
+
+
+def _refuse_other_archives(
+    publication: Publication, new: Sequence[ChainEntry], archive_id: str, target: Target
+) -> None:
+    owners = publication.owners()
+    keys = {
+        ProjectKey(each.region, each.project_id)
+        for entry in new
+        for each in entry.manifest.projects
+    }
+    for key in sorted(keys):
+        if owners.get(key, archive_id) != archive_id:
+            message = (
+                f"{target.name} has project {key.project_id} ({key.region}) from archive "
+                f"{owners[key]}; this archive {archive_id} has it, too, and its tasks would be "
+                "doubled; nothing was published: publish only one of the two archives there"
+            )
+            raise LaneError(message)
+
+
+def _refuse_damage(chain: Sequence[ChainEntry], first: int) -> None:
+    """Refuse entries whose files differ from their digests: of these, no row is published."""
+    before = chain[first - 1] if first else None
+    refuse_damage(
+        chain[first:], None if before is None else Head(before.manifest.sequence, before.sha256)
+    )
+    file = task_types_file(chain)
+    holder = next((each for each in chain if file is not None and each.path == file.parent), None)
+    if holder is not None:
+        previous = holder.manifest.previous
+        refuse_damage([holder], None if previous is None else Head(0, previous))
