@@ -1,33 +1,31 @@
 """Archives as Delta tables in a folder: what is there, also after kills, races and redactions."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive, ChainEntry
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.database.connect import read_published, registered
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.model.tables import LOAD_ID
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
-from gaussdb_tasks.publication import delta
-from gaussdb_tasks.publication.delta import LANES, OF_LANES, SHARED, Published, read_lanes
-from gaussdb_tasks.publication.delta_tables import (
-    LANE,
-    ConflictError,
-    DeltaTables,
-    PublicationError,
-    active_files,
-    rows_of,
-)
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.model.times import DAY, HOUR
+from gaussdb_tasks.publication.delta import OF_LANES, SHARED
+from gaussdb_tasks.publication.delta_lanes import LaneRow, read_lane_rows
+from gaussdb_tasks.publication.delta_tables import LANE, DeltaTables, active_files, rows_of
+from gaussdb_tasks.publication.lane import LaneError
+from gaussdb_tasks.publication.publish import publish_entries, refuse_unusable, verify_published
+from gaussdb_tasks.publication.target import parse_target
 from tests.support.emulator_client import NOW, Record, record
 from tests.support.loads import load
 from tests.support.made_once import made_once
@@ -35,6 +33,7 @@ from tests.support.made_once import made_once
 pytest.importorskip("deltalake", reason="needs the extra [delta]")
 
 THIRD_PROJECT = "eeeeeeeeeeee4000800000000000000e"
+SECRET = "disk of tenant-4711 is full"
 NAMES = tuple(table.name for table in OF_LANES)
 
 
@@ -67,21 +66,26 @@ def chain_of(data_dir: DataDir) -> list[ChainEntry]:
     return read_chain(Archive(data_dir.archive).entries())
 
 
-def publish(data_dir: DataDir, lake: Path | str) -> Published:
-    with read_published(data_dir.database) as connection:
-        return delta.publish(connection, chain_of(data_dir), DeltaTables(str(lake)))
+def publish(data_dir: DataDir, lake: Path | str) -> tuple[int, bool, bool]:
+    """Publish; return the new entries, and whether rows were replaced and files cleaned."""
+    with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
+        done = publish_entries(data_dir, parse_target(str(lake)), scratch)
+    assert done.sequence == chain_of(data_dir)[-1].manifest.sequence
+    return done.entries, done.is_replaced, done.is_cleaned
+
+
+def row_of(lake: Path | str, data_dir: DataDir) -> LaneRow:
+    return read_lane_rows(DeltaTables(str(lake)))[chain_of(data_dir)[0].sha256]
 
 
 def as_published(
-    lake: Path | str, data_dir: DataDir, table: str, versions: Any = None
+    lake: Path | str, data_dir: DataDir, table: str, versions: Mapping[str, int] | None = None
 ) -> list[tuple[Any, ...]]:
-    """Return a lane's rows at the versions that its row names."""
-    tables, (first, *_) = DeltaTables(str(lake)), chain_of(data_dir)
-    lane = read_lanes(tables)[first.sha256]
-    opened = tables.open(table, (versions or lane.versions)[table])
-    assert opened is not None
-    connection = duckdb.connect()
-    with registered(connection, "found", rows_of(opened, lane.archive_id)):
+    """Return a lane's rows at the versions that its row names, or at others."""
+    row = row_of(lake, data_dir)
+    opened = DeltaTables(str(lake)).open_known(table, (versions or row.versions)[table])
+    rows = rows_of(opened, row.lane.archive_id)
+    with duckdb.connect() as connection, registered(connection, "found", rows):
         found = connection.execute(f"select * exclude ({LANE}) from found").fetchall()
     return sorted(found, key=repr)
 
@@ -100,11 +104,10 @@ def assert_equal(lake: Path | str, *data_dirs: DataDir) -> None:
 
 
 def test_every_table_equals_the_database(data_dir: DataDir, lake: Path) -> None:
-    assert publish(data_dir, lake) == Published(5, 5, None)
+    assert publish(data_dir, lake) == (5, False, False)
     assert_equal(lake, data_dir)
     for table in SHARED:
-        opened = DeltaTables(str(lake)).open(table.name)
-        assert opened is not None
+        opened = DeltaTables(str(lake)).open_known(table.name)
         found = duckdb.sql(f"from read_parquet({active_files(opened)})").fetchall()
         assert sorted(found) == of_database(data_dir, table.name)
     assert all(of_database(data_dir, name) for name in NAMES if name != "archive_acts")
@@ -114,11 +117,11 @@ def test_entries_are_appended_night_after_night(data_dir: DataDir, lake: Path) -
     """What is already there stays as it is: no file of versions is written again."""
     publish(data_dir, lake)
     before = files_of(lake, "task_versions")
-    assert publish(data_dir, lake) == Published(5, 0, None)
+    assert publish(data_dir, lake) == (0, False, False)
     for number in (6, 7):
         at = NOW + number * DAY
         _load(data_dir.path, at, [record(number, at - HOUR, None), record(5, at, at)])
-        assert publish(data_dir, lake) == Published(number, 1, None)
+        assert publish(data_dir, lake) == (1, False, False)
         assert_equal(lake, data_dir)
     after = files_of(lake, "task_versions")
     assert before < after
@@ -135,10 +138,10 @@ def test_replaced_files_are_deleted_a_night_later(data_dir: DataDir, lake: Path)
     """Who reads the last publication can go on during the next one."""
     publish(data_dir, lake)
     first = files_of(lake, "tasks")
-    versions = read_lanes(DeltaTables(str(lake)))[chain_of(data_dir)[0].sha256].versions
+    versions = row_of(lake, data_dir).versions
     expected = as_published(lake, data_dir, "tasks")
     for number in (6, 7):
-        _load(data_dir.path, NOW + number * DAY, [record(number, NOW + 5 * DAY, None)])
+        _load(data_dir.path, NOW + number * DAY, [record(number, NOW - 4 * DAY, None)])
         publish(data_dir, lake)
         if number == 6:
             assert as_published(lake, data_dir, "tasks", versions) == expected
@@ -151,9 +154,8 @@ def test_archives_lie_side_by_side(data_dir: DataDir, other: DataDir, lake: Path
         publish(each, lake)
     assert_equal(lake, data_dir, other)
     tables = DeltaTables(str(lake))
-    assert len(read_lanes(tables)) == 2
-    shared = tables.open("task_types")
-    assert shared is not None
+    assert len(read_lane_rows(tables)) == 2
+    shared = tables.open_known("task_types")
     assert shared.version() == 1, "the second archive has the same kinds"
 
 
@@ -162,40 +164,144 @@ def test_a_project_of_another_archive_is_refused(
 ) -> None:
     publish(other, lake)
     _load(data_dir.path, NOW + 9 * DAY, [])
-    with pytest.raises(PublicationError, match=f"has project {THIRD_PROJECT} in eu-de from anoth"):
+    with pytest.raises(LaneError, match=f"has project {THIRD_PROJECT} .eu-de. from archive"):
         publish(data_dir, lake)
-    assert list(read_lanes(DeltaTables(str(lake)))) == [chain_of(other)[0].sha256]
+    assert list(read_lane_rows(DeltaTables(str(lake)))) == [chain_of(other)[0].sha256]
 
 
-def test_an_archive_that_was_continued_elsewhere_is_refused(
-    other: DataDir, lake: Path, tmp_path: Path
-) -> None:
-    fork = DataDir(Path(shutil.copytree(other.path, tmp_path / "fork")))
-    for number, each in enumerate((other, fork)):
-        _load(each.path, NOW + DAY + number * MINUTE, [])
-    publish(other, lake)
-    with pytest.raises(PublicationError, match="entry 2 of this archive with another digest"):
-        publish(fork, lake)
+@pytest.fixture(scope="session")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> list[DataDir]:
+    """Return an archive after each of three loads."""
+
+    def load_each(folder: Path) -> None:
+        listed = [record(1, NOW - DAY, NOW - DAY + HOUR), record(2, NOW - HOUR, None)]
+        for number in range(3):
+            if number:
+                shutil.copytree(folder / str(number - 1), folder / str(number))
+            more = [record(3 + number, NOW - 2 * DAY, NOW + number * DAY, fail_reason=SECRET)]
+            _load(folder / str(number), NOW + number * DAY, listed + more)
+
+    folder = made_once(tmp_path_factory, "nights_of_delta", load_each)
+    return [DataDir(folder / str(number)) for number in range(3)]
 
 
-@pytest.mark.parametrize("count", (2,))
+@pytest.mark.parametrize("count", [0, 3, 6])
 def test_a_stopped_publication_is_completed_by_the_next(
-    other: DataDir, lake: Path, monkeypatch: pytest.MonkeyPatch, count: int
+    nights: list[DataDir], lake: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """It stops after some commits of the second night; readers still have the first."""
-    publish(other, lake)
-    first = {name: of_database(other, name) for name in NAMES}
-    listed = [record(1, NOW - DAY, NOW - DAY + HOUR), record(2, NOW, None)]
-    _load(other.path, NOW + DAY, listed)
+    first, second, third = nights
+    publish(first, lake)
     stop_after(count, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        publish(other, lake)
+        publish(second, lake)
     monkeypatch.undo()
-    for name in NAMES if count < 7 else ():
-        assert as_published(lake, other, name) == first[name]
-    _load(other.path, NOW + 2 * DAY, listed)  # the next run has one more entry
-    publish(other, lake)
-    assert_equal(lake, other)
+    assert_equal(lake, first)
+    publish((second, third)[count % 2], lake)
+    assert_equal(lake, (second, third)[count % 2])
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_a_stopped_first_publication_shows_nothing(
+    nights: list[DataDir], lake: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    stop_after(count, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        publish(nights[0], lake)
+    monkeypatch.undo()
+    assert [row.lane.sequence for row in read_lane_rows(DeltaTables(str(lake))).values()] == [0]
+    publish(nights[1], lake)
+    assert_equal(lake, nights[1])
+
+
+def test_rows_of_an_entry_that_was_lost_again_are_replaced(
+    nights: list[DataDir], lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table has the second entry, but the archive got another one before the lane had it."""
+    publish(nights[0], lake)
+    stop_after(4, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        publish(nights[1], lake)
+    monkeypatch.undo()
+    restored = DataDir(Path(shutil.copytree(nights[0].path, tmp_path / "restored")))
+    _load(restored.path, NOW + 2 * DAY, [record(7, NOW, NOW + HOUR)])
+    publish(restored, lake)
+    assert_equal(lake, restored)
+
+
+def test_two_publications_of_an_archive_at_once(nights: list[DataDir], lake: Path) -> None:
+    """Both try; one commits each table, and the other finds it done."""
+    publish(nights[0], lake)
+    copies = [nights[1], DataDir(Path(shutil.copytree(nights[1].path, lake.parent / "copy")))]
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(publish, copies, [lake, lake]))[1] == (1, False, False)
+    assert_equal(lake, nights[1])
+
+
+def test_archives_that_are_published_at_once(
+    nights: list[DataDir], data_dir: DataDir, lake: Path
+) -> None:
+    """Both make the tables."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(publish, [nights[2], data_dir], [lake, lake]))
+    assert_equal(lake, nights[2], data_dir)
+
+
+@pytest.fixture(scope="session")
+def redacted(nights: list[DataDir], tmp_path_factory: pytest.TempPathFactory) -> DataDir:
+    """Return the archive of three nights after a redaction."""
+
+    def redact_copy(folder: Path) -> None:
+        data_dir = DataDir(Path(shutil.copytree(nights[2].path, folder / "data")))
+        amendment = Amendment("redaction", NOW + 100 * DAY, "a test")
+        redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
+
+    return DataDir(made_once(tmp_path_factory, "redacted_of_delta", redact_copy) / "data")
+
+
+def files_with(lake: Path, text: str) -> list[Path]:
+    """Return the files that hold a text, also compressed."""
+    return [
+        path
+        for path in lake.rglob("*")
+        if path.is_file()
+        and (
+            text.encode() in path.read_bytes()
+            or (path.suffix == ".parquet" and text in repr(pq.read_table(path).to_pylist()))
+        )
+    ]
+
+
+def test_a_redacted_text_is_in_no_file(
+    nights: list[DataDir], redacted: DataDir, lake: Path
+) -> None:
+    """Neither in Parquet, of which a stopped publication left some, nor in the log."""
+    for night in nights:
+        publish(night, lake)
+    stray = next((lake / "task_versions").glob("*/*.parquet"))
+    shutil.copy(stray, stray.with_name("part-stopped.parquet"))
+    assert len(files_with(lake, SECRET)) > 2
+    assert publish(redacted, lake) == (1, True, True)
+    assert files_with(lake, SECRET) == []
+    assert_equal(lake, redacted)
+
+
+@pytest.mark.parametrize("count", [5, 11])
+def test_a_stopped_clean_up_is_completed_by_the_next_publication(
+    nights: list[DataDir],
+    redacted: DataDir,
+    lake: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    publish(nights[2], lake)
+    stop_after(count, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        publish(redacted, lake)
+    monkeypatch.undo()
+    assert publish(redacted, lake)[2]
+    assert files_with(lake, SECRET) == []
+    assert_equal(lake, redacted)
 
 
 def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,3 +313,43 @@ def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         write(*arguments)
 
     monkeypatch.setattr(DeltaTables, "write", stopping)
+
+
+def test_verify_finds_what_differs(
+    nights: list[DataDir], lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row too many, a changed one and a missing one, each in another table."""
+    first, second, _ = nights
+    publish(first, lake)
+    assert findings(first, lake) == set()
+    assert findings(second, lake) == {("missing", str(lake), None)}  # the second entry
+    stop_after(3, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        publish(second, lake)
+    monkeypatch.undo()
+    assert findings(first, lake) == set(), "rows of a publication that is not complete count"
+    forged = DataDir(Path(shutil.copytree(second.path, tmp_path / "forged")))
+    with duckdb.connect(forged.database) as connection:
+        connection.execute("update task_center.tasks set status = 'Failed' where job_id like '%1'")
+        connection.execute("delete from task_center.coverage where observed_at < now()::timestamp")
+        connection.execute("insert into task_center.task_versions from task_center.task_versions")
+    shutil.rmtree(lake)
+    publish(forged, lake)
+    assert findings(second, lake) == {
+        ("differs", "task_center.tasks", "status"),
+        ("missing", "task_center.coverage", None),
+        ("differs", "task_center.task_versions", None),
+    }
+
+
+def findings(data_dir: DataDir, lake: Path) -> set[tuple[str, str, str | None]]:
+    found = verify_archive(Archive(data_dir.archive), VerifyOptions())
+    with data_dir.scratch("verify") as scratch:
+        verify_published(data_dir, parse_target(str(lake)), found, scratch)
+    return {(each.fault.value, each.where, each.column) for each in found.findings}
+
+
+def test_another_version_of_the_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deltalake.__version__", "1.0.0")
+    with pytest.raises(ConfigurationError, match=r"deltalake 1\.0\.0 is installed"):
+        refuse_unusable(parse_target("lake"))

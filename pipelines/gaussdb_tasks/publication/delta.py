@@ -1,4 +1,4 @@
-"""Publish an archive as Delta tables: one for each table of the database, and one of lanes.
+"""Publish as Delta tables: one for each table of the database, and one of lanes.
 
 A lane is an archive. Its rows are a partition of each table. Delta has no transaction over several
 tables, so a lane's row is committed last: it names the version of each table that a reader should
@@ -7,295 +7,285 @@ transaction of Delta, up to which entry the table has the rows of a lane.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import duckdb
-import msgspec
-import tenacity
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text, table_sql
+from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.verify_derived import stored
 from gaussdb_tasks.archive.write import recorded_head
-from gaussdb_tasks.database.connect import registered
+from gaussdb_tasks.database.connect import read_published, registered
+from gaussdb_tasks.database.upgrades import schema_version
 from gaussdb_tasks.model import tables
-from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME, Column, Table, stored_columns
-from gaussdb_tasks.model.times import now
+from gaussdb_tasks.model.project_state import ProjectKey
+from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME
+from gaussdb_tasks.publication.catalogue import PassingError
+from gaussdb_tasks.publication.comparison import compare_with_archive
+from gaussdb_tasks.publication.delta_lanes import (
+    LANES_OF_DELTA,
+    LaneRow,
+    marks,
+    read_lane_rows,
+    recorded_sequence,
+    repeated_marks,
+    rows_in,
+    store_lane,
+)
 from gaussdb_tasks.publication.delta_tables import (
     LANE,
-    ConflictError,
     DeltaTables,
-    PublicationError,
     active_files,
     file_names,
     rows_of,
 )
+from gaussdb_tasks.publication.lane import Lane
+from gaussdb_tasks.publication.target import DeltaTarget
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
 
-_ATTEMPTS: Final = 12
 _BATCH_ROWS: Final = 10_000
 _APPENDED: Final = frozenset(each.table for each in archive_tables.APPENDED)
+_CATALOGUE: Final = "published"
 
+_Change: TypeAlias = tuple[str, str | None]
+"""A condition of the rows to write, and a predicate of those that they replace, if any."""
 
-def _published(table: Table) -> ArchiveTable:
-    return ArchiveTable(
-        table.name,
-        table.name,
-        table.grain,
-        stored_columns(table),
-        table.primary_key,
-        is_appended=table.name in _APPENDED,
-    )
-
-
-TASKS: Final = _published(tables.TASKS)
-OF_LANES: Final = tuple(
-    _published(table)
-    for table in (*tables.LOADED_TABLES, tables.AMENDMENTS)
-    if table is not tables.TASK_TYPES
+TASKS: Final = stored(tables.TASKS)
+OF_LANES: Final = (
+    TASKS,
+    *(
+        stored(table)
+        for table in (*tables.LOADED_TABLES, tables.AMENDMENTS)
+        if table not in {tables.TASKS, tables.TASK_TYPES}
+    ),
 )
 """The tables that have rows of each lane."""
 
-SHARED: Final = tuple(_published(table) for table in (tables.TASK_TYPES, tables.SCHEMA_VERSIONS))
+SHARED: Final = (stored(tables.TASK_TYPES), stored(tables.SCHEMA_VERSIONS))
 """The tables that are the same for all lanes."""
 
-LANES: Final = ArchiveTable(
-    "lanes",
-    "lanes",
-    "one row per archive",
-    (
-        Column("sequence", "bigint", "The last entry that is published.", nullable=False),
-        Column("head_digest", "text", "SHA-256 of that entry's digest.json."),
-        Column("projects", "json", "Region and id of each project of the archive."),
-        Column("versions", "json", "For each table, the version of Delta that has these entries."),
-        Column(
-            "is_clean",
-            "bool",
-            "Whether all files with rows that an amendment removed are deleted.",
-            nullable=False,
-        ),
-        Column("published_at", "timestamp", "When the row was written, UTC.", nullable=False),
-    ),
-    (LANE,),
-    is_appended=False,
-)
 
-
-_LANE_ROW: Final = Table(
-    LANES.name,
-    LANES.meaning,
-    (*LANES.columns, Column(LANE, "text", "SHA-256 of the archive's first entry.", nullable=False)),
-    (LANE,),
-)
-
-
-class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """What is published of an archive; see the columns of ``LANES``."""
-
-    archive_id: str
-    sequence: int = 0
-    head_digest: str | None = None
-    projects: tuple[tuple[str, str], ...] = ()
-    versions: Mapping[str, int] = {}
-    is_clean: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """Describe a publication.
-
-    Attributes:
-        sequence: the last entry that is published.
-        entry_count: number of entries that were not published before.
-        deleted_files: number of files that held rows from before an amendment; None if there was
-            no amendment.
-    """
-
-    sequence: int
-    entry_count: int
-    deleted_files: int | None
-
-
-def publish(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], target: DeltaTables
-) -> Published:
-    """Publish a database that equals its archive.
+@contextmanager
+def open_delta(
+    target: DeltaTarget, scratch: Path, database: Path | None
+) -> Iterator["DeltaPublication"]:
+    """Open a folder or a bucket; nothing is locked: a conflict is found at the commit.
 
     Args:
-        connection: the database, read-only.
-        chain: all entries of the archive, in order.
-        target: where to publish.
+        target: the folder or bucket.
+        scratch: a folder for a database.
+        database: the published database, whose rows are taken if it equals the archive.
+    """
+    yield DeltaPublication(DeltaTables(target.name), scratch, database)
+
+
+class DeltaPublication:
+    """An archive as Delta tables; see ``Publication``."""
+
+    def __init__(self, target: DeltaTables, scratch: Path, database: Path | None) -> None:
+        self._target = target
+        self._scratch = scratch
+        self._database = database
+
+    def lanes(self) -> Sequence[Lane]:
+        """Return the lanes that are complete."""
+        rows = read_lane_rows(self._target)
+        return tuple(rows[each].lane for each in sorted(rows) if rows[each].lane.sequence)
+
+    def owners(self) -> Mapping[ProjectKey, str]:
+        """Return the archive of each project, also of publications that are not complete."""
+        rows = read_lane_rows(self._target)
+        return {project: each for each, row in rows.items() for project in row.projects}
+
+    def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
+        """Bring the rows of entries to each table, then the lane; `first` is found by table."""
+        del first
+        with self._rows_of_archive(chain) as connection:
+            digests = {entry.manifest.sequence: entry.sha256 for entry in chain}
+            write_lane(self._target, connection, digests, lane)
+
+    def clean(self) -> None:
+        """Delete the files that amendments replaced, and those of stopped publications."""
+        for row in read_lane_rows(self._target).values():
+            if row.lane.is_cleanup_due and row.lane.sequence:
+                for table in OF_LANES:
+                    self._clean(table, row.lane)
+                lane = replace(row.lane, is_cleanup_due=False)
+                store_lane(self._target, LaneRow(lane, row.projects, row.versions))
+
+    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
+        """Compare the rows at the versions that the lane names, from a copy in a database."""
+        row = read_lane_rows(self._target)[chain[0].sha256]
+        path = self._scratch / "published.duckdb"
+        with duckdb.connect() as connection:
+            connection.execute(f"attach {quoted_text(str(path))} as {_CATALOGUE}")
+            connection.execute(f"create schema {_CATALOGUE}.{SCHEMA_NAME}")
+            for table, rows in self._published_rows(row):
+                columns = ", ".join(table.column_names)
+                copied = f"create table {_CATALOGUE}.{table_sql(table)} as select {columns}"
+                with registered(connection, "found", rows):
+                    connection.execute(f"{copied} from found")
+            compare_with_archive(connection, _CATALOGUE, chain, found, self._scratch)
+        path.unlink()
+
+    def _published_rows(self, row: LaneRow) -> "Iterator[tuple[ArchiveTable, Dataset]]":
+        for table in OF_LANES:
+            opened = self._target.open_known(table.name, row.versions[table.name])
+            yield table, rows_of(opened, row.lane.archive_id)
+        for table in SHARED:
+            yield table, rows_of(self._target.open_known(table.name))
+
+    def _clean(self, table: ArchiveTable, lane: Lane) -> None:
+        stored_files = self._target.stored_files(table.name, lane.archive_id)
+        opened = self._target.open_known(table.name)
+        # A commit of no rows: a writer whose files were just listed can no longer commit them.
+        no_rows = rows_of(opened).schema.empty_table().to_reader()
+        self._target.write(opened, no_rows, repeated_marks(opened, lane.archive_id))
+        unused = stored_files - file_names(active_files(opened, lane.archive_id))
+        self._target.remove_files(table.name, lane.archive_id, sorted(unused))
+
+    @contextmanager
+    def _rows_of_archive(self, chain: Sequence[ChainEntry]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a database with the rows of a chain: the published one, or a new one."""
+        if self._database is not None and self._database.exists():
+            with read_published(self._database) as connection:
+                if _is_at(connection, chain[-1]):
+                    yield connection
+                    return
+        restored = self._scratch / "restored.duckdb"
+        restore(chain, restored)
+        with read_published(restored) as connection:
+            yield connection
+        restored.unlink()
+
+
+def _is_at(connection: duckdb.DuckDBPyConnection, head: ChainEntry) -> bool:
+    if schema_version(connection) != tables.SCHEMA_VERSION:
+        return False
+    recorded = recorded_head(connection)
+    return recorded is not None and recorded.sha256 == head.sha256
+
+
+def write_lane(
+    target: DeltaTables,
+    connection: duckdb.DuckDBPyConnection,
+    digests: Mapping[int, str],
+    lane: Lane,
+) -> None:
+    """Bring each table of a lane to its head, then the lane's row.
+
+    Args:
+        target: where to write.
+        connection: a database with exactly the rows of the lane's archive.
+        digests: the SHA-256 of each manifest of the archive, by sequence.
+        lane: the lane as it is afterwards.
 
     Raises:
-        PublicationError: the target refuses the archive, or cannot be written.
+        PassingError: another publication wrote the same at the same time.
     """
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(ConflictError),
-        wait=tenacity.wait_random_exponential(multiplier=0.1, max=10),
-        stop=tenacity.stop_after_attempt(_ATTEMPTS),
-        reraise=True,
-    )
-    return attempts(_Publication(connection, chain, target).run)
+    _Writer(target, connection, digests, lane).run()
 
 
-def read_lanes(target: DeltaTables) -> dict[str, Lane]:
-    """Return what is published, by archive."""
-    table = target.open(LANES.name)
-    return {} if table is None else _lanes_in(table)
+class _Writer:
+    """Bring each table of a lane to the head."""
 
-
-def _lanes_in(table: "DeltaTable") -> dict[str, Lane]:
-    rows = rows_of(table).to_table().to_pylist()
-    return {
-        row[LANE]: Lane(
-            archive_id=row[LANE],
-            sequence=row["sequence"],
-            head_digest=row["head_digest"],
-            projects=msgspec.json.decode(row["projects"], type=tuple[tuple[str, str], ...]),
-            versions=msgspec.json.decode(row["versions"], type=dict[str, int]),
-            is_clean=row["is_clean"],
-        )
-        for row in rows
-    }
-
-
-class _Publication:
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
-        chain: Sequence[ChainEntry],
         target: DeltaTables,
+        connection: duckdb.DuckDBPyConnection,
+        digests: Mapping[int, str],
+        lane: Lane,
     ) -> None:
-        self._connection = connection
         self._target = target
-        self._archive_id = chain[0].sha256
-        self._digests = {entry.manifest.sequence: entry.sha256 for entry in chain}
-        self._rewriting = [
-            entry.manifest.sequence for entry in chain if entry.manifest.restates
-        ]
-        head = recorded_head(connection)
-        if head is None or self._digests.get(head.sequence) != head.sha256:
-            message = "the database does not record an entry of this archive; run gaussdb-tasks load"
-            raise PublicationError(message)
-        self._head = head
+        self._connection = connection
+        self._digests = digests
+        self._lane = lane
+        self._own = f"{LANE} = {quoted_text(lane.archive_id)}"
 
-    def run(self) -> Published:
-        """Publish what is missing; safe to call again after a conflict."""
-        lane = self._claimed_lane()
-        new_count = self._head.sequence - lane.sequence
-        if not new_count and lane.is_clean:
-            return Published(lane.sequence, 0, None)
+    def run(self) -> None:
+        """Publish, and delete what the publication before the last one left."""
+        before = self._claim()
         versions, unused = {}, {}
         for table in OF_LANES:
-            versions[table.name], unused[table.name] = self._write(table, lane)
+            versions[table.name], unused[table.name] = self._write(table, before.versions)
         for table in SHARED:
             self._replace_shared(table)
-        published = msgspec.structs.replace(
-            lane,
-            sequence=self._head.sequence,
-            head_digest=self._head.sha256,
-            versions=versions,
-        )
-        self._store(published)
+        store_lane(self._target, LaneRow(self._lane, before.projects, versions))
         for name, files in unused.items():
-            self._target.remove_files(name, self._archive_id, sorted(files))
-        if not lane.is_clean:
-            self._store(msgspec.structs.replace(published, is_clean=True))
-        deleted = None if lane.is_clean else sum(map(len, unused.values()))
-        return Published(published.sequence, new_count, deleted)
+            self._target.remove_files(name, self._lane.archive_id, sorted(files))
 
-    def _claimed_lane(self) -> Lane:
-        """Return the lane, after its projects and a pending clean-up are recorded.
-
-        Raises:
-            PublicationError: the archive is refused.
-        """
-        table = self._target.open_or_create(LANES)
-        lanes = _lanes_in(table)
-        lane = lanes.pop(self._archive_id, Lane(archive_id=self._archive_id))
-        if lane.sequence and self._digests.get(lane.sequence) != lane.head_digest:
-            message = (
-                f"{self._target.name} has entry {lane.sequence} of this archive with another "
-                "digest: the archive lost entries, or was continued in two places; publish to "
-                "another --to, or restore the archive from a copy"
-            )
-            raise PublicationError(message)
-        projects = self._projects()
-        for other in lanes.values():
-            for region, project in sorted(set(projects).intersection(other.projects)):
-                message = (
-                    f"{self._target.name} has project {project} in {region} from another archive "
-                    f"({other.archive_id[:16]}); publish each project from one data directory only"
-                )
-                raise PublicationError(message)
-        has_amendment = any(lane.sequence < each <= self._head.sequence for each in self._rewriting)
-        claimed = msgspec.structs.replace(
-            lane, projects=projects, is_clean=lane.is_clean and not has_amendment
+    def _claim(self) -> LaneRow:
+        """Record the projects, and that files must be cleaned, before any row is written."""
+        table = self._target.open_or_create(stored(LANES_OF_DELTA), has_lanes=False)
+        rows = rows_in(table)
+        before = rows.get(self._lane.archive_id)
+        sql = f"select distinct region, project_id from {SCHEMA_NAME}.load_runs order by all"
+        projects = tuple(ProjectKey(*each) for each in self._connection.execute(sql).fetchall())
+        lane = replace(self._lane, sequence=0) if before is None else before.lane
+        due = self._lane.is_cleanup_due
+        claimed = LaneRow(
+            replace(lane, is_cleanup_due=due), projects, {} if before is None else before.versions
         )
-        if claimed != lane:
-            self._store(claimed, table)
+        for archive_id, other in rows.items():
+            if archive_id != self._lane.archive_id and set(projects) & set(other.projects):
+                message = f"{self._target.name}: another archive began to publish the same projects"
+                raise PassingError(message)  # the next attempt names it
+        if claimed != before:
+            store_lane(self._target, claimed, table)
         return claimed
 
-    def _projects(self) -> tuple[tuple[str, str], ...]:
-        sql = f"select distinct region, project_id from {SCHEMA_NAME}.load_runs order by all"
-        return tuple(self._connection.execute(sql).fetchall())
-
-    def _store(self, lane: Lane, table: "DeltaTable | None" = None) -> None:
-        """Write a lane's row; a row that another lane wrote since the table was read conflicts."""
-        row = {
-            LANE: lane.archive_id,
-            "sequence": lane.sequence,
-            "head_digest": lane.head_digest,
-            "projects": msgspec.json.encode(lane.projects).decode(),
-            "versions": msgspec.json.encode(lane.versions, order="sorted").decode(),
-            "is_clean": lane.is_clean,
-            "published_at": now(),
-        }
-        opened = table or self._target.open_or_create(LANES)
-        rows = _LANE_ROW.arrow_from_rows([row]).to_reader()
-        self._target.write(opened, rows, {LANES.name: lane.sequence}, self._own())
-
-    def _write(self, table: ArchiveTable, lane: Lane) -> tuple[int, set[str]]:
-        """Bring a table to the head; return its version, and the files that are not used then."""
+    def _write(self, table: ArchiveTable, versions: Mapping[str, int]) -> tuple[int, set[str]]:
+        """Bring a table to the head; return its version, and files that no reader needs then."""
+        archive_id = self._lane.archive_id
         opened = self._target.open_or_create(table)
-        done = self._recorded_sequence(opened)
-        if done == self._head.sequence and lane.is_clean:
+        done = recorded_sequence(opened, archive_id, self._digests)
+        if done == self._lane.sequence and not self._lane.is_cleanup_due:
             return opened.version(), set()
-        # Files of another writer, which are not committed yet, conflict with this commit.
-        stored = self._target.stored_files(table.name, self._archive_id)
-        is_whole = not done or not lane.is_clean or not (table.is_appended or table is TASKS)
-        condition, replaced = "true", self._own()
-        if not is_whole:
-            condition = (
-                f"{LOAD_ID.name} in (select {LOAD_ID.name} from {SCHEMA_NAME}.load_runs "
-                f"where archive_sequence > {done})"
-            )
-            replaced = None
-        if table is TASKS and not is_whole:
-            condition, replaced = self._changed_tasks(condition)
-        self._target.write(opened, self._rows(table, condition), self._mark(), replaced)
-        used = file_names(active_files(opened, self._archive_id))
-        if lane.is_clean and table.name in lane.versions:  # for readers of the last publication
-            before = self._target.open(table.name, lane.versions[table.name])
-            used |= file_names(active_files(before, self._archive_id)) if before else set()
-        return opened.version(), stored - used
+        # A writer whose files are listed here, but not committed, can no longer commit them.
+        unused = self._target.stored_files(table.name, archive_id)
+        is_whole = not done or self._lane.is_cleanup_due
+        change: _Change = ("true", self._own) if is_whole else self._changes(table, done)
+        condition, replaced = change
+        with self._rows(table, condition, lane=archive_id) as rows:
+            reached = marks(archive_id, self._lane.head_digest, self._lane.sequence)
+            self._target.write(opened, rows, reached, replaced)
+        unused -= file_names(active_files(opened, archive_id))
+        if self._lane.is_cleanup_due:
+            return opened.version(), set()  # `clean` deletes them
+        if table.name in versions:  # for who reads the last publication
+            last = self._target.open_known(table.name, versions[table.name])
+            unused -= file_names(active_files(last, archive_id))
+        return opened.version(), unused
 
-    def _changed_tasks(self, condition: str) -> tuple[str, str | None]:
-        """Choose the tasks since the first one that new loads observed.
+    def _changes(self, table: ArchiveTable, done: int) -> _Change:
+        """Choose the rows that later entries wrote; return a predicate of those they replace.
 
-        Files with later tasks only are replaced. Older ones stay.
+        Tasks are replaced since the first one that was observed again: files with earlier ones
+        stay.
         """
-        sql = f"select min(created_date) from {table_sql(TASKS)} where {condition}"
+        is_new = (
+            f"{LOAD_ID.name} in (select {LOAD_ID.name} from {SCHEMA_NAME}.load_runs "
+            f"where archive_sequence > {done})"
+        )
+        if table.table in _APPENDED:
+            return is_new, None
+        if table is not TASKS:
+            return "true", self._own
+        sql = f"select min(created_date) from {table_sql(TASKS)} where {is_new}"
         (first,) = self._connection.execute(sql).fetchone() or (None,)
         if first is None:
             return "false", None
         since = f"created_date >= date '{first}'"
-        return since, f"{self._own()} and {since}"
+        return since, f"{self._own} and {since}"
 
     def _replace_shared(self, table: ArchiveTable) -> None:
         """Write a table that all lanes share, unless its rows are there."""
@@ -307,35 +297,13 @@ class _Publication:
                 for each in ("found", table_sql(table))
             )
         if found != wanted:
-            rows = self._rows(table, "true", more="")
-            self._target.write(opened, rows, {table.name: opened.version()}, "true")
+            with self._rows(table, "true") as rows:
+                self._target.write(opened, rows, {table.name: opened.version()}, "true")
 
     def _rows(
-        self, table: ArchiveTable, condition: str, more: str | None = None
+        self, table: ArchiveTable, condition: str, lane: str | None = None
     ) -> "pa.RecordBatchReader":
-        lane = f", {quoted_text(self._archive_id)} as {LANE}" if more is None else more
+        column = "" if lane is None else f", {quoted_text(lane)} as {LANE}"
         selected = table.select(f"{table_sql(table)} where {condition}")
-        sql = f"select *{lane} from ({selected})"
-        return self._connection.execute(sql).to_arrow_reader(_BATCH_ROWS)
-
-    def _own(self) -> str:
-        return f"{LANE} = {quoted_text(self._archive_id)}"
-
-    def _mark(self) -> dict[str, int]:
-        """Return the transactions of a commit with the rows up to the head."""
-        return {
-            self._archive_id: self._head.sequence,
-            f"{self._archive_id}/head": _number_of(self._head.sha256),
-        }
-
-    def _recorded_sequence(self, table: "DeltaTable") -> int:
-        """Return the last entry of this archive that a table has the rows of; 0 for none."""
-        sequence = table.transaction_version(self._archive_id) or 0
-        digest = self._digests.get(sequence)
-        head = table.transaction_version(f"{self._archive_id}/head")
-        return sequence if digest is not None and head == _number_of(digest) else 0
-
-
-def _number_of(digest: str) -> int:
-    """Return a digest's first 60 bits: a transaction of Delta has only a number."""
-    return int(digest[:15], 16)
+        cursor = self._connection.execute(f"select *{column} from ({selected})")
+        return cursor.to_arrow_reader(_BATCH_ROWS)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.mirror.remote import Remote
-from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import in_one_line, remember
+from gaussdb_tasks.publication.catalogue import PassingError
+from gaussdb_tasks.publication.lane import PublicationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,14 +42,6 @@ _BYTES_OF_A_FILE: Final = 64 * 1024**2
 _MAX_CAUSE_LENGTH: Final = 300
 
 
-class PublicationError(GaussdbTasksError):
-    """The target of a publication cannot be reached, read or written, or it refuses an archive."""
-
-
-class ConflictError(PublicationError):
-    """Another writer changed the table at the same time; a retry helps."""
-
-
 class DeltaTables:
     """The Delta tables in a folder or a bucket."""
 
@@ -57,7 +51,7 @@ class DeltaTables:
         Raises:
             ConfigurationError: the URL is not supported, or a package is not installed.
         """
-        _check_package()
+        check_package()
         self._remote = Remote(url, option="--to")
         self.name = self._remote.name
         path = self._remote.path
@@ -74,6 +68,18 @@ class DeltaTables:
                 return DeltaTable(self._uri(table), version, self._options)
             except TableNotFoundError:
                 return None
+
+    def open_known(self, table: str, version: int | None = None) -> "DeltaTable":
+        """Open a table that a publication made.
+
+        Raises:
+            PublicationError: it does not exist.
+        """
+        opened = self.open(table, version)
+        if opened is None:
+            message = f"{self.name}/{table} is missing; publish to another --to"
+            raise PublicationError(message)
+        return opened
 
     def open_or_create(self, table: ArchiveTable, *, has_lanes: bool = True) -> "DeltaTable":
         """Open a table; make it if it is missing."""
@@ -112,7 +118,7 @@ class DeltaTables:
             replaced: a predicate of the rows that the new ones replace; None to append.
 
         Raises:
-            ConflictError: another writer committed the same.
+            PassingError: another writer committed the same.
         """
         from deltalake import (  # noqa: PLC0415 - optional, and slow to import
             CommitProperties,
@@ -165,7 +171,7 @@ class DeltaTables:
             # Two writers that create a table get no error of their own.
             if isinstance(error, CommitFailedError) or "already exists" in cause:
                 message = f"{where} was changed by another writer at the same time: {cause}"
-                raise ConflictError(message) from error
+                raise PassingError(message) from error
             message = f"{where} cannot be reached, read or written: {cause}"
             raise PublicationError(message) from error
 
@@ -206,7 +212,12 @@ def _schema(table: ArchiveTable, *, has_lanes: bool) -> "pa.Schema":
     return pa.schema([*fields, lane] if has_lanes else fields)
 
 
-def _check_package() -> None:
+def check_package() -> None:
+    """Refuse a missing package, or another version of it.
+
+    Raises:
+        ConfigurationError: it is refused.
+    """
     try:
         import deltalake  # noqa: PLC0415 - optional, and slow to import
     except ImportError as error:
@@ -214,8 +225,8 @@ def _check_package() -> None:
         raise ConfigurationError(message) from error
     if deltalake.__version__ != _DELTALAKE:
         message = (
-            f"--to: deltalake {deltalake.__version__} is installed, but {_DELTALAKE} is needed; run "
-            "pip install 'gaussdb-tasks[delta]'"
+            f"--to: deltalake {deltalake.__version__} is installed, but {_DELTALAKE} is needed; "
+            "run pip install 'gaussdb-tasks[delta]'"
         )
         raise ConfigurationError(message)
 

@@ -1,0 +1,84 @@
+"""Delta tables in a bucket of an S3 server on this machine."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.publication.lane import PublicationError
+from tests.publication.test_delta import SECRET, assert_equal, publish
+from tests.support.object_store import SECRET as KEY
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ThreadedMotoServer]:
+    """Start an S3 server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(
+    server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> str:
+    """Make an empty bucket, and sign in to it with a profile, as the mirror does."""
+    host, port = server.get_host_and_port()
+    profile = tmp_path / "credentials"
+    profile.write_text(f"[lake]\naws_access_key_id = id\naws_secret_access_key = {KEY}\n")
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_SHARED_CREDENTIALS_FILE": str(profile),
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_PROFILE": "lake",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = tmp_path.name.replace("_", "-")
+    where = {"LocationConstraint": "eu-central-1"}
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)  # type: ignore[arg-type]  # the region is a literal there
+    return f"s3://{name}/lake"
+
+
+def contents(url: str) -> bytes:
+    name = url.split("/")[2]
+    objects = boto3.resource("s3").Bucket(name).objects.all()
+    return b"".join(each.get()["Body"].read() for each in objects)
+
+
+def test_a_bucket_has_every_night_and_no_redacted_text(
+    nights: list[DataDir], redacted: DataDir, bucket: str
+) -> None:
+    for night in nights:
+        publish(night, bucket)
+    assert_equal(bucket, nights[2])
+    assert SECRET.encode() in contents(bucket)
+    assert publish(redacted, bucket) == (1, True, True)
+    assert SECRET.encode() not in contents(bucket)
+    assert_equal(bucket, redacted)
+
+
+def test_archives_that_are_published_at_once(
+    nights: list[DataDir], data_dir: DataDir, bucket: str
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(publish, [nights[0], data_dir], [bucket, bucket]))
+    assert_equal(bucket, nights[0], data_dir)
+
+
+def test_no_error_shows_a_secret(
+    nights: list[DataDir], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PublicationError, match="cannot be reached, read or written") as failed:
+        publish(nights[0], f"s3://missing-{bucket.split('/')[2]}/lake")
+    assert KEY not in str(failed.value)
+    monkeypatch.delenv("AWS_PROFILE")
+    with pytest.raises(ConfigurationError, match="there are no credentials for s3://"):
+        publish(nights[0], bucket)
