@@ -21,6 +21,7 @@ _MIN_LENGTH: Final = 4
 _SETTINGS_PREFIXES: Final = (
     *("OS_", "AWS_", "GAUSSDB_TASKS_"),
     *("FSSPEC_", "AZURE_", "GOOGLE_"),  # other stores of copies
+    "PGPASSWORD",
     *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE"),
 )
 _SECRET_NAME: Final = re.compile(r"PASSWORD$|TOKEN$|SECRET|PASSCODE|(?<!ACCESS)_KEY$|PING_URL$")

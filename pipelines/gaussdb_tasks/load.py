@@ -63,6 +63,8 @@ from gaussdb_tasks.extract.project_tables import (
 from gaussdb_tasks.model.project_state import ProjectKey, ProjectState
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.os_errors import errno_in, explain, explain_memory
+from gaussdb_tasks.publication.publish import Published, publish_after_load
+from gaussdb_tasks.publication.target import Target
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
 from gaussdb_tasks.version import VERSION
 
@@ -86,6 +88,8 @@ class LoadRequest:
     """Confirms when the entry existed; None for no time stamp."""
     remote: Remote | None = None
     """Mirror of the archive, updated after publication; None for no mirror."""
+    publish_to: Target | None = None
+    """Catalogue that gets the archive's entries after the load; None for none."""
     is_clock_real: bool = False
     """Whether the clock of the settings is this machine's, to compare it with the service's."""
     on_progress: Callable[[ProjectKey, int, int], None] = lambda _project, _seen, _announced: None
@@ -112,6 +116,7 @@ class LoadReport:
         head_digest: SHA-256 of the manifest of that entry, the head of the chain.
         timestamp: time stamp of that entry; None if no authority was asked.
         mirror: state of the archive's mirror; None if there is none.
+        published: result of the publication; None if there is no target.
         seconds_waited: time that calls waited at the gateway's request, over all threads.
     """
 
@@ -128,6 +133,7 @@ class LoadReport:
     head_digest: str
     timestamp: StampResult | None
     mirror: MirrorState | None
+    published: Published | None
     seconds: float
     seconds_waited: float
 
@@ -140,6 +146,7 @@ class LoadReport:
             or self.failed_sign_ins
             or self.archive_problems
             or is_mirror_behind
+            or (self.published is not None and self.published.error is not None)
             or any(
                 project.outcome is not Outcome.COMPLETE or project.rejected_count
                 for project in self.projects
@@ -232,6 +239,9 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     archive.add(entry.folder, entry.name)
     files.publish(clone, database)
     mirror = None if request.remote is None else mirror_entries(request.data_dir, request.remote)
+    published = None
+    if request.publish_to is not None:
+        published = publish_after_load(request.data_dir, request.publish_to, scratch)
     return LoadReport(
         run_id=run_id,
         database=database,
@@ -246,6 +256,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         head_digest=entry.sha256,
         timestamp=timestamp,
         mirror=mirror,
+        published=published,
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
     )

@@ -1,6 +1,9 @@
 """An archive that is published answers like its local database."""
 
+import json
+
 from gaussdb_tasks.database.data_dir import DataDir
+from tests.support.commands import Command
 from tests.support.publishing import Place, local_rows
 
 
@@ -14,3 +17,35 @@ def test_published_rows_and_views_are_those_of_the_database(
     again = place.publish(data_dir)
     assert again.entries == 0
     assert place.rows() == expected
+
+
+def test_commands_publish_show_and_verify(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    """What was not published by this program is a finding."""
+    given = ["--data-dir", str(data_dir.path)]
+    empty = command("publish", "--status", *given, *place.options)
+    published = command("publish", *given, *place.options, "--format", "json")
+    assert published.exit_code == 0, published.stderr
+    assert "published 5 entries" in published.stderr
+    answer = json.loads(published.stdout)
+    assert answer["sequence"] == 5
+    status = command("publish", "--status", *given, *place.options, "--format", "json")
+    (lane,) = json.loads(status.stdout)["archives"]
+    assert (lane["archive_sequence"], lane["entries_waiting"]) == (5, 0)
+    assert lane["archive_id"] == answer["archive_id"]
+    verified = command("verify", *given, "--published", place.url)
+    assert verified.exit_code == 0, verified.stderr + verified.stdout
+    place.change("update task_center.tasks set status = 'Failed' where job_id like '%5'")
+    place.change("delete from task_center.rejected_records")
+    place.change("insert into task_center.coverage from task_center.coverage limit 1")
+    found = command("verify", *given, "--published", place.url, "--format", "json")
+    assert found.exit_code == 1
+    findings = json.loads(found.stdout)["findings"]
+    assert {(each["where"], each["column"]) for each in findings} == {
+        ("task_center.tasks", "status"),
+        ("task_center.rejected_records", None),
+        ("task_center.coverage", None),
+    }
+    assert empty.exit_code == (0 if place.kind == "postgres" else 2), empty.stderr
+    assert place.kind == "postgres" or "yet; publish to it first" in empty.stderr

@@ -43,6 +43,20 @@ class Server:
         """Return the URL of a database for libpq."""
         return f"postgresql://{user}@/{database}?host={quote(str(self._folder), safe='')}"
 
+    def require_password(self, user: str, password: str, database: str) -> None:
+        """Make a user that owns a database and signs in with a password."""
+        literal = password.replace("'", "''")
+        self.run(f"create role {user} login password '{literal}'")
+        self.run(f"alter database {database} owner to {user}")
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
+        self.run("select pg_reload_conf()")
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self._folder / "log"
+
     def files_of(self, database: str) -> Path:
         """Return the folder with the tables of a database."""
         oid = self.run(f"select oid from pg_database where datname = '{database}'").strip()

@@ -1,8 +1,8 @@
 """Targets to publish to, on servers of the tests' own, and what is there afterwards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,12 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.publish import Published, publish_entries
-from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer, parse_target
+from gaussdb_tasks.publication.target import (
+    DuckLakeTarget,
+    PostgresServer,
+    PostgresTarget,
+    parse_target,
+)
 from tests.support import postgres
 
 CLOCK: Final = "2026-09-01 00:00:00"
@@ -35,14 +40,15 @@ class Place:
     folder: Path
     server: postgres.Server | None
     database: str
-    more: list[str] = field(default_factory=list)
+    user: str = "postgres"
 
     @property
     def url(self) -> str:
         """The URL for ``--to``."""
         if self.server is None:
             return f"ducklake:{self.folder / 'lake.ducklake'}"
-        return f"{'' if self.kind == 'postgres' else 'ducklake:'}{self.server.url(self.database)}"
+        url = self.server.url(self.database, self.user)
+        return url if self.kind == "postgres" else f"ducklake:{url}"
 
     @property
     def data_path(self) -> str | None:
@@ -61,8 +67,22 @@ class Place:
         with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
             return publish_entries(data_dir, target, scratch)
 
+    def block(self) -> Callable[[], object]:
+        """Make the target one that cannot be opened; return what makes it usable again."""
+        if self.server is None:
+            self.folder.write_text("a file, not a folder")
+            return self.folder.unlink
+        server, name = self.server, self.database
+        server.run(f"alter database {name} allow_connections false")
+        return lambda: server.run(f"alter database {name} allow_connections true")
+
+    def change(self, sql: str) -> None:
+        """Change the target, as somebody who may write there can."""
+        with self.opened(is_writing=True) as connection:
+            connection.execute(sql)
+
     @contextmanager
-    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def opened(self, *, is_writing: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the target with DuckDB alone, as an analyst does."""
         target = parse_target(self.url, self.data_path)
         names = ["postgres_scanner"] if self.kind != "file_lake" else []
@@ -73,13 +93,13 @@ class Place:
             if isinstance(target, DuckLakeTarget):
                 where = target.catalogue
                 at = f"postgres:{where.conninfo}" if isinstance(where, PostgresServer) else where
-                connection.execute(f"attach {quoted_text(f'ducklake:{at}')} as there (read_only)")
+                at, options = f"ducklake:{at}", []
             else:
-                assert self.server is not None
-                info = parse_target(self.url).server.conninfo  # type: ignore[union-attr]
-                connection.execute(
-                    f"attach {quoted_text(info)} as there (type postgres, read_only)"
-                )
+                assert isinstance(target, PostgresTarget)
+                at, options = target.server.conninfo, ["type postgres"]
+            options += [] if is_writing else ["read_only"]
+            listed = f"({', '.join(options)})" if options else ""
+            connection.execute(f"attach {quoted_text(at)} as there {listed}")
             connection.execute("use there")
             connection.execute(f"set variable gaussdb_tasks_now = timestamp '{CLOCK}'")
             yield connection

@@ -33,6 +33,7 @@ from gaussdb_tasks.model.tables import (
     TASK_TYPES,
     TASKS,
 )
+from gaussdb_tasks.model.times import SECOND, iso
 
 _TASK_TYPES: Final = table_sql(archive_tables.TASK_TYPES)
 _KEY: Final = ", ".join(archive_tables.OBSERVATIONS.key)
@@ -244,8 +245,10 @@ def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row
 def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     _read_observations(connection, rows)
     _delete_matching(connection, archive_tables.OBSERVATIONS, "latest_observations")
+    bounds = _bounds(connection, "latest_observations", "versions")
     connection.execute(
-        f"insert into {SCHEMA_NAME}.tasks by name {_TASKS_FROM_OBSERVATIONS} {_TASK_ORDER}"
+        f"insert into {SCHEMA_NAME}.tasks by name "
+        f"{_TASKS_FROM_OBSERVATIONS} and {bounds} {_TASK_ORDER}"
     )
     connection.execute("drop table latest_observations")
 
@@ -267,8 +270,19 @@ def _delete_matching(
 ) -> None:
     is_same = " and ".join(f"old.{name} = new.{name}" for name in table.key)
     connection.execute(
-        f"delete from {table_sql(table)} as old using {replacements} as new where {is_same}"
+        f"delete from {table_sql(table)} as old using {replacements} as new "
+        f"where {is_same} and {_bounds(connection, replacements, 'old')}"
     )
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection, keys: str, rows: str) -> str:
+    """Return SQL that bounds rows by the times of keys: a server or a lake reads no others."""
+    sql = f"select epoch_us(min(created_at)), epoch_us(max(created_at)) from {keys}"
+    first, last = connection.execute(sql).fetchone() or (None, None)
+    if first is None:
+        return "false"
+    bounds = " and ".join(f"timestamp '{iso(time)}'" for time in (first, last + SECOND))
+    return f"{rows}.created_at between {bounds}"
 
 
 def _has_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> bool:

@@ -27,6 +27,7 @@ _COMMANDS = (
     Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Rebuild the database from the archive."),
+    Subcommand("publish", "Publish the archive to PostgreSQL, DuckLake or Delta."),
     Subcommand("changes", "Show what a range of loads found, one row for each state of a task."),
     Subcommand("evidence", "Show all states of a task, their proof, and how to check it."),
     Subcommand(

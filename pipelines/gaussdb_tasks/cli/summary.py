@@ -1,6 +1,7 @@
 """The result of a load, as text and as plain values."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from gaussdb_tasks.archive.timestamp_authority import StampResult
@@ -42,6 +43,7 @@ def report_as_dict(report: LoadReport) -> dict[str, Any]:
         "head_digest": report.head_digest,
         "timestamp": None if report.timestamp is None else _timestamp(report.timestamp),
         "copies_waiting": None if report.mirror is None else report.mirror.waiting,
+        "publication": None if report.published is None else asdict(report.published),
         "upgraded_from": report.upgraded_from,
         "adopted": list(report.adopted),
         "archive_doubts": list(report.archive_problems),
@@ -163,6 +165,11 @@ def _archive_remarks(report: LoadReport) -> Iterator[Remark]:
         )
     if report.mirror is not None and report.mirror.is_behind:
         yield Remark(report.mirror.waiting_line)
+    if report.published is not None and report.published.error is not None:
+        yield Remark(
+            f"publication: {report.published.error}; the load is not affected, the next load with "
+            "--publish-to, or gaussdb-tasks publish, publishes its entry, too"
+        )
 
 
 def _project_remarks(project: ProjectSummary) -> Iterator[Remark]:

@@ -41,6 +41,7 @@ _OF_PROJECTS: Final = tuple(
     table for table in LOADED_TABLES if table not in {LOAD_RUNS, TASK_TYPES}
 )
 _MAX_CAUSE_LENGTH: Final = 300
+_STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
 _WRONG_SETTINGS: Final = re.compile(
     "authentication failed|no password supplied|permission denied|pg_hba|role .* does not exist"
     "|database .* does not exist|data_path|could not translate host name",
@@ -197,9 +198,10 @@ def one_error(name: str) -> Iterator[None]:
         of_memory = explain_memory(error)
         if of_memory is not None:
             raise of_memory from error
-        cause = in_one_line(str(error).partition("\n")[0], _MAX_CAUSE_LENGTH)
-        message = f"{name} cannot be read or written: {cause}"
-        raise _kind_of(str(error))(message) from None  # its text may hold statements with values
+        # Statements hold values, and words that a cause has.
+        text = _STATEMENT.sub("", str(error)).partition("\n")[0]
+        cause = in_one_line(text, _MAX_CAUSE_LENGTH)
+        raise _kind_of(text)(f"{name} cannot be read or written: {cause}") from None
 
 
 def _kind_of(text: str) -> type[GaussdbTasksError]:

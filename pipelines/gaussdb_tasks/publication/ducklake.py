@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
@@ -25,6 +26,15 @@ from gaussdb_tasks.publication.postgres import (
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer
 
 _METADATA: Final = f"__ducklake_metadata_{CATALOGUE}"
+_NOT_THERE: Final = MappingProxyType(
+    {
+        "is explicitly disabled": "there is no {} yet; publish to it first",
+        "data_path is not set": "there is no {} yet; to create it, name the folder or bucket of "
+        "its data files with --data-path",
+        "does not match existing data path": "{} has its data files in another place than "
+        "--data-path; remove the option, or choose another catalogue",
+    }
+)
 # DuckLake only widens the bounds of a table's columns: they may be texts that were removed.
 _BOUNDS_OF_TEXTS: Final = f"""
     update {_METADATA}.ducklake_table_column_stats as bounds
@@ -133,8 +143,15 @@ def _attach(
     if target.data_path is not None:
         options.append(f"data_path {quoted_text(target.data_path)}")
     listed = f" ({', '.join(options)})" if options else ""
-    connection.execute(f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}{listed}")
-    connection.execute(f"use {CATALOGUE}")
+    try:
+        connection.execute(f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}{listed}")
+    except duckdb.Error as error:
+        for cause, message in _NOT_THERE.items():
+            if cause in str(error):
+                raise ConfigurationError(message.format(target.name)) from None
+        raise
+    snapshot = "" if is_writing else "; begin transaction"
+    connection.execute(f"use {CATALOGUE}{snapshot}")
 
 
 @contextmanager

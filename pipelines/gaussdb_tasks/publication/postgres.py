@@ -96,7 +96,7 @@ def open_postgres(
         )
         catalogue = PostgresCatalogue(connection, target.name, POSTGRES, scratch)
         if not is_writing:
-            connection.execute(f"use {CATALOGUE}")
+            connection.execute(f"use {CATALOGUE}; begin transaction")  # one snapshot
             yield catalogue
             return
         with server_lock(connection, target.server, target.name) as check:

@@ -31,6 +31,7 @@ from gaussdb_tasks.cli.options import (
     umask_option,
 )
 from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
+from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
@@ -119,6 +120,7 @@ class _MirrorOptions:
 @access_request
 @combine("times", _TimeOptions)
 @combine("mirror", _MirrorOptions)
+@combine("publishing", PublishOptions)
 @option("--full", is_flag=True, help="Read the full horizon again, also the time that is covered.")
 @time_option("--from", "read_from", "Read only tasks created at this time or later.")
 @time_option("--to", "read_to", "Read only tasks created before this time.")
@@ -165,6 +167,12 @@ class _MirrorOptions:
     help="The store of --archive-url can only overwrite: send no conditions. Existing files are "
     "still compared, not written.",
 )
+@option(
+    "--publish-to",
+    metavar="URL",
+    help="Publish the archive after the load, as `publish --to` does.",
+)
+@data_path_option("--publish-data-path")
 @signing_key_option
 @option(
     "--timestamp-url",
@@ -182,6 +190,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     access: AccessRequest,
     times: _TimeOptions,
     mirror: _MirrorOptions,
+    publishing: PublishOptions,
     dry_run: bool,
     max_minutes: int,
     signing_key: Path | None,
@@ -219,6 +228,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         settings=times.load_settings(clock),
         connections=access.connections,
         remote=mirror.remote(),
+        publish_to=publishing.target(),
         signer=None if signing_key is None else KeySigner(signing_key),
         timestamp_authority=None if timestamp_url is None else TimestampAuthority(timestamp_url),
         is_clock_real=times.now is None,

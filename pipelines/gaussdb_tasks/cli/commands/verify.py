@@ -67,6 +67,12 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     metavar="URL",
     help="Verify this copy in a directory or s3://bucket/prefix, and compare it with the archive.",
 )
+@option(
+    "--published",
+    "published_url",
+    metavar="URL",
+    help="Compare what `publish --to` this URL brought there with the archive, row by row.",
+)
 @format_option("table", "json", default="table", variable="VERIFY_FORMAT")
 def command(  # noqa: PLR0913 - one parameter per option
     *,
@@ -76,6 +82,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     public_keys: tuple[Path, ...],
     timestamp_cas: tuple[Path, ...],
     archive_url: str | None,
+    published_url: str | None,
     output_format: str,
 ) -> None:
     """Check the archive's chain of digests, and the database against it.
@@ -89,6 +96,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks verify --fast --format json
       gaussdb-tasks verify --expect-head 3f2a... --public-key audit.pem
       gaussdb-tasks verify --archive s3://audit/gaussdb-tasks --fast
+      gaussdb-tasks verify --published postgresql://reader@db.example/tasks
     Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
@@ -96,7 +104,16 @@ def command(  # noqa: PLR0913 - one parameter per option
     options = VerifyOptions(
         is_fast=fast, expected_head=expect_head, keys=keys, timestamp_trust=trust
     )
-    if archive_url is None:
+    if archive_url is not None and published_url is not None:
+        message = "--archive and --published are two checks; run verify once for each"
+        raise ConfigurationError(message)
+    if published_url is not None:
+        from gaussdb_tasks.publication.publish import verify_published  # noqa: PLC0415 - likewise
+        from gaussdb_tasks.publication.target import parse_target  # noqa: PLC0415
+
+        target = parse_target(published_url, option="--published")
+        found = verify_published(DataDir(data_dir), target, options)
+    elif archive_url is None:
         found = verify(DataDir(data_dir), options)
     else:
         from gaussdb_tasks.archive.mirror.remote import Remote  # noqa: PLC0415 - only for a copy

@@ -1,0 +1,46 @@
+"""The options that name the place of a publication."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gaussdb_tasks.cli.options import option
+from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.publication.publish import refuse_unusable
+from gaussdb_tasks.publication.target import Target, parse_target
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOptions:
+    """The URL of a publication, and the place of a lake's files."""
+
+    publish_to: str | None
+    publish_data_path: str | None
+
+    def target(self, *, option: str = "--publish-to") -> Target | None:
+        """Return the target; None if no URL is given.
+
+        Raises:
+            ConfigurationError: the options are wrong, or a package for the target is missing.
+        """
+        if self.publish_to is None:
+            if self.publish_data_path is not None:
+                message = "--publish-data-path needs --publish-to; give both"
+                raise ConfigurationError(message)
+            return None
+        target = parse_target(self.publish_to, self.publish_data_path, option=option)
+        refuse_unusable(target)
+        return target
+
+
+def data_path_option(name: str) -> Callable[[_F], _F]:
+    """Declare the option for the place of a lake's files."""
+    return option(
+        name,
+        "publish_data_path",
+        metavar="URL",
+        variable="PUBLISH_DATA_PATH",
+        help="Folder or s3://BUCKET/PREFIX of the data files of a DuckLake, when it is created.",
+    )
