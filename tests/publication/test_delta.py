@@ -1,7 +1,6 @@
 """Archives as Delta tables in a folder: what is there, also after kills, races and redactions."""
 
 import shutil
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,31 +9,33 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from gaussdb_tasks.archive.amendments.amendment import Amendment
-from gaussdb_tasks.archive.amendments.redaction import redact
-from gaussdb_tasks.archive.recover import read_chain
-from gaussdb_tasks.archive.store import Archive, ChainEntry
+from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
-from gaussdb_tasks.database.connect import read_published, registered
 from gaussdb_tasks.database.data_dir import DataDir
-from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY, HOUR
-from gaussdb_tasks.publication.delta import OF_LANES, SHARED
-from gaussdb_tasks.publication.delta_lanes import LaneRow, read_lane_rows
-from gaussdb_tasks.publication.delta_tables import LANE, DeltaTables, active_files, rows_of
+from gaussdb_tasks.publication.delta import SHARED
+from gaussdb_tasks.publication.delta_lanes import read_lane_rows
+from gaussdb_tasks.publication.delta_tables import DeltaTables, active_files
 from gaussdb_tasks.publication.lane import LaneError
-from gaussdb_tasks.publication.publish import publish_entries, refuse_unusable, verify_published
+from gaussdb_tasks.publication.publish import refuse_unusable, verify_published
 from gaussdb_tasks.publication.target import parse_target
-from tests.support.emulator_client import NOW, Record, record
-from tests.support.loads import load
+from tests.support.delta_lake import (
+    NAMES,
+    SECRET,
+    THIRD_PROJECT,
+    as_published,
+    assert_equal,
+    chain_of,
+    load_third,
+    of_database,
+    publish,
+    row_of,
+)
+from tests.support.emulator_client import NOW, record
 from tests.support.made_once import made_once
 
 pytest.importorskip("deltalake", reason="needs the extra [delta]")
-
-THIRD_PROJECT = "eeeeeeeeeeee4000800000000000000e"
-SECRET = "disk of tenant-4711 is full"
-NAMES = tuple(table.name for table in OF_LANES)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +43,7 @@ def other_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data directory of another archive, of one load."""
 
     def load_once(folder: Path) -> None:
-        _load(folder, NOW, [record(1, NOW - DAY, NOW - DAY + HOUR)])
+        load_third(folder, NOW, [record(1, NOW - DAY, NOW - DAY + HOUR)])
 
     return made_once(tmp_path_factory, "other_original", load_once)
 
@@ -55,52 +56,6 @@ def other(other_original: Path, tmp_path: Path) -> DataDir:
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
-
-
-def _load(folder: Path, at: int, listed: list[Record], project: str = THIRD_PROJECT) -> None:
-    with Emulator(FixedWorld({project: listed}), clock=SettableClock(at)) as emulator:
-        load(emulator, folder, at)
-
-
-def chain_of(data_dir: DataDir) -> list[ChainEntry]:
-    return read_chain(Archive(data_dir.archive).entries())
-
-
-def publish(data_dir: DataDir, lake: Path | str) -> tuple[int, bool, bool]:
-    """Publish; return the new entries, and whether rows were replaced and files cleaned."""
-    with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
-        done = publish_entries(data_dir, parse_target(str(lake)), scratch)
-    assert done.sequence == chain_of(data_dir)[-1].manifest.sequence
-    return done.entries, done.is_replaced, done.is_cleaned
-
-
-def row_of(lake: Path | str, data_dir: DataDir) -> LaneRow:
-    return read_lane_rows(DeltaTables(str(lake)))[chain_of(data_dir)[0].sha256]
-
-
-def as_published(
-    lake: Path | str, data_dir: DataDir, table: str, versions: Mapping[str, int] | None = None
-) -> list[tuple[Any, ...]]:
-    """Return a lane's rows at the versions that its row names, or at others."""
-    row = row_of(lake, data_dir)
-    opened = DeltaTables(str(lake)).open_known(table, (versions or row.versions)[table])
-    rows = rows_of(opened, row.lane.archive_id)
-    with duckdb.connect() as connection, registered(connection, "found", rows):
-        found = connection.execute(f"select * exclude ({LANE}) from found").fetchall()
-    return sorted(found, key=repr)
-
-
-def of_database(data_dir: DataDir, table: str) -> list[tuple[Any, ...]]:
-    with read_published(data_dir.database) as connection:
-        rows = connection.execute(f"from task_center.{table}").fetchall()
-    return sorted(rows, key=repr)
-
-
-def assert_equal(lake: Path | str, *data_dirs: DataDir) -> None:
-    for data_dir in data_dirs:
-        for name in NAMES:
-            found, wanted = as_published(lake, data_dir, name), of_database(data_dir, name)
-            assert (name, found) == (name, wanted)
 
 
 def test_every_table_equals_the_database(data_dir: DataDir, lake: Path) -> None:
@@ -120,7 +75,7 @@ def test_entries_are_appended_night_after_night(data_dir: DataDir, lake: Path) -
     assert publish(data_dir, lake) == (0, False, False)
     for number in (6, 7):
         at = NOW + number * DAY
-        _load(data_dir.path, at, [record(number, at - HOUR, None), record(5, at, at)])
+        load_third(data_dir.path, at, [record(number, at - HOUR, None), record(5, at, at)])
         assert publish(data_dir, lake) == (1, False, False)
         assert_equal(lake, data_dir)
     after = files_of(lake, "task_versions")
@@ -141,7 +96,7 @@ def test_replaced_files_are_deleted_a_night_later(data_dir: DataDir, lake: Path)
     versions = row_of(lake, data_dir).versions
     expected = as_published(lake, data_dir, "tasks")
     for number in (6, 7):
-        _load(data_dir.path, NOW + number * DAY, [record(number, NOW - 4 * DAY, None)])
+        load_third(data_dir.path, NOW + number * DAY, [record(number, NOW - 4 * DAY, None)])
         publish(data_dir, lake)
         if number == 6:
             assert as_published(lake, data_dir, "tasks", versions) == expected
@@ -163,26 +118,10 @@ def test_a_project_of_another_archive_is_refused(
     data_dir: DataDir, other: DataDir, lake: Path
 ) -> None:
     publish(other, lake)
-    _load(data_dir.path, NOW + 9 * DAY, [])
+    load_third(data_dir.path, NOW + 9 * DAY, [])
     with pytest.raises(LaneError, match=f"has project {THIRD_PROJECT} .eu-de. from archive"):
         publish(data_dir, lake)
     assert list(read_lane_rows(DeltaTables(str(lake)))) == [chain_of(other)[0].sha256]
-
-
-@pytest.fixture(scope="session")
-def nights(tmp_path_factory: pytest.TempPathFactory) -> list[DataDir]:
-    """Return an archive after each of three loads."""
-
-    def load_each(folder: Path) -> None:
-        listed = [record(1, NOW - DAY, NOW - DAY + HOUR), record(2, NOW - HOUR, None)]
-        for number in range(3):
-            if number:
-                shutil.copytree(folder / str(number - 1), folder / str(number))
-            more = [record(3 + number, NOW - 2 * DAY, NOW + number * DAY, fail_reason=SECRET)]
-            _load(folder / str(number), NOW + number * DAY, listed + more)
-
-    folder = made_once(tmp_path_factory, "nights_of_delta", load_each)
-    return [DataDir(folder / str(number)) for number in range(3)]
 
 
 @pytest.mark.parametrize("count", [0, 3, 6])
@@ -224,7 +163,7 @@ def test_rows_of_an_entry_that_was_lost_again_are_replaced(
         publish(nights[1], lake)
     monkeypatch.undo()
     restored = DataDir(Path(shutil.copytree(nights[0].path, tmp_path / "restored")))
-    _load(restored.path, NOW + 2 * DAY, [record(7, NOW, NOW + HOUR)])
+    load_third(restored.path, NOW + 2 * DAY, [record(7, NOW, NOW + HOUR)])
     publish(restored, lake)
     assert_equal(lake, restored)
 
@@ -245,18 +184,6 @@ def test_archives_that_are_published_at_once(
     with ThreadPoolExecutor() as pool:
         list(pool.map(publish, [nights[2], data_dir], [lake, lake]))
     assert_equal(lake, nights[2], data_dir)
-
-
-@pytest.fixture(scope="session")
-def redacted(nights: list[DataDir], tmp_path_factory: pytest.TempPathFactory) -> DataDir:
-    """Return the archive of three nights after a redaction."""
-
-    def redact_copy(folder: Path) -> None:
-        data_dir = DataDir(Path(shutil.copytree(nights[2].path, folder / "data")))
-        amendment = Amendment("redaction", NOW + 100 * DAY, "a test")
-        redact(data_dir, ["fail_reason"], [], amendment, is_dry_run=False)
-
-    return DataDir(made_once(tmp_path_factory, "redacted_of_delta", redact_copy) / "data")
 
 
 def files_with(lake: Path, text: str) -> list[Path]:
@@ -337,7 +264,7 @@ def test_verify_finds_what_differs(
     publish(forged, lake)
     assert findings(second, lake) == {
         ("differs", "task_center.tasks", "status"),
-        ("missing", "task_center.coverage", None),
+        ("differs", "task_center.coverage", None),
         ("differs", "task_center.task_versions", None),
     }
 

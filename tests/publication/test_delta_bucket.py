@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.publication.lane import PublicationError
-from tests.publication.test_delta import SECRET, assert_equal, publish
+from tests.support.delta_lake import SECRET, assert_equal, publish
 from tests.support.object_store import SECRET as KEY
 
 
@@ -25,9 +25,7 @@ def server() -> Iterator[ThreadedMotoServer]:
 
 
 @pytest.fixture
-def bucket(
-    server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> str:
+def bucket(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Make an empty bucket, and sign in to it with a profile, as the mirror does."""
     host, port = server.get_host_and_port()
     profile = tmp_path / "credentials"

@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import pytest
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.database.dialects import SPARK
 from gaussdb_tasks.database.views import view_script
-from gaussdb_tasks.publication.delta import OF_LANES, SHARED
+from gaussdb_tasks.model.tables import LOAD_ID, LOADED_TABLES
+from gaussdb_tasks.publication.delta import OF_LANES, SHARED, write_lane
 from gaussdb_tasks.publication.delta_lanes import read_lane_rows
 from gaussdb_tasks.publication.delta_tables import DeltaTables, active_files
+from gaussdb_tasks.publication.lane import Lane
 from tests.support.tool_environments import Environment
 
 WORKERS: Final = 2
@@ -48,6 +51,7 @@ class Cluster:
     url: str
     environment: Environment
     folder: Path
+    memory: str
 
     def run(
         self, statements: Sequence[str], views: Sequence[str], *, repeats: int = 0
@@ -61,7 +65,14 @@ class Cluster:
         """
         job, answers = self.folder / "job.json", self.folder / "answers.pickle"
         job.write_text(
-            json.dumps({"statements": statements, "views": views, "repeats": repeats}),
+            json.dumps(
+                {
+                    "statements": statements,
+                    "views": views,
+                    "repeats": repeats,
+                    "memory": self.memory,
+                }
+            ),
         )
         run = subprocess.run(
             [self.environment.python, _JOB, self.url, job, answers],
@@ -91,7 +102,7 @@ def cluster(environment: Environment, folder: Path, memory: str = "1g") -> Itera
         for number in range(WORKERS):
             more = ("--cores", "1", "--memory", memory, "--work-dir", str(folder / "work"), url)
             _start(processes, environment, folder, f"worker-{number}", _REGISTERED, *more)
-        yield Cluster(url, environment, folder)
+        yield Cluster(url, environment, folder, memory)
 
 
 def _start(
@@ -134,6 +145,18 @@ def _variables(environment: Environment, folder: Path) -> dict[str, str]:
     return environment.variables(
         folder, SPARK_LOCAL_IP="127.0.0.1", SPARK_LOCAL_DIRS=str(folder / "local")
     )
+
+
+def publish(connection: duckdb.DuckDBPyConnection, lake: Path) -> list[str]:
+    """Publish an invented database as one lane; return statements that create its tables."""
+    for table in LOADED_TABLES:  # as dlt makes them
+        column = f"{LOAD_ID.name} varchar default 'load'"
+        connection.execute(
+            f"alter table task_center.{table.name} add column if not exists {column}"
+        )
+    lane = Lane("a" * 64, 1, "a" * 64, "2026-06-10T12:34:56Z", "0.2.0")
+    write_lane(DeltaTables(str(lake)), connection, {1: lane.head_digest}, lane)
+    return published_tables(lake, lane.archive_id)
 
 
 def published_tables(lake: Path, archive_id: str) -> list[str]:

@@ -16,7 +16,7 @@ def main(url: str, job: str, answers: str) -> None:
     settings = {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.executor.memory": wanted.get("memory", "1g"),
+        "spark.executor.memory": wanted["memory"],
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.warehouse.dir": str(Path(answers).with_name("warehouse")),
