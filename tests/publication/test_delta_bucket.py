@@ -1,37 +1,44 @@
 """Delta tables in a bucket of an S3 server on this machine."""
 
+import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.publication.lane import PublicationError
-from tests.support.delta_lake import SECRET, assert_equal, publish
+from tests.support.delta_lake import SECRET, assert_equal, publish, publish_at_once
 from tests.support.object_store import SECRET as KEY
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[ThreadedMotoServer]:
-    """Start an S3 server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server
-    server.stop()
+def server() -> Iterator[str]:
+    """Start an S3 server, in another process: deltalake lets no other thread run while it waits."""
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = (re.search(r"Running on (http://\S+)", line) for line in process.stderr)
+        url = next(line[1] for line in lines if line)
+        drain = threading.Thread(target=process.stderr.read)
+        drain.start()
+        yield url
+        process.kill()
+        drain.join()
 
 
 @pytest.fixture
-def bucket(server: ThreadedMotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Make an empty bucket, and sign in to it with a profile, as the mirror does."""
-    host, port = server.get_host_and_port()
     profile = tmp_path / "credentials"
     profile.write_text(f"[lake]\naws_access_key_id = id\naws_secret_access_key = {KEY}\n")
     for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": server,
         "AWS_SHARED_CREDENTIALS_FILE": str(profile),
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_PROFILE": "lake",
@@ -66,8 +73,7 @@ def test_a_bucket_has_every_night_and_no_redacted_text(
 def test_archives_that_are_published_at_once(
     nights: list[DataDir], data_dir: DataDir, bucket: str
 ) -> None:
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(publish, [nights[0], data_dir], [bucket, bucket]))
+    publish_at_once(bucket, nights[0], data_dir)
     assert_equal(bucket, nights[0], data_dir)
 
 

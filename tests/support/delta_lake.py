@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,17 @@ def publish(data_dir: DataDir, lake: Path | str) -> tuple[int, bool, bool]:
         done = publish_entries(data_dir, parse_target(str(lake)), scratch)
     assert done.sequence == chain_of(data_dir)[-1].manifest.sequence
     return done.entries, done.is_replaced, done.is_cleaned
+
+
+def publish_at_once(lake: Path | str, *data_dirs: DataDir) -> list[tuple[int, bool, bool]]:
+    """Publish archives, each in a process: threads of one would wait for each other in deltalake.
+
+    Args:
+        lake: where they are published.
+        data_dirs: the directories of the archives.
+    """
+    with ProcessPoolExecutor(len(data_dirs), get_context("spawn")) as pool:
+        return list(pool.map(publish, data_dirs, [lake] * len(data_dirs)))
 
 
 def row_of(lake: Path | str, data_dir: DataDir) -> LaneRow:
