@@ -48,7 +48,7 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
         monkeypatch.setenv(name, value)
     name = tmp_path.name.replace("_", "-")
     where = {"LocationConstraint": "eu-central-1"}
-    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)  # type: ignore[arg-type]  # the region is a literal there
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
     return f"s3://{name}/lake"
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 def main(url: str, job: str, answers: str) -> None:
     """Create tables and views, and write the answers: rows and comments, or seconds."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - in another environment
+    from pyspark.sql import (  # type: ignore[import-not-found]  # noqa: PLC0415 - it is elsewhere
+        SparkSession,
+    )
 
     wanted = json.loads(Path(job).read_text())
     settings = {

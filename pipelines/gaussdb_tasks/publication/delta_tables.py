@@ -128,7 +128,7 @@ class DeltaTables:
         )
 
         with self._one_error(table.table_uri.rstrip("/").rpartition("/")[2]):
-            write_deltalake(
+            write_deltalake(  # type: ignore[call-overload]  # a predicate needs a literal mode
                 table,
                 rows,
                 mode="append" if replaced is None else "overwrite",
