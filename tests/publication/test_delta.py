@@ -8,8 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from gaussdb_tasks.archive.store import Archive
-from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY, HOUR
@@ -268,9 +267,7 @@ def test_verify_finds_what_differs(
 
 
 def findings(data_dir: DataDir, lake: Path) -> set[tuple[str, str, str | None]]:
-    found = verify_archive(Archive(data_dir.archive), VerifyOptions())
-    with data_dir.scratch("verify") as scratch:
-        verify_published(data_dir, parse_target(str(lake)), found, scratch)
+    found = verify_published(data_dir, parse_target(str(lake)), VerifyOptions())
     return {(each.fault.value, each.where, each.column) for each in found.findings}
 
 

@@ -1,8 +1,10 @@
 """An archive that is published answers like its local database."""
 
 import json
+from pathlib import Path
 
 from gaussdb_tasks.database.data_dir import DataDir
+from tests.support.audited_archive import AuditedArchive
 from tests.support.commands import Command
 from tests.support.publishing import Place, local_rows
 
@@ -49,3 +51,15 @@ def test_commands_publish_show_and_verify(
     }
     assert empty.exit_code == (0 if place.kind == "postgres" else 2), empty.stderr
     assert place.kind == "postgres" or "yet; publish to it first" in empty.stderr
+
+
+def test_an_archive_with_every_kind_of_entry_answers_as_its_database(
+    place: Place, audited: AuditedArchive, tmp_path: Path
+) -> None:
+    """It has retention, redaction, renormalisation and a rotation, one after the other."""
+    data_dir = audited.copied(tmp_path).data_dir
+    entries = sorted(path.name for path in data_dir.archive.iterdir())
+    kinds = {name.rpartition("-")[2] for name in entries}
+    assert kinds == {"load", "retention", "redaction", "renormalisation", "rotation"}
+    assert place.publish(data_dir).entries == len(entries)
+    assert place.rows() == local_rows(data_dir)

@@ -10,6 +10,7 @@ from gaussdb_tasks.publication.target import (
     DuckLakeTarget,
     PostgresServer,
     PostgresTarget,
+    absolute_url,
     parse_target,
 )
 
@@ -83,6 +84,24 @@ def test_a_target_has_a_name_that_is_safe_to_show() -> None:
     url = "postgresql://loader@db.example:5433/tasks?sslmode=require&passfile=/etc/pass"
     assert parse_target(url).name == "postgresql://db.example:5433/tasks"
     assert parse_target(f"ducklake:{url}").name == "ducklake:postgresql://db.example:5433/tasks"
+
+
+def test_a_schedule_names_a_target_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = "postgresql://loader@db.example/tasks?sslmode=require"
+    for url, expected in (
+        ("ducklake:lake", f"ducklake:{tmp_path}/lake"),
+        ("lake", f"{tmp_path}/lake"),
+        ("s3://bucket/lake", "s3://bucket/lake"),
+        (server, server),
+        (f"ducklake:{server}", f"ducklake:{server}"),
+    ):
+        assert absolute_url(url) == expected
+    assert parse_target("ducklake:lake", "files").folders == (tmp_path, tmp_path / "files")
+    assert parse_target("lake").folders == (tmp_path / "lake",)
+    assert parse_target(server).folders == ()
 
 
 def test_values_of_libpq_are_quoted() -> None:

@@ -201,7 +201,8 @@ def one_error(name: str) -> Iterator[None]:
         # Statements hold values, and words that a cause has.
         text = _STATEMENT.sub("", str(error)).partition("\n")[0]
         cause = in_one_line(text, _MAX_CAUSE_LENGTH)
-        raise _kind_of(text)(f"{name} cannot be read or written: {cause}") from None
+        message = f"{name} cannot be read or written: {cause}"
+        raise _kind_of(text)(message) from None
 
 
 def _kind_of(text: str) -> type[GaussdbTasksError]:

@@ -26,12 +26,14 @@ from gaussdb_tasks.model.tables import (
 _EXPECTED: Final = "expected"
 
 
-def compare_with_archive(
+def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
     connection: duckdb.DuckDBPyConnection,
     catalogue: str,
     chain: Sequence[ChainEntry],
     found: Verification,
     scratch: Path,
+    *,
+    null_replacement: str = "\0",
 ) -> None:
     """Add a finding for each row of the archive that the catalogue has otherwise, or not.
 
@@ -41,12 +43,15 @@ def compare_with_archive(
         chain: the published entries, whose files were verified.
         found: findings are added to it.
         scratch: a folder for the database that is made from the chain.
+        null_replacement: what the catalogue has for U+0000 in texts.
     """
     path = scratch / "expected.duckdb"
     restore(chain, path)
     connection.execute(f"attach {quoted_text(str(path))} as {_EXPECTED} (read_only)")
     for table, condition in _tables(catalogue, archive_id_of(chain)):
-        _compare(connection, found, table, catalogue, condition)
+        expected = _with_texts(table, f"{_EXPECTED}.{table_sql(table)}", null_replacement)
+        actual = f"{catalogue}.{table_sql(table)} where {condition}"
+        _compare(connection, found, table, expected, actual)
 
 
 def _tables(catalogue: str, archive_id: str | None) -> Iterator[tuple[ArchiveTable, str]]:
@@ -74,11 +79,9 @@ def _compare(
     connection: duckdb.DuckDBPyConnection,
     found: Verification,
     table: ArchiveTable,
-    catalogue: str,
-    condition: str,
+    expected: str,
+    actual: str,
 ) -> None:
-    where = table_sql(table)
-    expected, actual = f"{_EXPECTED}.{where}", f"{catalogue}.{where} where {condition}"
     if _digest(connection, table, expected) == _digest(connection, table, actual):
         return
     count = compare_rows(
@@ -89,7 +92,18 @@ def _compare(
         actual=table.select(actual),
     )
     if not count:
-        found.add(Fault.DIFFERS, where, "rows are there twice")
+        found.add(Fault.DIFFERS, table_sql(table), "rows are there twice")
+
+
+def _with_texts(table: ArchiveTable, relation: str, null_replacement: str) -> str:
+    """Return a relation whose texts are as the catalogue holds them."""
+    if null_replacement == "\0":
+        return relation
+    texts = (column.name for column in table.columns if column.data_type == "text")
+    replaced = ", ".join(
+        f"replace({name}, chr(0), {quoted_text(null_replacement)}) as {name}" for name in texts
+    )
+    return f"(select * replace ({replaced}) from {relation})"
 
 
 def _digest(

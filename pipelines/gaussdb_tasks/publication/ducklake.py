@@ -13,6 +13,7 @@ from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.database.dialects import DUCKLAKE
 from gaussdb_tasks.database.files import publish
 from gaussdb_tasks.errors import ConfigurationError, LockedError
+from gaussdb_tasks.publication.buckets import use_buckets
 from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue, one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.lane import Publication
@@ -143,8 +144,15 @@ def _attach(
     if target.data_path is not None:
         options.append(f"data_path {quoted_text(target.data_path)}")
     listed = f" ({', '.join(options)})" if options else ""
+    statement = f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}{listed}"
     try:
-        connection.execute(f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}{listed}")
+        try:
+            connection.execute(statement)
+        except duckdb.Error as error:
+            if "requires the extension httpfs" not in str(error):
+                raise
+            use_buckets(connection)
+            connection.execute(statement)
     except duckdb.Error as error:
         for cause, message in _NOT_THERE.items():
             if cause in str(error):

@@ -152,7 +152,7 @@ def refuse_unusable(target: Target) -> None:
     if isinstance(target, PostgresTarget):
         extension_files("postgres", "postgres_scanner")
     elif isinstance(target, DuckLakeTarget):
-        extension_files("lake", "ducklake", "postgres_scanner")
+        extension_files("lake", "ducklake")
     else:
         check_package()
 

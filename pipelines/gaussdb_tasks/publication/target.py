@@ -61,6 +61,11 @@ class PostgresTarget:
         """The target as a URL that is safe to show."""
         return self.server.name
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this machine that a publication writes to."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class DuckLakeTarget:
@@ -79,12 +84,24 @@ class DuckLakeTarget:
         catalogue = self.catalogue
         return f"ducklake:{catalogue if isinstance(catalogue, Path) else catalogue.name}"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this machine that a publication writes to."""
+        catalogue, data = self.catalogue, self.data_path
+        found = [catalogue.parent] if isinstance(catalogue, Path) else []
+        return tuple(found if data is None or "://" in data else [*found, Path(data)])
+
 
 @dataclass(frozen=True, slots=True)
 class DeltaTarget:
     """A folder, or a prefix in a bucket, with a Delta table for each table."""
 
     name: str
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this machine that a publication writes to."""
+        return () if "://" in self.name else (Path(self.name),)
 
 
 Target: TypeAlias = PostgresTarget | DuckLakeTarget | DeltaTarget
@@ -109,6 +126,14 @@ def parse_target(url: str, data_path: str | None = None, *, option: str = "--to"
     if url.startswith(_SCHEMES):
         return PostgresTarget(_server(url, option))
     return DeltaTarget(_files(url, option))
+
+
+def absolute_url(url: str) -> str:
+    """Return a URL that names the same target from any folder of this machine."""
+    target = parse_target(url)
+    if isinstance(target, DuckLakeTarget) and isinstance(target.catalogue, Path):
+        return target.name
+    return target.name if isinstance(target, DeltaTarget) else url
 
 
 def _ducklake(rest: str, data_path: str | None, option: str) -> DuckLakeTarget:

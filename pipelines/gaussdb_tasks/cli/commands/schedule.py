@@ -24,6 +24,7 @@ from gaussdb_tasks.deployment.schedule_warnings import schedule_warnings
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, Schedule
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.masking import mask_url_credentials
+from gaussdb_tasks.publication.target import absolute_url, parse_target
 
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _IN_CONTAINERS: Final = frozenset({"kubernetes", "github-actions"})
@@ -189,6 +190,10 @@ def _text(name: str, value: object) -> str:
         return f"{value:03o}"
     if name == "archive-url":
         return str(_local_folder(str(value)) or value)
+    if name == "publish-to":
+        return absolute_url(str(value))
+    if name == "publish-data-path":
+        return str(value) if "://" in str(value) else str(Path(str(value)).absolute())
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
@@ -209,6 +214,9 @@ def _folders_to_write(load: click.Context, data_dir: Path) -> Iterator[Path]:
     folder = None if archive_url is None else _local_folder(archive_url)
     if folder is not None:
         yield folder
+    publish_to = load.params["publish_to"]
+    if publish_to is not None:
+        yield from parse_target(publish_to, load.params["publish_data_path"]).folders
 
 
 def _local_folder(url: str) -> Path | None:

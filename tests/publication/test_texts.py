@@ -1,0 +1,59 @@
+"""Texts that engines read in another way arrive as they are."""
+
+from pathlib import Path
+
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
+from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
+from gaussdb_tasks.model.times import HOUR
+from gaussdb_tasks.publication.publish import verify_published
+from gaussdb_tasks.publication.target import parse_target
+from tests.support.emulator_client import NOW, PROJECT, record
+from tests.support.loads import load
+from tests.support.publishing import Place, local_rows
+
+TEXTS = (
+    *(
+        "",
+        " ",
+        "\\N",
+        "\\.",
+        "\\",
+        "\\x41",
+        "a\tb\r\nc",
+        "it's",
+        '"',
+        "{{ x }}",
+        "$1",
+        "%s",
+        "NULL",
+    ),
+    *("größe 🙂", "e\u0301", "\u202e", "a\u0000b", "\u0000", "\ufffd", "x" * 5000, "1e400", "[1,"),
+)
+
+
+def test_published_texts_are_those_of_the_archive(place: Place, tmp_path: Path) -> None:
+    """PostgreSQL cannot hold U+0000: it has U+FFFD there."""
+    data_dir = DataDir(tmp_path / "data")
+    listed = [
+        record(number, NOW - HOUR, NOW - number, fail_reason=text, instance_name=text, colour=text)
+        for number, text in enumerate(TEXTS)
+    ]
+    with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(NOW)) as emulator:
+        load(emulator, data_dir.path, NOW)
+    place.publish(data_dir)
+    target = parse_target(place.url, place.data_path)
+    assert verify_published(data_dir, target, VerifyOptions()).findings == []
+    expected, found = local_rows(data_dir), place.rows()
+    tables = ("task_center.tasks", "task_center.task_versions")
+    for name in tables:
+        rows = expected[name]
+        if place.kind == "postgres":
+            rows = [
+                tuple(
+                    each.replace("\0", "\ufffd") if isinstance(each, str) else each for each in row
+                )
+                for row in rows
+            ]
+        assert sorted(rows, key=repr) == found[name]
+    assert len(found["task_center.tasks"]) == len(TEXTS)
