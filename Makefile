@@ -53,7 +53,7 @@ test-duckdb-2: $(VENV)/.installed-dev $(VENV)/duckdb-2.0/.installed ## Run the t
 	@PYTHONPATH=$(abspath $(VENV))/duckdb-2.0 $(PYTEST)
 
 .PHONY: test-tools
-test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed $(VENV)/dlt/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone, an Airflow, other destinations of dlt, a Dagster
+test-tools: $(VENV)/.installed-dev $(VENV)/plain/.installed $(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed $(VENV)/dlt/.installed $(VENV)/spark/.installed $(VENV)/duckdb-1.4/.installed $(VENV)/duckdb-2.0/.installed ## Test separate installations: a plain wheel, each DuckDB and tool, a Keystone, an Airflow, a Spark, other destinations of dlt, a Dagster
 	@TEST_TOOLS=required $(PYTEST) tests/tools
 
 # Installs nothing but a Debian below $(VENV), which debootstrap takes from the archive that apt uses.
@@ -133,6 +133,10 @@ bench-growth: $(VENV)/.installed-dev ## Measure a night of a thousand projects a
 bench-views: $(VENV)/.installed-dev ## Measure every view at one and at ten million tasks
 	@$(BIN)/python -m tests.benchmarks.bench_views
 
+.PHONY: bench-spark
+bench-spark: $(VENV)/.installed-dev $(VENV)/spark/.installed ## Measure every view on a Spark with two workers; needs Java
+	@$(BIN)/python -m tests.benchmarks.bench_spark
+
 .PHONY: clean
 clean: ## Remove the environments and the demo's data
 	rm -rf .venv .venv-* data/demo
@@ -151,7 +155,7 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
 	@$(BIN)/python $(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed: $(VENV)/%/.installed: $(TOOL_REQUIREMENTS)/%.txt | $(VENV)/bin/python
+$(VENV)/tools/.installed $(VENV)/keystone/.installed $(VENV)/airflow/.installed $(VENV)/spark/.installed: $(VENV)/%/.installed: $(TOOL_REQUIREMENTS)/%.txt | $(VENV)/bin/python
 	@echo "installing into $(@D)"
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -36,6 +36,7 @@ pytest_plugins = [
     "tests.support.archived_loads",
     "tests.support.audited_archive",
     "tests.support.commands",
+    "tests.support.delta_lake",
     "tests.support.invented_archive",
     "tests.support.loaded_archive",
     "tests.support.object_store",

@@ -1,8 +1,7 @@
 """The views answer the same in every engine as in DuckDB."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ import duckdb
 import pytest
 import sqlglot
 
-from gaussdb_tasks.database.dialects import DIALECTS, DUCKLAKE, POSTGRES, SPARK
+from gaussdb_tasks.database.dialects import DIALECTS, DUCKLAKE, POSTGRES
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.views import view_script
 from gaussdb_tasks.model.tables import ALL_TABLES
 from tests.support import postgres
+from tests.support.engine_answers import in_order, rows_of
 from tests.support.everything_archive import CLOCK, everything_archive
 from tests.support.sample_archive import Archive
 
@@ -39,20 +39,6 @@ def server(everything: Archive) -> Iterator[postgres.Server]:
             started.run(view_script(POSTGRES), name)
             started.run(f"alter database {name} set gaussdb_tasks.now = '{CLOCK}'")
         yield started
-
-
-def rows_of(archive: Archive, view: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a view in DuckDB, sorted."""
-    return in_order(archive.connection.execute(f"from main.{view}").fetchall())
-
-
-def in_order(rows: Iterable[Iterable[Any]]) -> list[tuple[Any, ...]]:
-    """Sort rows; engines, and versions of DuckDB, differ after the twelfth digit of percentiles."""
-    rounded = (
-        tuple(float(f"{value:.12g}") if isinstance(value, float) else value for value in row)
-        for row in rows
-    )
-    return sorted(rounded, key=repr)
 
 
 def rows_of_postgres(
@@ -127,50 +113,12 @@ def test_ducklake_answers_as_duckdb(everything: Archive, tmp_path: Path) -> None
         assert (view, rows_of(lake, view)) == (view, rows_of(everything, view))
 
 
-@pytest.mark.thorough
-def test_spark_answers_as_duckdb(
-    everything: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Spark has no variable for the clock, so its clock is replaced in the text."""
-    spark_sql = pytest.importorskip("pyspark.sql", reason="needs pyspark and Java")
-    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-    settings = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.warehouse.dir": str(tmp_path / "warehouse"),
-        "spark.ui.enabled": "false",
-    }
-    session = spark_sql.SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
-    try:
-        session.sql("create schema task_center")
-        for name, path in tables_as_files(everything, tmp_path):
-            session.sql(f"create table task_center.{name} using parquet location '{path}'")
-        script = view_script(SPARK).replace("current_timestamp()", f"timestamp_ntz'{CLOCK}'")
-        for statement in statements_of_spark(script):
-            session.sql(statement)
-        for view in VIEWS:
-            answers = in_order(session.sql(f"select * from main.{view}").collect())
-            assert (view, answers) == (view, rows_of(everything, view))
-            comments = [field.metadata["comment"] for field in session.table(f"main.{view}").schema]
-            (file,) = (file for file in view_files() if file.name == view)
-            assert comments == [text for (*_, column), text in file.comments.items() if column]
-    finally:
-        session.stop()
-
-
 def tables_as_files(archive: Archive, folder: Path) -> Iterator[tuple[str, Path]]:
     """Write each table as a Parquet file; yield its name and file."""
     for table in ALL_TABLES:
         path = folder / f"{table.name}.parquet"
         archive.connection.execute(f"copy task_center.{table.name} to '{path}'")
         yield table.name, path
-
-
-def statements_of_spark(script: str) -> list[str]:
-    """Split a script at the semicolons outside comments and literals; remove the comments."""
-    parts = re.findall(r"--[^\n]*|'(?:[^'\\]|\\.)*'|;|[^';-]+|-", script)
-    code = ["\0" if part == ";" else part for part in parts if not part.startswith("--")]
-    return [each for each in "".join(code).split("\0") if each.strip()]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -22,6 +22,7 @@ OTHER_DUCKDBS: Final = ("duckdb-1.4", "duckdb-2.0")
 TOOLS: Final = "tools"
 KEYSTONE: Final = "keystone"
 AIRFLOW: Final = "airflow"
+SPARK: Final = "spark"
 PLAIN: Final = "plain"
 DLT: Final = "dlt"
 
@@ -92,7 +93,7 @@ def environment(name: str) -> Environment:
     folder = _ROOT / name
     if not (folder / ".installed").exists():
         _skip_or_fail(name)
-    if name in {TOOLS, KEYSTONE, AIRFLOW, PLAIN, DLT}:
+    if name in {TOOLS, KEYSTONE, AIRFLOW, SPARK, PLAIN, DLT}:
         return Environment(folder / "bin" / "python")
     return Environment(Path(sys.executable), folder)
 

@@ -21,6 +21,8 @@ from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import iso, now
 from gaussdb_tasks.publication.catalogue import PassingError
+from gaussdb_tasks.publication.delta import open_delta
+from gaussdb_tasks.publication.delta_tables import check_package
 from gaussdb_tasks.publication.ducklake import open_lake
 from gaussdb_tasks.publication.extensions import extension_files
 from gaussdb_tasks.publication.lane import Lane, LaneError, Publication
@@ -79,7 +81,7 @@ def publish_entries(data_dir: DataDir, target: Target, scratch: Path) -> Publish
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=_MAX_WAIT_SECONDS),
         reraise=True,
     )
-    return attempts(_publish_once, target, chain, archive_id, scratch)
+    return attempts(_publish_once, target, chain, archive_id, scratch, data_dir)
 
 
 def publish_after_load(data_dir: DataDir, target: Target, scratch: Path) -> Published:
@@ -92,7 +94,7 @@ def publish_after_load(data_dir: DataDir, target: Target, scratch: Path) -> Publ
 
 def read_lanes(target: Target, scratch: Path) -> Sequence[Lane]:
     """Return the lanes of a target."""
-    with open_target(target, scratch, is_writing=False) as publication:
+    with open_target(target, scratch, None, is_writing=False) as publication:
         return publication.lanes()
 
 
@@ -117,7 +119,7 @@ def _compare(
     data_dir: DataDir, target: Target, found: Verification, scratch: Path, *, is_fast: bool
 ) -> None:
     archive_id = archive_id_of(found.chain)
-    with open_target(target, scratch, is_writing=False) as publication:
+    with open_target(target, scratch, None, is_writing=False) as publication:
         lane = next((each for each in publication.lanes() if each.archive_id == archive_id), None)
         if lane is None:
             detail = f"the archive in {data_dir.path} is not published there"
@@ -151,27 +153,25 @@ def refuse_unusable(target: Target) -> None:
         extension_files("postgres", "postgres_scanner")
     elif isinstance(target, DuckLakeTarget):
         extension_files("lake", "ducklake")
+    else:
+        check_package()
 
 
 def open_target(
-    target: Target, scratch: Path, *, is_writing: bool
+    target: Target, scratch: Path, data_dir: DataDir | None, *, is_writing: bool
 ) -> AbstractContextManager[Publication]:
     """Open a target of any kind."""
     if isinstance(target, PostgresTarget):
         return open_postgres(target, scratch, is_writing=is_writing)
     if isinstance(target, DuckLakeTarget):
         return open_lake(target, scratch, is_writing=is_writing)
-    message = (
-        f"{target.name} is a folder or a bucket, and this version publishes to PostgreSQL and "
-        "DuckLake only; name one of them"
-    )
-    raise ConfigurationError(message)
+    return open_delta(target, scratch, None if data_dir is None else data_dir.database)
 
 
 def _publish_once(
-    target: Target, chain: Sequence[ChainEntry], archive_id: str, scratch: Path
+    target: Target, chain: Sequence[ChainEntry], archive_id: str, scratch: Path, data_dir: DataDir
 ) -> Published:
-    with open_target(target, scratch, is_writing=True) as publication:
+    with open_target(target, scratch, data_dir, is_writing=True) as publication:
         lane = next((each for each in publication.lanes() if each.archive_id == archive_id), None)
         start = _published_count(chain, lane, target)
         new, head = chain[start:], chain[-1]
