@@ -150,7 +150,7 @@ def test_a_lost_connection_is_tried_again(
     if place.server is None:
         pytest.skip("a file has no connections")
     server, database, write_lane = place.server, place.database, Catalogue._write_lane
-    lost = []
+    lost: list[str] = []
 
     def lose(catalogue: Catalogue, *arguments: Any) -> None:
         write_lane(catalogue, *arguments)
