@@ -23,7 +23,7 @@ _STORAGE_VERSION: Final = "v1.4.0"
 
 _MEMORY_SHARE: Final = 8
 _MIN_MEMORY_BYTES: Final = 64 * 1024**2
-_MAX_MEMORY_BYTES: Final = 256 * 1024**2
+_MAX_MEMORY_BYTES: Final = 128 * 1024**2
 
 
 @contextmanager

@@ -6,6 +6,7 @@ note of it, the next run in the same directory writes the rows twice. A leftover
 the next run load only that package.
 """
 
+import ctypes
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -106,13 +107,14 @@ def load_into(
         try:
             pipeline.extract(source())
             pipeline.normalize()
+            _release_memory()
             on_read(_files_to_load(pipeline))
             with sparing(connection) if appends_tasks else nullcontext():
                 pipeline.load().raise_on_failed_jobs()
         except PipelineStepFailed as error:
             _raise_cause(error)
             raise
-        pa.default_memory_pool().release_unused()
+        _release_memory()
 
 
 def _pipeline(connection: duckdb.DuckDBPyConnection, working_dir: Path) -> "Pipeline":
@@ -137,6 +139,13 @@ def _pipeline(connection: duckdb.DuckDBPyConnection, working_dir: Path) -> "Pipe
 def _is_empty(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
     rows = connection.execute(f"select 1 from {SCHEMA_NAME}.{table.name} limit 1")  # noqa: S608 - a constant
     return rows.fetchone() is None
+
+
+def _release_memory() -> None:
+    """Return memory that is free to the system: extraction leaves a hole for each record."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _files_to_load(pipeline: "Pipeline") -> Mapping[str, Path]:
