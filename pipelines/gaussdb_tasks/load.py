@@ -221,7 +221,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
                 load_into(connection, extraction, scratch / "dlt", loaded.take)
         finally:
             limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
-        apply_views(connection)
+        apply_views(connection, unless_current=upgraded_from is None)
         warnings = _check_data(connection)
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
