@@ -18,8 +18,8 @@ from gaussdb_tasks.archive.loaded_files import loaded_files
 from gaussdb_tasks.archive.parquet import compare_rows, write_rows
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.errors import DatabaseError
-from gaussdb_tasks.model.tables import TASK_VERSIONS
-from tests.support.sample_archive import CREATED_AT, version
+from gaussdb_tasks.model.tables import TASK_VERSIONS, TASKS
+from tests.support.sample_archive import CREATED_AT, task, version
 
 _TABLE = archive_tables.TASK_VERSIONS
 _RELATION = table_sql(_TABLE)
@@ -138,6 +138,32 @@ def test_a_large_file_is_digested_while_it_is_loaded(
     versions.execute(f"update {_RELATION} set fail_reason = null where job_id = 'a'")
     with pytest.raises(DatabaseError, match="read back with other rows"):
         compare_rows(versions, _TABLE, _RELATION, file, digests)
+
+
+def test_observations_are_written_from_a_large_file_of_tasks(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of the database, which are compared with them."""
+    monkeypatch.setattr(module, "_MIN_ROWS", 2)
+    table, loaded = archive_tables.OBSERVATIONS, tmp_path / "tasks.x.parquet"
+    rows = [task(job_id="b", version_count=2), task(job_id="a")]
+    versions.register("latest", pa.Table.from_pylist(rows, schema=TASKS.schema))
+    versions.execute(f"insert into {table_sql(table)} select *, 'load-1' from latest")
+    versions.execute(f"copy {table_sql(table)} to '{loaded}'")
+    entry, usual = tmp_path / "scratch" / "entry", tmp_path / "usual"
+    entry.parent.mkdir()
+    usual.mkdir()
+    with loaded_files(entry) as files:
+        files.take({"tasks": loaded})
+    loaded.unlink()  # dlt moves it
+    digests, file = files.digests[table.name], entry / table.file_name
+    written = compare_rows(versions, table, table_sql(table), file, digests)
+    as_any_other = write_rows(versions, table, table_sql(table), usual)
+    assert written.rows_sha256 == as_any_other.rows_sha256
+    assert [path.name for path in entry.iterdir()] == [written.file] == [as_any_other.file]
+    versions.execute(f"update {table_sql(table)} set version_count = 3 where job_id = 'a'")
+    with pytest.raises(DatabaseError, match="read back with other rows"):
+        compare_rows(versions, table, table_sql(table), file, digests)
 
 
 def test_a_file_is_copied_where_it_cannot_have_two_names(

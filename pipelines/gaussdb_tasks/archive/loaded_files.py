@@ -1,20 +1,21 @@
 """Take over the files that a load's rows come from: they are written once.
 
-A large file is digested while DuckDB loads it: each takes one core.
+A large file is digested while DuckDB loads it: each takes one core. So is the file of observations
+made from a large file of tasks.
 """
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
-from gaussdb_tasks.archive.archive_tables import APPENDED, ArchiveTable, parquet_sql
-from gaussdb_tasks.archive.parquet import Digests, digest
+from gaussdb_tasks.archive.archive_tables import OF_A_LOAD, ArchiveTable, parquet_sql
+from gaussdb_tasks.archive.parquet import Digests, digest, write_file
 from gaussdb_tasks.database.connect import opened_in_memory
 
 _MIN_ROWS: Final = 5_000
@@ -35,7 +36,7 @@ class LoadedFiles:
         self._running: dict[str, Future[Digests]] = {}
 
     def take(self, files: Mapping[str, Path]) -> None:
-        """Take over files before they are loaded.
+        """Take over files before they are loaded, or write those with some of their columns.
 
         Args:
             files: a file for each table, with its rows in the order in which they are loaded.
@@ -44,17 +45,23 @@ class LoadedFiles:
         from pyarrow import parquet  # noqa: PLC0415
 
         self._folder.mkdir()
-        for table in APPENDED:  # a merge stores rows in another order
+        for table in OF_A_LOAD:
             file = files.get(table.table)
             if file is None:
                 continue
             metadata = parquet.read_metadata(file)
-            if tuple(metadata.schema.names) != table.column_names or not metadata.num_rows:
-                continue
             taken = self._folder / table.file_name
-            _link(file, taken)
-            if metadata.num_rows >= _MIN_ROWS:
-                self._running[table.name] = self._executor.submit(self._digest, table, taken)
+            is_large = metadata.num_rows >= _MIN_ROWS
+            names = tuple(metadata.schema.names)
+            if names != table.column_names:
+                if is_large and set(names).issuperset(table.column_names):
+                    loaded = self._folder.with_name(file.name)  # dlt moves the file
+                    _link(file, loaded)
+                    self._submit(table, write_file, parquet_sql(loaded), taken)
+            elif metadata.num_rows:
+                _link(file, taken)
+                if is_large:
+                    self._submit(table, digest, parquet_sql(taken))
 
     @property
     def digests(self) -> Mapping[str, Digests]:
@@ -66,11 +73,14 @@ class LoadedFiles:
         for connection in self._connections:
             connection.interrupt()
 
-    def _digest(self, table: ArchiveTable, file: Path) -> Digests:
+    def _submit(self, table: ArchiveTable, work: Callable[..., Digests], *arguments: Any) -> None:
+        self._running[table.name] = self._executor.submit(self._run, work, table, *arguments)
+
+    def _run(self, work: Callable[..., Digests], *arguments: Any) -> Digests:
         # A database of its own: a reader beside it would keep the load's from a checkpoint.
         with opened_in_memory() as connection:
             self._connections.append(connection)
-            return digest(connection, table, parquet_sql(file))
+            return work(connection, *arguments)
 
 
 @contextmanager

@@ -60,15 +60,22 @@ def write_rows(
         OSError: the file cannot be written.
         duckdb.Error: the file cannot be written.
     """
-    digests = digest(connection, table, relation)
-    if digests.rows == NO_ROWS:
-        return _table_digest(table, digests, None)
     file = folder / (file_name or table.file_name)
-    if not file.exists():
-        select = table.select(relation)
-        connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
-    _refuse_other_rows(file, digests.checksum, _checksum(connection, table, parquet_sql(file)))
-    return _table_digest(table, digests, file)
+    digests = write_file(connection, table, relation, file)
+    return _table_digest(table, digests, None if digests.rows == NO_ROWS else file)
+
+
+def write_file(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str, file: Path
+) -> "Digests":
+    """Write rows as ``write_rows`` does; return all their digests."""
+    digests = digest(connection, table, relation)
+    if digests.rows != NO_ROWS:
+        if not file.exists():
+            select = table.select(relation)
+            connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
+        _refuse_other_rows(file, digests.checksum, _checksum(connection, table, parquet_sql(file)))
+    return digests
 
 
 def compare_rows(

@@ -82,7 +82,8 @@ def load_into(
         extraction: the tables to load.
         working_dir: a new folder for dlt.
         on_read: called before rows are loaded, with the Parquet file of each table that is loaded
-            from one: its rows, in their order. The files are in the working directory.
+            from one and appended to: its rows, in their order. The files are in the working
+            directory.
 
     Raises:
         GaussdbTasksError: the extraction failed.
@@ -108,7 +109,7 @@ def load_into(
             pipeline.extract(source())
             pipeline.normalize()
             _release_memory()
-            on_read(_files_to_load(pipeline))
+            on_read(_files_to_append(pipeline))
             with sparing(connection) if appends_tasks else nullcontext():
                 pipeline.load().raise_on_failed_jobs()
         except PipelineStepFailed as error:
@@ -148,13 +149,16 @@ def _release_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _files_to_load(pipeline: "Pipeline") -> Mapping[str, Path]:
+def _files_to_append(pipeline: "Pipeline") -> Mapping[str, Path]:
+    tables = pipeline.default_schema.tables
     files: dict[str, list[Path]] = {}
     for load_id in pipeline.list_normalized_load_packages():
         for job in pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
             if job.job_file_info.file_format == "parquet":
                 files.setdefault(job.job_file_info.table_name, []).append(Path(job.file_path))
-    return {table: paths[0] for table, paths in files.items() if len(paths) == 1}
+    # A merge stores rows in another order.
+    appended = {name for name in files if tables[name].get("write_disposition") == "append"}
+    return {name: files[name][0] for name in appended if len(files[name]) == 1}
 
 
 @contextmanager
