@@ -140,6 +140,23 @@ def test_a_large_file_is_digested_while_it_is_loaded(
         compare_rows(versions, _TABLE, _RELATION, file, digests)
 
 
+def test_an_error_of_the_load_is_reported_although_files_are_digested(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MIN_ROWS", 3)
+    loaded = tmp_path / "task_versions.x.parquet"
+    versions.execute(f"copy {_RELATION} to '{loaded}'")
+
+    def fail_after_the_digest() -> None:
+        with loaded_files(tmp_path / "entry") as files:
+            files.take({"task_versions": loaded})
+            assert files.digests
+            raise OSError(errno.ENOSPC, "the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        fail_after_the_digest()
+
+
 def test_observations_are_written_from_a_large_file_of_tasks(
     versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +18,8 @@ from gaussdb_tasks.archive.archive_tables import OF_A_LOAD, ArchiveTable, parque
 from gaussdb_tasks.archive.parquet import Digests, digest, write_file
 from gaussdb_tasks.database.connect import opened_in_memory
 
-_MIN_ROWS: Final = 5_000
-"""Fewer rows are digested faster than a database in memory is opened."""
+_MIN_ROWS: Final = 50_000
+"""Fewer rows are digested in the time in which two threads of Python wait for each other."""
 
 
 class LoadedFiles:
@@ -71,7 +71,8 @@ class LoadedFiles:
     def stop(self) -> None:
         """End the work that runs."""
         for connection in self._connections:
-            connection.interrupt()
+            with suppress(duckdb.ConnectionException):  # it has ended
+                connection.interrupt()
 
     def _submit(self, table: ArchiveTable, work: Callable[..., Digests], *arguments: Any) -> None:
         self._running[table.name] = self._executor.submit(self._run, work, table, *arguments)
