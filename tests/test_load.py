@@ -256,7 +256,7 @@ def test_a_failed_check_changes_nothing(loaded: Path, monkeypatch: pytest.Monkey
     """Data that fail a check are not published."""
     before = DataDir(loaded).database.read_bytes()
 
-    def double(connection: duckdb.DuckDBPyConnection) -> None:
+    def double(connection: duckdb.DuckDBPyConnection, **_options: bool) -> None:
         connection.execute("insert into task_center.tasks select * from task_center.tasks")
         apply_views(connection)
 

@@ -18,10 +18,10 @@ from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
+from gaussdb_tasks.archive.loaded_files import loaded_files
 from gaussdb_tasks.archive.mirror.mirror import mirror_entries, refuse_remote
 from gaussdb_tasks.archive.mirror.mirror_state import MirrorState
 from gaussdb_tasks.archive.mirror.remote import Remote
-from gaussdb_tasks.archive.parquet import take_loaded_files
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
@@ -207,7 +207,11 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)
     recovery = _plan_recovery(request, archive)
-    with connect.writable_clone(None if recovery.is_rebuild else database, clone) as connection:
+    published = None if recovery.is_rebuild else database
+    with (
+        connect.writable_clone(published, clone) as connection,
+        loaded_files(scratch / "entry") as loaded,
+    ):
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
         sources = list(_sources(connection, request, limiters))
@@ -221,17 +225,21 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         importing.join()
         try:
             with _garbage_collection_off():
-                loaded_files = load_into(connection, extraction, scratch / "dlt")
+                load_into(connection, extraction, scratch / "dlt", loaded.take)
         finally:
             limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
-        apply_views(connection)
+        apply_views(connection, unless_current=upgraded_from is None)
         warnings = _check_data(connection)
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
-        take_loaded_files(loaded_files, scratch / "entry")
         with connect.bounded_memory(connection):
             entry = write_load_entry(
-                connection, load_number, recovered.head, scratch / "entry", request.signer
+                connection,
+                load_number,
+                recovered.head,
+                scratch / "entry",
+                request.signer,
+                of_files=loaded.digests,
             )
     connect.refuse_unfinished_writes(database)
     authority = request.timestamp_authority

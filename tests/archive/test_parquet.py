@@ -1,5 +1,7 @@
 """Archive files are read back: a file whose rows are not those of the database stops the load."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive import loaded_files as module
 from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
-from gaussdb_tasks.archive.parquet import take_loaded_files, write_rows
+from gaussdb_tasks.archive.loaded_files import loaded_files
+from gaussdb_tasks.archive.parquet import compare_rows, write_rows
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.errors import DatabaseError
-from gaussdb_tasks.model.tables import TASK_VERSIONS
-from tests.support.sample_archive import CREATED_AT, version
+from gaussdb_tasks.model.tables import TASK_VERSIONS, TASKS
+from tests.support.sample_archive import CREATED_AT, task, version
 
 _TABLE = archive_tables.TASK_VERSIONS
 _RELATION = table_sql(_TABLE)
@@ -88,7 +92,8 @@ def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
     for name, file in loaded.items():
         versions.execute(f"copy task_center.{name} to '{file}'")
     content = loaded["task_versions"].read_bytes()
-    take_loaded_files(loaded, entry)
+    with loaded_files(entry) as files:
+        files.take(loaded)
     (taken,) = entry.iterdir()
     written = write_rows(versions, _TABLE, _RELATION, entry)
     assert taken.name == written.file == "task_versions.parquet"
@@ -112,9 +117,84 @@ def test_a_loaded_file_with_other_rows_than_the_database_stops_the_load(
     versions.execute(f"copy {_RELATION} to '{loaded}'")
     versions.execute(f"update {_RELATION} set raw = '{{}}' where job_id = 'b'")
     entry = tmp_path / "entry"
-    take_loaded_files({"task_versions": loaded}, entry)
+    with loaded_files(entry) as files:
+        files.take({"task_versions": loaded})
     with pytest.raises(DatabaseError, match="read back with other rows"):
         write_rows(versions, _TABLE, _RELATION, entry)
+
+
+def test_a_large_file_is_digested_while_it_is_loaded(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digests are those of the rows, which are compared with the file as any others."""
+    monkeypatch.setattr(module, "_MIN_ROWS", 3)
+    loaded, entry = tmp_path / "task_versions.x.parquet", tmp_path / "entry"
+    versions.execute(f"copy {_RELATION} to '{loaded}'")
+    with loaded_files(entry) as files:
+        files.take({"task_versions": loaded})
+    digests, file = files.digests[_TABLE.name], entry / _TABLE.file_name
+    as_any_other = write_rows(versions, _TABLE, _RELATION, entry)
+    assert compare_rows(versions, _TABLE, _RELATION, file, digests) == as_any_other
+    versions.execute(f"update {_RELATION} set fail_reason = null where job_id = 'a'")
+    with pytest.raises(DatabaseError, match="read back with other rows"):
+        compare_rows(versions, _TABLE, _RELATION, file, digests)
+
+
+def test_an_error_of_the_load_is_reported_although_files_are_digested(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MIN_ROWS", 3)
+    loaded = tmp_path / "task_versions.x.parquet"
+    versions.execute(f"copy {_RELATION} to '{loaded}'")
+
+    def fail_after_the_digest() -> None:
+        with loaded_files(tmp_path / "entry") as files:
+            files.take({"task_versions": loaded})
+            assert files.digests
+            raise OSError(errno.ENOSPC, "the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        fail_after_the_digest()
+
+
+def test_observations_are_written_from_a_large_file_of_tasks(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of the database, which are compared with them."""
+    monkeypatch.setattr(module, "_MIN_ROWS", 2)
+    table, loaded = archive_tables.OBSERVATIONS, tmp_path / "tasks.x.parquet"
+    rows = [task(job_id="b", version_count=2), task(job_id="a")]
+    versions.register("latest", pa.Table.from_pylist(rows, schema=TASKS.schema))
+    versions.execute(f"insert into {table_sql(table)} select *, 'load-1' from latest")
+    versions.execute(f"copy {table_sql(table)} to '{loaded}'")
+    entry, usual = tmp_path / "scratch" / "entry", tmp_path / "usual"
+    entry.parent.mkdir()
+    usual.mkdir()
+    with loaded_files(entry) as files:
+        files.take({"tasks": loaded})
+    loaded.unlink()  # dlt moves it
+    digests, file = files.digests[table.name], entry / table.file_name
+    written = compare_rows(versions, table, table_sql(table), file, digests)
+    as_any_other = write_rows(versions, table, table_sql(table), usual)
+    assert written.rows_sha256 == as_any_other.rows_sha256
+    assert [path.name for path in entry.iterdir()] == [written.file] == [as_any_other.file]
+    versions.execute(f"update {table_sql(table)} set version_count = 3 where job_id = 'a'")
+    with pytest.raises(DatabaseError, match="read back with other rows"):
+        compare_rows(versions, table, table_sql(table), file, digests)
+
+
+def test_a_file_is_copied_where_it_cannot_have_two_names(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_paths: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    loaded, entry = tmp_path / "task_versions.x.parquet", tmp_path / "entry"
+    versions.execute(f"copy {_RELATION} to '{loaded}'")
+    with loaded_files(entry) as files:
+        files.take({"task_versions": loaded})
+    assert (entry / _TABLE.file_name).read_bytes() == loaded.read_bytes()
 
 
 def test_the_digests_of_a_file_are_those_of_its_rows(

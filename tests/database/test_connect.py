@@ -12,6 +12,7 @@ from gaussdb_tasks.database.connect import (
     bounded_memory,
     memory_bound,
     read_published,
+    sparing,
     writable_clone,
 )
 from gaussdb_tasks.database.untrusted import read_untrusted
@@ -49,6 +50,18 @@ def test_the_memory_of_a_load_follows_what_the_process_may_use(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (ulimit, resource.RLIM_INFINITY))
     assert memory_bound(duckdb_limit) == expected
+
+
+def test_a_large_insertion_has_one_thread(tmp_path: Path) -> None:
+    """Two would take twice the CPU time. The limits end with the block."""
+    sql = "select current_setting('threads'), current_setting('memory_limit')"
+    with writable_clone(None, tmp_path / "clone.duckdb") as connection:
+        ((threads, limit),) = connection.execute(sql).fetchall()
+        with sparing(connection):
+            ((threads_within, limit_within),) = connection.execute(sql).fetchall()
+        assert connection.execute(sql).fetchall() == [(threads, limit)]
+    assert threads_within == 1
+    assert limit_within != limit
 
 
 def test_what_exceeds_the_memory_is_beside_the_clone(tmp_path: Path) -> None:

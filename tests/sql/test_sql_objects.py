@@ -1,11 +1,14 @@
 """Reading, ordering and creating the views, and the errors of wrong SQL files."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.database import checks, sql_files, views
 from gaussdb_tasks.database.checks import run_checks
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files, view_files
@@ -137,6 +140,74 @@ def test_a_view_that_others_use_can_change_its_columns(monkeypatch: pytest.Monke
     use_views(monkeypatch, view("a", "select 'y' as y, 2 as z"), view("b", "select * from main.a"))
     apply_views(connection)
     assert connection.execute("select y, z from b").fetchone() == ("y", 2)
+
+
+class _Recorder:
+    """A connection that keeps the statements it was given."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.statements: list[str] = []
+
+    def execute(self, sql: str, *parameters: Any) -> duckdb.DuckDBPyConnection:
+        """Run SQL."""
+        self.statements.append(sql)
+        return self._connection.execute(sql, *parameters)
+
+
+def catalog_of(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Return the views and the comments of a database."""
+    sql = """
+        select view_name, null, sql, comment from duckdb_views() where not internal
+        union all
+        select table_name, column_name, null, comment from duckdb_columns() where not internal
+        order by all
+    """
+    return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a file with all views and no rows."""
+    path = tmp_path_factory.mktemp("views") / "views.duckdb"
+    with duckdb.connect(path) as connection:
+        create_tables(connection)
+        apply_views(connection)
+    return path
+
+
+def test_views_that_are_current_are_not_made_again(database: Path) -> None:
+    with duckdb.connect(database) as connection:
+        before = catalog_of(connection)
+        recorder: Any = _Recorder(connection)
+        apply_views(recorder, unless_current=True)
+        assert catalog_of(connection) == before
+    assert not any("create" in each or "comment on" in each for each in recorder.statements)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "create or replace view main.failed_tasks as from main.tasks where not is_failed",
+        "create or replace view main.last_loads(region) as select 'eu-de'",
+        "drop view main.slow_tasks",
+        "comment on view main.tasks is 'changed'",
+        "comment on column main.tasks.job_id is null",
+        "create view main.other as select 1",
+    ],
+)
+def test_views_that_differ_are_made_again(database: Path, tmp_path: Path, change: str) -> None:
+    """As long as one view or comment differs, every view is made."""
+    path = tmp_path / "changed.duckdb"
+    shutil.copyfile(database, path)
+    with duckdb.connect(path) as connection:
+        before = catalog_of(connection)
+        connection.execute(change)
+    with duckdb.connect(path) as connection:
+        apply_views(connection, unless_current=True)
+        connection.execute("drop view if exists main.other")
+    with duckdb.connect(path) as connection:
+        assert catalog_of(connection) == before
 
 
 @pytest.mark.parametrize(

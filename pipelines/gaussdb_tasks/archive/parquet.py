@@ -1,14 +1,12 @@
 """Write archive tables: rows of the database as Parquet files, which are read back and compared."""
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import (
-    APPENDED,
     ArchiveTable,
     parquet_sql,
     quoted_text,
@@ -37,39 +35,12 @@ _KEPT: Final = "kept_form"
 _CHECKED: Final = "checked_hash"
 
 
-def take_loaded_files(loaded_files: Mapping[str, Path], folder: Path) -> None:
-    """Move the files that a load's rows came from into the entry's new folder: written once.
-
-    Args:
-        loaded_files: a file for each table, with its rows in the order in which they were loaded.
-        folder: the folder, on the same file system.
-    """
-    # Only this needs the package, which dlt has imported.
-    from pyarrow import parquet  # noqa: PLC0415
-
-    folder.mkdir()
-    for table in APPENDED:  # a merge stores rows in another order
-        file = loaded_files.get(table.table)
-        if file is None:
-            continue
-        metadata = parquet.read_metadata(file)
-        has_same_columns = tuple(metadata.schema.names) == table.column_names
-        if has_same_columns and metadata.num_rows:
-            file.rename(folder / table.file_name)
-
-
-def write_load(
-    connection: duckdb.DuckDBPyConnection,
-    table: ArchiveTable,
-    load_id: str,
-    observed_at: Micros,
-    folder: Path,
-) -> TableDigest:
-    """Write the rows of a load; a table without rows has no file."""
+def rows_of_load(table: ArchiveTable, load_id: str, observed_at: Micros) -> str:
+    """Return the relation of a load's rows in the database."""
     relation = f"{table_sql(table)} where _dlt_load_id = {quoted_text(load_id)}"
     if table.clock is not None:  # lets DuckDB skip the other loads' rows
         relation += f" and {table.clock} = make_timestamp({observed_at})"
-    return write_rows(connection, table, relation, folder)
+    return relation
 
 
 def write_rows(
@@ -82,25 +53,54 @@ def write_rows(
 ) -> TableDigest:
     """Write rows in their order, and return their digest; a file that is there is only compared.
 
+    Without rows no file is written.
+
     Raises:
         DatabaseError: the file was read back with other rows.
         OSError: the file cannot be written.
         duckdb.Error: the file cannot be written.
     """
-    digests = _digest(connection, table, relation)
-    if digests.rows == NO_ROWS:
-        return _table_digest(table, digests, None)
     file = folder / (file_name or table.file_name)
-    if not file.exists():
-        select = table.select(relation)
-        connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
-    if _checksum(connection, table, parquet_sql(file)) != digests.checksum:
+    digests = write_file(connection, table, relation, file)
+    return _table_digest(table, digests, None if digests.rows == NO_ROWS else file)
+
+
+def write_file(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str, file: Path
+) -> "Digests":
+    """Write rows as ``write_rows`` does; return all their digests."""
+    digests = digest(connection, table, relation)
+    if digests.rows != NO_ROWS:
+        if not file.exists():
+            select = table.select(relation)
+            connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
+        _refuse_other_rows(file, digests.checksum, _checksum(connection, table, parquet_sql(file)))
+    return digests
+
+
+def compare_rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: ArchiveTable,
+    relation: str,
+    file: Path,
+    of_file: "Digests",
+) -> TableDigest:
+    """Compare rows with those of a file, and return their digest, which was computed from it.
+
+    Raises:
+        DatabaseError: the file has other rows.
+    """
+    _refuse_other_rows(file, of_file.checksum, _checksum(connection, table, relation))
+    return _table_digest(table, of_file, file)
+
+
+def _refuse_other_rows(file: Path, one: bytes, other: bytes) -> None:
+    if one != other:
         message = f"{file.name} was read back with other rows than were written; check the disk"
         raise DatabaseError(message)
-    return _table_digest(table, digests, file)
 
 
-class _Digests(NamedTuple):
+class Digests(NamedTuple):
     """The digests of rows over all columns and over the kept ones, and their checksum."""
 
     rows: RowsDigest
@@ -108,7 +108,7 @@ class _Digests(NamedTuple):
     checksum: bytes
 
 
-def _table_digest(table: ArchiveTable, digests: _Digests, file: Path | None) -> TableDigest:
+def _table_digest(table: ArchiveTable, digests: Digests, file: Path | None) -> TableDigest:
     return TableDigest(
         row_count=digests.rows.row_count,
         rows_sha256=digests.rows.rows_sha256,
@@ -120,7 +120,7 @@ def _table_digest(table: ArchiveTable, digests: _Digests, file: Path | None) -> 
     )
 
 
-def _digest(connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str) -> _Digests:
+def digest(connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str) -> Digests:
     """Compute all digests of rows in one pass."""
     kept = table.kept_columns
     more = [f"{_hash_sql(table)} as {_CHECKED}"]
@@ -132,7 +132,7 @@ def _digest(connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation
         checksum.update(_bytes_of(batch.column(_CHECKED)))
         if kept:
             kept_rows.update(form_lines(batch.column(_KEPT)))
-    return _Digests(
+    return Digests(
         RowsDigest(count, rows.hexdigest()),
         kept_rows.hexdigest() if kept else None,
         checksum.digest(),

@@ -4,16 +4,17 @@ All rows are read from the clone that is published afterwards. The manifest's ha
 the clone, so that the database can be compared with the archive.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
 import msgspec
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import table_sql
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
 from gaussdb_tasks.archive.manifest import (
     FORMAT,
@@ -24,7 +25,7 @@ from gaussdb_tasks.archive.manifest import (
     encode,
     sha256,
 )
-from gaussdb_tasks.archive.parquet import write_load, write_rows
+from gaussdb_tasks.archive.parquet import Digests, compare_rows, rows_of_load, write_rows
 from gaussdb_tasks.archive.project_results import RUN_COLUMNS, WINDOW_COLUMNS, project_results
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import (
@@ -123,16 +124,18 @@ def chain_head(chain: Sequence[ChainEntry]) -> Head | None:
     return Head(last.manifest.sequence, last.sha256, archive_id_of(chain), task_types)
 
 
-def write_load_entry(
+def write_load_entry(  # noqa: PLR0913 - the parts of an entry
     connection: duckdb.DuckDBPyConnection,
     load_number: int,
     head: Head | None,
     folder: Path,
     signer: Signer | None = None,
+    *,
+    of_files: Mapping[str, Digests] = MappingProxyType({}),
 ) -> WrittenEntry:
     """Write the entry of a load into a folder, and its manifest's hash into the database.
 
-    The folder is new, or has the result of ``take_loaded_files``.
+    The folder is new, or has the files of ``LoadedFiles``, and ``of_files`` their digests.
 
     Raises:
         DatabaseError: a file was read back with other rows than the database has.
@@ -140,7 +143,13 @@ def write_load_entry(
     folder.mkdir(exist_ok=True)
     run_id, load_id, observed_at = _one_row(connection, _LOAD, load_number)
     tables = {
-        table.name: write_load(connection, table, load_id, observed_at, folder)
+        table.name: _write_table(
+            connection,
+            table,
+            rows_of_load(table, load_id, observed_at),
+            folder,
+            of_files.get(table.name),
+        )
         for table in archive_tables.OF_A_LOAD
     }
     sequence = 1 if head is None else head.sequence + 1
@@ -223,6 +232,18 @@ def create_amendments_table(connection: duckdb.DuckDBPyConnection) -> None:
     columns = ", ".join(column.ddl for column in AMENDMENTS.columns)
     connection.execute(f"create schema if not exists {SCHEMA_NAME}")
     connection.execute(f"create table if not exists {SCHEMA_NAME}.{AMENDMENTS.name} ({columns})")
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: ArchiveTable,
+    relation: str,
+    folder: Path,
+    of_file: Digests | None,
+) -> TableDigest:
+    if of_file is None:
+        return write_rows(connection, table, relation, folder)
+    return compare_rows(connection, table, relation, folder / table.file_name, of_file)
 
 
 def _task_types(

@@ -4,21 +4,20 @@ It may hold the tables of this program and of dlt, and the views of ``sql/``, wi
 The functions read a connection of ``read_untrusted``: nothing in the file can change their answers.
 """
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import duckdb
 
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import UNTRUSTED
 from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
+from gaussdb_tasks.database.view_definitions import is_same_view
 from gaussdb_tasks.database.views import VIEW_SCHEMA, in_dependency_order, table_comments
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.foreign_text import visible
@@ -60,12 +59,6 @@ _OTHER_OBJECTS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "trigger": ("duckdb_triggers", "schema_name, trigger_name"),
     }
 )
-# How DuckDB 1.4, 1.5 and 2.0 spell the same. No macro can have the name of a built-in function:
-# each macro is a finding.
-_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
-    {" , ": " CROSS JOIN ", "CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
-)
-_BUILT_IN: Final = re.compile(r"""\bmain\.("?\w+"?\()""")
 _MAX_TEXT_LENGTH: Final = 60
 _MAX_REPORTED_OBJECTS: Final = 5
 
@@ -148,7 +141,7 @@ def outdated_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogF
         where = f"{VIEW_SCHEMA}.{name}"
         if name not in views:
             yield CatalogFault("missing", where, "the view is missing")
-        elif not _is_same_view(connection, views[name], definition):
+        elif not is_same_view(connection, views[name], definition):
             yield CatalogFault("differs", where, "it differs from the view that a load creates")
     actual = _comments(connection)
     tables = {(schema, name) for schema, name in _tables(connection)}
@@ -298,27 +291,6 @@ def _other_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFau
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
     sql = "select schema_name, table_name, sql from duckdb_tables()"
     return {(schema, name): definition for schema, name, definition in _fetch(connection, sql)}
-
-
-def _is_same_view(connection: duckdb.DuckDBPyConnection, actual: str, expected: str) -> bool:
-    """Compare definitions; other versions of DuckDB spell the same query differently."""
-    return actual == expected or _parsed(connection, actual) == _parsed(connection, expected)
-
-
-def _parsed(connection: duckdb.DuckDBPyConnection, definition: str) -> tuple[str, Any]:
-    """Parse the query of a view, without running or binding it; a text that fails stays a text."""
-    for spelling, usual in _SPELLINGS.items():
-        definition = definition.replace(spelling, usual)
-    head, _, query = _BUILT_IN.sub(r"\1", definition).partition(" AS ")
-    row = connection.execute("select json_serialize_sql(?)", [query.rstrip(";")]).fetchone()
-    tree = json.loads(row[0]) if row is not None else {}
-    return head, definition if tree.get("error", True) else _without_locations(tree)
-
-
-def _without_locations(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {key: _without_locations(tree[key]) for key in tree if key != "query_location"}
-    return [_without_locations(each) for each in tree] if isinstance(tree, list) else tree
 
 
 def _views(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:

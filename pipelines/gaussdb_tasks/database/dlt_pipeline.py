@@ -6,8 +6,9 @@ note of it, the next run in the same directory writes the rows twice. A leftover
 the next run load only that package.
 """
 
+import ctypes
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
@@ -17,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import pyarrow as pa
 
-from gaussdb_tasks.database.connect import bounded_memory
+from gaussdb_tasks.database.connect import sparing
 from gaussdb_tasks.errors import GaussdbTasksError, causes
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.model.tables import SCHEMA_NAME, TASKS, Table
 
 if TYPE_CHECKING:
     from dlt import Pipeline
-    from dlt.common.pipeline import LoadInfo
 
 # All that dlt is told. Neither variables nor files of the environment reach it.
 _SETTINGS: Final[Mapping[str, Any]] = {
@@ -70,13 +70,20 @@ def _import_modules() -> None:
 
 
 def load_into(
-    connection: duckdb.DuckDBPyConnection, extraction: Extraction, working_dir: Path
-) -> Mapping[str, Path]:
+    connection: duckdb.DuckDBPyConnection,
+    extraction: Extraction,
+    working_dir: Path,
+    on_read: Callable[[Mapping[str, Path]], None],
+) -> None:
     """Run an extraction into the database of a connection, as one dlt load package.
 
-    Returns:
-        the Parquet file of each table that was loaded from one: its rows, in their order. It is in
-        the working directory.
+    Args:
+        connection: the clone.
+        extraction: the tables to load.
+        working_dir: a new folder for dlt.
+        on_read: called before rows are loaded, with the Parquet file of each table that is loaded
+            from one and appended to: its rows, in their order. The files are in the working
+            directory.
 
     Raises:
         GaussdbTasksError: the extraction failed.
@@ -102,14 +109,16 @@ def load_into(
             max_table_nesting=0,
         )
         try:
-            with bounded_memory(connection) if appends_tasks else nullcontext():
-                info = pipeline.run(source())
-            info.raise_on_failed_jobs()
+            pipeline.extract(source())
+            pipeline.normalize()
+            _release_memory()
+            on_read(_files_to_append(pipeline))
+            with sparing(connection) if appends_tasks else nullcontext():
+                pipeline.load().raise_on_failed_jobs()
         except PipelineStepFailed as error:
             _raise_cause(error)
             raise
-        pa.default_memory_pool().release_unused()
-        return _loaded_files(info)
+        _release_memory()
 
 
 def _pipeline(connection: duckdb.DuckDBPyConnection, working_dir: Path) -> "Pipeline":
@@ -136,13 +145,23 @@ def _is_empty(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return rows.fetchone() is None
 
 
-def _loaded_files(info: "LoadInfo") -> Mapping[str, Path]:
+def _release_memory() -> None:
+    """Return memory that is free to the system: extraction leaves a hole for each record."""
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _files_to_append(pipeline: "Pipeline") -> Mapping[str, Path]:
+    tables = pipeline.default_schema.tables
     files: dict[str, list[Path]] = {}
-    for package in info.load_packages:
-        for job in package.jobs["completed_jobs"]:
+    for load_id in pipeline.list_normalized_load_packages():
+        for job in pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
             if job.job_file_info.file_format == "parquet":
                 files.setdefault(job.job_file_info.table_name, []).append(Path(job.file_path))
-    return {table: paths[0] for table, paths in files.items() if len(paths) == 1}
+    # A merge stores rows in another order.
+    appended = {name for name in files if tables[name].get("write_disposition") == "append"}
+    return {name: files[name][0] for name in appended if len(files[name]) == 1}
 
 
 @contextmanager

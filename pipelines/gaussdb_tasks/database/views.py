@@ -1,7 +1,7 @@
 """Create the views of ``sql/`` in dependency order, with their comments."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
@@ -9,6 +9,7 @@ import duckdb
 
 from gaussdb_tasks.database.dialects import Dialect
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, view_files
+from gaussdb_tasks.database.view_definitions import is_same_view, spelled
 from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME
 
 VIEW_SCHEMA: Final = "main"
@@ -28,8 +29,12 @@ _REFERENCE: Final = re.compile(
 )
 
 
-def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
+def apply_views(connection: duckdb.DuckDBPyConnection, *, unless_current: bool = False) -> None:
     """Create or replace every view, and comment on views and tables, in one transaction.
+
+    Args:
+        connection: the database, in which no macro can change what a name means.
+        unless_current: whether views that are as they would be made, and all of them are, stay.
 
     Raises:
         SqlFileError: a file refers to an unknown relation, or its SQL does not run; nothing is
@@ -38,13 +43,33 @@ def apply_views(connection: duckdb.DuckDBPyConnection) -> None:
     ordered = in_dependency_order(view_files())
     connection.execute("begin transaction")
     try:
-        for file in ordered:
-            file.execute(connection)
+        if not (unless_current and _are_current(connection, ordered)):
+            for file in ordered:
+                file.execute(connection)
         _comment_on_tables(connection)
     except (SqlFileError, duckdb.Error):
         connection.execute("rollback")
         raise
     connection.execute("commit")
+
+
+def _are_current(connection: duckdb.DuckDBPyConnection, files: Sequence[SqlFile]) -> bool:
+    """Check whether the database has the definitions and the comments of some views."""
+    sql = """
+        select view_name, sql from duckdb_views()
+        where database_name = current_database() and schema_name = ?
+    """
+    definitions = dict(connection.execute(sql, [VIEW_SCHEMA]).fetchall())
+    if definitions.keys() != {file.name for file in files}:
+        return False
+    present = {target: text for target, text in _comments(connection).items() if text is not None}
+    of_views = {target: text for target, text in present.items() if target[0] == VIEW_SCHEMA}
+    if of_views != {target: text for file in files for target, text in file.comments.items()}:
+        return False
+    return all(
+        is_same_view(connection, definitions[file.name], spelled(connection, file.definition))
+        for file in files
+    )
 
 
 def view_script(dialect: Dialect) -> str:
@@ -95,19 +120,29 @@ def table_comments() -> dict[tuple[str, str, str | None], str]:
 
 def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Comment on tables and columns whose comment is missing or differs."""
-    sql = """
-        select schema_name, table_name, null as column_name, comment from duckdb_tables()
-        union all
-        select schema_name, table_name, column_name, comment from duckdb_columns()
-    """
-    rows = connection.execute(sql).fetchall()
-    present = {(schema, table, column): comment for schema, table, column, comment in rows}
+    present = _comments(connection)
     for target, comment in table_comments().items():
         if target in present and present[target] != comment:
             kind = "table" if target[-1] is None else "column"
             name = ".".join(filter(None, target))
             quoted = comment.replace("'", "''")
             connection.execute(f"comment on {kind} {name} is '{quoted}'")
+
+
+def _comments(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[tuple[str, str, str | None], str | None]:
+    """Return the comment of each table, view and column; None for one without a comment."""
+    sql = """
+        select schema_name, table_name, null as column_name, comment from duckdb_tables()
+        union all
+        select schema_name, view_name, null, comment from duckdb_views() where not internal
+        union all
+        select schema_name, table_name, column_name, comment from duckdb_columns()
+        where not internal
+    """
+    rows = connection.execute(sql).fetchall()
+    return {(schema, table, column): comment for schema, table, column, comment in rows}
 
 
 def _as_sentence(grain: str) -> str:

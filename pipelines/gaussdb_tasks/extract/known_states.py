@@ -87,11 +87,12 @@ class KnownStates:
 
     def created_from(self, since: Micros) -> Iterator[Micros]:
         """Yield created_at, sorted, of each task created since then that was not deleted before."""
-        before = known_tasks.sorted_starts(self._before)
-        replaced = known_tasks.sorted_starts(self._replaced)
-        first = sorted(at for at in self._first.created_at if at >= since)
-        sorted_before = islice(before, bisect_left(before, since), None)
-        return merge(sorted_before, islice(replaced, bisect_left(replaced, since), None), first)
+        starts = (
+            known_tasks.sorted_starts(self._before),
+            known_tasks.sorted_starts(self._replaced),
+            known_tasks.sorted_times(self._first.created_at),
+        )
+        return merge(*(islice(each, bisect_left(each, since), None) for each in starts))
 
     def count_finals(self, since: Micros) -> int:
         """Count the final tasks created since then that are not deleted."""

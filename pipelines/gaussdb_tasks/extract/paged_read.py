@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import chain, pairwise
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from gaussdb_tasks.api.responses import Page
 from gaussdb_tasks.model.record import Record
+
+_IDENTITY: Final = attrgetter("identity")
 
 
 class FetchedPage(NamedTuple):
@@ -41,12 +44,12 @@ class PagedRead:
 
     def records(self) -> Iterator[Record]:
         """Yield every record of every page, repeats included."""
-        return (record for page in self.pages for record in page.records)
+        return chain.from_iterable(page.records for page in self.pages)
 
     @property
     def identities(self) -> frozenset[str]:
         """The distinct tasks that were listed, and the records without a job_id."""
-        return frozenset(record.identity for record in self.records())
+        return frozenset(map(_IDENTITY, self.records()))
 
     @property
     def rows(self) -> tuple[str, ...] | None:
@@ -57,7 +60,7 @@ class PagedRead:
         """
         rows: list[str] = []
         for page in self.pages:
-            identities = [record.identity for record in page.records]
+            identities = list(map(_IDENTITY, page.records))
             overlap = rows[page.begin : page.begin + len(identities)]
             # A page of one record cannot overlap, nor can an empty one behind the end.
             is_next = page.begin == len(rows) and (page.limit == 1 or not identities)
@@ -77,7 +80,7 @@ class PagedRead:
     def is_one_response(self) -> bool:
         """Whether the first page held all of it, so that nothing could shift."""
         first = self.pages[0]
-        on_first = {record.identity for record in first.records}
+        on_first = set(map(_IDENTITY, first.records))
         return len(first.records) < first.limit and self.identities <= on_first
 
     @property
@@ -122,8 +125,8 @@ def _is_continued(before: Page, after: Page) -> bool:
     """
     if not before.records:
         return False
-    on_page_before = {record.identity for record in before.records}
-    identities = [record.identity for record in after.records]
+    on_page_before = set(map(_IDENTITY, before.records))
+    identities = list(map(_IDENTITY, after.records))
     last = before.records[-1].identity
     if last not in identities:
         return False

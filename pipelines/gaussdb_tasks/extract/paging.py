@@ -17,6 +17,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
+from operator import attrgetter
 from typing import Final, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
@@ -37,6 +38,8 @@ _MAX_CALLS: Final = 50_000
 
 MAX_RECORDS_OF_A_READ: Final = 50_000
 """Records of one query that are kept in memory at a time; a longer list is read in parts."""
+
+_RAW: Final = attrgetter("raw")
 
 _MAX_BYTES_OF_A_READ: Final = 128 * 1024 * 1024
 
@@ -265,7 +268,7 @@ class _Volume:
         for page, _ in fetched:
             self._pages += 1
             self._records += len(page.records)
-            self._characters += sum(len(record.raw) for record in page.records)
+            self._characters += sum(map(len, map(_RAW, page.records)))
 
     @property
     def is_full(self) -> bool:

@@ -90,7 +90,7 @@ class KnownTasks(Mapping[str, KnownTask]):
     def sorted_starts(self) -> Sequence[Micros]:
         """Return created_at of each task that is not deleted."""
         created_at = self._columns["created_at"].filter(self._is_listed())
-        return _integers(created_at.combine_chunks().sort(), "q")
+        return sorted_times(created_at.combine_chunks())
 
     def _is_listed(self) -> Any:
         return pc.is_null(self._columns["vanished_at"])
@@ -112,6 +112,11 @@ class KnownTasks(Mapping[str, KnownTask]):
                 return row
             at += 1
         return None
+
+
+def sorted_times(times: "Iterable[Micros] | pa.Array[Any]") -> Sequence[Micros]:
+    """Sort times; a million take the memory of their bytes."""
+    return _integers(pa.array(times, pa.int64()).sort(), "q")
 
 
 def of_columns(columns: pa.Table) -> Mapping[str, KnownTask]:

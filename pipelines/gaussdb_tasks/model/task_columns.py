@@ -7,18 +7,24 @@ as documented, those that are not tasks, and those whose end cannot be read.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
+from itertools import compress
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
+from msgspec.structs import astuple
 
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.model.normalise import read_percent
-from gaussdb_tasks.model.record import Record, TaskFields
+from gaussdb_tasks.model.record import InstanceFields, Record, TaskFields
 from gaussdb_tasks.model.task import duration_between
 from gaussdb_tasks.model.time_columns import read_times
 from gaussdb_tasks.model.times import Micros
 
 _ENCODER: Final = msgspec.json.Encoder()
+_RAW: Final = attrgetter("raw")
+_CONTENT: Final = attrgetter("content")
+_IDENTITY: Final = attrgetter("identity")
 
 
 class ListedTask(NamedTuple):
@@ -45,10 +51,13 @@ class TaskColumns:
         return len(self.records)
 
     def take(self, rows: Sequence[int]) -> "TaskColumns":
-        """Return some of the tasks."""
+        """Return some of the tasks, in their order."""
         if len(rows) == len(self):
             return self
-        return TaskColumns(*([column[row] for row in rows] for column in self._all()))
+        is_taken = bytearray(len(self))
+        for row in rows:
+            is_taken[row] = True
+        return TaskColumns(*(list(compress(column, is_taken)) for column in self._all()))
 
     def __add__(self, other: "TaskColumns") -> "TaskColumns":
         if not (self and other):
@@ -77,21 +86,19 @@ class TaskColumns:
 
     def values(self) -> dict[str, Sequence[Any]]:
         """Return the columns of ``Task``, by name."""
-        tasks: list[TaskFields] = [record.content for record in self.records]
-        instances = [task.instance_info for task in tasks]
+        tasks = _fields_by_name(TaskFields, map(_CONTENT, self.records))
+        instances = _fields_by_name(InstanceFields, tasks["instance_info"])
         return {
             "job_id": self.job_ids,
-            "task_name": [task.name or None for task in tasks],
-            "status": [task.status or None for task in tasks],
-            "progress_percent": _read_percents([task.process or None for task in tasks]),
-            "fail_reason": [task.fail_reason or None for task in tasks],
+            "task_name": tasks["name"],
+            "status": tasks["status"],
+            "progress_percent": _read_percents(tasks["process"]),
+            "fail_reason": tasks["fail_reason"],
             "created_at": self.created_at,
             "ended_at": self.ended_at,
-            "instance_id": [(each and each.instance_id) or None for each in instances],
-            "instance_name": [(each and each.instance_name) or None for each in instances],
-            "instance_status": [(each and each.instance_status) or None for each in instances],
+            **instances,
             "extra": [None] * len(self),
-            "raw": [record.raw for record in self.records],
+            "raw": list(map(_RAW, self.records)),
             "version_hash": self.version_hash,
             "is_final": self.is_final,
             "duration_ms": list(self.durations()),
@@ -110,17 +117,19 @@ def normalise_documented(records: Iterable[Record]) -> tuple[TaskColumns, list[R
     others: list[Record] = []
     for record in records:
         (documented if isinstance(record.content, TaskFields) else others).append(record)
-    tasks: list[TaskFields] = [record.content for record in documented]
+    tasks: list[TaskFields] = list(map(_CONTENT, documented))
     starts = read_times([task.created_at for task in tasks])
     ends = read_times([task.ended_at or None for task in tasks])
     columns = TaskColumns(
         documented,
-        [record.identity for record in documented],
+        list(map(_IDENTITY, documented)),
         cast("list[Micros]", starts),
         ends,
-        [is_final(task.status or None) for task in tasks],
+        _are_final([task.status or None for task in tasks]),
         _hashes(tasks),
     )
+    if None not in starts and None not in ends:
+        return columns, others
     fitting = [
         row
         for row, (task, start, end) in enumerate(zip(tasks, starts, ends, strict=True))
@@ -140,6 +149,25 @@ def _hashes(tasks: Iterable[TaskFields]) -> list[str]:
         _ENCODER.encode_into(task, buffer)
         hashes.append(sha256(buffer).hexdigest())
     return hashes
+
+
+def _fields_by_name(
+    kind: type[msgspec.Struct], structs: Iterable[msgspec.Struct | None]
+) -> dict[str, Sequence[Any]]:
+    """Return the values of each field; what is missing or empty is None, as is all of no struct."""
+    names = kind.__struct_fields__
+    nothing = (None,) * len(names)
+    rows = [astuple(struct) if struct else nothing for struct in structs]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return {
+        name: column if all(column) else [value or None for value in column]
+        for name, column in zip(names, columns, strict=True)
+    }
+
+
+def _are_final(statuses: Sequence[str | None]) -> list[bool]:
+    final = {status: is_final(status) for status in set(statuses)}
+    return [final[status] for status in statuses]
 
 
 def _read_percents(texts: Sequence[str | None]) -> list[float | None]:

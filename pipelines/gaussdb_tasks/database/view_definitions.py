@@ -1,0 +1,59 @@
+"""Compare definitions of views, which each version of DuckDB spells in its own way."""
+
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import duckdb
+
+# How DuckDB 1.4, 1.5 and 2.0 spell the same. No macro can have the name of a built-in function:
+# each macro is a finding.
+_SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {" , ": " CROSS JOIN ", "CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
+)
+_BUILT_IN: Final = re.compile(r"""\bmain\.("?\w+"?\()""")
+_CREATE: Final = re.compile(
+    r"create (?:or replace )?view (?:main\.)?(?P<name>\w+) as\b", re.IGNORECASE
+)
+
+
+def is_same_view(connection: duckdb.DuckDBPyConnection, actual: str, expected: str) -> bool:
+    """Compare definitions; other versions of DuckDB spell the same query differently."""
+    one, other = _usual(actual), _usual(expected)
+    return one == other or _parsed(connection, one) == _parsed(connection, other)
+
+
+def spelled(connection: duckdb.DuckDBPyConnection, definition: str) -> str:
+    """Return a definition as DuckDB spells it, without binding it, which takes three times as long.
+
+    A definition that is not the SQL of one view stays as it is.
+    """
+    head = _CREATE.search(definition)
+    if head is None:
+        return definition
+    query = definition[head.end() :].strip().rstrip(";")
+    sql = "select json_deserialize_sql(json_serialize_sql(?))"
+    ((text,),) = connection.execute(sql, [query]).fetchall()
+    return f"CREATE VIEW {head['name']} AS {text};"
+
+
+def _usual(definition: str) -> str:
+    for spelling, usual in _SPELLINGS.items():
+        definition = definition.replace(spelling, usual)
+    return _BUILT_IN.sub(r"\1", definition)
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, definition: str) -> tuple[str, Any]:
+    """Parse the query of a view, without running or binding it; a text that fails stays a text."""
+    head, _, query = definition.partition(" AS ")
+    row = connection.execute("select json_serialize_sql(?)", [query.rstrip(";")]).fetchone()
+    tree = json.loads(row[0]) if row is not None else {}
+    return head, definition if tree.get("error", True) else _without_locations(tree)
+
+
+def _without_locations(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_locations(tree[key]) for key in tree if key != "query_location"}
+    return [_without_locations(each) for each in tree] if isinstance(tree, list) else tree
