@@ -207,9 +207,9 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
     clone = scratch / database.name
     archive = Archive(request.data_dir.archive)
     recovery = _plan_recovery(request, archive)
-    published = None if recovery.is_rebuild else database
+    former = None if recovery.is_rebuild else database
     with (
-        connect.writable_clone(published, clone) as connection,
+        connect.writable_clone(former, clone) as connection,
         loaded_files(scratch / "entry") as loaded,
     ):
         upgraded_from = upgrade(connection)

@@ -9,6 +9,7 @@ import pickle
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -116,29 +117,28 @@ def _start(
     """Start a daemon, and wait for the line of its log that says that it works."""
     kind = name.partition("-")[0]
     home = environment.answer("import pyspark; print(pyspark.__path__[0])", folder).strip()
-    daemon = processes.enter_context(
-        subprocess.Popen(
-            [
-                f"{home}/bin/spark-class",
-                f"org.apache.spark.deploy.{kind}.{kind.title()}",
-                *("--host", "127.0.0.1", "--port", "0", "--webui-port", "0", *more),
-            ],
-            cwd=folder,
-            env=_variables(environment, folder),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+    log = folder / f"{name}.log"  # a pipe that nobody reads on would stop the daemon
+    with log.open("wb") as file:
+        daemon = processes.enter_context(
+            subprocess.Popen(
+                [
+                    f"{home}/bin/spark-class",
+                    f"org.apache.spark.deploy.{kind}.{kind.title()}",
+                    *("--host", "127.0.0.1", "--port", "0", "--webui-port", "0", *more),
+                ],
+                cwd=folder,
+                env=_variables(environment, folder),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
         )
-    )
     processes.callback(daemon.terminate)
-    assert daemon.stderr is not None
-    log = []
-    for line in daemon.stderr:
-        log.append(line)
-        if found := ready.search(line):
+    while daemon.poll() is None:
+        if found := ready.search(log.read_text()):
             return found.groups()
-    pytest.fail(f"{name} of Spark did not start: {''.join(log)[-3000:]}")
+        time.sleep(0.1)
+    pytest.fail(f"{name} of Spark did not start: {log.read_text()[-3000:]}")
 
 
 def _variables(environment: Environment, folder: Path) -> dict[str, str]:
