@@ -10,8 +10,8 @@ import click
 from gaussdb_tasks import known_secrets
 from gaussdb_tasks.cli import completion, console, last_handler
 from gaussdb_tasks.cli.access_options import access_options
+from gaussdb_tasks.cli.data_dir_options import repeatable_data_dir_option
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
-from gaussdb_tasks.cli.options import repeatable_data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.cli.usage_errors import usage_message
 from gaussdb_tasks.errors import ExitCode
