@@ -27,7 +27,7 @@ from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
-from gaussdb_tasks.archive.write import write_load_entry
+from gaussdb_tasks.archive.write import WrittenEntry, write_load_entry
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
@@ -233,15 +233,8 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
             entry = write_load_entry(
                 connection, load_number, recovered.head, scratch / "entry", request.signer
             )
-    connect.refuse_unfinished_writes(database)
-    authority = request.timestamp_authority
-    timestamp = None if authority is None else authority.stamp_entry(entry.folder)
-    archive.add(entry.folder, entry.name)
-    files.publish(clone, database)
-    mirror = None if request.remote is None else mirror_entries(request.data_dir, request.remote)
-    published = None
-    if request.publish_to is not None:
-        published = publish_after_load(request.data_dir, request.publish_to, scratch)
+    timestamp = _put_in_place(request, clone, archive, entry)
+    mirror, published = _hand_on(request, scratch)
     return LoadReport(
         run_id=run_id,
         database=database,
@@ -259,6 +252,27 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         published=published,
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
+    )
+
+
+def _put_in_place(
+    request: LoadRequest, clone: Path, archive: Archive, entry: WrittenEntry
+) -> StampResult | None:
+    """Stamp the entry, add it to the archive, then publish the database."""
+    connect.refuse_unfinished_writes(request.data_dir.database)
+    authority = request.timestamp_authority
+    timestamp = None if authority is None else authority.stamp_entry(entry.folder)
+    archive.add(entry.folder, entry.name)
+    files.publish(clone, request.data_dir.database)
+    return timestamp
+
+
+def _hand_on(request: LoadRequest, scratch: Path) -> tuple[MirrorState | None, Published | None]:
+    """Copy and publish the archive, if that is asked for; an error is a part of the result."""
+    data_dir, remote, target = request.data_dir, request.remote, request.publish_to
+    return (
+        None if remote is None else mirror_entries(data_dir, remote),
+        None if target is None else publish_after_load(data_dir, target, scratch),
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -133,7 +133,7 @@ class Catalogue(ABC):
             yield
             self.check_lock()
         except BaseException:
-            with _suppressed():
+            with suppress(duckdb.Error):  # a lost connection is rolled back by the engine
                 self._connection.execute("rollback")
             raise
         self._connection.execute("commit")
@@ -209,12 +209,3 @@ def _kind_of(text: str) -> type[GaussdbTasksError]:
     if _WRONG_SETTINGS.search(text):
         return ConfigurationError
     return PassingError if _PASSING.search(text) else PublicationError
-
-
-@contextmanager
-def _suppressed() -> Iterator[None]:
-    """Ignore an error of DuckDB: the connection is lost, and the engine rolls back by itself."""
-    try:
-        yield
-    except duckdb.Error:
-        return

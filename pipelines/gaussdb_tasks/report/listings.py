@@ -230,9 +230,8 @@ def _last_load(status: ProjectStatus) -> Cell:
 
 
 def _project(status: ProjectStatus) -> Cell:
-    if not status.project_name:
-        return name_cell(status.project_id)
-    return name_cell(status.project_name, status.project_id)
+    name, project_id = status.project_name, status.project_id
+    return name_cell(name, project_id) if name else name_cell(project_id)
 
 
 _PROJECT: Final = (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import date
 from types import SimpleNamespace
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import duckdb
 
@@ -40,14 +40,8 @@ MAX_ROWS: Final = 30
 MAX_REASONS: Final = 5
 
 
-class _HasTaskName(Protocol):
-    @property
-    def task_name(self) -> str | None: ...
-
-
 _Span: TypeAlias = tuple[date, date]
 _Row = TypeVar("_Row")
-_Point = TypeVar("_Point", bound=_HasTaskName)
 
 _TOTALS: Final = """
     from (
@@ -290,10 +284,10 @@ def _read_kinds(
 
 def _read_points(
     connection: duckdb.DuckDBPyConnection,
-    row_type: type[_Point],
+    row_type: type[_Row],
     measure: str,
     period: ReportPeriod,
-) -> dict[str | None, list[_Point]]:
+) -> dict[str | None, list[_Row]]:
     column = period.bucket.column
     points = _points_of(_view(measure, period.bucket))
     rows = f"{points} and {column} >= date '{period.first}' order by starts_on"
@@ -310,8 +304,8 @@ def _points_of(view: str) -> str:
     """  # noqa: S608 - a view name of this package
 
 
-def _by_name(points: Iterable[_Point]) -> dict[str | None, list[_Point]]:
-    named: dict[str | None, list[_Point]] = {}
+def _by_name(points: Iterable[Any]) -> dict[str | None, list[Any]]:
+    named: dict[str | None, list[Any]] = {}
     for point in points:
         named.setdefault(point.task_name, []).append(point)
     return named

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
-from gaussdb_tasks.report import formatting, svg
+from gaussdb_tasks.report import captions, formatting, svg
 from gaussdb_tasks.report.figures import Listing, ProjectStatus
 
 PROJECT: Final = "Project"
@@ -162,9 +162,9 @@ def share_cell(share: float) -> Cell:
 def rate_cell(rated: Any, top: float) -> Cell:
     """Return a failure rate with its bounds; ``top`` is the end of the column's axis."""
     rate = rated.failure_rate
-    bounds = rated.failure_rate_low, rated.failure_rate_high
-    start, end, at = (100 * share / (top or 1) for share in (*bounds, rate))
-    title = f"95 % bounds: {' to '.join(map(formatting.percent, bounds))}"
+    shares = (rated.failure_rate_low, rated.failure_rate_high, rate)
+    start, end, at = (100 * share / (top or 1) for share in shares)
+    title = f"95 % bounds: {captions.bounds(rated)}"
     band = svg.rectangle("fail-range", start, 0, end - start, 8)
     mark = svg.rectangle("fail-bar", min(at, 98), 0, 2, 8)
     return Cell(svg.bar(formatting.percent(rate), title, _TRACK, band, mark), rate)
