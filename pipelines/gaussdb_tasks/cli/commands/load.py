@@ -37,7 +37,8 @@ from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_sys
 from gaussdb_tasks.database.shards import refuse_other_shards
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.extract.project_tables import new_run_id
-from gaussdb_tasks.load import LoadReport, LoadRequest, plan_projects, run_load
+from gaussdb_tasks.load import LoadRequest, plan_projects, run_load
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.shard import Shard
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, MINUTE, Micros, iso, parse_period
