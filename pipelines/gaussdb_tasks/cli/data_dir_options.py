@@ -35,15 +35,21 @@ class _Directory(click.Path):
 
 def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
     """Declare ``--data-dir`` with a default, for a command that works in one directory."""
+    return _data_dir_option("Directory of the database.", _only_directory, default, is_list=False)
+
+
+def _data_dir_option(
+    description: str, check: Callable[..., Any], default: Path, *, is_list: bool
+) -> Callable[[_F], _F]:
     return option(
         "--data-dir",
         # Without this click would take the last directory of several in silence.
         multiple=True,
-        type=_Directory(is_list=False),
+        type=_Directory(is_list=is_list),
         default=[default],
         show_default=True,
-        callback=_only_directory,
-        help="Directory of the database.",
+        callback=check,
+        help=description,
     )
 
 
@@ -103,14 +109,11 @@ def _refuse_unreachable(path: Path) -> None:
 
 data_dir_option = data_dir_option_with_default(_DEFAULT_DATA_DIR)
 
-repeatable_data_dir_option = option(
-    "--data-dir",
-    multiple=True,
-    type=_Directory(is_list=True),
-    default=[_DEFAULT_DATA_DIR],
-    show_default=True,
-    callback=_distinct_directories,
-    help="Directory of the database; query, report and status read several as one.",
+repeatable_data_dir_option = _data_dir_option(
+    "Directory of the database; query, report and status read several as one.",
+    _distinct_directories,
+    _DEFAULT_DATA_DIR,
+    is_list=True,
 )
 
 
