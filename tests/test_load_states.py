@@ -18,7 +18,7 @@ from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
-from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.record import Record as KeptRecord
 from gaussdb_tasks.model.task import Rejection, Task

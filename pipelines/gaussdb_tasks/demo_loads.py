@@ -11,7 +11,8 @@ from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.load import LoadReport, LoadRequest, run_load
+from gaussdb_tasks.load import LoadRequest, run_load
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.times import DAY, HOUR, Micros
 from gaussdb_tasks.settings import LoadSettings
 

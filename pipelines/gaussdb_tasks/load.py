@@ -27,41 +27,37 @@ from gaussdb_tasks.archive.signer_check import check_signer
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
-from gaussdb_tasks.archive.write import write_load_entry
+from gaussdb_tasks.archive.write import WrittenEntry, write_load_entry
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
-from gaussdb_tasks.database.checks import CheckFinding, Severity, run_checks
+from gaussdb_tasks.database.checks import refuse_failed_checks
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.dlt_pipeline import load_into, start_import
 from gaussdb_tasks.database.state import (
     has_tables,
-    hash_finder,
     newly_lost,
     read_states,
-    task_finder,
 )
+from gaussdb_tasks.database.task_finders import hash_finder, task_finder
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.database.upgrades import upgrade
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import (
-    CheckFailedError,
     ConfigurationError,
     DatabaseError,
-    ExitCode,
     GaussdbTasksError,
 )
 from gaussdb_tasks.extract.extraction import Extraction
 from gaussdb_tasks.extract.plan import Plan, plan_load
 from gaussdb_tasks.extract.project_tables import (
-    Outcome,
     ProjectSource,
     ProjectSummary,
     Run,
     new_run_id,
     next_load_number,
 )
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.project_state import ProjectKey, ProjectState
-from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.os_errors import errno_in, explain, explain_memory
 from gaussdb_tasks.publication.publish import Published, publish_after_load
 from gaussdb_tasks.publication.target import Target
@@ -99,64 +95,6 @@ class LoadRequest:
     """The load's identifier; None to make one."""
     deadline: Deadline = field(default_factory=Deadline)
     """The time limit of all reading; the load publishes what it has read by then."""
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """The result of a published load.
-
-    Attributes:
-        failed_sign_ins: sign-ins that failed, so that their projects could not be read.
-        warnings: findings of data checks that do not stop a load.
-        lost: time ranges per project that left the horizon unread since the last load.
-        upgraded_from: former version of the database's schema; None if it was not upgraded.
-        adopted: entries of the archive that the database had lacked.
-        archive_problems: problems of the archive that a person must solve.
-        entry_name: the load's own entry in the archive.
-        head_digest: SHA-256 of the manifest of that entry, the head of the chain.
-        timestamp: time stamp of that entry; None if no authority was asked.
-        mirror: state of the archive's mirror; None if there is none.
-        published: result of the publication; None if there is no target.
-        seconds_waited: time that calls waited at the gateway's request, over all threads.
-    """
-
-    run_id: str
-    database: Path
-    projects: tuple[ProjectSummary, ...]
-    failed_sign_ins: tuple[FailedSignIn, ...]
-    warnings: tuple[CheckFinding, ...]
-    lost: tuple[tuple[ProjectKey, TimeRange], ...]
-    upgraded_from: int | None
-    adopted: tuple[str, ...]
-    archive_problems: tuple[str, ...]
-    entry_name: str
-    head_digest: str
-    timestamp: StampResult | None
-    mirror: MirrorState | None
-    published: Published | None
-    seconds: float
-    seconds_waited: float
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """Whether the load is done, or a person must look at its report."""
-        is_mirror_behind = self.mirror is not None and self.mirror.is_behind
-        needs_attention = (
-            self.lost
-            or self.failed_sign_ins
-            or self.archive_problems
-            or is_mirror_behind
-            or (self.published is not None and self.published.error is not None)
-            or any(
-                project.outcome is not Outcome.COMPLETE or project.rejected_count
-                for project in self.projects
-            )
-        )
-        return ExitCode.NEEDS_ATTENTION if needs_attention else ExitCode.DONE
-
-    def total(self, count: str) -> int:
-        """Add up one of the counts over all projects, such as ``new_count``."""
-        return sum(getattr(project, count) for project in self.projects)
 
 
 def run_load(request: LoadRequest) -> LoadReport:
@@ -229,7 +167,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         finally:
             limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
         apply_views(connection, unless_current=upgraded_from is None)
-        warnings = _check_data(connection)
+        warnings = refuse_failed_checks(connection)
         clocks = {each.key: each.state.last_observed_at for each in sources}
         lost = newly_lost(connection, clocks)
         with connect.bounded_memory(connection):
@@ -241,15 +179,8 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
                 request.signer,
                 of_files=loaded.digests,
             )
-    connect.refuse_unfinished_writes(database)
-    authority = request.timestamp_authority
-    timestamp = None if authority is None else authority.stamp_entry(entry.folder)
-    archive.add(entry.folder, entry.name)
-    files.publish(clone, database)
-    mirror = None if request.remote is None else mirror_entries(request.data_dir, request.remote)
-    published = None
-    if request.publish_to is not None:
-        published = publish_after_load(request.data_dir, request.publish_to, scratch)
+    timestamp = _put_in_place(request, clone, archive, entry)
+    mirror, published = _hand_on(request, scratch)
     return LoadReport(
         run_id=run_id,
         database=database,
@@ -267,6 +198,27 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         published=published,
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
+    )
+
+
+def _put_in_place(
+    request: LoadRequest, clone: Path, archive: Archive, entry: WrittenEntry
+) -> StampResult | None:
+    """Stamp the entry, add it to the archive, then publish the database."""
+    connect.refuse_unfinished_writes(request.data_dir.database)
+    authority = request.timestamp_authority
+    timestamp = None if authority is None else authority.stamp_entry(entry.folder)
+    archive.add(entry.folder, entry.name)
+    files.publish(clone, request.data_dir.database)
+    return timestamp
+
+
+def _hand_on(request: LoadRequest, scratch: Path) -> tuple[MirrorState | None, Published | None]:
+    """Copy and publish the archive, if that is asked for; an error is a part of the result."""
+    data_dir, remote, target = request.data_dir, request.remote, request.publish_to
+    return (
+        None if remote is None else mirror_entries(data_dir, remote),
+        None if target is None else publish_after_load(data_dir, target, scratch),
     )
 
 
@@ -324,28 +276,6 @@ def _source(
         clock_ahead=lambda: client.clock_ahead if request.is_clock_real else None,
         learned_name=access.learned_name,
     )
-
-
-def _check_data(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...]:
-    """Run the data checks; return the warnings.
-
-    Raises:
-        CheckFailedError: a check found rows that must not be published.
-    """
-    findings = run_checks(connection)
-    failed = [finding for finding in findings if finding.severity is Severity.FAIL]
-    if failed:
-        reasons = "; ".join(
-            f"{finding.check_name}: {finding.meaning} ({finding.row_count} rows, such as "
-            f"{finding.first_rows[0]})"
-            for finding in failed
-        )
-        message = (
-            f"the data checks stopped the load: {reasons}; if it repeats, keep this message and "
-            "report it"
-        )
-        raise CheckFailedError(message)
-    return findings
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from gaussdb_tasks.database import files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import CheckFailedError, DatabaseError, ExitCode
-from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from gaussdb_tasks.database import catalog
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.database.sql_files import example_files, view_files
@@ -167,6 +168,29 @@ def test_a_database_with_foreign_objects_is_refused(parts: Sequence[DataDir], sq
     with pytest.raises(DatabaseError, match="no load creates") as raised, _opened(parts):
         pass
     assert str(parts[1].database) in str(raised.value)
+
+
+def test_each_kind_of_object_is_listed_once_for_all_databases(
+    parts: Sequence[DataDir], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A foreign one in the third of five is found, and names its database and no other."""
+    five = [DataDir(tmp_path / f"one-of-five-{number}") for number in range(5)]
+    for each in five:
+        shutil.copytree(parts[0].path, each.path)
+    change(five[2], "create macro main.trim(a) as 'x'; create type main.mood as enum ('a')")
+    asked: list[Any] = []
+    original = catalog._other_objects
+
+    def counting(*given: Any) -> Any:
+        asked.append(given[1])
+        return original(*given)
+
+    monkeypatch.setattr(catalog, "_other_objects", counting)
+    with pytest.raises(DatabaseError) as raised, _opened(five):
+        pass
+    assert "macro main.trim, type main.mood;" in str(raised.value)
+    assert [str(each.path) in str(raised.value) for each in five] == [0, 0, 1, 0, 0]
+    assert [len(databases) for databases in asked] == [5]
 
 
 def test_a_project_in_two_directories_is_refused(parts: Sequence[DataDir]) -> None:

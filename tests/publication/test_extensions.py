@@ -22,7 +22,7 @@ def package(folder: Path, version: str) -> Path:
 def test_a_package_has_the_extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     file = package(tmp_path, f"v{duckdb.__version__}")
-    assert extension_files("lake", "invented") == {"invented": file}
+    assert extension_files("lake", "invented") == [file]
 
 
 def test_a_package_of_another_version_is_refused(

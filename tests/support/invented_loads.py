@@ -15,7 +15,7 @@ from typing import Any
 from gaussdb_tasks.contract import is_final
 from gaussdb_tasks.emulator import Emulator, InventedWorld, SettableClock
 from gaussdb_tasks.extract.project_tables import Outcome
-from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.record import content_hash
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros

@@ -10,7 +10,8 @@ import duckdb
 from gaussdb_tasks.api.auth.sign_in import token_access
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator
-from gaussdb_tasks.load import LoadReport, LoadRequest, run_load
+from gaussdb_tasks.load import LoadRequest, run_load
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
 

@@ -10,8 +10,8 @@ import click
 from gaussdb_tasks import known_secrets
 from gaussdb_tasks.cli import completion, console, last_handler
 from gaussdb_tasks.cli.access_options import access_options
+from gaussdb_tasks.cli.data_dir_options import repeatable_data_dir_option
 from gaussdb_tasks.cli.group import LazyGroup, Subcommand
-from gaussdb_tasks.cli.options import repeatable_data_dir_option
 from gaussdb_tasks.cli.stop_signals import StopSignals
 from gaussdb_tasks.cli.usage_errors import usage_message
 from gaussdb_tasks.errors import ExitCode
@@ -25,7 +25,9 @@ _COMMANDS = (
     Subcommand("status", "Show what is covered, and the nights left before data loss."),
     Subcommand("list", "List the tasks of the task center itself, as it shows them now."),
     Subcommand("query", "Show a view, or run a saved question or a SELECT, read-only."),
-    Subcommand("report", "Write one page of HTML: durations, failures, slow tasks, coverage."),
+    Subcommand(
+        "report", "Write one page of HTML: what needs attention, failures, durations, coverage."
+    ),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Rebuild the database from the archive."),
     Subcommand(

@@ -14,7 +14,7 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.foreign_text import shortened, visible
 from gaussdb_tasks.known_secrets import mask
-from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import Micros
 

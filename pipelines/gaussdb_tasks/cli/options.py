@@ -2,13 +2,11 @@
 
 import inspect
 import math
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -17,17 +15,9 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
 
-if TYPE_CHECKING:
-    from gaussdb_tasks.database.data_dir import DataDir
-    from gaussdb_tasks.model.time_range import TimeRange
-    from gaussdb_tasks.model.times import Micros
-
 _PREFIX: Final = "GAUSSDB_TASKS_"
-_DEFAULT_DATA_DIR: Final = Path("data")
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
-# A time outside of these years is a typing error, and the archive would keep it.
-_YEARS: Final = range(2000, 2200)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -114,7 +104,7 @@ def _refuse_empty(
 def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Refuse a text that is not UTF-8: the database cannot hold it; names of files can be so."""
     for each in _texts(value):
-        if not _is_utf8(each):
+        if not is_utf8(each):
             message = f"{each!r} is not valid UTF-8."
             raise click.BadParameter(message, ctx, param)
     return value
@@ -126,7 +116,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield each
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -137,19 +128,6 @@ def _is_utf8(text: str) -> bool:
 def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
     """Declare an option like ``click.option``, with its variable."""
     return click.option(*names, cls=Option, **attributes)
-
-
-class FiniteRange(click.FloatRange):
-    """A range of numbers without ``nan``, which is neither above nor below any threshold."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Convert a value."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a valid float.", param, ctx)
-        return number
 
 
 def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
@@ -165,150 +143,6 @@ def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
         return call  # type: ignore[return-value]  # a command has keyword parameters only
 
     return decorate
-
-
-class _Directory(click.Path):
-    """The path of a data directory; a variable can have several, separated as in ``PATH``."""
-
-    def __init__(self, *, is_list: bool) -> None:
-        super().__init__(file_okay=False, readable=False, path_type=Path)
-        self._is_list = is_list
-
-    def split_envvar_value(self, rv: str) -> Sequence[str]:
-        """Return the directories of a variable; the path of one may have a colon."""
-        is_one = not self._is_list or Path(rv).exists()
-        return [rv] if is_one else [each for each in rv.split(os.pathsep) if each]
-
-
-def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
-    """Declare ``--data-dir`` with a default, for a command that works in one directory."""
-    return option(
-        "--data-dir",
-        # Without this click would take the last directory of several in silence.
-        multiple=True,
-        type=_Directory(is_list=False),
-        default=[default],
-        show_default=True,
-        callback=_only_directory,
-        help="Directory of the database.",
-    )
-
-
-def _data_dirs(data_dir: tuple[Path, ...]) -> "tuple[DataDir, ...]":
-    from gaussdb_tasks.database.data_dir import DataDir  # noqa: PLC0415 - help does not need it
-
-    return tuple(map(DataDir, data_dir))
-
-
-def _only_directory(ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]) -> Path:
-    paths = _distinct_directories(ctx, param, paths)
-    if len(paths) > 1:
-        shown = ", ".join(visible(str(path)) for path in paths)
-        message = (
-            f"--data-dir names {len(paths)} directories ({shown}), but {ctx.command.name} works in "
-            "one; name one"
-        )
-        raise ConfigurationError(message)
-    return paths[0]
-
-
-def _distinct_directories(
-    ctx: click.Context, param: click.Parameter, paths: tuple[Path, ...]
-) -> tuple[Path, ...]:
-    """Return directories that can be read together; a settings file can name none."""
-    if not paths:
-        message = "--data-dir names no directory; name one"
-        raise ConfigurationError(message)
-    is_default = ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT
-    if not is_default:  # perhaps only the group's: the command may have another
-        for path in paths:
-            _refuse_unreachable(path)
-    for path, after in combinations(paths, 2):
-        if path.resolve() == after.resolve():
-            message = f"--data-dir names {visible(str(after))} twice; name each directory once"
-            raise ConfigurationError(message)
-    return paths
-
-
-def _refuse_unreachable(path: Path) -> None:
-    """Refuse a directory that the user cannot enter, or that DuckDB cannot open."""
-    if not _is_utf8(str(path.absolute())):
-        message = f"the path of the data directory {path} must be valid UTF-8; choose another"
-        raise ConfigurationError(message)
-    if "?" in str(path.absolute()):
-        message = f"--data-dir: {path}: DuckDB opens no path with a question mark; choose another"
-        raise ConfigurationError(message)
-    try:
-        (path / "any").stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass  # the command reports a directory that does not exist
-    except OSError as error:
-        from gaussdb_tasks.os_errors import explain  # noqa: PLC0415 - help does not need it
-
-        raise explain(error, path=path, setting="--data-dir") from error
-
-
-data_dir_option = data_dir_option_with_default(_DEFAULT_DATA_DIR)
-
-repeatable_data_dir_option = option(
-    "--data-dir",
-    multiple=True,
-    type=_Directory(is_list=True),
-    default=[_DEFAULT_DATA_DIR],
-    show_default=True,
-    callback=_distinct_directories,
-    help="Directory of the database; query, report and status read several as one.",
-)
-
-
-def data_dirs_option(function: _F) -> _F:
-    """Declare ``--data-dir``, repeatable; pass the directories to the command: ``data_dirs``."""
-    return repeatable_data_dir_option(combine("data_dirs", _data_dirs)(function))
-
-
-def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:
-    """Declare an option whose value is a date or a time."""
-    return option(name, parameter, metavar="ISO", callback=_read_time, help=description)
-
-
-def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -> "Micros | None":
-    from gaussdb_tasks.model.times import parse_time, to_datetime  # noqa: PLC0415 - help does not need it
-
-    if value is None:
-        return None
-    option_name = param.opts[0]
-    time = parse_time(value, option=option_name)
-    if to_datetime(time).year not in _YEARS:
-        message = (
-            f"{option_name}: {value!r}: the year must be between {_YEARS.start} and {_YEARS[-1]}"
-        )
-        raise ConfigurationError(message)
-    return time
-
-
-def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
-    """Refuse values of ``--from`` and ``--to`` that select nothing of the time that is listed.
-
-    Raises:
-        ConfigurationError: they select nothing.
-    """
-    from gaussdb_tasks.model.times import iso  # noqa: PLC0415 - help does not need it
-
-    start, end = bounds
-    is_both_given = start != listed.start and end != listed.end
-    if start >= end and is_both_given:
-        message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
-        raise ConfigurationError(message)
-    if start > listed.end:
-        message = f"--from {iso(start)} is in the future; use a time in the past"
-        raise ConfigurationError(message)
-    if end <= listed.start:
-        oldest = iso(listed.start)
-        message = f"--to {iso(end)} is older than the task center's oldest task: {oldest}"
-        raise ConfigurationError(message)
-    if start >= end:
-        message = f"--from {iso(start)} is not before --to {iso(end)}; use an earlier --from"
-        raise ConfigurationError(message)
 
 
 class Umask(int):
@@ -384,8 +218,6 @@ ping_url_option = option(
 )
 
 dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
-
-now_option = time_option("--now", "now", "Current time, for tests. Default: the machine's clock.")
 
 output_file_option = option(
     "--output",

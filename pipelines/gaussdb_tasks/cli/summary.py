@@ -8,7 +8,7 @@ from gaussdb_tasks.archive.timestamp_authority import StampResult
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.extract.project_tables import ProjectSummary
-from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.project_state import ProjectKey, project_label
 from gaussdb_tasks.model.tables import SCHEMA_VERSION
 from gaussdb_tasks.model.times import iso

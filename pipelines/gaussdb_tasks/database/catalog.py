@@ -17,8 +17,7 @@ import duckdb
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import UNTRUSTED
 from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
-from gaussdb_tasks.database.view_definitions import is_same_view
-from gaussdb_tasks.database.views import VIEW_SCHEMA, in_dependency_order, table_comments
+from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.tables import (
@@ -44,7 +43,9 @@ _DLT_TABLES: Final[Mapping[str, str]] = MappingProxyType(
         "_dlt_load_id varchar not null, _dlt_id varchar not null",
     }
 )
-_TABLES: Final = MappingProxyType({table.name: stored_columns(table) for table in ALL_TABLES})
+STORED_COLUMNS: Final = MappingProxyType(
+    {table.name: stored_columns(table) for table in ALL_TABLES}
+)
 # The first version has no table for its version.
 _OPTIONAL_TABLES: Final = frozenset({*_DLT_TABLES, SCHEMA_VERSIONS.name})
 _FIRST_RECORDED_VERSION: Final = 2
@@ -84,15 +85,14 @@ class CatalogFault(NamedTuple):
         return visible(name)[:_MAX_TEXT_LENGTH]
 
 
-class _Reference(NamedTuple):
-    """The views and comments of a database that this program makes."""
-
-    views: Mapping[str, str]
-    comments: Mapping[Target, str]
-
-
 def foreign_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
     """Find what a load neither creates nor replaces: a load must not build on it."""
+    yield from foreign_relations(connection)
+    yield from (fault for _, fault in _other_objects(connection, [UNTRUSTED]))
+
+
+def foreign_relations(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
+    """Find schemas, tables, views and comments that a load neither creates nor replaces."""
     for (schema,) in _fetch(connection, "select schema_name from duckdb_schemas()"):
         if schema not in {VIEW_SCHEMA, SCHEMA_NAME}:
             yield CatalogFault("extra", f"schema {schema}", "no load creates this schema")
@@ -101,8 +101,7 @@ def foreign_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFa
     for schema, name in _fetch(connection, "select schema_name, view_name from duckdb_views()"):
         if schema != VIEW_SCHEMA or name not in view_names:
             yield CatalogFault("extra", f"{schema}.{name}", "no load creates this view")
-    yield from _other_objects(connection)
-    for schema, name, column in _comments(connection):
+    for schema, name, column in comments_of(connection):
         is_replaced = (schema == VIEW_SCHEMA and name in view_names) or _is_described(name, column)
         if not is_replaced:
             detail = "no load writes this comment"
@@ -118,9 +117,32 @@ def refuse_foreign_objects(connection: duckdb.DuckDBPyConnection, path: Path) ->
         DatabaseError: it holds other objects.
     """
     is_current = schema_version(connection) == SCHEMA_VERSION
-    names = [
-        fault.name for fault in foreign_objects(connection) if is_current or fault.kind != "missing"
-    ]
+    faults = foreign_objects(connection)
+    refuse(path, (fault for fault in faults if is_current or fault.kind != "missing"))
+
+
+def refuse_other_objects(
+    connection: duckdb.DuckDBPyConnection, databases: Mapping[str, Path]
+) -> None:
+    """Refuse attached databases with macros, types and the like; list them once for all.
+
+    Raises:
+        DatabaseError: one holds such objects.
+    """
+    faults: dict[str, list[CatalogFault]] = {}
+    for database, fault in _other_objects(connection, list(databases)):
+        faults.setdefault(database, []).append(fault)
+    for database, path in databases.items():
+        refuse(path, faults.get(database, ()))
+
+
+def refuse(path: Path, faults: Iterable[CatalogFault]) -> None:
+    """Refuse a database that has faults.
+
+    Raises:
+        DatabaseError: it has some.
+    """
+    names = [fault.name for fault in faults]
     if names:
         shown = ", ".join(names[:_MAX_REPORTED_OBJECTS])
         more = len(names) - _MAX_REPORTED_OBJECTS
@@ -133,33 +155,13 @@ def refuse_foreign_objects(connection: duckdb.DuckDBPyConnection, path: Path) ->
         raise DatabaseError(message)
 
 
-def outdated_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
-    """Find views and comments that differ from those that a load of this version creates."""
-    reference = _reference()
-    views = _views(connection, UNTRUSTED)
-    for name, definition in reference.views.items():
-        where = f"{VIEW_SCHEMA}.{name}"
-        if name not in views:
-            yield CatalogFault("missing", where, "the view is missing")
-        elif not is_same_view(connection, views[name], definition):
-            yield CatalogFault("differs", where, "it differs from the view that a load creates")
-    actual = _comments(connection)
-    tables = {(schema, name) for schema, name in _tables(connection)}
-    for target, comment in reference.comments.items():
-        schema, name, column = target
-        is_there = name in views if schema == VIEW_SCHEMA else (schema, name) in tables
-        if is_there and actual.get(target) != comment:
-            detail = "its comment differs from the one that a load writes"
-            yield CatalogFault("differs", f"{schema}.{name}", detail, column)
-
-
 def _foreign_tables(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
-    actual = _tables(connection)
+    actual = tables_of(connection)
     for schema, name in actual:
-        if schema != SCHEMA_NAME or name not in _TABLES.keys() | _DLT_TABLES.keys():
+        if schema != SCHEMA_NAME or name not in STORED_COLUMNS.keys() | _DLT_TABLES.keys():
             yield CatalogFault("extra", f"{schema}.{name}", "no load creates this table")
     wanted, columns_by_table, is_older = dict(_DLT_TABLES), _columns(connection), False
-    for name, expected in _TABLES.items():
+    for name, expected in STORED_COLUMNS.items():
         if (SCHEMA_NAME, name) in actual:
             columns = columns_by_table[name]
             faults = list(_column_faults(name, expected, columns))
@@ -221,12 +223,12 @@ def _ddl(table: str, expected: Sequence[Column], actual: _ColumnsByName) -> str:
 @cache
 def _definitions(columns_by_table: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """Return definitions of tables as this DuckDB writes them: with defaults, constraints, ..."""
-    with _with_tables(columns_by_table) as blank:
+    with with_tables(columns_by_table) as blank:
         return dict(blank.execute("select table_name, sql from duckdb_tables()").fetchall())
 
 
 @contextmanager
-def _with_tables(
+def with_tables(
     columns_by_table: Iterable[tuple[str, str]],
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Make tables in an empty database, and remove everything at the end."""
@@ -272,37 +274,40 @@ def _schema_version(
         yield CatalogFault("differs", where, detail, "version")
 
 
-def _other_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[CatalogFault]:
-    """Find objects of kinds that no load creates; an empty database has some types already."""
+def _other_objects(
+    connection: duckdb.DuckDBPyConnection, databases: Sequence[str]
+) -> Iterator[tuple[str, CatalogFault]]:
+    """Find objects of kinds that no load creates, each with its database.
+
+    DuckDB lists its own functions each time, which is slow: ask for all databases at once.
+    """
     for kind, (function, columns) in _OTHER_OBJECTS.items():
-        sql = f"select {columns} from {function}() where database_name = ?"  # noqa: S608 - constants
-        if kind == "type":
-            sql = f"{sql} except all {sql.replace('?', 'current_database()')}"
+        sql = f"select database_name, {columns} from {function}() where database_name in $names"  # noqa: S608 - constants
+        if kind == "type":  # an empty database, as the current one, has some already
+            sql += f"""
+                except all
+                select unnest($names), {columns} from {function}()
+                where database_name = current_database()
+            """  # noqa: S608 - constants
         try:
-            rows = connection.execute(f"{sql} order by all", [UNTRUSTED]).fetchall()
+            rows = connection.execute(f"{sql} order by all", {"names": databases}).fetchall()
         except duckdb.CatalogException:  # DuckDB 1 has no triggers
             if kind != "trigger":
                 raise
             continue
-        for schema, name in rows:
-            yield CatalogFault("extra", f"{kind} {schema}.{name}", f"no load creates this {kind}")
+        for database, schema, name in rows:
+            detail = f"no load creates this {kind}"
+            yield database, CatalogFault("extra", f"{kind} {schema}.{name}", detail)
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+def tables_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str]:
+    """Return the definition of each table, by schema and name."""
     sql = "select schema_name, table_name, sql from duckdb_tables()"
     return {(schema, name): definition for schema, name, definition in _fetch(connection, sql)}
 
 
-def _views(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
-    sql = f"""
-        select view_name, sql from duckdb_views()
-        where database_name = ? and schema_name = '{VIEW_SCHEMA}'
-        order by view_name
-    """  # noqa: S608 - a constant
-    return dict(connection.execute(sql, [database]).fetchall())
-
-
-def _comments(connection: duckdb.DuckDBPyConnection) -> dict[Target, str]:
+def comments_of(connection: duckdb.DuckDBPyConnection) -> dict[Target, str]:
+    """Return the comments of tables, views and columns."""
     sql = """
         select schema_name, table_name, null, comment, database_name from duckdb_tables()
         union all
@@ -325,16 +330,3 @@ def _is_described(table: str, column: str | None) -> bool:
 
 def _fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[tuple[str, ...]]:
     return connection.execute(f"{sql} where database_name = ? order by all", [UNTRUSTED]).fetchall()
-
-
-@cache
-def _reference() -> _Reference:
-    files = in_dependency_order(view_files())
-    tables = ((name, ", ".join(column.ddl for column in _TABLES[name])) for name in _TABLES)
-    with _with_tables(tables) as blank:
-        blank.execute("".join(file.definition for file in files))
-        views = _views(blank, "memory")
-    comments = table_comments()
-    for file in files:
-        comments |= file.comments
-    return _Reference(views, comments)

@@ -10,6 +10,7 @@ import duckdb
 
 from gaussdb_tasks.database.connect import bounded_memory
 from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, check_files
+from gaussdb_tasks.errors import CheckFailedError
 
 _SHOWN_ROWS: Final = 5
 _FETCH_SIZE: Final = 10_000
@@ -43,6 +44,28 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...
     """
     findings = (_run_in_bounds(connection, file) for file in check_files())
     return tuple(finding for finding in findings if finding.row_count)
+
+
+def refuse_failed_checks(connection: duckdb.DuckDBPyConnection) -> tuple[CheckFinding, ...]:
+    """Run the data checks; return the warnings.
+
+    Raises:
+        CheckFailedError: a check found rows that must not be published.
+    """
+    findings = run_checks(connection)
+    failed = [finding for finding in findings if finding.severity is Severity.FAIL]
+    if failed:
+        reasons = "; ".join(
+            f"{finding.check_name}: {finding.meaning} ({finding.row_count} rows, such as "
+            f"{finding.first_rows[0]})"
+            for finding in failed
+        )
+        message = (
+            f"the data checks stopped the load: {reasons}; if it repeats, keep this message and "
+            "report it"
+        )
+        raise CheckFailedError(message)
+    return findings
 
 
 def _run_in_bounds(connection: duckdb.DuckDBPyConnection, file: SqlFile) -> CheckFinding:

@@ -1,9 +1,10 @@
 """Open the published database for reading, and a clone of it for writing."""
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -20,6 +21,15 @@ STAGING_SCHEMA: Final = "task_center_staging"
 
 # DuckDB 2.0 writes a newer storage format by default; DuckDB 1.x cannot open it.
 _STORAGE_VERSION: Final = "v1.4.0"
+
+_CLOSED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "allow_persistent_secrets": False,
+    }
+)
 
 _MEMORY_SHARE: Final = 8
 _MIN_MEMORY_BYTES: Final = 64 * 1024**2
@@ -41,6 +51,22 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def open_empty(
+    temporary: Path, settings: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty database in memory that loads no extension and no secret by itself.
+
+    Args:
+        temporary: the folder for what does not fit into memory.
+        settings: further settings of DuckDB.
+    """
+    config = {**_CLOSED, **settings, "temp_directory": str(temporary)}
+    with duckdb.connect(config=config) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:

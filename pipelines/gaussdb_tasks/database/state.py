@@ -1,7 +1,6 @@
 """Read the state of a project before a load, and the time lost since the last one."""
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
@@ -18,13 +17,11 @@ from gaussdb_tasks.model.project_state import KnownTask, ProjectKey, ProjectStat
 from gaussdb_tasks.model.time_range import TimeRange, merge
 from gaussdb_tasks.model.times import Micros, to_datetime
 
-# Several threads read projects, but only one at a time may use a connection.
-_CONNECTION_LOCK: Final = threading.Lock()
 _FETCH_SIZE: Final = 10_000
 
 Row: TypeAlias = tuple[Any, ...]
 
-_KNOWN_TASKS: Final = """
+KNOWN_TASKS: Final = """
     select
         tasks.region,
         tasks.project_id,
@@ -46,22 +43,9 @@ _KNOWN_TASKS: Final = """
     where
 """
 _VISIBLE_TASKS: Final = f"""
-    {_KNOWN_TASKS} (region, project_id) in (from wanted_projects) and tasks.created_at >= ?
+    {KNOWN_TASKS} (region, project_id) in (from wanted_projects) and tasks.created_at >= ?
 """
 _BY_PROJECT: Final = "order by tasks.region, tasks.project_id"
-_ONE_TASK: Final = f"""
-    {_KNOWN_TASKS} region = ? and project_id = ? and tasks.job_id = ? and tasks.created_at = ?
-"""
-
-# The bounds let DuckDB skip the rest of the archive.
-_HASHES: Final = """
-    select job_id, list(version_hash)
-    from task_center.task_versions
-    inner join wanted_tasks using (job_id, created_at)
-    where region = ? and project_id = ? and created_at between ? and ?
-    group by job_id
-"""
-
 # All projects are read at once: with a scan for each, a night of a thousand takes a thousand scans.
 _LAST_RUNS: Final = f"""
     select region, project_id, unnest(last_run)
@@ -225,13 +209,13 @@ def _read_states(
     def fetch(sql: str, *parameters: Any) -> Mapping[ProjectKey, Sequence[Row]]:
         return _by_project(connection.execute(sql, parameters))
 
-    visible, since = _timestamp(visible_from), known_since(visible_from)
+    visible, since = as_timestamp(visible_from), known_since(visible_from)
     last_runs = fetch(_LAST_RUNS)
     tasks = _tasks_by_project(connection, len(projects), since)
     first_load = _number(connection.execute(_FIRST_VISIBLE_LOAD, [visible]).fetchone())
     covered = fetch(_COVERED, first_load, visible)
     full_reads = fetch(_LAST_FULL_READS, visible)
-    rejected = fetch(_REJECTED, _timestamp(since))
+    rejected = fetch(_REJECTED, as_timestamp(since))
     excess = fetch(_EXCESS)
     last_load_number = _number(connection.execute(_LAST_LOAD_NUMBER).fetchone())
 
@@ -257,38 +241,6 @@ def _read_states(
 
     refused = _other_regions(projects, last_runs)
     return {project: refused.get(project) or state_of(project) for project in projects}
-
-
-def task_finder(
-    connection: duckdb.DuckDBPyConnection, project: ProjectKey
-) -> Callable[[str, Micros], KnownTask | None]:
-    """Return a function that finds the latest state of a task older than the project state."""
-
-    def find(job_id: str, created_at: Micros) -> KnownTask | None:
-        with _CONNECTION_LOCK:
-            if not has_tables(connection):
-                return None
-            rows = connection.execute(_ONE_TASK, [*project, job_id, _timestamp(created_at)])
-            found = rows.fetchone()
-        return _known_task(found[2:])[1] if found else None
-
-    return find
-
-
-def hash_finder(
-    connection: duckdb.DuckDBPyConnection, project: ProjectKey
-) -> Callable[[Mapping[str, Micros]], Mapping[str, frozenset[str]]]:
-    """Return a function that finds the version_hash of every version of some tasks."""
-
-    def find(tasks: Mapping[str, Micros]) -> Mapping[str, frozenset[str]]:
-        created = pa.array(tasks.values(), pa.timestamp("us"))
-        wanted = pa.table({"job_id": pa.array(tasks, pa.string()), "created_at": created})
-        bounds = [_timestamp(bound) for bound in (min(tasks.values()), max(tasks.values()))]
-        with _CONNECTION_LOCK, registered(connection, "wanted_tasks", wanted):
-            found = connection.execute(_HASHES, [*project, *bounds]).fetchall()
-        return {job_id: frozenset(hashes) for job_id, hashes in found}
-
-    return find
 
 
 def newly_lost(
@@ -343,7 +295,7 @@ def _tasks_by_project(
     connection: duckdb.DuckDBPyConnection, project_count: int, since: Micros
 ) -> Mapping[ProjectKey, Mapping[str, KnownTask]]:
     sql = _VISIBLE_TASKS if project_count == 1 else _VISIBLE_TASKS + _BY_PROJECT
-    columns = connection.execute(sql, [_timestamp(since)]).to_arrow_table()
+    columns = connection.execute(sql, [as_timestamp(since)]).to_arrow_table()
     names = ["status" if name == "is_final" else name for name in known_tasks.SCHEMA.names]
     columns = columns.rename_columns(["region", "project_id", *names])
     statuses = columns["status"].combine_chunks().dictionary_encode()
@@ -359,14 +311,6 @@ def _tasks_by_project(
         found[ProjectKey(region, project_id)] = known_tasks.of_columns(known.slice(first, count))
         first += count
     return found
-
-
-def _known_task(row: Row) -> tuple[str, KnownTask]:
-    job_id, created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
-    known = KnownTask(
-        created_at, version, version_hash, is_final(status), first_seen_at, changed_at, vanished_at
-    )
-    return job_id, known
 
 
 def _other_regions(
@@ -386,6 +330,6 @@ def _other_regions(
     return refused
 
 
-def _timestamp(time: Micros) -> Any:
+def as_timestamp(time: Micros) -> Any:
     """Convert a time for comparison with DuckDB's UTC timestamps, which have no zone."""
     return to_datetime(time).replace(tzinfo=None)

@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.database import connect
-from gaussdb_tasks.database.catalog import refuse_foreign_objects
+from gaussdb_tasks.database.catalog import foreign_relations, refuse, refuse_other_objects
 from gaussdb_tasks.database.query import open_for_queries, restrict
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import (
@@ -62,6 +62,7 @@ def open_together(
         columns = {name: _columns_of(connection, path) for name, path in names.items()}
         for name, path in names.items():
             connect.attach(connection, path, name)
+        refuse_other_objects(connection, names)
         _refuse_shared_projects(connection, names)
         _create_tables(connection, columns)
         for view in in_dependency_order(view_files()):
@@ -85,7 +86,7 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, path: Path) -> Mapping[st
             "needed; run gaussdb-tasks load there once"
         )
         raise ConfigurationError(message)
-    refuse_foreign_objects(connection, path)
+    refuse(path, foreign_relations(connection))
     connection.execute("rollback")
     connection.execute(f"detach {UNTRUSTED}")
     return columns

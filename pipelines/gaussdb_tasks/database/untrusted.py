@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
@@ -30,13 +30,6 @@ By default DuckDB does not compute what the statistics in a file seem to answer:
 null, or a row that a join finds.
 """
 
-_SETTINGS: Final[dict[str, Any]] = {
-    **BELIEVING_NO_STATISTICS,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "allow_persistent_secrets": False,
-}
 # Such a column is computed, or compares texts by other rules. A text that only contains the words
 # makes the check stricter.
 _NOT_PLAIN: Final = ("GENERATED ALWAYS", "COLLATE")
@@ -65,9 +58,8 @@ def empty_database() -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty database in memory, to which files of anybody can be attached."""
     with (
         TemporaryDirectory() as folder,
-        duckdb.connect(config={**_SETTINGS, "temp_directory": folder}) as connection,
+        connect.open_empty(Path(folder), BELIEVING_NO_STATISTICS) as connection,
     ):
-        connection.execute("set TimeZone = 'UTC'")
         yield connection
 
 

@@ -11,7 +11,7 @@ from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.extract.project_tables import Outcome, ProjectSummary
 from gaussdb_tasks.foreign_text import visible
-from gaussdb_tasks.load import LoadReport
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.times import SECOND, Micros
 from gaussdb_tasks.monitoring.freshness import Freshness, ProjectFreshness, age_seconds
 from gaussdb_tasks.os_errors import explain

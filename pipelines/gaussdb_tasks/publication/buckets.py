@@ -19,7 +19,7 @@ def use_buckets(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         ConfigurationError: a package is missing, or there are no credentials.
     """
-    (file,) = extension_files("lake", "httpfs").values()
+    (file,) = extension_files("lake", "httpfs")
     connection.execute(f"load {quoted_text(str(file))}")
     settings = _settings()
     names = ", ".join(f"{name} ?" for name in settings)

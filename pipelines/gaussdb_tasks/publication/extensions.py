@@ -1,31 +1,22 @@
 """Load DuckDB's extensions from their Python packages; nothing is downloaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
 
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.errors import ConfigurationError
-
-_SETTINGS: Final[dict[str, Any]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "allow_persistent_secrets": False,
-}
 
 
 @contextmanager
-def connected_with(files: dict[str, Path], temporary: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def connected_with(files: Iterable[Path], temporary: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty database in memory with extensions; what needs much memory is in a folder."""
-    config = {**_SETTINGS, "temp_directory": str(temporary)}
-    with duckdb.connect(config=config) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        for file in files.values():
+    with connect.open_empty(temporary) as connection:
+        for file in files:
             connection.execute(f"load {quoted_text(str(file))}")
         try:
             yield connection
@@ -42,8 +33,8 @@ def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("rollback")
 
 
-def extension_files(extra: str, *names: str) -> dict[str, Path]:
-    """Return the files of extensions that fit this DuckDB, by name.
+def extension_files(extra: str, *names: str) -> Sequence[Path]:
+    """Return the files of extensions that fit this DuckDB.
 
     Args:
         extra: the optional dependencies of this program that have them.
@@ -52,7 +43,7 @@ def extension_files(extra: str, *names: str) -> dict[str, Path]:
     Raises:
         ConfigurationError: one is not installed, or is for another version of DuckDB.
     """
-    return {name: _file(name, extra) for name in names}
+    return [_file(name, extra) for name in names]
 
 
 def _file(name: str, extra: str) -> Path:

@@ -1,7 +1,6 @@
 """What every kind of target implements: lanes, and entries that are published to them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,18 +99,5 @@ class Publication(Protocol):
 
         Raises:
             PublicationError: the target cannot be read.
-        """
-        ...
-
-
-class Opener(Protocol):
-    """Open a kind of target."""
-
-    def __call__(self, *, is_writing: bool) -> AbstractContextManager[Publication]:
-        """Open it; for writing, wait for the lock.
-
-        Raises:
-            PublicationError: it cannot be reached.
-            ConfigurationError: a package is missing, or a setting is wrong.
         """
         ...

@@ -120,17 +120,17 @@ def _compare(
 ) -> None:
     archive_id = archive_id_of(found.chain)
     with open_target(target, scratch, None, is_writing=False) as publication:
-        lane = next((each for each in publication.lanes() if each.archive_id == archive_id), None)
+        lane = _lane_of(publication, archive_id)
         if lane is None:
             detail = f"the archive in {data_dir.path} is not published there"
             found.add(Fault.MISSING, target.name, detail)
             return
-        published = [each for each in found.chain if each.manifest.sequence <= lane.sequence]
-        if not published or published[-1].sha256 != lane.head_digest:
+        count = _published_count(found.chain, lane)
+        if count is None:
             detail = f"its head {lane.head_digest} is not entry {lane.sequence} of the archive"
             found.add(Fault.DIFFERS, target.name, detail)
             return
-        for entry in found.chain[len(published) :]:
+        for entry in found.chain[count:]:
             detail = "it is not published yet; the next publication brings it"
             found.add(Fault.MISSING, target.name, detail, entry=entry.name)
         if lane.is_cleanup_due:
@@ -140,7 +140,7 @@ def _compare(
             cause = "--fast was given" if is_fast else "files of the archive are damaged"
             found.notes.append(f"rows of {target.name} were not compared: {cause}")
         else:
-            publication.verify(published, found)
+            publication.verify(found.chain[:count], found)
 
 
 def refuse_unusable(target: Target) -> None:
@@ -172,8 +172,8 @@ def _publish_once(
     target: Target, chain: Sequence[ChainEntry], archive_id: str, scratch: Path, data_dir: DataDir
 ) -> Published:
     with open_target(target, scratch, data_dir, is_writing=True) as publication:
-        lane = next((each for each in publication.lanes() if each.archive_id == archive_id), None)
-        start = _published_count(chain, lane, target)
+        lane = _lane_of(publication, archive_id)
+        start = _unpublished_from(chain, lane, target)
         new, head = chain[start:], chain[-1]
         is_replacing = lane is not None and any(entry.manifest.restates for entry in new)
         if new:
@@ -205,17 +205,28 @@ def _publish_once(
     )
 
 
-def _published_count(chain: Sequence[ChainEntry], lane: Lane | None, target: Target) -> int:
-    """Return how many entries of the chain the lane has.
+def _lane_of(publication: Publication, archive_id: str | None) -> Lane | None:
+    return next((each for each in publication.lanes() if each.archive_id == archive_id), None)
+
+
+def _published_count(chain: Sequence[ChainEntry], lane: Lane) -> int | None:
+    """Return how many entries of the chain the lane has; None if its head is not one of them."""
+    head = (lane.sequence, lane.head_digest)
+    entries = [(entry.manifest.sequence, entry.sha256) for entry in chain]
+    return entries.index(head) + 1 if head in entries else None
+
+
+def _unpublished_from(chain: Sequence[ChainEntry], lane: Lane | None, target: Target) -> int:
+    """Return the index of the first entry that the lane lacks.
 
     Raises:
         LaneError: its head is not an entry of the chain.
     """
     if lane is None:
         return 0
-    for position, entry in enumerate(chain, start=1):
-        if entry.sha256 == lane.head_digest and entry.manifest.sequence == lane.sequence:
-            return position
+    count = _published_count(chain, lane)
+    if count is not None:
+        return count
     message = (
         f"{target.name} has entry {lane.sequence} of this archive with the digest "
         f"{lane.head_digest}, which the local archive lacks: another data directory continued the "

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from gaussdb_tasks.model.project_state import MAX_CRITICAL_NIGHTS, MAX_LOAD_AGE_HOURS
-from gaussdb_tasks.report.figures import CoverageGap, Figures, Listed, Listing, ProjectStatus
+from gaussdb_tasks.report.figures import CoverageGap, Figures, Listing, ProjectStatus
 from gaussdb_tasks.report.formatting import MISSING, counted, duration, shown
 from gaussdb_tasks.report.queries import MAX_ROWS
 from gaussdb_tasks.report.tables import (
     PROJECT,
+    TASK,
     Cell,
     Column,
     Projects,
@@ -20,13 +21,11 @@ from gaussdb_tasks.report.tables import (
     duration_cell,
     make_table,
     name_cell,
-    task_cell,
     text_cell,
     time_cell,
 )
 
 _MAX_OUTCOME: Final = 40
-_Row = TypeVar("_Row")
 
 
 class Urgency(StrEnum):
@@ -76,7 +75,7 @@ def project_problems(status: ProjectStatus, made_at: datetime) -> Iterator[str]:
 def _projects(figures: Figures, projects: Projects, made_at: datetime) -> AttentionItem:
     problems = {id(each): "; ".join(project_problems(each, made_at)) for each in figures.projects}
     wanted = [each for each in figures.projects if problems[id(each)]]
-    listing = _first(sorted(wanted, key=lambda each: each.nights_left or 0))
+    listing = Listing.of(sorted(wanted, key=lambda each: each.nights_left or 0), MAX_ROWS)
     columns = (
         Column(PROJECT, projects.cell),
         Column("Problem", lambda status: Cell(problems[id(status)])),
@@ -100,7 +99,7 @@ def _open_gaps(figures: Figures, projects: Projects, made_at: datetime) -> Atten
         return duration_cell(seconds) if seconds > 0 else Cell("now", 0)
 
     gaps = [gap for gap in figures.gaps if not gap.is_lost]
-    listing = _first(sorted(gaps, key=lambda gap: gap.expires_at or gap.gap_to))
+    listing = Listing.of(sorted(gaps, key=lambda gap: gap.expires_at or gap.gap_to), MAX_ROWS)
     columns = (*_gap(projects), Column("Records expire in", time_left, "number"))
     return AttentionItem(
         Urgency.ACT,
@@ -111,7 +110,7 @@ def _open_gaps(figures: Figures, projects: Projects, made_at: datetime) -> Atten
 
 
 def _lost_gaps(figures: Figures, projects: Projects) -> AttentionItem:
-    listing = _first([gap for gap in reversed(figures.gaps) if gap.is_lost])
+    listing = Listing.of([gap for gap in reversed(figures.gaps) if gap.is_lost], MAX_ROWS)
     return AttentionItem(
         Urgency.LOOK,
         counted(listing.total, "lost coverage gap"),
@@ -122,10 +121,10 @@ def _lost_gaps(figures: Figures, projects: Projects) -> AttentionItem:
 
 def _tasks(figures: Figures, projects: Projects) -> Iterator[AttentionItem]:
     def item(
-        listing: Listing[Listed], title: str, explanation: str, question: str, *columns: Column
+        listing: Listing, title: str, explanation: str, question: str, *columns: Column
     ) -> AttentionItem:
         table = make_table(
-            f"Tasks {title}", listing, (*_TASK, *columns), f"query {question}", projects
+            f"Tasks {title}", listing, (*TASK, *columns), f"query {question}", projects
         )
         heading = f"{counted(listing.total, 'task')} {title}"
         return AttentionItem(Urgency.LOOK, heading, explanation, table)
@@ -183,17 +182,6 @@ def _rejected(figures: Figures, projects: Projects) -> AttentionItem:
             projects,
         ),
     )
-
-
-def _first(rows: Sequence[_Row]) -> Listing[_Row]:
-    return Listing(rows[:MAX_ROWS], len(rows))
-
-
-_TASK: Final = (
-    Column("Task", task_cell, "task"),
-    Column("Instance", lambda task: name_cell(task.instance_name), "name"),
-    Column("Started", lambda task: time_cell(task.created_at)),
-)
 
 
 def _gap(projects: Projects) -> Sequence[Column]:

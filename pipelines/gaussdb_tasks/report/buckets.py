@@ -6,13 +6,8 @@ from datetime import date
 from enum import Enum
 from typing import Final
 
-_MAX_DAYS_BY_DAY: Final = 62
-_MAX_DAYS_BY_WEEK: Final = 60 * 7
 MAX_MONTHS: Final = 48
 """Plots show at most so many months, the last ones: more are too close to tell apart."""
-# A rate needs more tasks per bucket than a median does.
-_MAX_RATE_DAYS_BY_DAY: Final = 14
-_MAX_RATE_DAYS_BY_WEEK: Final = 190
 
 
 class Bucket(Enum):
@@ -41,14 +36,12 @@ class ReportPeriod:
 
 def duration_bucket(first: date, last: date) -> Bucket:
     """Choose the bucket for durations."""
-    return _choose(first, last, max_by_day=_MAX_DAYS_BY_DAY, max_by_week=_MAX_DAYS_BY_WEEK)
+    return _choose(first, last, max_by_day=62, max_by_week=420)
 
 
 def rate_bucket(first: date, last: date) -> Bucket:
-    """Choose the bucket for failure rates."""
-    return _choose(
-        first, last, max_by_day=_MAX_RATE_DAYS_BY_DAY, max_by_week=_MAX_RATE_DAYS_BY_WEEK
-    )
+    """Choose the bucket for failure rates: a rate needs more tasks than a median does."""
+    return _choose(first, last, max_by_day=14, max_by_week=190)
 
 
 def bucket_days(bucket: Bucket, starts_on: date) -> int:

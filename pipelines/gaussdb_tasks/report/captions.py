@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 from gaussdb_tasks.report.buckets import Bucket
 from gaussdb_tasks.report.figures import DurationBin, DurationPoint, RatePoint, TaskKind
@@ -76,7 +77,7 @@ def rate_title(point: RatePoint, bucket: Bucket) -> str:
     return f"{_STARTS[bucket]}{day(point.starts_on)}: {_rate(point)}"
 
 
-def bounds(rated: TaskKind | RatePoint) -> str:
+def bounds(rated: Any) -> str:
     """Return the 95 % bounds of a failure rate."""
     return f"{percent(rated.failure_rate_low)} to {percent(rated.failure_rate_high)}"
 

@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Generic, TypeVar
+from typing import Any, Self
 
 from gaussdb_tasks.report.buckets import ReportPeriod
 
-_Row = TypeVar("_Row")
-
 
 @dataclass(frozen=True, slots=True)
-class Listing(Generic[_Row]):
-    """The first rows of a list, and the number of all its rows."""
+class Listing:
+    """The first rows of a list, and the number of all its rows.
 
-    rows: Sequence[_Row] = ()
-    total: int = 0
+    A row has an attribute for each column of its view.
+    """
+
+    rows: Sequence[Any]
+    total: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Any], most: int | None = None) -> Self:
+        """Return the first of these rows; all without a limit."""
+        return cls(rows[:most], len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,59 +98,6 @@ class TaskKind:
 
 
 @dataclass(frozen=True, slots=True)
-class FailureReason:
-    """A masked failure reason and the tasks that failed with it."""
-
-    reason_pattern: str
-    failed_count: int
-    share: float
-    last_failed_at: datetime
-    example: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FailingInstance:
-    """An instance with failed tasks: its failure rate, with 95 % bounds, and its reasons."""
-
-    region: str
-    project_id: str
-    instance_id: str | None
-    instance_name: str | None
-    finished_count: int
-    failed_count: int
-    failure_rate: float
-    failure_rate_low: float
-    failure_rate_high: float
-    last_failed_at: datetime
-    reasons: Sequence[tuple[str, int]]
-    """The most frequent patterns, each with its number of failed tasks."""
-    reason_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A task or rejected record of a list; a column that its view lacks is None."""
-
-    region: str
-    project_id: str
-    job_id: str | None
-    created_at: datetime | None
-    task_label: str | None = None
-    instance_name: str | None = None
-    status: str | None = None
-    fail_reason: str | None = None
-    duration_seconds: float | None = None
-    typical_seconds: float | None = None
-    times_typical: float | None = None
-    age_seconds: float | None = None
-    last_seen_at: datetime | None = None
-    vanished_at: datetime | None = None
-    observed_at: datetime | None = None
-    reason: str | None = None
-    """Why a record was rejected."""
-
-
-@dataclass(frozen=True, slots=True)
 class CoverageGap:
     """A time range of a project that no complete load covers."""
 
@@ -201,15 +154,15 @@ class Figures:
     kinds: Sequence[TaskKindFigures]
     """The frequent kinds, with the data of their plots."""
     rare_kinds: Sequence[TaskKind]
-    reasons: Listing[FailureReason]
-    instances: Listing[FailingInstance]
-    failed_tasks: Listing[Listed]
+    reasons: Listing
+    instances: Listing
+    failed_tasks: Listing
     """Those that the last load of their project found failed."""
-    overdue_tasks: Listing[Listed]
-    lost_tasks: Listing[Listed]
-    deleted_tasks: Listing[Listed]
-    slow_tasks: Listing[Listed]
-    rejected_records: Listing[Listed]
+    overdue_tasks: Listing
+    lost_tasks: Listing
+    deleted_tasks: Listing
+    slow_tasks: Listing
+    rejected_records: Listing
     gaps: Sequence[CoverageGap]
     """In order of time."""
     projects: Sequence[ProjectStatus]

@@ -14,13 +14,10 @@ from gaussdb_tasks.report.figures import (
     CoverageGap,
     DurationBin,
     DurationPoint,
-    FailingInstance,
-    FailureReason,
     Figures,
     Listing,
     ProjectStatus,
     RatePoint,
-    TaskKind,
     TaskKindFigures,
 )
 from gaussdb_tasks.report.formatting import MISSING, count, day, duration, percent
@@ -28,6 +25,7 @@ from gaussdb_tasks.report.plots import draw_bars, draw_coverage
 from gaussdb_tasks.report.tables import (
     MAX_TEXT,
     PROJECT,
+    TASK,
     Cell,
     Column,
     Projects,
@@ -41,8 +39,8 @@ from gaussdb_tasks.report.tables import (
     percent_cell,
     rate_cell,
     share_cell,
-    task_cell,
     time_cell,
+    with_detail,
 )
 
 _MAX_PROJECTS: Final = 1_000
@@ -60,7 +58,7 @@ def instances_table(figures: Figures) -> Table:
         Column("Instance", lambda each: name_cell(each.instance_name or each.instance_id)),
         Column("Failed", lambda each: count_cell(each.failed_count), "number"),
         Column("Finished", lambda each: count_cell(each.finished_count), "number"),
-        Column("Failure rate", lambda each: _rate(each, top), "rate"),
+        Column("Failure rate", lambda each: rate_cell(each, top), "rate"),
         Column("Reasons", _reasons, "long"),
         Column("Last failure", lambda each: Cell(day(each.last_failed_at)), "day"),
     )
@@ -100,10 +98,10 @@ def kinds_table(figures: Figures) -> Table:
         Column("95 % within", lambda each: duration_cell(each.kind.p95_seconds), "number"),
         Column("Median over time", medians, "course"),
         Column("Failed", lambda each: count_cell(each.kind.failed_count), "number"),
-        Column("Failure rate", lambda each: _rate(each.kind, top), "rate"),
+        Column("Failure rate", lambda each: rate_cell(each.kind, top), "rate"),
         Column("Rate over time", rates, "course"),
     )
-    listing = Listing(figures.kinds, len(figures.kinds))
+    listing = Listing.of(figures.kinds)
     return make_table("Kinds of tasks", listing, columns, "query failure_rates_by_name")
 
 
@@ -116,7 +114,7 @@ def rare_kinds_table(figures: Figures) -> Table:
         Column("Median", lambda kind: duration_cell(kind.p50_seconds), "number"),
         Column("Longest", lambda kind: duration_cell(kind.max_seconds), "number"),
         Column("Failed", lambda kind: count_cell(kind.failed_count), "number"),
-        Column("Failure rate", lambda kind: _rate(kind, top), "rate"),
+        Column("Failure rate", lambda kind: rate_cell(kind, top), "rate"),
     )
     total = figures.totals.kind_count - len(figures.kinds)
     listing = Listing(figures.rare_kinds, total)
@@ -160,9 +158,7 @@ def bin_numbers(bins: Sequence[DurationBin]) -> Table:
 def slow_tasks_table(figures: Figures) -> Table:
     """Return the slowest finished tasks."""
     columns = (
-        Column("Task", task_cell, "task"),
-        Column("Instance", lambda task: name_cell(task.instance_name), "name"),
-        Column("Started", lambda task: time_cell(task.created_at)),
+        *TASK,
         Column("Status", lambda task: name_cell(task.status)),
         Column("Duration", lambda task: duration_cell(task.duration_seconds), "number"),
         Column("95 % within", lambda task: duration_cell(task.typical_seconds), "number"),
@@ -184,14 +180,14 @@ def project_tables(figures: Figures, made_at: datetime) -> tuple[Table, Table]:
     return (
         make_table(
             "Projects",
-            Listing(looked_at[:_MAX_LOOKED_AT], len(looked_at)),
+            Listing.of(looked_at, _MAX_LOOKED_AT),
             (*_PROJECT, _coverage(figures), *_COUNTS),
             "status",
             projects,
         ),
         make_table(
             "Other projects",
-            Listing(others[:_MAX_PROJECTS], len(others)),
+            Listing.of(others, _MAX_PROJECTS),
             (_PROJECT[0], _PROJECT[-1], *_COUNTS),
             "status",
             projects,
@@ -222,22 +218,20 @@ def archives_table(figures: Figures) -> Table:
         Column("Archive", lambda each: Cell(_code(each[0]))),
         Column("Projects", lambda each: count_cell(counts[each]), "number"),
     )
-    return make_table("Archives", Listing(archives, len(archives)), columns, "status")
+    return make_table("Archives", Listing.of(archives), columns, "status")
 
 
 def _numbers(caption: str, rows: Sequence[Any], columns: Sequence[Column]) -> Table:
-    return make_table(caption, Listing(rows, len(rows)), columns, "")
+    return make_table(caption, Listing.of(rows), columns, "")
 
 
 def _last_load(status: ProjectStatus) -> Cell:
-    at, outcome = time_cell(status.last_run_at).content, foreign(status.last_outcome)
-    return Cell(Markup('{} <small class="id">{}</small>').format(at, outcome))
+    return Cell(with_detail(time_cell(status.last_run_at).content, status.last_outcome))
 
 
 def _project(status: ProjectStatus) -> Cell:
-    if not status.project_name:
-        return name_cell(status.project_id)
-    return name_cell(status.project_name, status.project_id)
+    name, project_id = status.project_name, status.project_id
+    return name_cell(name, project_id) if name else name_cell(project_id)
 
 
 _PROJECT: Final = (
@@ -270,20 +264,13 @@ def _course(
     return Cell(draw_bars(values, period, css, captions.course(values, period.bucket, shown)))
 
 
-def _rate(rated: FailingInstance | TaskKind, top: float) -> Cell:
-    return rate_cell(rated.failure_rate, rated.failure_rate_low, rated.failure_rate_high, top)
-
-
-def _reason(reason: FailureReason) -> Cell:
-    examples = (
-        []
-        if reason.example in {None, reason.reason_pattern}
-        else [foreign(reason.example, MAX_TEXT)]
-    )
+def _reason(reason: Any) -> Cell:
+    others = {reason.example} - {None, reason.reason_pattern}
+    examples = [foreign(each, MAX_TEXT) for each in others]
     return _folded(foreign(reason.reason_pattern, MAX_TEXT), "Example", examples)
 
 
-def _reasons(instance: FailingInstance) -> Cell:
+def _reasons(instance: Any) -> Cell:
     first, *others = (
         Markup("{}\N{MULTIPLICATION SIGN} {}").format(count(number), foreign(pattern, MAX_TEXT))
         for pattern, number in instance.reasons

@@ -182,8 +182,7 @@ def draw_coverage(status: ProjectStatus, gaps: Sequence[CoverageGap]) -> Markup:
         marks.append(svg.mark(title, svg.rectangle(state, min(left, 100 - width), 0, width, 8)))
     words = f"{counted(status.gap_count, 'gap')}, {status.lost_gap_count:,} lost"
     covered = svg.rectangle("covered", 0, 0, 100, 8)
-    strip = svg.image("bar", 100, 8, words, svg.join([covered, *marks]))
-    return Markup("{}{}").format(words, strip)
+    return svg.bar(words, words, covered, *marks)
 
 
 def _duration_mark(

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import date
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from types import SimpleNamespace
+from typing import Any, Final, TypeAlias, TypeVar
 
 import duckdb
 
@@ -22,10 +23,7 @@ from gaussdb_tasks.report.figures import (
     CoverageGap,
     DurationBin,
     DurationPoint,
-    FailingInstance,
-    FailureReason,
     Figures,
-    Listed,
     Listing,
     ProjectStatus,
     RatePoint,
@@ -42,14 +40,8 @@ MAX_ROWS: Final = 30
 MAX_REASONS: Final = 5
 
 
-class _HasTaskName(Protocol):
-    @property
-    def task_name(self) -> str | None: ...
-
-
 _Span: TypeAlias = tuple[date, date]
 _Row = TypeVar("_Row")
-_Point = TypeVar("_Point", bound=_HasTaskName)
 
 _TOTALS: Final = """
     from (
@@ -198,14 +190,14 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> Figures:
             rare_kinds=_read(
                 connection, TaskKind, _KINDS.format(kinds="rare"), before=f"{_FREQUENT}, {_RARE}"
             ),
-            reasons=_read_listing(connection, FailureReason, _REASONS),
-            instances=_read_listing(connection, FailingInstance, _INSTANCES),
-            failed_tasks=_read_listing(connection, Listed, _FAILED),
-            overdue_tasks=_read_listing(connection, Listed, _OVERDUE),
-            lost_tasks=_read_listing(connection, Listed, _LOST),
-            deleted_tasks=_read_listing(connection, Listed, _DELETED),
-            slow_tasks=_read_listing(connection, Listed, _SLOW),
-            rejected_records=_read_listing(connection, Listed, _REJECTED),
+            reasons=_read_listing(connection, _REASONS),
+            instances=_read_listing(connection, _INSTANCES),
+            failed_tasks=_read_listing(connection, _FAILED),
+            overdue_tasks=_read_listing(connection, _OVERDUE),
+            lost_tasks=_read_listing(connection, _LOST),
+            deleted_tasks=_read_listing(connection, _DELETED),
+            slow_tasks=_read_listing(connection, _SLOW),
+            rejected_records=_read_listing(connection, _REJECTED),
             gaps=_read(connection, CoverageGap, _GAPS),
             projects=_read(connection, ProjectStatus, _STATUSES),
         )
@@ -292,10 +284,10 @@ def _read_kinds(
 
 def _read_points(
     connection: duckdb.DuckDBPyConnection,
-    row_type: type[_Point],
+    row_type: type[_Row],
     measure: str,
     period: ReportPeriod,
-) -> dict[str | None, list[_Point]]:
+) -> dict[str | None, list[_Row]]:
     column = period.bucket.column
     points = _points_of(_view(measure, period.bucket))
     rows = f"{points} and {column} >= date '{period.first}' order by starts_on"
@@ -312,27 +304,20 @@ def _points_of(view: str) -> str:
     """  # noqa: S608 - a view name of this package
 
 
-def _by_name(points: Iterable[_Point]) -> dict[str | None, list[_Point]]:
-    named: dict[str | None, list[_Point]] = {}
+def _by_name(points: Iterable[Any]) -> dict[str | None, list[Any]]:
+    named: dict[str | None, list[Any]] = {}
     for point in points:
         named.setdefault(point.task_name, []).append(point)
     return named
 
 
-def _read_listing(
-    connection: duckdb.DuckDBPyConnection, row_type: type[_Row], rows: str
-) -> Listing[_Row]:
-    """Read the first rows; a field of the row's type that is not a column keeps its default."""
+def _read_listing(connection: duckdb.DuckDBPyConnection, rows: str) -> Listing:
     cursor = connection.execute(
         f"select *, count(*) over () as total_count from ({rows}) limit {MAX_ROWS}"  # noqa: S608
     )
     names = [name for name, *_ in cursor.description or ()]
-    wanted = {field.name for field in fields(row_type)}  # type: ignore[arg-type]
-    found = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-    return Listing(
-        [row_type(**{name: row[name] for name in wanted & row.keys()}) for row in found],
-        found[0]["total_count"] if found else 0,
-    )
+    found = [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+    return Listing(found, found[0].total_count if found else 0)
 
 
 def _read(

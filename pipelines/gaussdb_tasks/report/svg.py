@@ -49,6 +49,11 @@ def image(css_class: str, width: float, height: float, words: str, content: Mark
     ).format(css_class, _number(width), _number(height), words, content)
 
 
+def bar(words: str, title: str, *shapes: Markup) -> Markup:
+    """Return words and a strip of 100 by 8 with shapes."""
+    return Markup("{}{}").format(words, image("bar", 100, 8, title, join(shapes)))
+
+
 def label(text: str, x: float, y: float, anchor: str) -> Markup:
     """Return a text; y is its baseline, and the anchor is start, middle or end."""
     return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(

@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
-from gaussdb_tasks.report import formatting, svg
-from gaussdb_tasks.report.figures import Listed, Listing, ProjectStatus, TaskKind
+from gaussdb_tasks.report import captions, formatting, svg
+from gaussdb_tasks.report.figures import Listing, ProjectStatus
 
 PROJECT: Final = "Project"
 _MAX_NAME: Final = 60
 MAX_TEXT: Final = 240
+_TRACK: Final = svg.rectangle("track", 0, 0, 100, 8)
 
 
 class Cell(NamedTuple):
@@ -77,7 +78,7 @@ class Projects:
 
 def make_table(
     caption: str,
-    listing: Listing[Any],
+    listing: Listing,
     columns: Sequence[Column],
     command: str,
     projects: Projects | None = None,
@@ -86,13 +87,8 @@ def make_table(
     is_of_projects = columns[0].heading == PROJECT
     if projects is not None and len(projects.names) > 1 and not is_of_projects:
         columns = (columns[0], Column(PROJECT, projects.cell, "name"), *columns[1:])
-    rows = [
-        Row(
-            [column.cell(row) for column in columns],
-            None if projects is None else projects.place(row),
-        )
-        for row in listing.rows
-    ]
+    place = projects.place if projects is not None else lambda _: None
+    rows = [Row([column.cell(row) for column in columns], place(row)) for row in listing.rows]
     return Table(caption, columns, rows, listing.total, command)
 
 
@@ -108,21 +104,22 @@ def text_cell(text: str | None) -> Cell:
 
 def name_cell(text: str | None, detail: str | None = None) -> Cell:
     """Return a name, and below it a detail, such as an id."""
-    if detail is None:
-        return Cell(foreign(text))
-    return Cell(Markup('{} <small class="id">{}</small>').format(foreign(text), foreign(detail)))
+    return Cell(foreign(text) if detail is None else with_detail(foreign(text), detail))
 
 
-def kind_name(kind: TaskKind | Listed) -> Markup:
+def with_detail(content: str, detail: str) -> Markup:
+    """Return a content, and below it foreign text."""
+    return Markup('{} <small class="id">{}</small>').format(content, foreign(detail))
+
+
+def kind_name(kind: Any) -> Markup:
     """Return the name of a kind of task."""
     return Markup("(no name)") if kind.task_label is None else foreign(kind.task_label)
 
 
-def task_cell(task: Listed) -> Cell:
+def task_cell(task: Any) -> Cell:
     """Return the kind of a task, and below it the id."""
-    return Cell(
-        Markup('{} <small class="id">{}</small>').format(kind_name(task), foreign(task.job_id))
-    )
+    return Cell(with_detail(kind_name(task), task.job_id))
 
 
 def time_cell(at: datetime | None) -> Cell:
@@ -142,6 +139,13 @@ def duration_cell(seconds: float | None) -> Cell:
     return Cell(formatting.duration(seconds), seconds)
 
 
+TASK: Final = (
+    Column("Task", task_cell, "task"),
+    Column("Instance", lambda task: name_cell(task.instance_name), "name"),
+    Column("Started", lambda task: time_cell(task.created_at)),
+)
+
+
 def percent_cell(share: float) -> Cell:
     """Return a share of 1 in percent."""
     return Cell(formatting.percent(share), share)
@@ -150,23 +154,17 @@ def percent_cell(share: float) -> Cell:
 def share_cell(share: float) -> Cell:
     """Return a share of 1, and a bar as long as it."""
     words = formatting.percent(share)
-    shapes = (
-        svg.rectangle("track", 0, 0, 100, 8),
-        svg.rectangle("fail-bar", 0, 0, 100 * share, 8),
-    )
     return Cell(
-        Markup("{}{}").format(words, svg.image("bar", 100, 8, words, svg.join(shapes))), share
+        svg.bar(words, words, _TRACK, svg.rectangle("fail-bar", 0, 0, 100 * share, 8)), share
     )
 
 
-def rate_cell(rate: float, low: float, high: float, top: float) -> Cell:
+def rate_cell(rated: Any, top: float) -> Cell:
     """Return a failure rate with its bounds; ``top`` is the end of the column's axis."""
-    start, end, at = (100 * share / (top or 1) for share in (low, high, rate))
-    words = f"95 % bounds: {formatting.percent(low)} to {formatting.percent(high)}"
-    shapes = (
-        svg.rectangle("track", 0, 0, 100, 8),
-        svg.rectangle("fail-range", start, 0, end - start, 8),
-        svg.rectangle("fail-bar", min(at, 98), 0, 2, 8),
-    )
-    bar = svg.image("bar", 100, 8, words, svg.join(shapes))
-    return Cell(Markup("{}{}").format(formatting.percent(rate), bar), rate)
+    rate = rated.failure_rate
+    shares = (rated.failure_rate_low, rated.failure_rate_high, rate)
+    start, end, at = (100 * share / (top or 1) for share in shares)
+    title = f"95 % bounds: {captions.bounds(rated)}"
+    band = svg.rectangle("fail-range", start, 0, end - start, 8)
+    mark = svg.rectangle("fail-bar", min(at, 98), 0, 2, 8)
+    return Cell(svg.bar(formatting.percent(rate), title, _TRACK, band, mark), rate)

@@ -23,7 +23,8 @@ from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
-from gaussdb_tasks.load import LoadReport, run_load
+from gaussdb_tasks.load import run_load
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE
 from tests.support.commands import Command
 from tests.support.emulator_client import NOW, PROJECT, record

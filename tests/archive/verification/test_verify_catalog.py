@@ -8,9 +8,10 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.database import catalog
-from gaussdb_tasks.database.catalog import foreign_objects, outdated_objects
+from gaussdb_tasks.database import outdated
+from gaussdb_tasks.database.catalog import foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.outdated import outdated_objects
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
@@ -313,4 +314,4 @@ def test_verify_says_what_it_does_not_look_at(data_dir: DataDir, command: Comman
 
 def test_the_reference_is_made_once() -> None:
     """It takes a fifth of a second."""
-    assert catalog._reference() is catalog._reference()
+    assert outdated._reference() is outdated._reference()

@@ -3,7 +3,8 @@
 import duckdb
 
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
-from gaussdb_tasks.database.catalog import foreign_objects, outdated_objects
+from gaussdb_tasks.database.catalog import foreign_objects
+from gaussdb_tasks.database.outdated import outdated_objects
 from gaussdb_tasks.version import VERSION
 
 

@@ -6,7 +6,8 @@ import click
 
 from gaussdb_tasks.archive.changes import LoadBound, changes
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.options import data_dir_option, option, output_file_option
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import option, output_file_option
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.untrusted import read_untrusted

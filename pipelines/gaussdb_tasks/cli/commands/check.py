@@ -9,8 +9,10 @@ import click
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.access_options import access_request
-from gaussdb_tasks.cli.options import data_dir_option, now_option, option
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import option
 from gaussdb_tasks.cli.settings_file import settings_file_in_use
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.foreign_text import shortened
 from gaussdb_tasks.model.times import Micros

@@ -10,13 +10,10 @@ import click
 
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.commands.report import command as report_command
-from gaussdb_tasks.cli.options import (
-    data_dir_option_with_default,
-    invented_data_options,
-    now_option,
-    option,
-)
+from gaussdb_tasks.cli.data_dir_options import data_dir_option_with_default
+from gaussdb_tasks.cli.options import invented_data_options, option
 from gaussdb_tasks.cli.summary import summary_line
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, run_query
 from gaussdb_tasks.demo_loads import load_nights, nights_before

@@ -12,7 +12,8 @@ from typing import Final, get_args
 import click
 
 from gaussdb_tasks.cli import console
-from gaussdb_tasks.cli.options import FiniteRange, invented_data_options, option, time_option
+from gaussdb_tasks.cli.options import invented_data_options, option
+from gaussdb_tasks.cli.time_options import time_option
 from gaussdb_tasks.emulator import (
     Behaviour,
     Emulator,
@@ -43,7 +44,7 @@ _SECONDS_TO_STOP: Final = 5
 @time_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
 @option(
     "--speed",
-    type=FiniteRange(min=0),
+    type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
     help="Speed of its clock: with 60, an hour passes in a minute. A load uses the machine's "
@@ -79,7 +80,7 @@ _SECONDS_TO_STOP: Final = 5
 )
 @option(
     "--fault-rate",
-    type=FiniteRange(0, 1),
+    type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
     help="Share of calls that fail with a transient error.",

@@ -12,7 +12,8 @@ import click
 from gaussdb_tasks.archive.evidence import Evidence, Proof, ProvedRow, collect
 from gaussdb_tasks.archive.store import CHECKSUM_NAME, DIGEST_NAME, Archive
 from gaussdb_tasks.cli import console, output
-from gaussdb_tasks.cli.options import Argument, data_dir_option, format_option
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import Argument, format_option
 from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.untrusted import read_untrusted

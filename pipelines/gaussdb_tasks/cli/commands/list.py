@@ -17,17 +17,10 @@ from gaussdb_tasks.api.rate_limit import RateLimiters
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.access_options import access_request
 from gaussdb_tasks.cli.completion import Documented
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.list_table import LONG_TEXTS, task_rows
-from gaussdb_tasks.cli.options import (
-    FiniteRange,
-    combine,
-    data_dir_option,
-    now_option,
-    option,
-    output_file_option,
-    refuse_impossible,
-    time_option,
-)
+from gaussdb_tasks.cli.options import combine, option, output_file_option
+from gaussdb_tasks.cli.time_options import now_option, refuse_impossible, time_option
 from gaussdb_tasks.cli.watch import Watch, screen_lines
 from gaussdb_tasks.contract import (
     PAGE_LIMIT,
@@ -84,7 +77,7 @@ _MAX_OFFSET: Final = 2_147_483_647
     "--watch",
     "seconds",
     metavar="SECONDS",
-    type=FiniteRange(min=1),
+    type=click.FloatRange(min=1),
     help="Keep a table on the terminal up to date, with this time between two looks.",
 )
 @now_option

@@ -15,31 +15,30 @@ from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.timestamp_authority import TimestampAuthority
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.access_options import access_request
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.load_monitor import LoadMonitor
 from gaussdb_tasks.cli.options import (
     archive_url_option,
     combine,
-    data_dir_option,
     format_option,
     log_format_option,
     metrics_file_option,
-    now_option,
     option,
     ping_url_option,
-    refuse_impossible,
     signing_key_option,
-    time_option,
     umask_option,
 )
 from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
+from gaussdb_tasks.cli.time_options import now_option, refuse_impossible, time_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.shards import refuse_other_shards
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.extract.project_tables import new_run_id
-from gaussdb_tasks.load import LoadReport, LoadRequest, plan_projects, run_load
+from gaussdb_tasks.load import LoadRequest, plan_projects, run_load
+from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.shard import Shard
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, MINUTE, Micros, iso, parse_period

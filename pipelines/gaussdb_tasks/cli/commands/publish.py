@@ -9,7 +9,8 @@ import click
 
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.cli import console, output
-from gaussdb_tasks.cli.options import combine, data_dir_option, format_option, option
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError

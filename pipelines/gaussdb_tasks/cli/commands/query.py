@@ -10,15 +10,11 @@ import duckdb
 
 from gaussdb_tasks.cli import output
 from gaussdb_tasks.cli.completion import Suggested, query_names
+from gaussdb_tasks.cli.data_dir_options import data_dirs_option
 from gaussdb_tasks.cli.interrupts import run_interruptibly
-from gaussdb_tasks.cli.options import (
-    Argument,
-    data_dirs_option,
-    now_option,
-    option,
-    output_file_option,
-)
+from gaussdb_tasks.cli.options import Argument, option, output_file_option
 from gaussdb_tasks.cli.table import make_table
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import (
     NamedQuery,

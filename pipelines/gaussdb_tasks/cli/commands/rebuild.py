@@ -14,14 +14,9 @@ from gaussdb_tasks.archive.mirror.fetch import NoArchiveError, fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
 from gaussdb_tasks.cli import amendment_output, console, output
-from gaussdb_tasks.cli.options import (
-    data_dir_option,
-    dry_run_option,
-    now_option,
-    option,
-    signing_key_option,
-    umask_option,
-)
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.model.times import Micros

@@ -8,14 +8,9 @@ import click
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.archive_tables import REDACTABLE
 from gaussdb_tasks.cli import amendment_output, output
-from gaussdb_tasks.cli.options import (
-    data_dir_option,
-    dry_run_option,
-    now_option,
-    option,
-    signing_key_option,
-    umask_option,
-)
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros

@@ -10,8 +10,10 @@ import click
 import duckdb
 
 from gaussdb_tasks.cli import console, output
+from gaussdb_tasks.cli.data_dir_options import data_dirs_option
 from gaussdb_tasks.cli.interrupts import run_interruptibly
-from gaussdb_tasks.cli.options import Argument, data_dirs_option, now_option
+from gaussdb_tasks.cli.options import Argument
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.database.together import open_together

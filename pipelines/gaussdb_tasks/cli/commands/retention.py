@@ -10,15 +10,9 @@ import click
 
 from gaussdb_tasks.archive.amendments.retention import Holds, retain
 from gaussdb_tasks.cli import amendment_output, output
-from gaussdb_tasks.cli.options import (
-    data_dir_option,
-    dry_run_option,
-    now_option,
-    option,
-    signing_key_option,
-    time_option,
-    umask_option,
-)
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
+from gaussdb_tasks.cli.time_options import now_option, time_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange

@@ -8,15 +8,11 @@ import click
 import duckdb
 
 from gaussdb_tasks.cli import console, output
-from gaussdb_tasks.cli.options import (
-    FiniteRange,
-    combine,
-    data_dirs_option,
-    now_option,
-    option,
-)
+from gaussdb_tasks.cli.data_dir_options import data_dirs_option
+from gaussdb_tasks.cli.options import combine, option
 from gaussdb_tasks.cli.status_lines import MAX_PROJECTS, StatusPart, part_of, status_lines
 from gaussdb_tasks.cli.table import make_table
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import query_errors, run_query
 from gaussdb_tasks.database.together import open_together
@@ -61,14 +57,14 @@ _PROJECTS_LOSING_DATA: Final = """
 @option("--check", is_flag=True, help="Print one line for monitoring and set the exit code.")
 @option(
     "--warning-hours",
-    type=FiniteRange(min=0),
+    type=click.FloatRange(min=0),
     default=MAX_LOAD_AGE_HOURS,
     show_default=True,
     help="Warn if the last complete load is older than this.",
 )
 @option(
     "--critical-hours",
-    type=FiniteRange(min=0),
+    type=click.FloatRange(min=0),
     default=78,
     show_default=True,
     help="Critical if the last complete load is older than this.",

@@ -18,7 +18,8 @@ from gaussdb_tasks.archive.verification.findings import (
 from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
-from gaussdb_tasks.cli.options import data_dir_option, format_option, option
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import format_option, option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.foreign_text import shortened

@@ -9,7 +9,9 @@ from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.rotation import rotate
 from gaussdb_tasks.archive.signing import KeySigner, read_new_key
 from gaussdb_tasks.cli import console
-from gaussdb_tasks.cli.options import data_dir_option, now_option, option, umask_option
+from gaussdb_tasks.cli.data_dir_options import data_dir_option
+from gaussdb_tasks.cli.options import option, umask_option
+from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import Micros
