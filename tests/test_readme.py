@@ -195,7 +195,7 @@ def test_every_remark_is_explained() -> None:
     explained = set(re.findall(r"^\| `(\w+:)` \|", OPERATORS, re.MULTILINE))
     written = set(
         re.findall(
-            r"f?\"(failed|incomplete|rejected|lost|archive|timestamp|copies|monitoring|note):",
+            r"f?\"(failed|incomplete|rejected|lost|archive|timestamp|copies|publication|monitoring|note):",
             source,
         )
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, MINUTE
+from gaussdb_tasks.publication.catalogue import Catalogue
 from gaussdb_tasks.publication.lane import LaneError
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 from tests.support.loads import load
@@ -139,3 +141,24 @@ def test_a_damaged_entry_is_refused(place: Place, data_dir: DataDir) -> None:
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(ArchiveError, match="damaged"):
         place.publish(data_dir)
+
+
+def test_a_lost_connection_is_tried_again(
+    place: Place, data_dir: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends all connections just before the commit, once."""
+    if place.server is None:
+        pytest.skip("a file has no connections")
+    server, database, write_lane = place.server, place.database, Catalogue._write_lane
+    lost: list[str] = []
+
+    def lose(catalogue: Catalogue, *arguments: Any) -> None:
+        write_lane(catalogue, *arguments)
+        if not lost:
+            ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            lost.append(server.run(f"{ended} where datname = '{database}'"))
+
+    monkeypatch.setattr(Catalogue, "_write_lane", lose)
+    assert place.publish(data_dir).entries == 5
+    assert int(lost[0]) > 0
+    assert place.rows() == local_rows(data_dir)

@@ -30,6 +30,7 @@ from gaussdb_tasks.model.tables import (
 from gaussdb_tasks.model.times import iso
 from gaussdb_tasks.os_errors import explain_memory
 from gaussdb_tasks.publication.comparison import compare_with_archive
+from gaussdb_tasks.publication.extensions import roll_back
 from gaussdb_tasks.publication.lane import LANES, Lane, PublicationError, published_comments
 
 CATALOGUE: Final = "published"
@@ -133,8 +134,7 @@ class Catalogue(ABC):
             yield
             self.check_lock()
         except BaseException:
-            with _suppressed():
-                self._connection.execute("rollback")
+            roll_back(self._connection)
             raise
         self._connection.execute("commit")
 
@@ -206,12 +206,3 @@ def _kind_of(text: str) -> type[GaussdbTasksError]:
     if _WRONG_SETTINGS.search(text):
         return ConfigurationError
     return PassingError if _PASSING.search(text) else PublicationError
-
-
-@contextmanager
-def _suppressed() -> Iterator[None]:
-    """Ignore an error of DuckDB: the connection is lost, and the engine rolls back by itself."""
-    try:
-        yield
-    except duckdb.Error:
-        return

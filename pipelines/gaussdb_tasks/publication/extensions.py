@@ -1,7 +1,7 @@
 """Load DuckDB's extensions from their Python packages; nothing is downloaded."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,19 @@ def connected_with(files: dict[str, Path], temporary: Path) -> Iterator[duckdb.D
         connection.execute("set TimeZone = 'UTC'")
         for file in files.values():
             connection.execute(f"load {quoted_text(str(file))}")
-        yield connection
+        try:
+            yield connection
+        finally:
+            roll_back(connection)
+
+
+def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """End a transaction, if there is one.
+
+    DuckDB aborts the process if a connection is closed in a transaction of a server that is lost.
+    """
+    with suppress(duckdb.Error):
+        connection.execute("rollback")
 
 
 def extension_files(extra: str, *names: str) -> dict[str, Path]:

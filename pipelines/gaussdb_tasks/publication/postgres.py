@@ -24,7 +24,7 @@ from gaussdb_tasks.publication.catalogue import (
     one_error,
 )
 from gaussdb_tasks.publication.comparison import compare_with_archive
-from gaussdb_tasks.publication.extensions import connected_with, extension_files
+from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
 from gaussdb_tasks.publication.lane import Publication
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
 
@@ -161,6 +161,7 @@ def server_lock(
 
         yield check
     finally:
+        roll_back(holder)
         holder.close()
 
 
