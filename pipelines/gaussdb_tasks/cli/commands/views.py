@@ -1,4 +1,4 @@
-"""``gaussdb-tasks views``: the SQL of all views, for DuckDB and for other engines."""
+"""``gaussdb-tasks views``: the SQL of all views, for DuckDB and other engines, or for dbt."""
 
 import click
 
