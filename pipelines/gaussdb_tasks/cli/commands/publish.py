@@ -38,7 +38,6 @@ _STATUS_NAMES: Final = (
 @data_path_option("--data-path", "--publish-data-path")
 @option(
     "--grant",
-    variable="PUBLISH_GRANT",
     metavar="ROLE",
     help="Let a role of PostgreSQL read what is published, and nothing more. A missing role is "
     "created, without a login.",
