@@ -161,6 +161,7 @@ def place_views(place: Place) -> set[str]:
         ("grant pg_write_all_data to {role}", "it may write"),
         ("grant create on database {database} to {role}", "it may create schemas"),
         ("grant create on schema main to public", "it may create objects in schema main"),
+        ("grant delete on task_center.coverage to public", "it may write task_center.coverage"),
         ("grant insert on task_center.tasks to public", "it may write task_center.tasks"),
         ("grant update (status) on task_center.tasks to public", "it may write task_center.tasks"),
         ("alter view main.tasks owner to {role}", r"it owns main\.tasks"),
