@@ -46,7 +46,7 @@ def test_the_short_help_is_the_first_line_of_the_help(name: str) -> None:
     assert (command_named(name).help or "").partition("\n")[0] == listed[name]
 
 
-_WITH_OWN_FORMATS = frozenset({"load", "verify", "evidence", "publish"})
+_WITH_OWN_FORMATS = frozenset({"load", "verify", "evidence", "publish", "views"})
 
 
 @pytest.mark.parametrize("name", NAMES)

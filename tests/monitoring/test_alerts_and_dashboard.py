@@ -22,6 +22,7 @@ from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 _DEPLOYMENT: Final = ROOT / "pipelines/gaussdb_tasks/deployment"
 RULES: Final = _DEPLOYMENT / "prometheus-alerts.yml"
 DASHBOARD: Final = _DEPLOYMENT / "grafana-dashboard.json"
+POSTGRES_DASHBOARD: Final = _DEPLOYMENT / "grafana-postgres.json"
 _METRIC: Final = re.compile(r"\bgaussdb_tasks_\w+")
 _VALUE: Final = 'gaussdb_tasks_{}{{region="eu-de",project_id="p"}}'
 _DAY_HOURS: Final = 24
@@ -235,22 +236,35 @@ def _promtool_case(given: Sequence[dict[str, str]], fired: set[str]) -> dict[str
     }
 
 
-def test_the_dashboard_has_a_sound_structure() -> None:
+@pytest.mark.parametrize(
+    ("file", "source_type"),
+    [(DASHBOARD, "prometheus"), (POSTGRES_DASHBOARD, "grafana-postgresql-datasource")],
+)
+def test_a_dashboard_has_a_sound_structure(file: Path, source_type: str) -> None:
     """Each panel has an id, a place of its own in the 24 columns, and the chosen data source."""
-    found = panels()
+    dashboard = json.loads(file.read_text())
+    found, variables = dashboard["panels"], dashboard["templating"]["list"]
+    assert variables[0]["query"] == source_type
     assert len({panel["id"] for panel in found}) == len(found)
     for panel in found:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24
         assert panel["title"]
         assert panel["description"]
-        for source in (panel["datasource"], *(each["datasource"] for each in panel["targets"])):
-            assert source == {"type": "prometheus", "uid": "${datasource}"}
+    sources = [
+        each["datasource"]
+        for each in (
+            *found,
+            *variables[1:],
+            *(each for panel in found for each in panel["targets"]),
+        )
+    ]
+    assert all(each == {"type": source_type, "uid": "${datasource}"} for each in sources)
     for one, other in combinations([panel["gridPos"] for panel in found], 2):
         assert not all(
             one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
             for start, size in (("x", "w"), ("y", "h"))
         )
-    variables = {each["name"] for each in json.loads(DASHBOARD.read_text())["templating"]["list"]}
-    used = set(re.findall(r"\$\{?(\w+)", " ".join(queries())))
-    assert used <= variables
+    # Grafana itself has those that begin with two underscores.
+    used = set(re.findall(r"\$\{?(?!__)(\w+)", json.dumps(found)))
+    assert used == {each["name"] for each in variables}

@@ -41,7 +41,10 @@ _COMMANDS = (
     Subcommand("redact", "Remove values that must not be kept, and record the removal."),
     Subcommand("keys", "Change the key that signs the archive.", is_configurable=False),
     Subcommand("schedule", "Print the files that a scheduler needs for a nightly load."),
-    Subcommand("views", "Print the SQL of the views, for DuckDB or another engine."),
+    Subcommand(
+        "views",
+        "Print the SQL of the views, for DuckDB or another engine, or describe them for dbt.",
+    ),
     Subcommand("config", "Show the effective settings of a command and their source."),
     Subcommand("emulator", "Run a local task center with invented data.", is_configurable=False),
     Subcommand(

@@ -16,7 +16,7 @@ from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.database.dialects import Dialect
 from gaussdb_tasks.database.upgrades import refuse_newer, schema_version
-from gaussdb_tasks.database.views import table_comments, view_script
+from gaussdb_tasks.database.views import view_script
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.project_state import ProjectKey
@@ -31,7 +31,7 @@ from gaussdb_tasks.model.times import iso
 from gaussdb_tasks.os_errors import explain_memory
 from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.extensions import roll_back
-from gaussdb_tasks.publication.lane import LANES, Lane, PublicationError
+from gaussdb_tasks.publication.lane import LANES, Lane, PublicationError, published_comments
 
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
@@ -167,13 +167,10 @@ class Catalogue(ABC):
 
     def _comments(self) -> str:
         """Return the statements that comment on tables and columns."""
-        comments = table_comments() | {
-            (SCHEMA_NAME, LANES.name, column.name): column.description for column in LANES.columns
-        }
         return "".join(
             f"comment on {'table' if target[-1] is None else 'column'} "
             f"{'.'.join(filter(None, target))} is {quoted_text(comment)};\n"
-            for target, comment in comments.items()
+            for target, comment in published_comments().items()
         )
 
     def _write_lane(self, lane: Lane, views_digest: str) -> None:

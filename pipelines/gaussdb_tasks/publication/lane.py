@@ -6,9 +6,10 @@ from typing import Protocol
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.database.views import table_comments
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
-from gaussdb_tasks.model.tables import Column, Table
+from gaussdb_tasks.model.tables import SCHEMA_NAME, Column, Table
 
 
 class PublicationError(GaussdbTasksError):
@@ -62,6 +63,15 @@ LANES = Table(
     ("archive_id",),
 )
 """The table of lanes, in the schema of the other tables. It is in no archive."""
+
+
+def published_comments() -> dict[tuple[str, str, str | None], str]:
+    """Return the comments of the published tables like ``table_comments``, with the lanes."""
+    return (
+        table_comments()
+        | {(SCHEMA_NAME, LANES.name, None): f"{LANES.grain.capitalize()}."}
+        | {(SCHEMA_NAME, LANES.name, column.name): column.description for column in LANES.columns}
+    )
 
 
 class Publication(Protocol):

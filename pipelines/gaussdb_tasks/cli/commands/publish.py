@@ -14,8 +14,10 @@ from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.publication.publish import Published, publish_entries, read_lanes
-from gaussdb_tasks.publication.target import Target
+from gaussdb_tasks.publication.readers import check_reader, grant_reading
+from gaussdb_tasks.publication.target import DuckLakeTarget, Target
 
 _STATUS_NAMES: Final = (
     *("archive_id", "archive_sequence", "head_digest", "published_at", "tool_version"),
@@ -35,10 +37,21 @@ _STATUS_NAMES: Final = (
     "folder or s3://BUCKET/PREFIX for Delta.",
 )
 @data_path_option("--data-path", "--publish-data-path")
+@option(
+    "--grant",
+    metavar="ROLE",
+    help="Let a role of PostgreSQL read what is published, and nothing more. A missing role is "
+    "created, without a login.",
+)
 @option("--status", "is_status", is_flag=True, help="Show which entries are there; write nothing.")
 @format_option("table", "json", default="table", variable="PUBLISH_FORMAT")
 def command(
-    *, data_dir: Path, publishing: PublishOptions, is_status: bool, output_format: str
+    *,
+    data_dir: Path,
+    publishing: PublishOptions,
+    grant: str | None,
+    is_status: bool,
+    output_format: str,
 ) -> None:
     """Publish the archive to PostgreSQL, DuckLake or Delta, with the same views.
 
@@ -49,7 +62,7 @@ def command(
 
     \b
     Examples:
-      gaussdb-tasks publish --to postgresql://loader@db.example/tasks
+      gaussdb-tasks publish --to postgresql://loader@db.example/tasks --grant bi
       gaussdb-tasks publish --to ducklake:postgresql://db.example/lake --data-path /srv/lake
       gaussdb-tasks publish --to ducklake:/srv/lake.ducklake --status
     Exit codes: 0 done; 1 failed, nothing published, run it again; 2 usage or configuration error;
@@ -62,10 +75,22 @@ def command(
     if is_status:
         _show_status(DataDir(data_dir), target, output_format)
         return
+    if grant is not None:
+        check_reader(target, grant)
     folder = DataDir(data_dir)
     with folder.locked_with_archive(), folder.scratch("publish") as scratch:
         done = publish_entries(folder, target, scratch)
-    console.info(_describe(done))
+        console.info(_describe(done))
+        if grant is not None:
+            grant_reading(target, grant, scratch)
+            files = (
+                "; the files of the lake need a right to read, too"
+                if isinstance(target, DuckLakeTarget)
+                else ""
+            )
+            console.info(
+                f"role {visible(grant)} can read it, now and after later publications{files}"
+            )
     if output_format == "json":
         output.write_json(asdict(done))
 
