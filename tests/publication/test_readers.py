@@ -103,6 +103,17 @@ def reads(place: Place, role: str) -> str:
     return as_member(place, role, ";".join(f"select count(*) from {name}" for name in EVERYTHING))
 
 
+def test_the_planner_knows_the_tables_of_a_first_publication(template: Place) -> None:
+    """Without statistics, views of many rows take minutes."""
+    assert template.server is not None
+    sql = """
+        select string_agg(distinct tablename, ' ' order by tablename) from pg_stats
+        where schemaname = 'task_center'
+    """
+    known = template.server.run(sql, template.database).split()
+    assert {"task_versions", "tasks", "coverage", "load_runs"} <= set(known)
+
+
 def test_the_role_reads_everything_and_changes_nothing(
     place: Place, data_dir: DataDir, command: Command
 ) -> None:

@@ -25,7 +25,7 @@ from gaussdb_tasks.publication.catalogue import (
 )
 from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
-from gaussdb_tasks.publication.lane import Publication
+from gaussdb_tasks.publication.lane import Lane, Publication
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
 
 SECRET: Final = "server"  # noqa: S105 - the name of a secret of DuckDB
@@ -55,6 +55,20 @@ class PostgresCatalogue(Catalogue):
             self._connection.execute(
                 "call postgres_execute(?, ?)", [CATALOGUE, f"drop view {rows[0][0]}"]
             )
+
+    def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
+        """Bring entries and the lane there; the server counts what is new at once.
+
+        Without statistics of a first publication, the planner makes views slow. Later ones are
+        few rows, which the server's own autovacuum counts.
+        """
+        super().publish(chain, first, lane)
+        if first == 0:
+            tables = ", ".join(f"{SCHEMA_NAME}.{table.name}" for table in LOADED_TABLES)
+            with one_error(self._name):
+                self._connection.execute(
+                    "call postgres_execute(?, ?)", [CATALOGUE, f"analyze {tables}"]
+                )
 
     def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
         """Compare the rows, with texts as PostgreSQL holds them."""
