@@ -4,8 +4,9 @@ PYTHON ?= python3
 # Each Python has a separate environment: .venv, .venv-python3.12, ...
 VENV ?= .venv$(addprefix -,$(filter-out python3,$(notdir $(PYTHON))))
 BIN := $(VENV)/bin
-# One worker runs all tests of a file, so that they share their fixtures.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+# One worker runs all tests of a file, so that they share their fixtures. Each would otherwise
+# compile all tests again in a shell that keeps Python from writing bytecode.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile
 # Versions of the tools that read the database; each is installed separately below $(VENV).
 TOOL_REQUIREMENTS := tests/tools/requirements
 # The drills of faults in the field; tests/README.md says which stands for which fault.

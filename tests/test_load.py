@@ -342,16 +342,16 @@ def test_if_no_project_can_be_read_nothing_is_published(tmp_path: Path) -> None:
     assert not DataDir(tmp_path).database.exists()
 
 
-def test_a_lost_gap_is_reported_once(tmp_path: Path) -> None:
+def test_a_lost_gap_is_reported_once(loaded: Path) -> None:
     """If loads are missed for longer than the horizon, exit code 3 reports the lost time once."""
-    with emulator_of(days_ago(1, 3)) as emulator:
-        load(emulator, tmp_path, NOW - 40 * DAY)
-        report = load(emulator, tmp_path, NOW)
+    clock = SettableClock(NOW + 40 * DAY)
+    with Emulator(FixedWorld({PROJECT: []}), clock=clock) as emulator:
+        report = load(emulator, loaded, NOW + 40 * DAY)
         assert report.exit_code is ExitCode.NEEDS_ATTENTION
         ((key, time_range),) = report.lost
-        assert (key.project_id, time_range) == (PROJECT, (NOW - 40 * DAY, NOW - 30 * DAY))
-        assert load(emulator, tmp_path, NOW + DAY).exit_code is ExitCode.DONE
-    assert rows(tmp_path, "select is_lost, count(*) from coverage_gaps group by 1") == [(True, 1)]
+        assert (key.project_id, time_range) == (PROJECT, (NOW, NOW + 10 * DAY))
+        assert load(emulator, loaded, NOW + 41 * DAY).exit_code is ExitCode.DONE
+    assert rows(loaded, "select is_lost, count(*) from coverage_gaps group by 1") == [(True, 1)]
 
 
 def test_an_unproved_window_is_read_again(tmp_path: Path) -> None:
@@ -402,17 +402,18 @@ def test_a_database_that_is_a_link_is_refused(loaded: Path, tmp_path: Path) -> N
         load(emulator, tmp_path / "data", NOW + HOUR)
 
 
-def test_a_damaged_database_is_reported_as_damaged(tmp_path: Path) -> None:
+def test_a_damaged_database_is_reported_as_damaged(loaded: Path, tmp_path: Path) -> None:
     """The error for flipped bytes is not "locked" or "not a database", whatever the path."""
-    folder = tmp_path / "clock"
-    with emulator_of(*(days_ago(number, number / 9) for number in range(1, 200))) as emulator:
-        load(emulator, folder, NOW)
-        content = bytearray(DataDir(folder).database.read_bytes())
-        content[5_000] ^= 0xFF  # in the first header
-        content[9_000] ^= 0xFF  # and in the second
-        DataDir(folder).database.write_bytes(content)
-        with pytest.raises(ConfigurationError, match=r"is damaged.*restore it"):
-            load(emulator, folder, NOW + HOUR)
+    folder = loaded.rename(tmp_path / "clock")
+    content = bytearray(DataDir(folder).database.read_bytes())
+    content[5_000] ^= 0xFF  # in the first header
+    content[9_000] ^= 0xFF  # and in the second
+    DataDir(folder).database.write_bytes(content)
+    with (
+        emulator_of(days_ago(1, 3)) as emulator,
+        pytest.raises(ConfigurationError, match=r"is damaged.*restore it"),
+    ):
+        load(emulator, folder, NOW + HOUR)
     assert DataDir(folder).database.read_bytes() == content
 
 

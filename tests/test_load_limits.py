@@ -64,7 +64,7 @@ def test_a_record_listed_twice_stays_quiet(tmp_path: Path) -> None:
     listed.append(listed[180])
     calls = []
     with emulator_of(listed) as emulator:
-        for night in range(4):
+        for night in range(3):
             before = len(emulator.calls)
             report = load(emulator, tmp_path, NOW + night * HOUR)
             calls.append(len(emulator.calls) - before)

@@ -73,10 +73,10 @@ def region_env(emulator: Emulator) -> dict[str, str]:
     return {**token_env(emulator), "GAUSSDB_TASKS_REGION": "eu-de"}
 
 
-@pytest.fixture
-def nameless(current: DataDir, tmp_path: Path) -> DataDir:
+@pytest.fixture(scope="module")
+def nameless_once(current: DataDir, tmp_path_factory: pytest.TempPathFactory) -> DataDir:
     """Copy that database, and take its schema back to version 2, which has no project names."""
-    data_dir = DataDir(tmp_path / "data")
+    data_dir = DataDir(tmp_path_factory.mktemp("nameless") / "data")
     shutil.copytree(current.path, data_dir.path)
     views = in_dependency_order(view_files())
     with duckdb.connect(data_dir.database) as connection:
@@ -91,6 +91,12 @@ def nameless(current: DataDir, tmp_path: Path) -> DataDir:
             without = re.sub(r"\n +(\w+\.|\w+\(.+ as )?(project|failed)_name,", "", without)
             connection.execute(without)
     return data_dir
+
+
+@pytest.fixture
+def nameless(nameless_once: DataDir, tmp_path: Path) -> DataDir:
+    """Copy the database without project names."""
+    return DataDir(Path(shutil.copytree(nameless_once.path, tmp_path / "data")))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.times import DAY
 from tests.support.emulator_client import NOW
-from tests.support.publishing import Place, local_rows
+from tests.support.publishing import TABLES, Place, local_rows
 
 SECRET = b"disk full"
 
@@ -51,4 +51,4 @@ def test_a_redacted_text_is_in_no_file_of_the_target(place: Place, data_dir: Dat
     done = place.publish(data_dir)
     assert (done.entries, done.is_replaced, done.is_cleaned) == (1, True, True)
     assert kept_bytes(place) == []
-    assert place.rows() == local_rows(data_dir)
+    assert place.rows(TABLES) == local_rows(data_dir, TABLES)

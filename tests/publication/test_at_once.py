@@ -1,4 +1,7 @@
-"""Publications that are stopped, that run at the same time, or that do not belong together."""
+"""Publications that are stopped, that run at the same time, or that do not belong together.
+
+The tables are compared. The views follow from them, as test_publish.py shows of each.
+"""
 
 import os
 import shutil
@@ -22,7 +25,7 @@ from gaussdb_tasks.publication.lane import LaneError
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
 from tests.support.loads import load
 from tests.support.made_once import made_once
-from tests.support.publishing import TABLES, Place, local_rows, rows_of
+from tests.support.publishing import TABLES, Place, local_rows
 
 THIRD_PROJECT = "f" * 32
 # Kill the process where a method of the catalogue is called.
@@ -44,6 +47,18 @@ def another(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _load_another(folder: Path) -> None:
     world = FixedWorld({THIRD_PROJECT: [record(1, NOW - DAY, NOW - DAY + MINUTE)]})
     with Emulator(world, clock=SettableClock(NOW)) as emulator:
+        load(emulator, folder, NOW)
+
+
+@pytest.fixture(scope="session")
+def doubling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data directory of another archive, with the same projects."""
+    return made_once(tmp_path_factory, "doubling", _load_doubling)
+
+
+def _load_doubling(folder: Path) -> None:
+    listed = {PROJECT: [record(1, NOW - DAY, NOW)], OTHER_PROJECT: []}
+    with Emulator(FixedWorld(listed), clock=SettableClock(NOW)) as emulator:
         load(emulator, folder, NOW)
 
 
@@ -77,7 +92,7 @@ def test_a_publication_that_was_killed_is_whole_after_the_next_one(
 ) -> None:
     publish_and_kill(place, data_dir, "_write_lane")
     assert place.publish(data_dir).entries == 5
-    assert place.rows() == local_rows(data_dir)
+    assert place.rows(TABLES) == local_rows(data_dir, TABLES)
 
 
 def test_entries_follow_one_by_one(place: Place, data_dir: DataDir, tmp_path: Path) -> None:
@@ -86,7 +101,7 @@ def test_entries_follow_one_by_one(place: Place, data_dir: DataDir, tmp_path: Pa
     shorten(earlier, 2)
     assert place.publish(earlier).entries == 2
     assert place.publish(data_dir).entries == 3
-    assert place.rows() == local_rows(data_dir)
+    assert place.rows(TABLES) == local_rows(data_dir, TABLES)
     with pytest.raises(LaneError, match="which the local archive lacks") as refused:
         place.publish(earlier)
     assert refused.value.exit_code == 2
@@ -111,9 +126,8 @@ def test_the_same_archive_and_another_one_at_once(
     with ThreadPoolExecutor() as pool:
         done = list(pool.map(place.publish, (data_dir, twin, other_dir)))
     assert sorted(each.entries for each in done) == [0, 1, 5]
-    ours, others = local_rows(data_dir), local_rows(other_dir)
-    with place.opened() as connection:
-        found = rows_of(connection, TABLES)
+    ours, others = local_rows(data_dir, TABLES), local_rows(other_dir, TABLES)
+    found = place.rows(TABLES)
     for name in TABLES:
         kinds = name == "task_center.task_types"
         expected = ours[name] if kinds else sorted([*ours[name], *others[name]], key=repr)
@@ -121,19 +135,16 @@ def test_the_same_archive_and_another_one_at_once(
 
 
 def test_a_project_of_another_archive_is_refused(
-    place: Place, data_dir: DataDir, tmp_path: Path
+    place: Place, data_dir: DataDir, doubling: Path, tmp_path: Path
 ) -> None:
     """Its tasks would be doubled."""
     place.publish(data_dir)
-    second = tmp_path / "second"
-    listed = {PROJECT: [record(1, NOW - DAY, NOW)], OTHER_PROJECT: []}
-    with Emulator(FixedWorld(listed), clock=SettableClock(NOW)) as emulator:
-        load(emulator, second, NOW)
+    second = shutil.copytree(doubling, tmp_path / "second")
     with pytest.raises(LaneError, match="would be doubled") as refused:
         place.publish(DataDir(second))
     assert refused.value.exit_code == 2
     assert PROJECT in str(refused.value)
-    assert place.rows() == local_rows(data_dir)
+    assert place.rows(TABLES) == local_rows(data_dir, TABLES)
 
 
 def test_a_damaged_entry_is_refused(place: Place, data_dir: DataDir) -> None:

@@ -10,7 +10,7 @@ from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, MINUTE, iso
 from tests.support.commands import Command, token_env
 from tests.support.emulator_client import NOW, PROJECT, record
-from tests.support.publishing import Place, local_rows
+from tests.support.publishing import TABLES, Place, local_rows
 
 
 def test_the_next_load_publishes_what_one_could_not(
@@ -37,7 +37,7 @@ def test_the_next_load_publishes_what_one_could_not(
         else:
             assert (answer["entries"], answer["sequence"], answer["error"]) == (2, 2, None)
     assert codes == [3, 0]
-    assert place.rows() == local_rows(DataDir(tmp_path / "data"))
+    assert place.rows(TABLES) == local_rows(DataDir(tmp_path / "data"), TABLES)
 
 
 def test_a_wrong_target_stops_a_load_before_it_reads(command: Command, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.commands import Command
-from tests.support.publishing import Place, local_rows, new_place
+from tests.support.publishing import TABLES, Place, local_rows, new_place
 
 PASSWORD = "it's s3cr\\et"
 
@@ -43,7 +43,7 @@ def test_a_password_is_taken_from_a_file(
     done = command(*given, env={"GAUSSDB_TASKS_PUBLISH_PASSWORD_FILE": str(file)})
     assert done.exit_code == 0, done.stderr
     closed.user = "postgres"
-    assert closed.rows() == local_rows(data_dir)
+    assert closed.rows(TABLES) == local_rows(data_dir, TABLES)
     assert closed.server is not None
     for shown in (done.stderr, done.stdout, closed.server.log.read_text()):
         assert "s3cr" not in shown

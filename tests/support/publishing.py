@@ -149,12 +149,12 @@ def rows_of(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> Rows
     return {name: _in_order(_read(connection, name)) for name in names}
 
 
-def local_rows(data_dir: DataDir) -> Rows:
+def local_rows(data_dir: DataDir, names: Sequence[str] = (*TABLES, *VIEWS)) -> Rows:
     """Return the rows of the published database."""
     with duckdb.connect(data_dir.database, read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set variable gaussdb_tasks_now = timestamp '{CLOCK}'")
-        return rows_of(connection, [*TABLES, *VIEWS])
+        return rows_of(connection, names)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[Any, ...]]:
