@@ -33,7 +33,12 @@ class MetadataKeys:
         Raises:
             ConfigurationError: keys must not be read from it.
         """
-        parts = endpoints.checked_url(url, source="OS_METADATA_URL", allows_link_local=True)
+        parts = endpoints.checked_url(
+            url,
+            source="OS_METADATA_URL",
+            allows_link_local=True,
+            example="http://169.254.169.254",
+        )
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._lock = threading.Lock()
         self._keys: KeyPair | None = None

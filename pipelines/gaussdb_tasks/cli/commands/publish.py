@@ -11,6 +11,7 @@ from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.options import combine, data_dir_option, format_option, option
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
+from gaussdb_tasks.cli.url_options import PUBLICATION
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.publication.publish import Published, publish_entries, read_lanes
@@ -30,6 +31,7 @@ _STATUS_NAMES: Final = (
     "--publish-to",
     "publish_to",
     metavar="URL",
+    type=PUBLICATION,
     help="postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, or a "
     "folder or s3://BUCKET/PREFIX for Delta.",
 )

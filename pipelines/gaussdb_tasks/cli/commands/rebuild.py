@@ -22,6 +22,7 @@ from gaussdb_tasks.cli.options import (
     signing_key_option,
     umask_option,
 )
+from gaussdb_tasks.cli.url_options import COPY
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.model.times import Micros
@@ -41,6 +42,7 @@ from gaussdb_tasks.model.times import Micros
     "--from",
     "source_url",
     metavar="URL",
+    type=COPY,
     help="First copy the entries that the archive lacks from this mirror.",
 )
 @option(
