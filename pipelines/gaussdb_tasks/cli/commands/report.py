@@ -32,10 +32,10 @@ _PAGES: Final = frozenset({".html", ".htm"})
 def command(*, target: Path, data_dirs: Sequence[DataDir], now: Micros | None) -> None:
     """Write one page of HTML: attention, failures, durations, coverage.
 
-    What needs attention comes first. The page is one file that needs no network. A script inside it sorts tables and filters by
-    project; without scripts the page is complete. It can be printed, and has a light and a dark
-    style. The command works during a load, on the data of the last load. FILE is replaced when the
-    page is complete; - is stdout.
+    What needs attention comes first. The page is one file that needs no network. A script inside it
+    sorts tables and filters by project; without scripts the page is complete. It can be printed,
+    and has a light and a dark style. The command works during a load, on the data of the last load.
+    FILE is replaced when the page is complete; - is stdout.
 
     \b
     Examples:
