@@ -83,3 +83,23 @@ def test_a_rate_limit_belongs_to_one_user_at_one_gateway() -> None:
     ]
     assert shared not in others
     assert others[0] is not others[1]
+
+
+def test_each_of_many_projects_knows_its_own_tasks_the_next_night(
+    command: Command, tmp_path: Path
+) -> None:
+    """No task is taken for new because its project is one of many."""
+    now = times.now()
+    names = {f"{number:032x}": f"eu-de_team{number}" for number in range(60)}
+    records = {
+        each: [record(number, now - HOUR - number * MINUTE, now - HOUR)]
+        for number, each in enumerate(names)
+    }
+    world = FixedWorld(records, names=names)
+    with Emulator(world, account=ACCOUNT, clock=RealClock()) as emulator:
+        for _ in range(2):
+            run = command("load", env=user(emulator))
+            assert run.exit_code == 0, run.stderr
+    assert "60 tasks seen, 0 new, 0 changed" in run.stderr
+    sql = "select count(*), count(distinct project_id) from task_center.task_versions"
+    assert rows(tmp_path / "data", sql) == [(60, 60)]

@@ -344,3 +344,17 @@ def test_containerfile() -> None:
     content = file.read_text()
     assert "USER 10001" in content
     assert all(":3.13." in line for line in content.splitlines() if line.startswith("FROM"))
+
+
+@pytest.mark.parametrize("scheduler", ["github-actions", "kubernetes"])
+def test_what_a_scheduler_would_expand_stays_a_name(command: Command, scheduler: str) -> None:
+    """GitHub evaluates ``${{ }}`` everywhere, Kubernetes ``$(...)`` in arguments only."""
+    folder = "/srv/$(HOME)/${{ github.token }}"
+    run = command("schedule", scheduler, "--data-dir", folder)
+    assert run.exit_code == 0, run.stderr
+    assert not (scheduler == "github-actions" and "${{ github.token" in run.stdout)
+    if scheduler == "kubernetes":
+        assert f'mountPath: "{folder}"' in run.stdout
+        assert f'- "{folder.replace("$(", "$$(")}"' in run.stdout
+    else:
+        assert run.stdout.count("${{ '${{' }} github.token }}") == 2

@@ -160,7 +160,7 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture
-def place(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
+def store(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
     """Make an empty bucket, and sign in to its store."""
     return make_place(object_store, monkeypatch, tmp_path)
 

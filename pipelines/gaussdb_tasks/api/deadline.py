@@ -15,11 +15,13 @@ from http.client import HTTPResponse
 from socket import socket
 from typing import Any, Final
 
+import tenacity
 from requests import Session
 from requests.adapters import HTTPAdapter
 
 from gaussdb_tasks.errors import LimitReachedError
 
+_ATTEMPTS: Final = 4
 PART_BYTES: Final = 256 * 1024
 """The most bytes of an answer that are read at once."""
 
@@ -76,6 +78,17 @@ def ends_by(deadline: Deadline) -> Iterator[None]:
 def seconds_left() -> float:
     """Return the seconds until the earliest deadline of this thread; infinite without one."""
     return min((deadline.remaining() for deadline in _CURRENT.get()), default=math.inf)
+
+
+def retrying(is_transient: Callable[[BaseException], bool]) -> tenacity.Retrying:
+    """Return what repeats a call of a sign-in a few times, until the deadline of this thread."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
+        stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
+        sleep=lambda seconds: time.sleep(min(seconds, seconds_left())),
+        reraise=True,
+    )
 
 
 class BoundedAdapter(HTTPAdapter):

@@ -114,6 +114,8 @@ def parse_error_response(status: int, body: bytes) -> ErrorResponse:
         fields = msgspec.json.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (ValueError, RecursionError):
         fields = None
+    if isinstance(fields, str) and fields.strip():
+        return ErrorResponse(status, None, _shown(fields))
     if not isinstance(fields, (dict, list)):
         return ErrorResponse(status, None, summarise(body), is_json=False)
     code, message = _find(fields, _CODE_KEYS), _find(fields, _MESSAGE_KEYS)
@@ -143,8 +145,35 @@ def describe_cause(error: BaseException) -> str:
     return in_one_line(str(cause), _MAX_SHOWN_CHARACTERS) or type(cause).__name__
 
 
-def is_tls_refusal(error: BaseException) -> bool:
-    """Return whether TLS failed for a reason that stays, such as a certificate or a protocol.
+def describe_lasting_fault(url: str, error: BaseException, setting: str) -> str | None:
+    """Return why no connection to a server can be made with these settings, and what to do.
+
+    Args:
+        url: of the server.
+        error: of the attempt.
+        setting: the setting that names the server.
+
+    Returns:
+        None if a later attempt may succeed.
+    """
+    if _is_address_fault(error):
+        return _describe_address_fault(url, error)
+    proxy_status = _refusal_of_proxy(error)
+    if proxy_status is not None:
+        return describe_proxy_refusal(url, proxy_status)
+    cause = describe_cause(error)
+    if _is_certificate_error(error):
+        return f"the certificate of {url} is not trusted ({cause}); set OS_CACERT to your CA bundle"
+    if _is_tls_refusal(error):
+        return (
+            f"the TLS connection to {url} is not possible ({cause}); "
+            f"check {setting}, HTTPS_PROXY, OS_CACERT, OS_CERT and OS_KEY"
+        )
+    return None
+
+
+def _is_tls_refusal(error: BaseException) -> bool:
+    """Return whether TLS failed for a reason that stays, such as a protocol.
 
     A connection that is closed during the handshake may be a passing fault.
     """
@@ -155,17 +184,17 @@ def is_tls_refusal(error: BaseException) -> bool:
     )
 
 
-def is_certificate_error(error: BaseException) -> bool:
+def _is_certificate_error(error: BaseException) -> bool:
     """Return whether TLS failed because of a certificate."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 
-def is_address_fault(error: BaseException) -> bool:
+def _is_address_fault(error: BaseException) -> bool:
     """Return whether no connection was tried: the address of the server or proxy is unusable."""
     return any(isinstance(cause, _ADDRESS_FAULTS) for cause in causes(error))
 
 
-def describe_address_fault(url: str, error: BaseException) -> str:
+def _describe_address_fault(url: str, error: BaseException) -> str:
     """Return why no connection to a server can be tried, and which settings have addresses."""
     reason = describe_cause(error).rstrip(".")
     remedy = "for a SOCKS proxy: pip install pysocks" if "SOCKS" in reason else "correct it"
@@ -175,13 +204,13 @@ def describe_address_fault(url: str, error: BaseException) -> str:
     )
 
 
-def refusal_of_proxy(error: BaseException) -> int | None:
+def _refusal_of_proxy(error: BaseException) -> int | None:
     """Return the status with which a proxy refused to connect, if it is a refusal that stays."""
     for cause in causes(error):
         match = _TUNNEL_STATUS.search(str(cause))
         if match:
             status = int(match[1])
-            return None if _is_transient_status(status) else status
+            return None if is_transient_status(status) else status
     return None
 
 
@@ -229,12 +258,8 @@ def read_http_date(header: str | None) -> Micros | None:
         return None
 
 
-def is_transient(response: ErrorResponse) -> bool:
-    """Return whether the same call may succeed later."""
-    return _is_transient_status(response.status)
-
-
-def _is_transient_status(status: int) -> bool:
+def is_transient_status(status: int) -> bool:
+    """Return whether the same call may succeed later, by the class of its status."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT_CLIENT_STATUSES
 
 
@@ -270,7 +295,8 @@ def describe_refusal(response: ErrorResponse, *, project_id: str, endpoint: str,
     if response.is_redirect:
         return (
             f"{endpoint} answers with a redirect ({response.status}); redirects are not followed, "
-            "because the token must not reach another host; set --endpoint to the final address"
+            "because the token must not reach another host; sign in to a portal in between, or set "
+            "--endpoint to the final address"
         )
     remedy = "" if response.status == HTTPStatus.BAD_REQUEST else "; check --endpoint"
     return f"project {project_id}: the task center rejects the request {call} ({response}){remedy}"

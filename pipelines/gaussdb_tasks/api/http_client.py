@@ -182,7 +182,7 @@ class HttpClient:
         response = error_responses.parse_error_response(status, body)
         if error_responses.is_token_refusal(response):
             raise error_responses.TokenRefusedError(str(response))
-        if error_responses.is_transient(response):
+        if error_responses.is_transient_status(status):
             raise error_responses.TransientError(
                 str(response),
                 retry_after=error_responses.read_retry_after(
@@ -202,28 +202,10 @@ class HttpClient:
 
     def _no_response(self, error: Exception) -> Exception:
         """Return the error of a call that got no response, by whether a retry can help."""
-        if error_responses.is_address_fault(error):
-            return ConfigurationError(
-                error_responses.describe_address_fault(self.target.endpoint, error)
-            )
+        lasting = error_responses.describe_lasting_fault(self.target.endpoint, error, "--endpoint")
+        if lasting is not None:
+            return ConfigurationError(lasting)
         cause = error_responses.describe_cause(error)
-        proxy_status = error_responses.refusal_of_proxy(error)
-        if proxy_status is not None:
-            return ConfigurationError(
-                error_responses.describe_proxy_refusal(self.target.endpoint, proxy_status)
-            )
-        if error_responses.is_certificate_error(error):
-            message = (
-                f"the certificate of {self.target.endpoint} is not trusted ({cause}); "
-                "set OS_CACERT to your CA bundle"
-            )
-            return ConfigurationError(message)
-        if error_responses.is_tls_refusal(error):
-            message = (
-                f"the TLS connection to {self.target.endpoint} is not possible ({cause}); "
-                "check --endpoint, HTTPS_PROXY, OS_CACERT, OS_CERT and OS_KEY"
-            )
-            return ConfigurationError(message)
         is_proxy = error_responses.is_proxy_fault(error)
         through = " through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)" if is_proxy else ""
         return error_responses.TransientError(

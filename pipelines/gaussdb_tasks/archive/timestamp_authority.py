@@ -59,7 +59,7 @@ class TimestampAuthority:
         self._url = clean(url)
         remember_url_credentials(self._url)
         self._max_seconds = max_seconds
-        self._is_local = _is_local(self._url)
+        self._is_local = check_url(self._url)
         refuse_without_package(_OPTION)
 
     def stamp_entry(self, folder: Path) -> StampResult:
@@ -142,20 +142,18 @@ def _refuse_other_answers(response: requests.Response) -> None:
         raise TimestampError(message)
 
 
-def _is_local(url: str) -> bool:
-    """Return whether a URL is of this machine.
+def check_url(url: str, *, option: str = _OPTION) -> bool:
+    """Check the URL of an authority, and return whether it is of this machine.
 
     Raises:
         ConfigurationError: it is not an http(s) URL, or would send a password unencrypted.
     """
     parts = split_http_url(url)
-    if parts is None or not url.isprintable() or " " in url:
-        message = (
-            f"{_OPTION}: {url!r} is not an http(s) URL; write it like https://timestamp.example/tsr"
-        )
+    if parts is None:
+        message = f"{option}: {mask(url)!r} is not an http(s) URL; write it like https://timestamp.example/tsr"
         raise ConfigurationError(message)
     is_local = is_loopback(parts.hostname or "")
     if parts.scheme == "http" and parts.username is not None and not is_local:
-        message = f"{_OPTION}: passwords are only sent encrypted to another machine; use https"
+        message = f"{option}: passwords are only sent encrypted to another machine; use https"
         raise ConfigurationError(message)
     return is_local

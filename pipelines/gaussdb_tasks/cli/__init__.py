@@ -25,9 +25,7 @@ _COMMANDS = (
     Subcommand("status", "Show what is covered, and the nights left before data loss."),
     Subcommand("list", "List the tasks of the task center itself, as it shows them now."),
     Subcommand("query", "Show a view, or run a saved question or a SELECT, read-only."),
-    Subcommand(
-        "report", "Write one page of HTML: what needs attention, failures, durations, coverage."
-    ),
+    Subcommand("report", "Write one page of HTML: attention, failures, durations, coverage."),
     Subcommand("verify", "Check the archive's chain of digests, and the database against it."),
     Subcommand("rebuild", "Rebuild the database from the archive."),
     Subcommand(

@@ -7,6 +7,7 @@ import click
 
 from gaussdb_tasks.cli.completion import Suggested, clouds
 from gaussdb_tasks.cli.options import combine, option
+from gaussdb_tasks.cli.url_options import SERVICE
 
 if TYPE_CHECKING:
     from gaussdb_tasks.model.shard import Shard
@@ -62,6 +63,7 @@ def access_options(function: _F) -> _F:
         option(
             "--endpoint",
             metavar="URL",
+            type=SERVICE,
             help="Address of the service. Default: the address of the region.",
         ),
     ):

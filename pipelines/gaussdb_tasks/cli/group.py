@@ -64,6 +64,20 @@ class LazyGroup(click.Group):
             command.params.append(debug_option(expose_value=False))
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name.
+
+        Raises:
+            UsageError: its arguments are wrong; the error has the context of the command.
+        """
+        try:
+            return super().invoke(ctx)
+        except click.BadOptionUsage as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if error.ctx is None and command is not None:  # click leaves out whose option it was
+                error.ctx = click.Context(command, ctx, ctx.invoked_subcommand)
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

@@ -24,6 +24,8 @@ from gaussdb_tasks.os_errors import explain, explain_memory
 
 _MAX_SHOWN_CHARACTERS: Final = 300
 _CAUSED: Final = "The above exception was the direct cause of the following exception:"
+_EXPLAINED: Final = "keystoneauth.identity"
+"""The library whose faults end in a message of this program, or pass by themselves."""
 _DURING: Final = "During handling of the above exception, another exception occurred:"
 
 
@@ -143,4 +145,5 @@ class _MaskingHandler(logging.Handler):
     """Writes a record as a message; used for loggers without a handler of their own."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        console.warn(f"{record.name}: {record.getMessage()}", event="library")
+        if not record.name.startswith(_EXPLAINED):
+            console.warn(f"{record.name}: {record.getMessage()}", event="library")

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from gaussdb_tasks.cli import url_options
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
@@ -193,6 +194,7 @@ signing_key_option = option(
 archive_url_option = option(
     "--archive-url",
     metavar="URL",
+    type=url_options.COPY,
     help="Copy the archive after the load to this directory or s3://bucket/prefix.",
 )
 
@@ -214,6 +216,7 @@ metrics_file_option = option(
 ping_url_option = option(
     "--ping-url",
     metavar="URL",
+    type=url_options.PING,
     help="Dead-man switch to ping at start (URL/start), success (URL) and failure (URL/fail).",
 )
 

@@ -305,6 +305,8 @@ def _tasks_by_project(
     known = columns.select(known_tasks.SCHEMA.names).cast(known_tasks.SCHEMA)
     keys = columns.select(["region", "project_id"])
     counts = keys.group_by(keys.column_names, use_threads=False).aggregate([([], "count_all")])
+    # Arrow's groups have no order; the rows are ordered by bytes, as Arrow sorts.
+    counts = counts.sort_by([(name, "ascending") for name in keys.column_names])
     found: dict[ProjectKey, Mapping[str, KnownTask]] = {}
     first = 0
     for region, project_id, count in zip(*counts.to_pydict().values(), strict=True):

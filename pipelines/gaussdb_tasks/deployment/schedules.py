@@ -153,7 +153,7 @@ def for_github_actions(schedule: Schedule) -> Mapping[str, str]:
             "scheduler"
         )
         raise ConfigurationError(message)
-    return {"gaussdb-tasks.yml": _render("github-actions.yml.j2", schedule, shlex.quote)}
+    return {"gaussdb-tasks.yml": _render("github-actions.yml.j2", schedule, github_word)}
 
 
 def for_airflow(schedule: Schedule) -> Mapping[str, str]:
@@ -190,6 +190,15 @@ def kubernetes_word(word: str) -> str:
     return json.dumps(word.replace("$(", "$$("))
 
 
+def github_word(word: str) -> str:
+    """Quote a word of a shell command in a workflow; an expression is not evaluated."""
+    return _without_expressions(shlex.quote(word))
+
+
+def _without_expressions(text: str) -> str:
+    return text.replace("${{", "${{ '${{' }}")
+
+
 def _render(template: str, schedule: Schedule, quote: Callable[[str], str]) -> str:
     # The output is not HTML; `quote` escapes each word as the scheduler needs it.
     environment = jinja2.Environment(
@@ -212,5 +221,7 @@ def _render(template: str, schedule: Schedule, quote: Callable[[str], str]) -> s
         "quarters": ",".join(str(each) for each in range(schedule.minute % 15, 60, 15)),
         "quote": quote,
         "repr": repr,
+        "folder": json.dumps(str(schedule.data_dir)),
+        "without_expressions": _without_expressions,
     }
     return environment.get_template(template).render(words)

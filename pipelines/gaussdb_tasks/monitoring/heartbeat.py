@@ -28,7 +28,7 @@ class Heartbeat:
             ConfigurationError: it is not an http(s) URL, or is plain http to another machine.
         """
         remember(url)
-        parts = endpoints.checked_url(clean(url), source="--ping-url", is_secret=True)
+        parts = endpoints.checked_ping_url(clean(url), source="--ping-url")
         self._url = clean(url).rstrip("/")
         self._is_local = endpoints.is_loopback(parts.hostname or "")
 

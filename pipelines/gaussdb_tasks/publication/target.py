@@ -14,6 +14,7 @@ PASSWORD: Final = "GAUSSDB_TASKS_PUBLISH_PASSWORD"  # noqa: S105 - the name of a
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _KEYWORD: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']+))(?=\s|$)")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword"})
 _FORMS: Final = (
     "a target is postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, "
@@ -128,6 +129,15 @@ def parse_target(url: str, data_path: str | None = None, *, option: str = "--to"
     return DeltaTarget(_files(url, option))
 
 
+def check_url(url: str, *, option: str) -> None:
+    """Check that a URL names a target; the place of its data files may be given separately.
+
+    Raises:
+        ConfigurationError: as for ``parse_target``.
+    """
+    parse_target(url, option=option)
+
+
 def absolute_url(url: str) -> str:
     """Return a URL that names the same target from any folder of this machine."""
     target = parse_target(url)
@@ -157,7 +167,7 @@ def _files(url: str, option: str) -> str:
             message = f"{option}: write s3://BUCKET/PREFIX; keys belong in AWS_* or ~/.aws"
             raise ConfigurationError(message)
         return url.rstrip("/")
-    if not url or "://" in url:
+    if not url or _SCHEME.match(url):
         message = f"{option}: {mask(url) or 'it'} cannot be published to; {_FORMS}"
         raise ConfigurationError(message)
     return str(Path(url).expanduser().absolute())

@@ -40,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(server.body)
 
-    do_GET = do_POST = _answer  # noqa: N815 - the names http.server looks for
+    do_GET = do_POST = do_CONNECT = _answer  # noqa: N815 - the names http.server looks for
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
         """Log nothing."""
@@ -49,7 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Iam]:
     """Serve one answer to every call; waits between attempts take no time."""
-    monkeypatch.setattr("gaussdb_tasks.api.auth.identity.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("gaussdb_tasks.api.deadline.time.sleep", lambda _seconds: None)
     with _Iam(("127.0.0.1", 0), _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -80,6 +80,14 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Iam]:
         (403, b"<html><p>Blocked</p></html>", AccessError, "Blocked"),
         (401, b'{"error":{"message":"Wrong password","code":401}}', SignInRefusedError, "401"),
         (404, b"<html>nothing here</html>", ConfigurationError, "OS_AUTH_URL"),
+        (403, b'{"error_code":"IAM.7","error_msg":"Locked"}', AccessError, "403 IAM.7: Locked"),
+        (400, b'\xef\xbb\xbf{"message":"With a BOM"}', AccessError, "400: With a BOM"),
+        (400, b'"A text"', AccessError, "400: A text"),
+        (407, b"<html><p>Who?</p></html>", ConfigurationError, "the proxy refuses to connect"),
+        (302, b"", ConfigurationError, "a portal"),
+        (451, b"Blocked by law", AccessError, "a portal in between"),
+        (408, b"", ServiceError, "is not available (408"),
+        (530, b'{"message":"Origin"}', ServiceError, "is not available (530: Origin)"),
     ],
 )
 def test_an_answer_that_is_not_from_iam(
@@ -94,6 +102,54 @@ def test_an_answer_that_is_not_from_iam(
     assert PASSWORD not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert iam.calls <= 6
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503, 521, 530, 599])
+@pytest.mark.parametrize("path", ["/v3", "/identity/v3", ""])
+def test_a_passing_fault_of_iam_is_tried_again(iam: _Iam, status: int, path: str) -> None:
+    """Also if the address does not begin with a version, so that IAM is first asked for it."""
+    iam.status, iam.body = status, b"<html><title>Back soon</title></html>"
+    address = f"http://127.0.0.1:{iam.server_port}{path}"
+    with pytest.raises(ServiceError, match=rf"is not available \({status}.*Back soon"):
+        sign_in(AccessRequest(), {**_environ(iam), "OS_AUTH_URL": address})
+    assert iam.calls >= 4
+
+
+@pytest.mark.parametrize("status", [403, 407, 418, 451])
+def test_a_lasting_refusal_is_not_tried_again(
+    iam: _Iam, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The list of projects for an access key is read with the same rules as a sign-in."""
+    iam.status, iam.body = status, b"<html><title>Blocked</title></html>"
+    for name in ("OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME"):
+        monkeypatch.delenv(name)
+    keys = {"OS_ACCESS_KEY": "AK0000000000000TEST", "OS_SECRET_KEY": PASSWORD}
+    environ = {"OS_AUTH_URL": _environ(iam)["OS_AUTH_URL"], "OS_REGION_NAME": "eu-de", **keys}
+    with pytest.raises((AccessError, ConfigurationError), match=f"{status}.*Blocked"):
+        sign_in(AccessRequest(all_projects=True), environ)
+    assert iam.calls == 1
+    iam.status = 503
+    with pytest.raises(ServiceError, match="is not available"):
+        sign_in(AccessRequest(all_projects=True), environ)
+    assert iam.calls == 5
+
+
+def test_a_refusal_of_the_proxy_is_not_tried_again(
+    iam: _Iam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that does not connect to IAM is a setting; one that is busy is tried again."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{iam.server_port}")
+    monkeypatch.setenv("OS_AUTH_URL", "https://iam.test/v3")
+    environ = {**_environ(iam), "OS_AUTH_URL": "https://iam.test/v3"}
+    for status in (403, 407):
+        iam.status, iam.calls = status, 0
+        with pytest.raises(ConfigurationError, match=rf"the proxy refuses .* \({status}\)"):
+            sign_in(AccessRequest(), environ)
+        assert iam.calls <= 2
+    iam.status, iam.calls = 503, 0
+    with pytest.raises(ServiceError, match="is not available"):
+        sign_in(AccessRequest(), environ)
+    assert iam.calls >= 4
 
 
 def test_a_sign_in_ends_with_the_time_of_the_load(iam: _Iam) -> None:

@@ -43,8 +43,9 @@ class Metadata:
 
 
 @pytest.fixture
-def metadata() -> Iterator[Metadata]:
-    """A metadata service on a loopback address."""
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
+    """A metadata service on a loopback address; waits between attempts take no time."""
+    monkeypatch.setattr("gaussdb_tasks.api.deadline.time.sleep", lambda _seconds: None)
     service = Metadata()
 
     class Answer(BaseHTTPRequestHandler):
@@ -129,6 +130,19 @@ def test_a_machine_without_an_agency(metadata: Metadata, answer: tuple[int, byte
     with pytest.raises(ConfigurationError, match="create an agency for ECS") as refusal:
         MetadataKeys(metadata.url).current()
     assert answer[1].decode() not in str(refusal.value)
+
+
+@pytest.mark.parametrize("status", [429, 500, 521])
+def test_a_passing_fault_of_the_metadata_service_is_tried_again(
+    metadata: Metadata, status: int
+) -> None:
+    """A load does not fail because the service was busy for a moment."""
+    metadata.answers += [(status, b"busy")] * 2
+    metadata.provide(KEYS)
+    assert MetadataKeys(metadata.url).current().access_key == KEYS.access_key
+    metadata.answers[:] = [(status, b"busy")]
+    with pytest.raises(ServiceError, match=f"fails \\(status {status}\\)"):
+        MetadataKeys(metadata.url).current()
 
 
 def test_no_metadata_service() -> None:

@@ -238,3 +238,62 @@ def test_a_region_has_its_own_keys_also_if_its_name_begins_another(
     write_cloud(home, emulator, f"    regions:\n{listed}")
     found = [(each.region, each.keys) for each in clouds_of("shop", {}, None, {})]
     assert found == [(region, KeyPair(key, f"secret-of-{key}")) for region, key in keys.items()]
+
+
+USER = {"OS_USERNAME": "ada", "OS_PASSWORD": "open sesame", "OS_USER_DOMAIN_NAME": "OTC0815"}
+
+
+@pytest.mark.parametrize("region", ["ap-southeast-3", "eu-west-101", "eu-de"])
+@pytest.mark.parametrize("kind", ["variable", "option", "cloud"])
+def test_the_region_names_iam(
+    home: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, region: str, kind: str
+) -> None:
+    """A user without a URL of IAM signs in at the IAM of the region."""
+    asked: list[str] = []
+
+    def iam_of_region(name: str) -> str:
+        asked.append(name)
+        return emulator.auth_url
+
+    monkeypatch.setattr(regions, "iam_of_region", iam_of_region)
+    environ = USER | {"OS_PROJECT_ID": PROJECT, "OS_GAUSSDB_ENDPOINT_OVERRIDE": emulator.endpoint}
+    request = AccessRequest(region=region if kind == "option" else None)
+    if kind == "variable":
+        environ["OS_REGION_NAME"] = region
+    elif kind == "cloud":
+        environ, request = {}, AccessRequest(os_clouds=("shop",))
+        write_cloud(home, emulator, f"    region_name: {region}", f"project_id: {PROJECT}")
+        file = home / "clouds.yaml"
+        file.write_text(file.read_text().replace(f"auth_url: {emulator.auth_url}", ""))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    (access,) = sign_in(request, environ).accesses
+    assert (access.region, access.project_id) == (region, PROJECT)
+    assert access.identity.credential()
+    assert set(asked) == {region}
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        (USER, "the URL of IAM is not known.*OS_AUTH_URL.*OS_REGION_NAME"),
+        (USER | {"OS_REGION_NAME": "ap-southeast-33"}, "not known.*: ap-southeast-3,"),
+        (
+            {"OS_PASSWORD": "p", "OS_REGION_NAME": "eu-de"},
+            "no credentials are set: OS_PASSWORD, OS_REGION_NAME alone cannot sign in",
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+            "AWS_ACCESS_KEY_ID is not read to sign in; set OS_ACCESS_KEY and OS_SECRET_KEY",
+        ),
+        ({"HW_ACCESS_KEY": "a"}, "HW_ACCESS_KEY is not read.*OS_ACCESS_KEY"),
+    ],
+)
+def test_what_is_missing_to_sign_in(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], words: str
+) -> None:
+    """The message names what is set and what is missing."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=words):
+        sign_in(AccessRequest(), environ)

@@ -68,8 +68,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return a URL of each kind of remote."""
     if request.param == "directory":
         return f"file://{tmp_path}/copy"
-    place: Place = request.getfixturevalue("place")
-    return place.url
+    store: Place = request.getfixturevalue("store")
+    return store.url
 
 
 def _client() -> Any:

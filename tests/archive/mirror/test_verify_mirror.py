@@ -30,10 +30,10 @@ ENTRY_COUNT = 5
 
 
 @pytest.fixture
-def copied(original: Path, place: Place) -> Place:
+def copied(original: Path, store: Place) -> Place:
     """Put the archive of five loads in a place."""
-    put(DataDir(original).archive, place)
-    return place
+    put(DataDir(original).archive, store)
+    return store
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ def nothing(tmp_path: Path) -> DataDir:
     return DataDir(tmp_path / "nothing")
 
 
-def put(archive: Path, place: Place) -> None:
+def put(archive: Path, store: Place) -> None:
     """Put all files of an archive in a place."""
     for path in archive.glob("*/*"):
-        place.bucket.objects[f"tasks/{path.parent.name}/{path.name}"] = path.read_bytes()
+        store.bucket.objects[f"tasks/{path.parent.name}/{path.name}"] = path.read_bytes()
 
 
 def found(verification: Verification) -> list[tuple[str, str]]:
@@ -75,9 +75,9 @@ def names(data_dir: DataDir) -> list[str]:
     return sorted(path.name for path in data_dir.archive.iterdir())
 
 
-def key_of(place: Place, file: str, entry: int = 0) -> str:
+def key_of(store: Place, file: str, entry: int = 0) -> str:
     """Return the key of a file of an entry."""
-    keys = sorted(key for key in place.bucket.objects if key.endswith(f"/{file}"))
+    keys = sorted(key for key in store.bucket.objects if key.endswith(f"/{file}"))
     return keys[entry]
 
 
@@ -99,8 +99,8 @@ def test_a_command_verifies_a_copy(
     copied: Place, original: Path, command: Command, tmp_path: Path
 ) -> None:
     """It names the URL, and no temporary folder."""
-    arguments = ("verify", "--archive", copied.url, "--data-dir", original)
-    run = command(*arguments)
+    arguments = ("verify", "--archive", copied.url)
+    run = command(*arguments, "--data-dir", original)
     assert run.exit_code == 0, run.stderr
     assert f"intact: {ENTRY_COUNT} entries" in run.stderr
     copied.bucket.objects[key_of(copied, "coverage.parquet")] = b"x"

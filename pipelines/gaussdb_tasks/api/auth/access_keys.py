@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import requests
 
-from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth import endpoints, regions
 from gaussdb_tasks.api.auth.access import ProjectAccess, ProjectEndpoint, Transport, make_access
 from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
@@ -16,7 +14,7 @@ from gaussdb_tasks.api.auth.identity import (
     Identity,
     KeyIdentity,
     KeystoneIdentity,
-    read_project_list,
+    fetch_project_list,
 )
 from gaussdb_tasks.api.auth.metadata_keys import MetadataKeys
 from gaussdb_tasks.api.auth.projects import (
@@ -27,12 +25,9 @@ from gaussdb_tasks.api.auth.projects import (
     select_projects,
 )
 from gaussdb_tasks.api.auth.secret_values import read_secret
-from gaussdb_tasks.api.deadline import Deadline, ends_by
-from gaussdb_tasks.errors import ConfigurationError, ServiceError, SignInRefusedError
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.settings import AccessRequest
-
-_LIST_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,22 +199,13 @@ def _list_projects(settings: KeySettings) -> list[ListedProject]:
     iam_url = settings.iam_url
     endpoints.checked_url(iam_url, source=f"{settings.name}: auth_url")
     identity = KeyIdentity(settings.keys, None)
-    http = settings.transport.session(1)
-    try:
-        with ends_by(Deadline(_LIST_SECONDS)):
-            response = http.get(
-                endpoints.projects_url(iam_url),
-                auth=identity.credential(),
-                verify=http.verify,
-                timeout=_LIST_SECONDS,
-                allow_redirects=False,
-            )
-        body = response.json()
-    except requests.RequestException as error:
-        cause = error_responses.describe_cause(error)
-        message = f"{iam_url} did not return a list of projects ({cause}); run it again"
-        raise ServiceError(message) from error
-    if response.status_code in {401, 403}:
-        message = f"{iam_url}: {identity.remedy}"
-        raise SignInRefusedError(message)
-    return read_projects(read_project_list(body, iam_url))
+    session = settings.transport.keystone_session(iam_url)
+
+    def get_list() -> requests.Response:
+        return session.get(
+            endpoints.projects_url(iam_url),
+            authenticated=False,
+            requests_auth=identity.credential(),
+        )
+
+    return read_projects(fetch_project_list(iam_url, get_list, remedy=identity.remedy))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from keystoneauth1 import loading
 from keystoneauth1.plugin import BaseAuthPlugin
 
-from gaussdb_tasks.api.auth import cloud_settings, endpoints
+from gaussdb_tasks.api.auth import cloud_settings, endpoints, regions
 from gaussdb_tasks.api.auth.access import Transport
 from gaussdb_tasks.api.auth.agency import Agency, AgencyPlugin
 from gaussdb_tasks.api.auth.cloud_files import CloudFiles, import_openstack
@@ -26,6 +26,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import remember
 
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword", "v3multifactor"})
+_AUTH_URL: Final = "https://iam.eu-de.otc.t-systems.com/v3"
 _APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 
 Gates: TypeAlias = dict[object, SignInGate]
@@ -43,9 +44,16 @@ def clouds_of(
     """
     with _errors_explained(f"cloud {cloud!r}" if cloud else "the OS_* variables"):
         files = CloudFiles(cloud)
-        regions = files.regions(requested_region, files.project_name())
-    for region in regions:
-        yield Cloud(cloud, environ, region, is_one_of_several=len(regions) > 1, gates=gates)
+        names = files.regions(requested_region, files.project_name())
+    for region in names:
+        yield Cloud(
+            cloud,
+            environ,
+            region,
+            requested_region=requested_region,
+            is_one_of_several=len(names) > 1,
+            gates=gates,
+        )
 
 
 class Cloud:
@@ -66,16 +74,19 @@ class Cloud:
         has_own_project: whether the credentials are for one project that cannot be changed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where its settings come from
         self,
         cloud: str | None,
         environ: Mapping[str, str],
         region: str | None = None,
         *,
+        requested_region: str | None = None,
         is_one_of_several: bool = False,
         gates: Gates | None = None,
     ) -> None:
         """Read the settings of a cloud; None reads the ``OS_*`` variables.
+
+        Without a URL of IAM it is that of the region, else that of the requested region.
 
         Raises:
             ConfigurationError: the settings are invalid.
@@ -96,6 +107,7 @@ class Cloud:
             self.agency = read_agency(own, environ if cloud is None else {}, self.name)
             if self.keys is None:
                 self._set_password(files, environ)
+                self._set_auth_url(requested_region)
             settings = self._settings(None, validate=self.keys is None)
             auth = settings.get_auth_args()
             self.auth_url = str(auth.get("auth_url") or "")
@@ -109,13 +121,28 @@ class Cloud:
                 # The configured project is the user's own: it is only for the sign-in.
                 self.project_id, self.project_name = None, self.agency.project_name
             if self.keys is None:
-                endpoints.checked_url(self.auth_url, source=f"{self.name}: auth_url")
+                endpoints.checked_url(
+                    self.auth_url, source=f"{self.name}: auth_url", example=_AUTH_URL
+                )
                 _check_password(settings, self.name)
                 self._session = self.transport.keystone_session(self.auth_url)
         self._user = str(auth.get("username") or auth.get("user_id") or "")
         key = _account_key(auth, self.auth_url, self.region)
         self.gate = ({} if gates is None else gates).setdefault(key, SignInGate())
         self.gate.is_shared |= is_one_of_several
+
+    def _set_auth_url(self, requested_region: str | None) -> None:
+        settings = self._settings(None, validate=False)
+        if settings.get_auth_args().get("auth_url") or settings.config.get("auth_url"):
+            return
+        region = self._region or settings.get_region_name() or requested_region
+        if not region:
+            message = (
+                f"{self.name}: the URL of IAM is not known; set auth_url (OS_AUTH_URL), or "
+                "region_name (OS_REGION_NAME) to derive it"
+            )
+            raise ConfigurationError(message)
+        self._overrides["auth_url"] = regions.iam_of_region(region)
 
     def _set_password(self, files: CloudFiles, environ: Mapping[str, str]) -> None:
         password = read_secret(environ, "OS_PASSWORD")

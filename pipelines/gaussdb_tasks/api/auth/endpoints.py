@@ -20,8 +20,22 @@ def clean_endpoint(url: str, *, source: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+def checked_ping_url(url: str, *, source: str) -> SplitResult:
+    """Split the URL of a dead man's switch, which no message shows.
+
+    Raises:
+        ConfigurationError: as for ``clean_endpoint``.
+    """
+    return checked_url(url, source=source, is_secret=True, example="https://hc-ping.com/UUID")
+
+
 def checked_url(
-    url: str, *, source: str, is_secret: bool = False, allows_link_local: bool = False
+    url: str,
+    *,
+    source: str,
+    is_secret: bool = False,
+    allows_link_local: bool = False,
+    example: str = "https://gaussdb.eu-de.otc.t-systems.com",
 ) -> SplitResult:
     """Split a URL that credentials may be sent to.
 
@@ -30,6 +44,7 @@ def checked_url(
         source: the setting that has it.
         is_secret: whether messages must not show it.
         allows_link_local: whether it may be plain http to the link of this machine.
+        example: a right URL, for messages.
 
     Raises:
         ConfigurationError: as for ``clean_endpoint``.
@@ -41,10 +56,7 @@ def checked_url(
     parts = split_http_url(url.strip())
     shown = "the address" if is_secret else repr(url)
     if parts is None or parts.query or parts.fragment:
-        message = (
-            f"{source}: {shown} is not an http(s) URL; "
-            "write it like https://gaussdb.eu-de.otc.t-systems.com"
-        )
+        message = f"{source}: {shown} is not an http(s) URL; write it like {example}"
         raise ConfigurationError(message)
     host = parts.hostname or ""
     is_near = is_loopback(host) or (allows_link_local and _is_link_local(host))
@@ -59,6 +71,8 @@ def checked_url(
 
 def split_http_url(url: str) -> SplitResult | None:
     """Split an http(s) URL with a host; None if it is not one."""
+    if " " in url or not url.isprintable():
+        return None
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises ValueError if the port is not a number

@@ -1,15 +1,15 @@
 """Provide the credentials of calls, and renew them when they are refused."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
 
-import tenacity
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
+from requests import Response
 from requests.auth import AuthBase
 
 from gaussdb_tasks.api import error_responses
@@ -21,17 +21,20 @@ from gaussdb_tasks.api.auth.credentials import (
     TokenCredential,
 )
 from gaussdb_tasks.api.auth.sign_in_gate import SignInGate
-from gaussdb_tasks.api.deadline import Deadline, ends_by, seconds_left
+from gaussdb_tasks.api.deadline import Deadline, ends_by, retrying
 from gaussdb_tasks.errors import (
     AccessError,
     ConfigurationError,
+    GaussdbTasksError,
     ServiceError,
     SignInRefusedError,
 )
 from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import remember
 
-_ATTEMPTS: Final = 4
+_REMEDY: Final = (
+    "check user, password and domain; a passcode (OS_PASSCODE) is valid once, for some seconds"
+)
 _ANSWER_SECONDS: Final = 60.0
 """The longest time for a sign-in, all its answers together."""
 
@@ -42,8 +45,6 @@ _TRANSIENT: Final = (
     keystone.SSLError,
     keystone.ConnectTimeout,
     keystone.UnknownConnectionError,
-    keystone.HttpServerError,
-    keystone.TooManyRequests,
 )
 
 
@@ -167,13 +168,6 @@ class KeystoneIdentity:
         self._iam_url = iam_url
         self.account = f"{iam_url} {user}"
         self._lock = threading.Lock()
-        self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_transient),
-            stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=20),
-            sleep=lambda seconds: time.sleep(min(seconds, seconds_left())),
-            reraise=True,
-        )
 
     def credential(self) -> TokenCredential:
         """Return the current token; sign in if there is none or it is about to expire.
@@ -197,7 +191,7 @@ class KeystoneIdentity:
         """Return the id of the project that the token is scoped to."""
         with self._lock:
             self._fetch_token()
-            return self._call_iam(lambda: self._plugin.get_project_id(self._session))
+            return _call_iam(self._iam_url, lambda: self._plugin.get_project_id(self._session))
 
     def project_name(self, project_id: str) -> str:
         """Return the name in the current token, if there is a token and it is for the project."""
@@ -219,12 +213,9 @@ class KeystoneIdentity:
         with self._lock:
             self._fetch_token()
 
-            response = self._call_iam(lambda: self._session.get(url, auth=self._plugin))
-            try:
-                body = response.json()
-            except ValueError:  # a page for browsers
-                body = None
-            return read_project_list(body, self._iam_url)
+            return fetch_project_list(
+                self._iam_url, lambda: self._session.get(url, auth=self._plugin)
+            )
 
     def _fetch_token(self) -> str:
         token = self._gate.run(self._token_of, self._plugin)
@@ -235,91 +226,118 @@ class KeystoneIdentity:
         return token
 
     def _token_of(self, plugin: BaseAuthPlugin) -> str | None:
-        return self._call_iam(lambda: plugin.get_token(self._session))
-
-    def _call_iam(self, call: Callable[[], _T]) -> _T:
-        with _explain_keystone_errors(self._iam_url):
-            result: _T = self._retrying(_with_deadline, call)
-            return result
+        return _call_iam(self._iam_url, lambda: plugin.get_token(self._session))
 
 
-def read_project_list(body: Any, iam_url: str) -> list[Any]:
-    """Return the list of projects in a response of IAM, unchecked.
+def fetch_project_list(
+    iam_url: str, call: Callable[[], Response], *, remedy: str = _REMEDY
+) -> list[Any]:
+    """Return IAM's list of projects as decoded JSON, unchecked.
+
+    Args:
+        iam_url: for messages.
+        call: gets the list with a session of keystoneauth1.
+        remedy: what to do if IAM refuses the credentials.
 
     Raises:
-        ServiceError: the response has no list.
+        AccessError: IAM refuses.
+        ServiceError: IAM cannot be reached or fails, or the response has no list.
     """
-    projects = body.get("projects") if isinstance(body, dict) else None
+    response = _call_iam(iam_url, call, remedy)
+    try:
+        body = response.json()
+        projects = body.get("projects") if isinstance(body, dict) else None
+    except ValueError:  # a page for browsers
+        projects = None
     if not isinstance(projects, list):
-        message = f"{iam_url} did not return a list of projects; run it again"
-        raise ServiceError(message)
+        with _explain_keystone_errors(iam_url, remedy):
+            raise keystone.InvalidResponse(response)
     return projects
 
 
-def _describe(error: Exception) -> str:
-    """Return why a call of IAM failed, with the first words of a response that is not JSON."""
-    response = getattr(error, "response", None)
-    if response is None:
-        return error_responses.describe_cause(error)
-    parsed = error_responses.parse_error_response(response.status_code, response.content)
-    return str(error) if parsed.is_json else f"{error}: {parsed.message}"
+def _call_iam(iam_url: str, call: Callable[[], _T], remedy: str = _REMEDY) -> _T:
+    with _explain_keystone_errors(iam_url, remedy):
+        result: _T = retrying(_is_transient)(_with_deadline, call)
+        return result
 
 
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, _TRANSIENT) and not error_responses.is_address_fault(error)
+    if isinstance(error, keystone.HttpError):
+        return error_responses.is_transient_status(error.http_status)
+    return isinstance(error, _TRANSIENT) and not _lasting_fault("", error)
+
+
+def _lasting_fault(iam_url: str, error: BaseException) -> str | None:
+    return error_responses.describe_lasting_fault(iam_url, error, "OS_AUTH_URL")
 
 
 def _with_deadline(call: Callable[[], _T]) -> _T:
     with ends_by(Deadline(_ANSWER_SECONDS)):
-        return call()
+        try:
+            return call()
+        except keystone.DiscoveryFailure as error:
+            # Of an address without a version keystoneauth1 shows only that it found no version.
+            reason = error.__context__
+            if isinstance(reason, _TRANSIENT) or getattr(reason, "response", None) is not None:
+                assert reason is not None  # noqa: S101 - as it was just found to be
+                raise reason from error
+            raise
 
 
 @contextmanager
-def _explain_keystone_errors(iam_url: str) -> Iterator[None]:
+def _explain_keystone_errors(iam_url: str, remedy: str) -> Iterator[None]:
     """Turn the errors of keystoneauth1 into one message with a remedy."""
     try:
         yield
-    except keystone.Unauthorized as error:
-        message = (
-            f"{iam_url} refuses the sign-in ({_describe(error)}); check user, password and domain; "
-            "a passcode (OS_PASSCODE) is valid once, for some seconds"
-        )
-        raise SignInRefusedError(message) from error
+    except keystone.HttpError as error:
+        raise _refusal(error, iam_url, remedy) from error
     except keystone.InvalidResponse as error:
         words = error_responses.summarise(error.response.content)
         message = (
             f"{iam_url} does not answer as IAM ({error.response.status_code}, {words}); it may be "
             "a portal or a maintenance page; run it again, then check OS_AUTH_URL"
         )
-        error_class = ConfigurationError if error.response.is_redirect else ServiceError
+        is_redirect = error.response.status_code >= HTTPStatus.MULTIPLE_CHOICES
+        error_class = ConfigurationError if is_redirect else ServiceError
         raise error_class(message) from error
-    except (keystone.DiscoveryFailure, keystone.NotFound) as error:
+    except keystone.DiscoveryFailure as error:
         message = (
             f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
         )
         raise ConfigurationError(message) from error
-    except keystone.SSLError as error:
-        cause = error_responses.describe_cause(error)
-        if not error_responses.is_certificate_error(error):
-            message = (
-                f"sign-in failed: the TLS connection to {iam_url} failed ({cause}); run it again"
-            )
-            raise ServiceError(message) from error
-        message = (
-            f"the certificate of {iam_url} is not trusted ({cause}); "
-            "set OS_CACERT to your CA bundle"
-        )
-        raise ConfigurationError(message) from error
     except _TRANSIENT as error:
-        if error_responses.is_address_fault(error):
-            message = error_responses.describe_address_fault(iam_url, error)
-            raise ConfigurationError(message) from error
-        cause = _describe(error)
-        message = f"sign-in failed: {iam_url} is not available ({cause}); run it again"
-        raise ServiceError(message) from error
-    except keystone.HTTPClientError as error:
-        message = f"{iam_url} rejects the sign-in ({_describe(error)}); check project and domain"
-        raise AccessError(message) from error
+        lasting = _lasting_fault(iam_url, error)
+        if lasting is not None:
+            raise ConfigurationError(lasting) from error
+        raise _not_available(iam_url, error_responses.describe_cause(error)) from error
     except keystone.ClientException as error:
         message = f"sign-in at {iam_url} is not possible: {error}"
         raise ConfigurationError(message) from error
+
+
+def _refusal(error: keystone.HttpError, iam_url: str, remedy: str) -> GaussdbTasksError:
+    """Return the error of a response with an error status, by what the response is."""
+    content = b"" if error.response is None else error.response.content
+    response = error_responses.parse_error_response(error.http_status, content)
+    if error_responses.is_transient_status(response.status):
+        return _not_available(iam_url, response)
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return ConfigurationError(error_responses.describe_proxy_refusal(iam_url, response))
+    if response.status == HTTPStatus.UNAUTHORIZED:
+        return SignInRefusedError(f"{iam_url} refuses the sign-in ({response}); {remedy}")
+    if response.status == HTTPStatus.NOT_FOUND:
+        message = (
+            f"{iam_url} is not a usable IAM endpoint ({response}); check OS_AUTH_URL and OS_CACERT"
+        )
+        return ConfigurationError(message)
+    if not response.is_json:
+        message = (
+            f"{iam_url} does not answer as IAM ({response}); it may be a proxy, a firewall or a "
+            "portal in between; check OS_AUTH_URL and HTTPS_PROXY"
+        )
+        return AccessError(message)
+    return AccessError(f"{iam_url} rejects the sign-in ({response}); check project and domain")
+
+
+def _not_available(iam_url: str, cause: object) -> ServiceError:
+    return ServiceError(f"sign-in failed: {iam_url} is not available ({cause}); run it again")

@@ -6,7 +6,6 @@ that the machine has. They are valid for some hours.
 
 import threading
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, Final
 
 import requests
@@ -14,7 +13,7 @@ import requests
 from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth import endpoints
 from gaussdb_tasks.api.auth.credentials import KeyPair
-from gaussdb_tasks.api.deadline import Deadline, bounded_session, ends_by
+from gaussdb_tasks.api.deadline import Deadline, bounded_session, ends_by, retrying
 from gaussdb_tasks.errors import ConfigurationError, ServiceError
 from gaussdb_tasks.model import times
 from gaussdb_tasks.model.times import MINUTE, Micros, from_datetime
@@ -34,7 +33,12 @@ class MetadataKeys:
         Raises:
             ConfigurationError: keys must not be read from it.
         """
-        parts = endpoints.checked_url(url, source="OS_METADATA_URL", allows_link_local=True)
+        parts = endpoints.checked_url(
+            url,
+            source="OS_METADATA_URL",
+            allows_link_local=True,
+            example="http://169.254.169.254",
+        )
         self._url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._lock = threading.Lock()
         self._keys: KeyPair | None = None
@@ -69,6 +73,10 @@ class MetadataKeys:
             return self._keys != refused
 
     def _fetch(self) -> None:
+        attempts = retrying(lambda error: isinstance(error, ServiceError))
+        self._keys, self._expires_at = attempts(self._fetch_once)
+
+    def _fetch_once(self) -> tuple[KeyPair, Micros | None]:
         try:
             with bounded_session() as http, ends_by(Deadline(_TIMEOUT_SECONDS)):
                 http.trust_env = False  # the service is on this machine's own network
@@ -82,12 +90,12 @@ class MetadataKeys:
                 "only; check OS_METADATA_URL"
             )
             raise ServiceError(message) from error
-        self._keys, self._expires_at = _read_keys(response, self._url)
+        return _read_keys(response, self._url)
 
 
 def _read_keys(response: requests.Response, url: str) -> tuple[KeyPair, Micros | None]:
-    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        message = f"the metadata service {url} fails ({response.status_code}); run it again"
+    if error_responses.is_transient_status(response.status_code):
+        message = f"the metadata service {url} fails (status {response.status_code}); run it again"
         raise ServiceError(message)
     try:
         credential: Any = response.json()["credential"]
@@ -98,6 +106,7 @@ def _read_keys(response: requests.Response, url: str) -> tuple[KeyPair, Micros |
         # Without the body: it may hold a key.
         message = (
             f"the metadata service {url} returns no keys (status {response.status_code}); "
-            "create an agency for ECS and set it in the settings of this machine"
+            "create an agency for ECS and set it in the settings of this machine, or correct "
+            "OS_METADATA_URL"
         )
         raise ConfigurationError(message) from error

@@ -35,11 +35,20 @@ from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.settings import AccessRequest
 
 _HOW_TO_SIGN_IN: Final = (
-    "no credentials are set; name a cloud of clouds.yaml with --os-cloud (or OS_CLOUD), or set "
-    "OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME and OS_PROJECT_ID, or set OS_TOKEN "
+    "name a cloud of clouds.yaml with --os-cloud (or OS_CLOUD), or set OS_AUTH_URL (or "
+    "OS_REGION_NAME), OS_USERNAME, OS_PASSWORD, OS_USER_DOMAIN_NAME and OS_PROJECT_ID, or OS_TOKEN "
     "and OS_PROJECT_ID, or OS_ACCESS_KEY, OS_SECRET_KEY and OS_PROJECT_ID, or, on a machine of the "
     "cloud that has an agency, OS_METADATA_URL=http://169.254.169.254 and OS_PROJECT_ID"
 )
+_USER: Final = ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME")
+_KEYS_OF_OTHERS: Final = (
+    *("AWS_ACCESS_KEY_ID", "CLOUD_SDK_AK", "HUAWEICLOUD_SDK_AK", "HW_ACCESS_KEY"),
+)
+_PARTS: Final = (
+    *("OS_PASSCODE", "OS_PASSWORD", "OS_PASSWORD_COMMAND", "OS_PASSWORD_FILE", "OS_PROJECT_ID"),
+    *("OS_PROJECT_NAME", "OS_REGION_NAME", "OS_SECURITY_TOKEN", "OS_USER_DOMAIN_NAME"),
+)
+"""Variables that are only a part of a way to sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,13 @@ def _sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
         return _from_clouds(clouds, request, environ)
     refuse_dropped_variables(environ)
     token, keys = read_secret(environ, "OS_TOKEN"), read_keys(environ)
-    has_user = any(environ.get(name) for name in ("OS_USERNAME", "OS_USER_ID", "OS_USER_NAME"))
-    if environ.get("OS_AUTH_URL") and (has_user or keys is None):
+    has_user = any(map(environ.get, _USER))
+    # A token or a key without OS_AUTH_URL is used as it is.
+    is_alone = token is None and keys is None
+    has_iam = environ.get("OS_AUTH_URL") or (
+        is_alone and (has_user or environ.get("OS_APPLICATION_CREDENTIAL_ID"))
+    )
+    if has_iam and (has_user or keys is None):
         (cloud,) = clouds_of(None, environ, request.region, {})
         return SignedIn(_distinct(_from_cloud(cloud, request)))
     if token is not None:
@@ -98,7 +112,20 @@ def _sign_in(request: AccessRequest, environ: Mapping[str, str]) -> SignedIn:
     if metadata_keys is not None:
         settings = KeySettings.from_environment(environ, metadata_keys, "OS_METADATA_URL")
         return SignedIn(_distinct(accesses_with_keys(settings, request)))
-    raise ConfigurationError(_HOW_TO_SIGN_IN)
+    raise ConfigurationError(_no_credentials(environ))
+
+
+def _no_credentials(environ: Mapping[str, str]) -> str:
+    """Describe what is missing, beginning with the variables that seem to be meant."""
+    of_others = [name for name in _KEYS_OF_OTHERS if environ.get(name)]
+    if of_others:
+        return (
+            f"no credentials are set: {of_others[0]} is not read to sign in; set OS_ACCESS_KEY and "
+            f"OS_SECRET_KEY to that key, and OS_PROJECT_ID; or {_HOW_TO_SIGN_IN}"
+        )
+    parts = [name for name in _PARTS if environ.get(name)]
+    cause = f": {', '.join(parts)} alone cannot sign in" if parts else ""
+    return f"no credentials are set{cause}; {_HOW_TO_SIGN_IN}"
 
 
 def token_access(  # noqa: PLR0913 - what a sign-in finds out by itself

@@ -3,6 +3,7 @@
 A file counts as copied only after it was read back. An existing file is compared, never replaced.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,10 @@ _MAX_CAUSE_LENGTH: Final = 300
 # A store that sends less has stopped, as far as a nightly load is concerned.
 _MIN_BYTES_PER_SECOND: Final = 50_000
 _CALL_SECONDS: Final = 300.0
+
+
+_FORMS: Final = re.compile(r"file:///.|(?:s3|s3a)://[^/?#@]+(?:/|$)")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class MirrorError(GaussdbTasksError):
@@ -48,7 +53,7 @@ class Remote:
         """Open a remote; this makes no call.
 
         Args:
-            url: a path, or a URL that fsspec supports, such as ``s3://bucket/prefix``.
+            url: a path, ``file:///path`` or ``s3://bucket/prefix``.
             retain_until: the end of the object lock of each new file; None for no lock.
             is_overwriting: whether the store cannot create on condition, so that none is sent.
             option: the option that gave the URL, for messages.
@@ -58,7 +63,7 @@ class Remote:
         """
         import fsspec.core  # noqa: PLC0415 - slow, and needed only with a mirror
 
-        remember_url_credentials(url)
+        refuse_other_urls(url, option=option)
         self._option = option
         self.name = _without_secrets(url)
         self._is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
@@ -70,9 +75,6 @@ class Remote:
                 f"{option}: a package for {self.name} is not installed; "
                 "for s3://: pip install 'gaussdb-tasks[s3]'"
             )
-            raise ConfigurationError(message) from error
-        except ValueError as error:
-            message = f"{option}: {self.name} is not a path, file:// or s3:// URL"
             raise ConfigurationError(message) from error
         self._root = str(root).rstrip("/")
         self.path = Path(str(root)) if "file" in _protocols(self._fs) else None
@@ -317,6 +319,24 @@ def _cause(error: Exception) -> str:
 
 def _protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def refuse_other_urls(url: str, *, option: str) -> None:
+    """Refuse what is neither a path nor a URL of a directory or bucket.
+
+    A mistyped ``s3:/bucket`` would be the name of a folder of this machine.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    remember_url_credentials(url)
+    if _SCHEME.match(url) and not _FORMS.match(url):
+        message = (
+            f"{option}: {mask(url)} is not a path, file:// or s3:// URL; write it like "
+            "/srv/copy, file:///srv/copy or s3://BUCKET/PREFIX; ./ goes before the name of a "
+            "folder with a colon"
+        )
+        raise ConfigurationError(message)
 
 
 def _without_secrets(url: str) -> str:

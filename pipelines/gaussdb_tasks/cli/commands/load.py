@@ -32,6 +32,7 @@ from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
 from gaussdb_tasks.cli.time_options import now_option, refuse_impossible, time_option
+from gaussdb_tasks.cli.url_options import PUBLICATION, TIMESTAMP_AUTHORITY
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.shards import refuse_other_shards
@@ -172,6 +173,7 @@ class _MirrorOptions:
 @option(
     "--publish-to",
     metavar="URL",
+    type=PUBLICATION,
     help="Publish the archive after the load, as `publish --to` does.",
 )
 @data_path_option("--publish-data-path")
@@ -179,6 +181,7 @@ class _MirrorOptions:
 @option(
     "--timestamp-url",
     metavar="URL",
+    type=TIMESTAMP_AUTHORITY,
     help="Get a time stamp (RFC 3161) of the new archive entry from this authority.",
 )
 @umask_option

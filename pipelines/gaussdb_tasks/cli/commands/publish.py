@@ -12,6 +12,7 @@ from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
+from gaussdb_tasks.cli.url_options import PUBLICATION
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
@@ -33,6 +34,7 @@ _STATUS_NAMES: Final = (
     "--publish-to",
     "publish_to",
     metavar="URL",
+    type=PUBLICATION,
     help="postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, or a "
     "folder or s3://BUCKET/PREFIX for Delta.",
 )

@@ -17,6 +17,7 @@ from gaussdb_tasks.cli import amendment_output, console, output
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
 from gaussdb_tasks.cli.time_options import now_option
+from gaussdb_tasks.cli.url_options import COPY
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.model.times import Micros
@@ -36,6 +37,7 @@ from gaussdb_tasks.model.times import Micros
     "--from",
     "source_url",
     metavar="URL",
+    type=COPY,
     help="First copy the entries that the archive lacks from this mirror.",
 )
 @option(

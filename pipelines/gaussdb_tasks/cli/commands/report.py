@@ -32,12 +32,12 @@ _PAGES: Final = frozenset({".html", ".htm"})
 @data_dirs_option
 @now_option
 def command(*, target: Path, data_dirs: Sequence[DataDir], now: Micros | None) -> None:
-    """Write one page of HTML: what needs attention, failures, durations, coverage.
+    """Write one page of HTML: attention, failures, durations, coverage.
 
-    The page is one file that needs no network. A script inside it sorts tables and filters by
-    project; without scripts the page is complete. It can be printed, and has a light and a dark
-    style. The command works during a load, on the data of the last load. FILE is replaced when the
-    page is complete; - is stdout.
+    What needs attention comes first. The page is one file that needs no network. A script inside it
+    sorts tables and filters by project; without scripts the page is complete. It can be printed,
+    and has a light and a dark style. The command works during a load, on the data of the last load.
+    FILE is replaced when the page is complete; - is stdout.
 
     \b
     Examples:
@@ -50,6 +50,8 @@ def command(*, target: Path, data_dirs: Sequence[DataDir], now: Micros | None) -
         output.refuse_unwritable(target, "FILE")
     for data_dir in data_dirs:
         _refuse_to_overwrite(target, data_dir.path)
+    if target != _STDOUT:
+        _refuse_other_format(target)
     made_at = machine_clock() if now is None else now
     _write(target, _page(databases, made_at))
 
@@ -80,6 +82,15 @@ def _write(target: Path, page: bytes) -> None:
     except OSError as error:
         raise explain(error, path=target) from error
     console.info(f"{target}: {len(page) / 1000:,.0f} kB written; open it in a browser")
+
+
+def _refuse_other_format(target: Path) -> None:
+    """Refuse a name that promises something else than a page of HTML."""
+    if target.suffix.lower() in _PAGES:
+        return
+    remedy = "; print the page as PDF in a browser" if target.suffix.lower() == ".pdf" else ""
+    message = f"{target}: the report is a page of HTML; name it {target.stem}.html{remedy}"
+    raise ConfigurationError(message)
 
 
 def _refuse_to_overwrite(target: Path, data_dir: Path) -> None:

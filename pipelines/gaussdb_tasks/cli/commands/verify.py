@@ -20,6 +20,7 @@ from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.options import format_option, option
+from gaussdb_tasks.cli.url_options import COPY, PUBLICATION
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
 from gaussdb_tasks.foreign_text import shortened
@@ -71,12 +72,14 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     "--archive",
     "archive_url",
     metavar="URL",
+    type=COPY,
     help="Verify this copy in a directory or s3://bucket/prefix, and compare it with the archive.",
 )
 @option(
     "--published",
     "published_url",
     metavar="URL",
+    type=PUBLICATION,
     help="Compare what `publish --to` this URL brought there with the archive, row by row.",
 )
 @format_option("table", "json", default="table", variable="VERIFY_FORMAT")
