@@ -83,7 +83,7 @@ simulate-years: $(VENV)/.installed-dev ## Run years of invented loads and compar
 	@$(BIN)/python -m tests.survival.simulate_years
 
 .PHONY: bench-archive
-bench-archive: $(VENV)/.installed-dev ## Measure verification of an archive and rebuild of a database
+bench-archive: $(VENV)/.installed-dev ## Measure verification, rebuild and publication of an archive
 	@$(BIN)/python -m tests.benchmarks.bench_archive
 
 .PHONY: simulate-decade

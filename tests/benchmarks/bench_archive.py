@@ -1,13 +1,16 @@
-"""Measure verify and rebuild: ``make bench-archive``.
+"""Measure verify, rebuild and publish: ``make bench-archive``.
 
 The archive has a year of daily loads with a million versions of tasks (fewer: VERSIONS=100000). SQL
-makes the rows; they are written load by load, as real loads do.
+makes the rows; they are written load by load, as real loads do. It is published to PostgreSQL, if
+that is installed, to a DuckLake in a file, and to a folder of Delta tables: all loads but the last
+one, then the last one as a night does.
 """
 
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +26,9 @@ from gaussdb_tasks.database.connect import writable_clone
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.extract.arrow_rows import task_types
+from gaussdb_tasks.publication.publish import publish_entries
+from gaussdb_tasks.publication.target import Target, parse_target
+from tests.support import postgres
 
 _LOADS: Final = 365
 
@@ -97,6 +103,39 @@ def main(versions: int) -> None:
         _report("verify --fast", _measured(lambda: _verify(data_dir, is_fast=True)), versions)
         _report("verify", _measured(lambda: _verify(data_dir, is_fast=False)), versions)
         _report("rebuild", _measured(lambda: rebuild(data_dir, is_replacing=True)), versions)
+        with _targets(Path(folder)) as targets:
+            for name, target in targets.items():
+                _publish(data_dir, name, target, versions)
+
+
+@contextmanager
+def _targets(folder: Path) -> Iterator[dict[str, Target]]:
+    targets = {
+        "DuckLake": parse_target(f"ducklake:{folder / 'lake'}", str(folder / "files")),
+        "Delta": parse_target(str(folder / "delta")),
+    }
+    if not postgres.IS_INSTALLED:
+        yield targets
+        return
+    with postgres.server() as server:
+        yield {**targets, "PostgreSQL": parse_target(server.url("postgres"))}
+
+
+def _publish(data_dir: DataDir, name: str, target: Target, versions: int) -> None:
+    last = max(data_dir.archive.iterdir())
+    aside = last.rename(data_dir.path / last.name)
+    _report(f"{name}, first", _measured(lambda: _publish_new(data_dir, target)), versions)
+    aside.rename(last)
+    _report(
+        f"{name}, a night",
+        _measured(lambda: _publish_new(data_dir, target)),
+        versions // _LOADS,
+    )
+
+
+def _publish_new(data_dir: DataDir, target: Target) -> None:
+    with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
+        publish_entries(data_dir, target, scratch)
 
 
 def _make(data_dir: DataDir, versions: int) -> None:
@@ -136,7 +175,7 @@ def _verify(data_dir: DataDir, *, is_fast: bool) -> None:
 
 
 def _report(work: str, seconds: float, versions: int) -> None:
-    print(f"{work:<15} {seconds:7.1f} s  {versions / seconds * 60:14,.0f} versions a minute")  # noqa: T201
+    print(f"{work:<20} {seconds:7.1f} s  {versions / seconds * 60:14,.0f} versions a minute")  # noqa: T201
 
 
 def _measured(work: Callable[[], object]) -> float:
