@@ -4,7 +4,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,26 +16,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR, iso
-from tests.support.commands import Command, isolated, run_command
+from tests.support import postgres
+from tests.support.commands import Command, contexts, isolated, run_command
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
-from tests.support.object_store import Bucket, ObjectStore, make_place
+from tests.support.object_store import Bucket, make_place
 from tests.support.watched_terminal import WatchedTerminal
 
 FIRST_LOAD = NOW - 6 * DAY
 PROGRAM = Path(sys.executable).parent
+CLOUDS = Path(".config/openstack/clouds.yaml")
 
 
 def examples_of(command: click.Command) -> Iterator[str]:
-    """Yield the examples in the help of a command and of the commands below it."""
-    text = command.help or ""
-    yield from re.findall(r"^ *((?:source <\()?gaussdb-tasks .+)$", text, re.MULTILINE)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
-            found = command.get_command(click.Context(command), name)
-            assert found is not None
-            below = list(examples_of(found))
-            assert below, f"the help of {name} has no example"
-            yield from below
+    """Yield the examples in the help of each command; every command has one."""
+    for context in contexts(click.Context(command)):
+        text = context.command.help or ""
+        found = re.findall(r"^ *((?:source <\()?gaussdb-tasks .+)$", text, re.MULTILINE)
+        is_group = isinstance(context.command, click.Group)
+        assert found or is_group, f"the help of {context.info_name} has no example"
+        yield from found
 
 
 EXAMPLES = sorted(set(examples_of(cli)))
@@ -62,7 +61,7 @@ def prepared(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """Make a folder with the settings and keys of a user, and archives: one is signed."""
     folder = tmp_path_factory.mktemp("prepared")
     account = emulator.account
-    clouds = folder / ".config/openstack/clouds.yaml"
+    clouds = folder / CLOUDS
     clouds.parent.mkdir(parents=True)
     sign_in = f"""
     region_name: eu-de
@@ -101,6 +100,7 @@ def here(command: Command, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(prepared, Path.cwd(), dirs_exist_ok=True)
     monkeypatch.setenv("GAUSSDB_TASKS_NOW", iso(NOW))
     monkeypatch.setenv("OS_CLOUD", "otc-prod")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(Path.cwd() / CLOUDS))
     # The examples that run servers or loads of many tasks do so in small.
     monkeypatch.setenv("GAUSSDB_TASKS_PORT", "0")
     monkeypatch.setenv("GAUSSDB_TASKS_NIGHTS", "1")
@@ -121,34 +121,66 @@ def test_an_example_runs(
     command: Command,
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
-    object_store: ObjectStore,
+    request: pytest.FixtureRequest,
     line: str,
 ) -> None:
     """In a folder with an archive; paths of the system stand below that folder."""
     words = _words(line, here)
+    if "db.example" in line:
+        server = on_server(request)
+        words = [re.sub(r"postgresql://[^ /]+/\w+", server, word) for word in words]
+    if "s3://audit" in line:
+        make_place(request.getfixturevalue("object_store"), monkeypatch, here)
+        request.getfixturevalue("object_store").buckets["audit"] = Bucket()
+    for first in _commands_before(words, line, here):
+        before = command(*first)
+        assert before.exit_code == 0, before.stderr
+    if words[0] == "schedule":
+        monkeypatch.delenv("GAUSSDB_TASKS_NOW")
+    if words[0] == "emulator":
+        waiting = SimpleNamespace(Event=Stopped)
+        monkeypatch.setattr("gaussdb_tasks.cli.commands.emulator.threading", waiting)
+    _arrange_files(words, line, here)
+    if "3f2a..." in words:
+        words[words.index("3f2a...")] = _head(command)
+    run = command(*words)
+    assert run.exit_code == 0, run.stderr
+
+
+def _arrange_files(words: list[str], line: str, here: Path) -> None:
+    """Leave the files that the example finds."""
     if ".pem" in line:
         shutil.rmtree(here / "data")
         (here / "signed").rename(here / "data")
     if "new.pem --lost-key" in line:
         (here / "old.pem").unlink()
-    if "3f2a..." in words:
-        words[words.index("3f2a...")] = _head(command)
-    if words[0] == "schedule":
-        monkeypatch.delenv("GAUSSDB_TASKS_NOW")
-    if "s3://audit" in line:
-        make_place(object_store, monkeypatch, here)
-        object_store.buckets["audit"] = Bucket()
-        copied = command("load", "--archive-url", "s3://audit/gaussdb-tasks")
-        assert copied.exit_code == 0, copied.stderr
     if "rebuild" in words and not {"--replace", "--output", "--renormalise"} & set(words):
         (here / "data/gaussdb_tasks.duckdb").unlink()
         if "--from" in words:
             shutil.rmtree(here / "data")
-    if words[0] == "emulator":
-        waiting = SimpleNamespace(Event=Stopped)
-        monkeypatch.setattr("gaussdb_tasks.cli.commands.emulator.threading", waiting)
-    run = command(*words)
-    assert run.exit_code == 0, run.stderr
+
+
+def _commands_before(words: list[str], line: str, here: Path) -> Iterator[Sequence[str | Path]]:
+    """Yield what a user has run before the example."""
+    if "s3://audit" in line:
+        yield "load", "--archive-url", "s3://audit/gaussdb-tasks"
+    if "--published" in words:
+        yield "publish", "--to", words[-1]
+    if words[0] == "publish" and "--status" in words:
+        yield *words[:-1], "--data-path", here / "lake"
+    if "/srv/shard-2" in line:
+        yield "load", "--data-dir", here / "shard-1"
+        yield "load", "--os-cloud", "otc-test", "--data-dir", here / "shard-2"
+
+
+def on_server(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty database of PostgreSQL."""
+    if not postgres.IS_INSTALLED:
+        pytest.skip("PostgreSQL is not installed")
+    server: postgres.Server = request.getfixturevalue("publish_server")
+    server.run("drop database if exists examples with (force)")
+    server.run("create database examples")
+    return server.url("examples")
 
 
 def _head(command: Command) -> str:
@@ -160,7 +192,7 @@ def _head(command: Command) -> str:
 def _words(line: str, here: Path) -> list[str]:
     """Return the arguments of the program in a line; a pipe and a redirection end them."""
     called = line.removeprefix("source <(").partition(" | ")[0].partition(" > ")[0].rstrip(")")
-    places = {"/srv/gaussdb-tasks": f"{here}/data", "/tmp/": f"{here}/"}  # noqa: S108 - of an example
+    places = {"/srv/gaussdb-tasks": f"{here}/data", "/srv/": f"{here}/", "/tmp/": f"{here}/"}  # noqa: S108 - of an example
     below = re.sub("|".join(places), lambda match: places[match[0]], called)
     return shlex.split(below)[1:]
 

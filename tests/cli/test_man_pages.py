@@ -11,7 +11,8 @@ from gaussdb_tasks.cli import cli
 
 pytest.importorskip("click_man")
 
-from tests.support.man_pages import contexts, write_pages
+from tests.support.commands import contexts
+from tests.support.man_pages import write_pages
 
 CONTEXTS = list(contexts(click.Context(cli, info_name="gaussdb-tasks")))
 

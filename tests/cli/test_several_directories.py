@@ -10,7 +10,7 @@ import pytest
 
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.database.data_dir import DataDir
-from tests.support.commands import Command
+from tests.support.commands import Command, contexts
 from tests.support.sample_archive import LOADED_AT, Archive, load_run, task, window
 from tests.support.shared_out import share_out
 
@@ -150,25 +150,17 @@ def test_a_directory_that_cannot_be_read_with_the_others_is_named(
         assert extra in run.stderr
 
 
-def commands_with_a_directory() -> dict[str, click.Command]:
+def commands_with_a_directory() -> set[str]:
     """Return all commands with --data-dir, by their words."""
-    found: dict[str, click.Command] = {}
-
-    def add(words: str, one: click.Command) -> None:
-        if isinstance(one, click.Group):
-            context = click.Context(one)
-            for name in one.list_commands(context):
-                inner = one.get_command(context, name)
-                assert inner is not None
-                add(f"{words} {name}".strip(), inner)
-        elif any("--data-dir" in param.opts for param in one.params):
-            found[words] = one
-
-    add("", cli)
-    return found
+    return {
+        context.command_path.strip()
+        for context in contexts(click.Context(cli))
+        if any("--data-dir" in param.opts for param in context.command.params)
+        and not isinstance(context.command, click.Group)
+    }
 
 
-ONLY_ONE = sorted(commands_with_a_directory().keys() - SEVERAL)
+ONLY_ONE = sorted(commands_with_a_directory() - SEVERAL)
 
 
 @pytest.mark.parametrize("words", [*ONLY_ONE, "schedule cron"])

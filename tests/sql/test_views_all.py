@@ -115,9 +115,9 @@ def test_a_file_holds_the_view_of_its_name() -> None:
     )
     assert {row["view_name"] for row in made} == set(VIEWS)
     for file in view_files():
-        grain, *order, definition = file.text.partition(" as\n")[0].splitlines()
+        grain, *further, definition = file.text.partition(" as\n")[0].splitlines()
         assert grain.startswith("-- one row per ")
-        assert all(line.startswith("-- order by ") for line in order)
+        assert all(line.startswith(("-- theme: ", "-- order by ")) for line in further)
         archive.query(f"select * from {file.name} {file.order}")
         assert definition == f"create or replace view main.{file.name}"
         assert file.text.count("create or replace") == 1

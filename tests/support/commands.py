@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 import pytest
 
 from gaussdb_tasks.cli import main
@@ -126,3 +127,13 @@ def _exit_code() -> int:
     except SystemExit as exit_:
         code: Any = exit_.code
         return int(code or 0)
+
+
+def contexts(context: click.Context) -> Iterator[click.Context]:
+    """Yield the contexts of a command and of all commands below it, each with its parent."""
+    yield context
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
+            yield from contexts(click.Context(command, info_name=name, parent=context))

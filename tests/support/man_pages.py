@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from click_man.man import ManPage
 
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.version import VERSION
+from tests.support.commands import contexts
 
 
 def write_pages(folder: Path) -> None:
@@ -19,16 +19,6 @@ def write_pages(folder: Path) -> None:
     for context in contexts(click.Context(cli, info_name="gaussdb-tasks")):
         name = context.command_path.replace(" ", "-")
         (folder / f"{name}.1").write_text(_page(context), encoding="utf-8")
-
-
-def contexts(context: click.Context) -> Iterator[click.Context]:
-    """Yield the contexts of a command and of all commands below it."""
-    yield context
-    if isinstance(context.command, click.Group):
-        for name in context.command.list_commands(context):
-            command = context.command.get_command(context, name)
-            assert command is not None
-            yield from contexts(click.Context(command, info_name=name, parent=context))
 
 
 def _page(context: click.Context) -> str:
