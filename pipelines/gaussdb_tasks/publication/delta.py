@@ -20,9 +20,7 @@ from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.archive.verification.verify_derived import stored
-from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database.connect import read_published, registered
-from gaussdb_tasks.database.upgrades import schema_version
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME
@@ -75,26 +73,22 @@ SHARED: Final = (stored(tables.TASK_TYPES), stored(tables.SCHEMA_VERSIONS))
 
 
 @contextmanager
-def open_delta(
-    target: DeltaTarget, scratch: Path, database: Path | None
-) -> Iterator["DeltaPublication"]:
+def open_delta(target: DeltaTarget, scratch: Path) -> Iterator["DeltaPublication"]:
     """Open a folder or a bucket; nothing is locked: a conflict is found at the commit.
 
     Args:
         target: the folder or bucket.
         scratch: a folder for a database.
-        database: the published database, whose rows are taken if it equals the archive.
     """
-    yield DeltaPublication(DeltaTables(target.name), scratch, database)
+    yield DeltaPublication(DeltaTables(target.name), scratch)
 
 
 class DeltaPublication:
     """An archive as Delta tables; see ``Publication``."""
 
-    def __init__(self, target: DeltaTables, scratch: Path, database: Path | None) -> None:
+    def __init__(self, target: DeltaTables, scratch: Path) -> None:
         self._target = target
         self._scratch = scratch
-        self._database = database
 
     def lanes(self) -> Sequence[Lane]:
         """Return the lanes that are complete."""
@@ -155,24 +149,17 @@ class DeltaPublication:
 
     @contextmanager
     def _rows_of_archive(self, chain: Sequence[ChainEntry]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a database with the rows of a chain: the published one, or a new one."""
-        if self._database is not None and self._database.exists():
-            with read_published(self._database) as connection:
-                if _is_at(connection, chain[-1]):
-                    yield connection
-                    return
-        restored = self._scratch / "restored.duckdb"
-        restore(chain, restored)
+        """Open a new database with the rows of a chain: rows of the published one may be edited.
+
+        It stays in the scratch folder, for the next attempt.
+        """
+        restored = self._scratch / f"restored-{chain[-1].sha256}.duckdb"
+        if not restored.exists():
+            started = self._scratch / "started.duckdb"
+            restore(chain, started)
+            started.rename(restored)
         with read_published(restored) as connection:
             yield connection
-        restored.unlink()
-
-
-def _is_at(connection: duckdb.DuckDBPyConnection, head: ChainEntry) -> bool:
-    if schema_version(connection) != tables.SCHEMA_VERSION:
-        return False
-    recorded = recorded_head(connection)
-    return recorded is not None and recorded.sha256 == head.sha256
 
 
 def write_lane(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -11,8 +11,6 @@ import duckdb
 
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.archive.archive_tables import quoted_text
-from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.database.dialects import POSTGRES
 from gaussdb_tasks.errors import LockedError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
@@ -23,7 +21,6 @@ from gaussdb_tasks.publication.catalogue import (
     PassingError,
     one_error,
 )
-from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
 from gaussdb_tasks.publication.lane import Publication
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
@@ -54,14 +51,6 @@ class PostgresCatalogue(Catalogue):
         if rows[0][0] is not None:
             self._connection.execute(
                 "call postgres_execute(?, ?)", [CATALOGUE, f"drop view {rows[0][0]}"]
-            )
-
-    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows, with texts as PostgreSQL holds them."""
-        with one_error(self._name):
-            compare_with_archive(
-                *(self._connection, CATALOGUE, chain, found, self._scratch),
-                null_replacement=NULL_REPLACEMENT,
             )
 
     def _clean(self) -> None:
@@ -108,7 +97,9 @@ def open_postgres(
         )
         # PostgreSQL holds no U+0000.
         connection.execute("set pg_null_byte_replacement = ?", [NULL_REPLACEMENT])
-        catalogue = PostgresCatalogue(connection, target.name, POSTGRES, scratch)
+        catalogue = PostgresCatalogue(
+            connection, target.name, POSTGRES, scratch, null_replacement=NULL_REPLACEMENT
+        )
         if not is_writing:
             connection.execute(f"use {CATALOGUE}; begin transaction")  # one snapshot
             yield catalogue

@@ -1,8 +1,10 @@
 """Parse the URL of ``--to``: where the archive is published, without a secret in it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -15,6 +17,15 @@ PASSWORD: Final = "GAUSSDB_TASKS_PUBLISH_PASSWORD"  # noqa: S105 - the name of a
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _KEYWORD: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']+))(?=\s|$)")
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword"})
+# A server that is silent, or a reader that keeps a table locked, must not stop a night for ever.
+_LIMITS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "connect_timeout": "15",
+        "keepalives_idle": "60",
+        "tcp_user_timeout": "120000",
+        "options": "-c lock_timeout=120s",
+    }
+)
 _FORMS: Final = (
     "a target is postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, "
     "a folder or s3://BUCKET/PREFIX"
@@ -42,10 +53,10 @@ class PostgresServer:
 
     @property
     def conninfo(self) -> str:
-        """The connection string of libpq."""
+        """The connection string of libpq, with limits where the URL has none."""
         quoted = (
             (name, value.replace("\\", "\\\\").replace("'", "\\'"))
-            for name, value in self.parameters
+            for name, value in {**_LIMITS, **dict(self.parameters)}.items()
         )
         return " ".join(f"{name}='{value}'" for name, value in quoted)
 

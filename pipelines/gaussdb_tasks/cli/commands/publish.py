@@ -35,9 +35,20 @@ _STATUS_NAMES: Final = (
 )
 @data_path_option("--data-path", "--publish-data-path")
 @option("--status", "is_status", is_flag=True, help="Show which entries are there; write nothing.")
+@option(
+    "--replace",
+    "is_replacing",
+    is_flag=True,
+    help="Replace all rows of the archive there, such as those that were edited there.",
+)
 @format_option("table", "json", default="table", variable="PUBLISH_FORMAT")
 def command(
-    *, data_dir: Path, publishing: PublishOptions, is_status: bool, output_format: str
+    *,
+    data_dir: Path,
+    publishing: PublishOptions,
+    is_status: bool,
+    is_replacing: bool,
+    output_format: str,
 ) -> None:
     """Publish the archive to PostgreSQL, DuckLake or Delta, with the same views.
 
@@ -63,7 +74,7 @@ def command(
         return
     folder = DataDir(data_dir)
     with folder.locked_with_archive(), folder.scratch("publish") as scratch:
-        done = publish_entries(folder, target, scratch)
+        done = publish_entries(folder, target, scratch, is_replacing=is_replacing)
     console.info(_describe(done))
     if output_format == "json":
         output.write_json(asdict(done))
@@ -71,6 +82,8 @@ def command(
 
 def _describe(done: Published) -> str:
     published = f"published {done.entries:,} entries" if done.entries else "nothing to publish"
+    if done.is_replaced:
+        published += "; all rows were replaced"
     removed = ""
     if done.is_cleaned:
         removed = (
