@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
@@ -32,6 +34,7 @@ TEXTS = (
 )
 
 
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
 def test_published_texts_are_those_of_the_archive(place: Place, tmp_path: Path) -> None:
     """PostgreSQL cannot hold U+0000: it has U+FFFD there."""
     data_dir = DataDir(tmp_path / "data")

@@ -43,6 +43,9 @@ _OF_PROJECTS: Final = tuple(
 )
 _MAX_CAUSE_LENGTH: Final = 300
 _STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
+_CONNECTION: Final = re.compile(
+    r'(?:Failed to attach .*)?Unable to connect to Postgres at ".*": (?=connection to|could not)'
+)
 _WRONG_SETTINGS: Final = re.compile(
     "authentication failed|no password supplied|permission denied|pg_hba|role .* does not exist"
     "|database .* does not exist|data_path|could not translate host name",
@@ -235,8 +238,8 @@ def one_error(name: str) -> Iterator[None]:
         of_memory = explain_memory(error)
         if of_memory is not None:
             raise of_memory from error
-        # Statements hold values, and words that a cause has.
-        text = _STATEMENT.sub("", str(error)).partition("\n")[0]
+        # Statements hold values, and words that a cause has; settings are longer than the cause.
+        text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
         cause = in_one_line(text, _MAX_CAUSE_LENGTH)
         message = f"{name} cannot be read or written: {cause}"
         raise _kind_of(text)(message) from None

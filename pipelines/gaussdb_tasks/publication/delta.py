@@ -6,7 +6,7 @@ use. A publication that was stopped is completed by the next one: each commit re
 transaction of Delta, up to which entry the table has the rows of a lane.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_derived import stored
 from gaussdb_tasks.database.connect import read_published, registered
 from gaussdb_tasks.model import tables
@@ -41,6 +41,7 @@ from gaussdb_tasks.publication.delta_tables import (
     DeltaTables,
     active_files,
     file_names,
+    lanes_of,
     rows_of,
 )
 from gaussdb_tasks.publication.lane import Lane
@@ -117,13 +118,14 @@ class DeltaPublication:
                 store_lane(self._target, LaneRow(lane, row.projects, row.versions))
 
     def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows at the versions that the lane names, from a copy in a database."""
-        row = read_lane_rows(self._target)[chain[0].sha256]
+        """Compare the rows that readers see, from a copy in a database."""
+        lanes = read_lane_rows(self._target)
+        row = lanes[chain[0].sha256]
         path = self._scratch / "published.duckdb"
         with duckdb.connect() as connection:
             connection.execute(f"attach {quoted_text(str(path))} as {_CATALOGUE}")
             connection.execute(f"create schema {_CATALOGUE}.{SCHEMA_NAME}")
-            for table, rows in self._published_rows(row):
+            for table, rows in self._published_rows(row, lanes, found):
                 columns = ", ".join(table.column_names)
                 copied = f"create table {_CATALOGUE}.{table_sql(table)} as select {columns}"
                 with registered(connection, "found", rows):
@@ -131,10 +133,19 @@ class DeltaPublication:
             compare_with_archive(connection, _CATALOGUE, chain, found, self._scratch)
         path.unlink()
 
-    def _published_rows(self, row: LaneRow) -> "Iterator[tuple[ArchiveTable, Dataset]]":
+    def _published_rows(
+        self, row: LaneRow, lanes: Collection[str], found: Verification
+    ) -> "Iterator[tuple[ArchiveTable, Dataset]]":
+        lane = row.lane
+        reached = marks(lane.archive_id, lane.head_digest, lane.sequence)
         for table in OF_LANES:
-            opened = self._target.open_known(table.name, row.versions[table.name])
-            yield table, rows_of(opened, row.lane.archive_id)
+            opened = self._target.open_known(table.name)
+            for other in lanes_of(opened) - {*lanes}:
+                detail = f"rows of lane {other} are there, which no archive published"
+                found.add(Fault.DIFFERS, table_sql(table), detail)
+            if repeated_marks(opened, lane.archive_id) != reached:  # a publication is not complete
+                opened = self._target.open_known(table.name, row.versions[table.name])
+            yield table, rows_of(opened, lane.archive_id)
         for table in SHARED:
             yield table, rows_of(self._target.open_known(table.name))
 
