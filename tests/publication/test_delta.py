@@ -177,14 +177,6 @@ def test_two_publications_of_an_archive_at_once(nights: list[DataDir], lake: Pat
     assert_equal(lake, nights[1])
 
 
-def test_archives_that_are_published_at_once(
-    nights: list[DataDir], data_dir: DataDir, lake: Path
-) -> None:
-    """Both make the tables."""
-    publish_at_once(lake, nights[2], data_dir)
-    assert_equal(lake, nights[2], data_dir)
-
-
 def files_with(lake: Path, text: str) -> list[Path]:
     """Return the files that hold a text, also compressed."""
     return [

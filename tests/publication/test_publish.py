@@ -11,6 +11,7 @@ from tests.support.commands import Command
 from tests.support.publishing import Place, local_rows
 
 
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
 def test_published_rows_and_views_are_those_of_the_database(
     place: Place, data_dir: DataDir
 ) -> None:
