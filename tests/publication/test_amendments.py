@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import duckdb
+import pytest
+
 from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY
 from tests.support.emulator_client import NOW
 from tests.support.publishing import TABLES, Place, local_rows
@@ -52,3 +56,24 @@ def test_a_redacted_text_is_in_no_file_of_the_target(place: Place, data_dir: Dat
     assert (done.entries, done.is_replaced, done.is_cleaned) == (1, True, True)
     assert kept_bytes(place) == []
     assert place.rows(TABLES) == local_rows(data_dir, TABLES)
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_a_lake_deletes_no_file_of_others(place: Place, data_dir: DataDir, tmp_path: Path) -> None:
+    """It is made in a folder without files; who adds some later hears of it."""
+    place.publish(data_dir)
+    second = Place(place.kind, place.folder, None, "")
+    catalogue = Path(place.url.removeprefix("ducklake:"))
+    catalogue.rename(tmp_path / "away")
+    with pytest.raises(ConfigurationError, match="has files, such as"):
+        second.publish(data_dir)
+    (tmp_path / "away").replace(catalogue)
+    foreign = place.folder / "files" / "theirs" / "a.parquet"
+    foreign.parent.mkdir()
+    duckdb.sql("select 1 as n").write_parquet(str(foreign))
+    redact_reasons(data_dir)
+    with pytest.raises(ConfigurationError, match="move the file"):
+        place.publish(data_dir)
+    foreign.rename(tmp_path / "moved.parquet")
+    assert place.publish(data_dir).is_cleaned
+    assert kept_bytes(place) == []

@@ -13,6 +13,7 @@ from tests.support.emulator_client import NOW, PROJECT, record
 from tests.support.publishing import TABLES, Place, local_rows
 
 
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
 def test_the_next_load_publishes_what_one_could_not(
     place: Place, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

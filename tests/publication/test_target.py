@@ -106,4 +106,13 @@ def test_a_schedule_names_a_target_from_any_folder(
 
 def test_values_of_libpq_are_quoted() -> None:
     server = PostgresServer((("dbname", "it's \\ x"),))
-    assert server.conninfo == "dbname='it\\'s \\\\ x'"
+    assert "dbname='it\\'s \\\\ x'" in server.conninfo
+
+
+def test_a_silent_server_and_a_locked_table_stop_no_night_for_ever() -> None:
+    """The URL can have other limits."""
+    target = parse_target("postgresql:///tasks?connect_timeout=3")
+    assert isinstance(target, PostgresTarget)
+    assert "connect_timeout='3'" in target.server.conninfo
+    assert "options='-c lock_timeout=120s'" in target.server.conninfo
+    assert "connect_timeout='15'" in LOCAL.conninfo

@@ -1,6 +1,5 @@
 """Texts that engines read in another way arrive as they are."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -35,29 +34,21 @@ TEXTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def texts_loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Load a task for each text, to read only."""
-    folder = tmp_path_factory.mktemp("texts")
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_published_texts_are_those_of_the_archive(place: Place, tmp_path: Path) -> None:
+    """PostgreSQL cannot hold U+0000: it has U+FFFD there."""
+    data_dir = DataDir(tmp_path / "data")
     listed = [
         record(number, NOW - HOUR, NOW - number, fail_reason=text, instance_name=text, colour=text)
         for number, text in enumerate(TEXTS)
     ]
     with Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(NOW)) as emulator:
-        load(emulator, folder, NOW)
-    return folder
-
-
-def test_published_texts_are_those_of_the_archive(
-    place: Place, texts_loaded: Path, tmp_path: Path
-) -> None:
-    """PostgreSQL cannot hold U+0000: it has U+FFFD there."""
-    data_dir = DataDir(Path(shutil.copytree(texts_loaded, tmp_path / "data")))
+        load(emulator, data_dir.path, NOW)
     place.publish(data_dir)
     target = parse_target(place.url, place.data_path)
     assert verify_published(data_dir, target, VerifyOptions()).findings == []
+    expected, found = local_rows(data_dir), place.rows()
     tables = ("task_center.tasks", "task_center.task_versions")
-    expected, found = local_rows(data_dir, tables), place.rows(tables)
     for name in tables:
         rows = expected[name]
         if place.kind == "postgres":

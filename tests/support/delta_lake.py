@@ -70,10 +70,14 @@ def chain_of(data_dir: DataDir) -> list[ChainEntry]:
     return read_chain(Archive(data_dir.archive).entries())
 
 
-def publish(data_dir: DataDir, lake: Path | str) -> tuple[int, bool, bool]:
+def publish(
+    data_dir: DataDir, lake: Path | str, *, is_replacing: bool = False
+) -> tuple[int, bool, bool]:
     """Publish; return the new entries, and whether rows were replaced and files cleaned."""
     with data_dir.locked_with_archive(), data_dir.scratch("publish") as scratch:
-        done = publish_entries(data_dir, parse_target(str(lake)), scratch)
+        done = publish_entries(
+            data_dir, parse_target(str(lake)), scratch, is_replacing=is_replacing
+        )
     assert done.sequence == chain_of(data_dir)[-1].manifest.sequence
     return done.entries, done.is_replaced, done.is_cleaned
 

@@ -43,6 +43,9 @@ _OF_PROJECTS: Final = tuple(
 )
 _MAX_CAUSE_LENGTH: Final = 300
 _STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
+_CONNECTION: Final = re.compile(
+    r'(?:Failed to attach .*)?Unable to connect to Postgres at ".*": (?=connection to|could not)'
+)
 _WRONG_SETTINGS: Final = re.compile(
     "authentication failed|no password supplied|permission denied|pg_hba|role .* does not exist"
     "|database .* does not exist|data_path|could not translate host name",
@@ -63,12 +66,19 @@ class Catalogue(ABC):
     """An attached catalogue, which is the current database of the connection."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, name: str, dialect: Dialect, scratch: Path
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        dialect: Dialect,
+        scratch: Path,
+        *,
+        null_replacement: str = "\0",
     ) -> None:
         self._connection = connection
         self._name = name
         self._dialect = dialect
         self._scratch = scratch
+        self._null_replacement = null_replacement
         self.check_lock: Callable[[], object] = lambda: None
         """Called before a commit; it raises an error if the lock was lost."""
 
@@ -110,8 +120,10 @@ class Catalogue(ABC):
         """Bring entries and the lane there, in one transaction."""
         with one_error(self._name), self._transaction():
             self._create_tables()
+            if first and self._last_entry(lane.archive_id) != chain[first - 1].manifest.sequence:
+                first = 0  # the lane's row, or rows of loads, were edited there
             if first == 0:
-                self._remove_rows(lane.archive_id)
+                self._remove_rows(lane.archive_id, chain)
             apply_entries(self._connection, chain, first, is_shared=True)
             self._write_lane(lane, self._apply_views())
 
@@ -125,7 +137,11 @@ class Catalogue(ABC):
     def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
         """Compare the rows of the chain's archive with a database that is made from the chain."""
         with one_error(self._name):
-            compare_with_archive(self._connection, CATALOGUE, chain, found, self._scratch)
+            compare_with_archive(
+                *(self._connection, CATALOGUE, chain, found, self._scratch),
+                other_archives=[lane.archive_id for lane in self.lanes()],
+                null_replacement=self._null_replacement,
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -143,13 +159,37 @@ class Catalogue(ABC):
         columns = ", ".join(column.ddl for column in LANES.columns)
         self._connection.execute(f"create table if not exists {LANES_SQL} ({columns})")
 
-    def _remove_rows(self, archive_id: str) -> None:
-        for table in _OF_PROJECTS:
-            self._connection.execute(
-                f"delete from {SCHEMA_NAME}.{table.name} where (region, project_id) in "
-                f"(select region, project_id from {SCHEMA_NAME}.load_runs where archive_id = ?)",
-                [archive_id],
-            )
+    def _last_entry(self, archive_id: str) -> int | None:
+        """Return the last entry of an archive that rows are there of."""
+        entries = " union all ".join(
+            f"select archive_sequence from {SCHEMA_NAME}.{table.name} where archive_id = $id"
+            for table in (LOAD_RUNS, AMENDMENTS)
+        )
+        sql = f"select max(archive_sequence) from ({entries})"
+        (last,) = self._connection.execute(sql, {"id": archive_id}).fetchone() or (None,)
+        return None if last is None else int(last)
+
+    def _remove_rows(self, archive_id: str, chain: Sequence[ChainEntry]) -> None:
+        """Remove the rows of an archive's projects, also where the rows of its loads are gone.
+
+        The views are made again, too.
+        """
+        self._connection.execute(f"update {LANES_SQL} set views_digest = null")
+        sql = (
+            f"select distinct region, project_id from {SCHEMA_NAME}.load_runs where archive_id = ?"
+        )
+        projects = {
+            *self._connection.execute(sql, [archive_id]).fetchall(),
+            *(
+                (each.region, each.project_id)
+                for entry in chain
+                for each in entry.manifest.projects
+            ),
+        }
+        keys = [list(each) for each in zip(*sorted(projects), strict=True)]
+        for table in _OF_PROJECTS if keys else ():
+            sql = f"delete from {SCHEMA_NAME}.{table.name} where (region, project_id) in "
+            self._connection.execute(f"{sql} (select unnest(?), unnest(?))", keys)
         for table in (LOAD_RUNS, AMENDMENTS):
             sql = f"delete from {SCHEMA_NAME}.{table.name} where archive_id = ?"
             self._connection.execute(sql, [archive_id])
@@ -195,8 +235,8 @@ def one_error(name: str) -> Iterator[None]:
         of_memory = explain_memory(error)
         if of_memory is not None:
             raise of_memory from error
-        # Statements hold values, and words that a cause has.
-        text = _STATEMENT.sub("", str(error)).partition("\n")[0]
+        # Statements hold values, and words that a cause has; settings are longer than the cause.
+        text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
         cause = in_one_line(text, _MAX_CAUSE_LENGTH)
         message = f"{name} cannot be read or written: {cause}"
         raise _kind_of(text)(message) from None

@@ -33,6 +33,7 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
     found: Verification,
     scratch: Path,
     *,
+    other_archives: Sequence[str] = (),
     null_replacement: str = "\0",
 ) -> None:
     """Add a finding for each row of the archive that the catalogue has otherwise, or not.
@@ -43,28 +44,38 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
         chain: the published entries, whose files were verified.
         found: findings are added to it.
         scratch: a folder for the database that is made from the chain.
+        other_archives: the archives whose rows are in the same tables.
         null_replacement: what the catalogue has for U+0000 in texts.
     """
     path = scratch / "expected.duckdb"
     restore(chain, path)
     connection.execute(f"attach {quoted_text(str(path))} as {_EXPECTED} (read_only)")
-    for table, condition in _tables(catalogue, archive_id_of(chain)):
+    for table, condition in _tables(catalogue, archive_id_of(chain), other_archives):
         expected = _with_texts(table, f"{_EXPECTED}.{table_sql(table)}", null_replacement)
         actual = f"{catalogue}.{table_sql(table)} where {condition}"
         _compare(connection, found, table, expected, actual)
 
 
-def _tables(catalogue: str, archive_id: str | None) -> Iterator[tuple[ArchiveTable, str]]:
-    """Yield the tables with the condition for the rows of an archive in the catalogue."""
-    is_own = f"archive_id = {quoted_text(archive_id or '')}"
-    projects = f"select region, project_id from {catalogue}.{SCHEMA_NAME}.load_runs where {is_own}"
+def _tables(
+    catalogue: str, archive_id: str | None, other_archives: Sequence[str]
+) -> Iterator[tuple[ArchiveTable, str]]:
+    """Yield the tables with the condition for the rows that should be those of an archive.
+
+    They are all rows that are not of another archive there: also those of none.
+    """
+    others = ", ".join(map(quoted_text, sorted({*other_archives} - {archive_id})))
+    is_other = f"coalesce(archive_id in ({others}), false)" if others else "false"
+    is_own = f"not {is_other}"
+    projects = (
+        f"select region, project_id from {catalogue}.{SCHEMA_NAME}.load_runs where {is_other}"
+    )
     for table in (*LOADED_TABLES, AMENDMENTS):
         if table is TASK_TYPES:
             yield _without_load(stored(table)), "true"
         elif table in {LOAD_RUNS, AMENDMENTS}:
             yield stored(table), is_own
         else:
-            yield stored(table), f"(region, project_id) in ({projects})"
+            yield stored(table), f"((region, project_id) in ({projects})) is not true"
 
 
 def _without_load(table: ArchiveTable) -> ArchiveTable:

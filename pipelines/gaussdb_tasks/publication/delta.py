@@ -6,7 +6,7 @@ use. A publication that was stopped is completed by the next one: each commit re
 transaction of Delta, up to which entry the table has the rows of a lane.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,9 @@ from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_derived import stored
-from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database.connect import read_published, registered
-from gaussdb_tasks.database.upgrades import schema_version
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME
@@ -43,6 +41,7 @@ from gaussdb_tasks.publication.delta_tables import (
     DeltaTables,
     active_files,
     file_names,
+    lanes_of,
     rows_of,
 )
 from gaussdb_tasks.publication.lane import Lane
@@ -75,26 +74,22 @@ SHARED: Final = (stored(tables.TASK_TYPES), stored(tables.SCHEMA_VERSIONS))
 
 
 @contextmanager
-def open_delta(
-    target: DeltaTarget, scratch: Path, database: Path | None
-) -> Iterator["DeltaPublication"]:
+def open_delta(target: DeltaTarget, scratch: Path) -> Iterator["DeltaPublication"]:
     """Open a folder or a bucket; nothing is locked: a conflict is found at the commit.
 
     Args:
         target: the folder or bucket.
         scratch: a folder for a database.
-        database: the published database, whose rows are taken if it equals the archive.
     """
-    yield DeltaPublication(DeltaTables(target.name), scratch, database)
+    yield DeltaPublication(DeltaTables(target.name), scratch)
 
 
 class DeltaPublication:
     """An archive as Delta tables; see ``Publication``."""
 
-    def __init__(self, target: DeltaTables, scratch: Path, database: Path | None) -> None:
+    def __init__(self, target: DeltaTables, scratch: Path) -> None:
         self._target = target
         self._scratch = scratch
-        self._database = database
 
     def lanes(self) -> Sequence[Lane]:
         """Return the lanes that are complete."""
@@ -123,13 +118,14 @@ class DeltaPublication:
                 store_lane(self._target, LaneRow(lane, row.projects, row.versions))
 
     def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows at the versions that the lane names, from a copy in a database."""
-        row = read_lane_rows(self._target)[chain[0].sha256]
+        """Compare the rows that readers see, from a copy in a database."""
+        lanes = read_lane_rows(self._target)
+        row = lanes[chain[0].sha256]
         path = self._scratch / "published.duckdb"
         with duckdb.connect() as connection:
             connection.execute(f"attach {quoted_text(str(path))} as {_CATALOGUE}")
             connection.execute(f"create schema {_CATALOGUE}.{SCHEMA_NAME}")
-            for table, rows in self._published_rows(row):
+            for table, rows in self._published_rows(row, lanes, found):
                 columns = ", ".join(table.column_names)
                 copied = f"create table {_CATALOGUE}.{table_sql(table)} as select {columns}"
                 with registered(connection, "found", rows):
@@ -137,10 +133,19 @@ class DeltaPublication:
             compare_with_archive(connection, _CATALOGUE, chain, found, self._scratch)
         path.unlink()
 
-    def _published_rows(self, row: LaneRow) -> "Iterator[tuple[ArchiveTable, Dataset]]":
+    def _published_rows(
+        self, row: LaneRow, lanes: Collection[str], found: Verification
+    ) -> "Iterator[tuple[ArchiveTable, Dataset]]":
+        lane = row.lane
+        reached = marks(lane.archive_id, lane.head_digest, lane.sequence)
         for table in OF_LANES:
-            opened = self._target.open_known(table.name, row.versions[table.name])
-            yield table, rows_of(opened, row.lane.archive_id)
+            opened = self._target.open_known(table.name)
+            for other in lanes_of(opened) - {*lanes}:
+                detail = f"rows of lane {other} are there, which no archive published"
+                found.add(Fault.DIFFERS, table_sql(table), detail)
+            if repeated_marks(opened, lane.archive_id) != reached:  # a publication is not complete
+                opened = self._target.open_known(table.name, row.versions[table.name])
+            yield table, rows_of(opened, lane.archive_id)
         for table in SHARED:
             yield table, rows_of(self._target.open_known(table.name))
 
@@ -155,24 +160,17 @@ class DeltaPublication:
 
     @contextmanager
     def _rows_of_archive(self, chain: Sequence[ChainEntry]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a database with the rows of a chain: the published one, or a new one."""
-        if self._database is not None and self._database.exists():
-            with read_published(self._database) as connection:
-                if _is_at(connection, chain[-1]):
-                    yield connection
-                    return
-        restored = self._scratch / "restored.duckdb"
-        restore(chain, restored)
+        """Open a new database with the rows of a chain: rows of the published one may be edited.
+
+        It stays in the scratch folder, for the next attempt.
+        """
+        restored = self._scratch / f"restored-{chain[-1].sha256}.duckdb"
+        if not restored.exists():
+            started = self._scratch / "started.duckdb"
+            restore(chain, started)
+            started.rename(restored)
         with read_published(restored) as connection:
             yield connection
-        restored.unlink()
-
-
-def _is_at(connection: duckdb.DuckDBPyConnection, head: ChainEntry) -> bool:
-    if schema_version(connection) != tables.SCHEMA_VERSION:
-        return False
-    recorded = recorded_head(connection)
-    return recorded is not None and recorded.sha256 == head.sha256
 
 
 def write_lane(

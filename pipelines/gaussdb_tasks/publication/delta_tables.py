@@ -167,7 +167,7 @@ class DeltaTables:
         try:
             yield
         except (DeltaError, OSError) as error:
-            cause = in_one_line(str(error).partition("\n")[0], _MAX_CAUSE_LENGTH)
+            cause = in_one_line(str(error), _MAX_CAUSE_LENGTH)  # the reason is on a later line
             # Two writers that create a table get no error of their own.
             if isinstance(error, CommitFailedError) or "already exists" in cause:
                 message = f"{where} was changed by another writer at the same time: {cause}"
@@ -179,6 +179,11 @@ class DeltaTables:
 def active_files(table: "DeltaTable", lane: str | None = None) -> list[str]:
     """Return the Parquet files that are in use: those of a lane, or all."""
     return table.file_uris(file_pruning_predicate=_of(lane))
+
+
+def lanes_of(table: "DeltaTable") -> set[str]:
+    """Return the lanes that have rows."""
+    return {each[LANE] for each in table.partitions()}
 
 
 def rows_of(table: "DeltaTable", lane: str | None = None) -> "Dataset":

@@ -12,6 +12,7 @@ from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.database.dialects import DUCKLAKE
 from gaussdb_tasks.database.files import publish
 from gaussdb_tasks.errors import ConfigurationError, LockedError
+from gaussdb_tasks.model.tables import SCHEMA_NAME
 from gaussdb_tasks.publication.buckets import use_buckets
 from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue, one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
@@ -72,6 +73,7 @@ class LakeCatalogue(Catalogue):
 
     def _clean(self) -> None:
         """Leave only the files of the newest snapshot, without deleted rows in them."""
+        self._refuse_foreign_files()
         for call in (
             "ducklake_rewrite_data_files(?, delete_threshold => 0)",
             "ducklake_expire_snapshots(?, older_than => now())",
@@ -89,6 +91,23 @@ class LakeCatalogue(Catalogue):
         """
         found = self._connection.execute("from postgres_query(?, ?)", [_METADATA, sql]).fetchall()
         rewrite_tables(self._connection, _METADATA, (table for (table,) in found))
+
+    def _refuse_foreign_files(self) -> None:
+        """Refuse files of others, which DuckLake would delete with those of stopped publications.
+
+        Raises:
+            ConfigurationError: there are some below the lake's folder.
+        """
+        sql = f"select value from {_METADATA}.ducklake_metadata where key = 'data_path'"
+        (folder,) = self._connection.execute(sql).fetchone() or ("",)
+        call = "ducklake_delete_orphaned_files(?, cleanup_all => true, dry_run => true)"
+        for (path,) in self._connection.execute(f"from {call}", [CATALOGUE]).fetchall():
+            if not path.startswith(f"{folder}{SCHEMA_NAME}/"):
+                message = (
+                    f"{path} is in the folder of {self._name}, but not one of its files; nothing "
+                    "was deleted: move the file, and publish again"
+                )
+                raise ConfigurationError(message)
 
     def _rewrite_file(self, catalogue: Path) -> None:
         """Copy the catalogue to a new file: a file keeps the bytes of deleted rows."""
@@ -137,21 +156,26 @@ def _attach(
     *,
     is_writing: bool,
 ) -> None:
-    options = [] if is_writing else ["read_only"]
+    options = ["create_if_not_exists false"] if is_writing else ["read_only"]
     if isinstance(target.catalogue, PostgresServer):
         options.append(f"meta_secret {SECRET}")
     if target.data_path is not None:
         options.append(f"data_path {quoted_text(target.data_path)}")
-    listed = f" ({', '.join(options)})" if options else ""
-    statement = f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}{listed}"
+        if "://" in target.data_path:
+            use_buckets(connection)
+    statement = f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}"
     try:
         try:
-            connection.execute(statement)
+            connection.execute(f"{statement} ({', '.join(options)})")
         except duckdb.Error as error:
-            if "requires the extension httpfs" not in str(error):
+            if "requires the extension httpfs" in str(error):
+                use_buckets(connection)
+            elif is_writing and "is explicitly disabled" in str(error):
+                _refuse_used_folder(connection, target)
+                options.remove("create_if_not_exists false")
+            else:
                 raise
-            use_buckets(connection)
-            connection.execute(statement)
+            connection.execute(f"{statement} ({', '.join(options)})")
     except duckdb.Error as error:
         for cause, message in _NOT_THERE.items():
             if cause in str(error):
@@ -159,6 +183,24 @@ def _attach(
         raise
     snapshot = "" if is_writing else "; begin transaction"
     connection.execute(f"use {CATALOGUE}{snapshot}")
+
+
+def _refuse_used_folder(connection: duckdb.DuckDBPyConnection, target: DuckLakeTarget) -> None:
+    """Refuse to make a lake above files of others: each lake deletes what it does not know.
+
+    Raises:
+        ConfigurationError: there are Parquet files.
+    """
+    if target.data_path is None:
+        return
+    pattern = f"{target.data_path}/**/*.parquet"
+    found = connection.execute("select file from glob(?) limit 1", [pattern]).fetchone()
+    if found is not None:
+        message = (
+            f"--data-path: {target.data_path} has files, such as {found[0]}, and {target.name} "
+            "would be new; name an empty folder: a lake deletes files that it does not know"
+        )
+        raise ConfigurationError(message)
 
 
 @contextmanager

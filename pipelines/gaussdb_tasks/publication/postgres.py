@@ -12,7 +12,6 @@ import duckdb
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.database.dialects import POSTGRES
 from gaussdb_tasks.errors import LockedError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
@@ -23,7 +22,6 @@ from gaussdb_tasks.publication.catalogue import (
     PassingError,
     one_error,
 )
-from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
 from gaussdb_tasks.publication.lane import Lane, Publication
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
@@ -70,14 +68,6 @@ class PostgresCatalogue(Catalogue):
                     "call postgres_execute(?, ?)", [CATALOGUE, f"analyze {tables}"]
                 )
 
-    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows, with texts as PostgreSQL holds them."""
-        with one_error(self._name):
-            compare_with_archive(
-                *(self._connection, CATALOGUE, chain, found, self._scratch),
-                null_replacement=NULL_REPLACEMENT,
-            )
-
     def _clean(self) -> None:
         tables = (f"{SCHEMA_NAME}.{table.name}" for table in (*LOADED_TABLES, AMENDMENTS))
         rewrite_tables(self._connection, CATALOGUE, tables)
@@ -122,7 +112,9 @@ def open_postgres(
         )
         # PostgreSQL holds no U+0000.
         connection.execute("set pg_null_byte_replacement = ?", [NULL_REPLACEMENT])
-        catalogue = PostgresCatalogue(connection, target.name, POSTGRES, scratch)
+        catalogue = PostgresCatalogue(
+            connection, target.name, POSTGRES, scratch, null_replacement=NULL_REPLACEMENT
+        )
         if not is_writing:
             connection.execute(f"use {CATALOGUE}; begin transaction")  # one snapshot
             yield catalogue

@@ -42,7 +42,7 @@ class Published:
         target: the target's URL, without secrets.
         sequence: the last entry that is published; None after an error.
         entries: the entries that were brought there now.
-        is_replaced: whether an amendment replaced the rows that were there.
+        is_replaced: whether the rows that were there were replaced.
         is_cleaned: whether older snapshots and files with removed rows were removed.
         error: why the publication failed.
     """
@@ -56,10 +56,18 @@ class Published:
     error: str | None = None
 
 
-def publish_entries(data_dir: DataDir, target: Target, scratch: Path) -> Published:
+def publish_entries(
+    data_dir: DataDir, target: Target, scratch: Path, *, is_replacing: bool = False
+) -> Published:
     """Publish the entries that a target lacks; the data directory is locked.
 
     Lost connections and other publications at the same time are tried again.
+
+    Args:
+        data_dir: the directory of the archive.
+        target: where to publish.
+        scratch: a folder for temporary files.
+        is_replacing: whether to replace all rows of the archive there.
 
     Raises:
         LaneError: the target has other entries of this archive, or projects of another archive.
@@ -81,7 +89,7 @@ def publish_entries(data_dir: DataDir, target: Target, scratch: Path) -> Publish
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=_MAX_WAIT_SECONDS),
         reraise=True,
     )
-    return attempts(_publish_once, target, chain, archive_id, scratch, data_dir)
+    return attempts(_publish_once, target, chain, archive_id, scratch, is_replacing=is_replacing)
 
 
 def publish_after_load(data_dir: DataDir, target: Target, scratch: Path) -> Published:
@@ -94,7 +102,7 @@ def publish_after_load(data_dir: DataDir, target: Target, scratch: Path) -> Publ
 
 def read_lanes(target: Target, scratch: Path) -> Sequence[Lane]:
     """Return the lanes of a target."""
-    with open_target(target, scratch, None, is_writing=False) as publication:
+    with open_target(target, scratch, is_writing=False) as publication:
         return publication.lanes()
 
 
@@ -119,7 +127,7 @@ def _compare(
     data_dir: DataDir, target: Target, found: Verification, scratch: Path, *, is_fast: bool
 ) -> None:
     archive_id = archive_id_of(found.chain)
-    with open_target(target, scratch, None, is_writing=False) as publication:
+    with open_target(target, scratch, is_writing=False) as publication:
         lane = _lane_of(publication, archive_id)
         if lane is None:
             detail = f"the archive in {data_dir.path} is not published there"
@@ -158,27 +166,34 @@ def refuse_unusable(target: Target) -> None:
 
 
 def open_target(
-    target: Target, scratch: Path, data_dir: DataDir | None, *, is_writing: bool
+    target: Target, scratch: Path, *, is_writing: bool
 ) -> AbstractContextManager[Publication]:
     """Open a target of any kind."""
     if isinstance(target, PostgresTarget):
         return open_postgres(target, scratch, is_writing=is_writing)
     if isinstance(target, DuckLakeTarget):
         return open_lake(target, scratch, is_writing=is_writing)
-    return open_delta(target, scratch, None if data_dir is None else data_dir.database)
+    return open_delta(target, scratch)
 
 
 def _publish_once(
-    target: Target, chain: Sequence[ChainEntry], archive_id: str, scratch: Path, data_dir: DataDir
+    target: Target,
+    chain: Sequence[ChainEntry],
+    archive_id: str,
+    scratch: Path,
+    *,
+    is_replacing: bool,
 ) -> Published:
-    with open_target(target, scratch, data_dir, is_writing=True) as publication:
+    with open_target(target, scratch, is_writing=True) as publication:
         lane = _lane_of(publication, archive_id)
         start = _unpublished_from(chain, lane, target)
         new, head = chain[start:], chain[-1]
-        is_replacing = lane is not None and any(entry.manifest.restates for entry in new)
-        if new:
-            _refuse_other_archives(publication, new, archive_id, target)
+        is_replacing = lane is not None and (
+            is_replacing or any(entry.manifest.restates for entry in new)
+        )
+        if new or is_replacing:
             first = 0 if is_replacing else start
+            _refuse_other_archives(publication, chain[first:], archive_id, target)
             _refuse_damage(chain, first)
             publication.publish(
                 chain,

@@ -1,8 +1,10 @@
 """Parse the URL of ``--to``: where the archive is published, without a secret in it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -16,6 +18,15 @@ _SCHEMES: Final = ("postgresql://", "postgres://")
 _KEYWORD: Final = re.compile(r"\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']+))(?=\s|$)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword"})
+# A server that is silent, or a reader that keeps a table locked, must not stop a night for ever.
+_LIMITS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "connect_timeout": "15",
+        "keepalives_idle": "60",
+        "tcp_user_timeout": "120000",
+        "options": "-c lock_timeout=120s",
+    }
+)
 _FORMS: Final = (
     "a target is postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, "
     "a folder or s3://BUCKET/PREFIX"
@@ -43,10 +54,10 @@ class PostgresServer:
 
     @property
     def conninfo(self) -> str:
-        """The connection string of libpq."""
+        """The connection string of libpq, with limits where the URL has none."""
         quoted = (
             (name, value.replace("\\", "\\\\").replace("'", "\\'"))
-            for name, value in self.parameters
+            for name, value in {**_LIMITS, **dict(self.parameters)}.items()
         )
         return " ".join(f"{name}='{value}'" for name, value in quoted)
 

@@ -46,13 +46,20 @@ _STATUS_NAMES: Final = (
     "created, without a login.",
 )
 @option("--status", "is_status", is_flag=True, help="Show which entries are there; write nothing.")
+@option(
+    "--replace",
+    "is_replacing",
+    is_flag=True,
+    help="Replace all rows of the archive there, such as those that were edited there.",
+)
 @format_option("table", "json", default="table", variable="PUBLISH_FORMAT")
-def command(
+def command(  # noqa: PLR0913 - one parameter an option
     *,
     data_dir: Path,
     publishing: PublishOptions,
     grant: str | None,
     is_status: bool,
+    is_replacing: bool,
     output_format: str,
 ) -> None:
     """Publish the archive to PostgreSQL, DuckLake or Delta, with the same views.
@@ -81,7 +88,7 @@ def command(
         check_reader(target, grant)
     folder = DataDir(data_dir)
     with folder.locked_with_archive(), folder.scratch("publish") as scratch:
-        done = publish_entries(folder, target, scratch)
+        done = publish_entries(folder, target, scratch, is_replacing=is_replacing)
         console.info(_describe(done))
         if grant is not None:
             grant_reading(target, grant, scratch)
@@ -99,6 +106,8 @@ def command(
 
 def _describe(done: Published) -> str:
     published = f"published {done.entries:,} entries" if done.entries else "nothing to publish"
+    if done.is_replaced:
+        published += "; all rows were replaced"
     removed = ""
     if done.is_cleaned:
         removed = (
