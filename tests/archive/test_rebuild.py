@@ -176,7 +176,7 @@ def test_a_load_that_fails_its_checks_leaves_no_entry(
         raise CheckFailedError(message)
 
     before = names(data_dir)
-    monkeypatch.setattr(load_module, "_check_data", failing)
+    monkeypatch.setattr(load_module, "refuse_failed_checks", failing)
     with pytest.raises(CheckFailedError):
         load_later(data_dir)
     assert names(data_dir) == before

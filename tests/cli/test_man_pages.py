@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 import pytest
 
-from gaussdb_tasks.cli import cli
-
 pytest.importorskip("click_man")
 
 from tests.support.commands import contexts
 from tests.support.man_pages import write_pages
 
-CONTEXTS = list(contexts(click.Context(cli, info_name="gaussdb-tasks")))
+CONTEXTS = list(contexts())
 
 
 @pytest.fixture(scope="module")

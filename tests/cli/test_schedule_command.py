@@ -25,8 +25,8 @@ def test_a_url_with_credentials_is_refused(
     run = command("schedule", "systemd", *options, env=env)
     assert run.exit_code == 2
     assert run.stdout == ""
-    assert f"--{name} contains credentials" in run.stderr
-    assert variable in run.stderr
+    assert f"--{name}" in run.stderr
+    assert variable in run.stderr or not is_variable
     assert SECRET not in run.stderr
 
 

@@ -39,7 +39,7 @@ _MIB, _GIB = 1024**2, 1024**3
 @pytest.mark.parametrize(
     ("duckdb_limit", "ulimit", "expected"),
     [
-        pytest.param(64 * _GIB, resource.RLIM_INFINITY, 256 * _MIB, id="a large machine"),
+        pytest.param(64 * _GIB, resource.RLIM_INFINITY, 128 * _MIB, id="a large machine"),
         pytest.param(_GIB, resource.RLIM_INFINITY, 128 * _MIB, id="a small container"),
         pytest.param(64 * _GIB, _GIB, 128 * _MIB, id="ulimit -v"),
         pytest.param(100 * _MIB, resource.RLIM_INFINITY, 64 * _MIB, id="hardly any memory"),

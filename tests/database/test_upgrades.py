@@ -137,7 +137,7 @@ def test_a_load_that_fails_upgrades_nothing(
         raise CheckFailedError(message)
 
     before = old.database.read_bytes()
-    monkeypatch.setattr(load_module, "_check_data", fail)
+    monkeypatch.setattr(load_module, "refuse_failed_checks", fail)
     assert command("load", "--now", iso(AT), env=region_env(emulator)).exit_code == 1
     assert old.database.read_bytes() == before
 

@@ -251,7 +251,6 @@ def test_the_role_reads_a_lake(
     [
         ("ducklake:lake", "bi", "has no roles"),
         ("folder", "bi", "has no roles"),
-        ("postgresql://db.example/tasks", "", "an empty text cannot be the name"),
         ("postgresql://db.example/tasks", "public", "public cannot be the name"),
         ("postgresql://db.example/tasks", "pg_monitor", "pg_monitor cannot be the name"),
         ("postgresql://db.example/tasks", "\u00e4" * 32, "1 to 63 bytes"),

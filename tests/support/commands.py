@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import click
 import pytest
 
-from gaussdb_tasks.cli import main
+from gaussdb_tasks.cli import cli, main
 from gaussdb_tasks.emulator import Account, Emulator
 
 
@@ -129,8 +129,12 @@ def _exit_code() -> int:
         return int(code or 0)
 
 
-def contexts(context: click.Context) -> Iterator[click.Context]:
-    """Yield the contexts of a command and of all commands below it, each with its parent."""
+def contexts(parent: click.Context | None = None) -> Iterator[click.Context]:
+    """Yield the contexts of the program and of all its commands, each with its parent.
+
+    click keeps the help option that the first context of a command had, so they are whole.
+    """
+    context = parent or click.Context(cli, info_name="gaussdb-tasks", **cli.context_settings)
     yield context
     if isinstance(context.command, click.Group):
         for name in context.command.list_commands(context):

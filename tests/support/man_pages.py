@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from click_man.man import ManPage
 
-from gaussdb_tasks.cli import cli
 from gaussdb_tasks.version import VERSION
 from tests.support.commands import contexts
 
@@ -16,7 +15,7 @@ from tests.support.commands import contexts
 def write_pages(folder: Path) -> None:
     """Write a page for each command, such as ``gaussdb-tasks-query.1``."""
     folder.mkdir(parents=True, exist_ok=True)
-    for context in contexts(click.Context(cli, info_name="gaussdb-tasks")):
+    for context in contexts():
         name = context.command_path.replace(" ", "-")
         (folder / f"{name}.1").write_text(_page(context), encoding="utf-8")
 

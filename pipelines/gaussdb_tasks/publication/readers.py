@@ -99,7 +99,7 @@ def check_reader(target: Target, role: str) -> None:
     is_reserved = role in _RESERVED or role.startswith("pg_") or "\0" in role
     if is_reserved or not 0 < len(role.encode()) <= _MAX_NAME_BYTES:
         message = (
-            f"--grant: {visible(role) or 'an empty text'} cannot be the name of a role; choose "
+            f"--grant: {visible(role)} cannot be the name of a role; choose "
             f"one of 1 to {_MAX_NAME_BYTES} bytes that PostgreSQL does not reserve"
         )
         raise ConfigurationError(message)

@@ -55,7 +55,10 @@ def checked_url(
         raise ConfigurationError(message)
     parts = split_http_url(url.strip())
     shown = "the address" if is_secret else repr(url)
-    if parts is None or parts.query or parts.fragment:
+    if parts is not None and (parts.query or parts.fragment):
+        message = f"{source}: a URL with a query is not allowed; write it like {example}"
+        raise ConfigurationError(message)
+    if parts is None:
         message = f"{source}: {shown} is not an http(s) URL; write it like {example}"
         raise ConfigurationError(message)
     host = parts.hostname or ""

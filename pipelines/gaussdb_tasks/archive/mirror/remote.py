@@ -27,7 +27,7 @@ _MIN_BYTES_PER_SECOND: Final = 50_000
 _CALL_SECONDS: Final = 300.0
 
 
-_FORMS: Final = re.compile(r"file:///.|(?:s3|s3a)://[^/?#@]+(?:/|$)")
+_FORMS: Final = re.compile(r"file:///.|(?:s3|s3a)://(?:[^/]*@)?[^/?#@]+(?:[/?]|$)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
