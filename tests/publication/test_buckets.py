@@ -33,7 +33,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "invented")
-    client = boto3.client("s3", region_name="us-east-1")
+    client = boto3.session.Session().client("s3", region_name="us-east-1")
     client.create_bucket(Bucket="lake")
     yield client
     server.stop()

@@ -48,13 +48,13 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
         monkeypatch.setenv(name, value)
     name = tmp_path.name.replace("_", "-")
     where = {"LocationConstraint": "eu-central-1"}
-    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    boto3.session.Session().client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
     return f"s3://{name}/lake"
 
 
 def contents(url: str) -> bytes:
     name = url.split("/")[2]
-    objects = boto3.resource("s3").Bucket(name).objects.all()
+    objects = boto3.session.Session().resource("s3").Bucket(name).objects.all()
     return b"".join(each.get()["Body"].read() for each in objects)
 
 

@@ -73,7 +73,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def _client() -> Any:
-    return boto3.client("s3")
+    return boto3.session.Session().client("s3")
 
 
 @pytest.fixture(scope="session")
