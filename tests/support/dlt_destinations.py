@@ -32,7 +32,7 @@ from tests.support.loads import load, published
 
 Rows = Sequence[tuple[Any, ...]]
 _DATASET: Final = "gaussdb"
-_OWN: Final = frozenset({"run_id", "archive_sequence", "head_digest"})
+_OWN: Final = frozenset({"run_id", "archive_sequence", "head_digest", "archive_id"})
 """Columns whose values belong to one load: its id, and its entry in an archive."""
 
 
