@@ -98,3 +98,20 @@ def test_what_was_edited_there_is_replaced(
     done = command(*given, "--replace")
     assert "all rows were replaced" in done.stderr
     assert place.rows() == expected
+
+
+def test_a_lake_in_a_file_needs_no_data_path(
+    data_dir: DataDir, command: Command, tmp_path: Path
+) -> None:
+    """DuckLake has the data files beside it; files that lie there already are others'."""
+    pytest.importorskip("duckdb_extension_ducklake")
+    url = f"ducklake:{tmp_path / 'new' / 'lake.ducklake'}"
+    given = ("--data-dir", data_dir.path)
+    published = command("publish", *given, "--to", url)
+    assert published.exit_code == 0, published.stderr
+    assert list((tmp_path / "new/lake.ducklake.files").rglob("*.parquet"))
+    verified = command("verify", *given, "--published", url)
+    assert verified.exit_code == 0, verified.stderr
+    (tmp_path / "new/lake.ducklake").unlink()
+    refused = command("publish", *given, "--to", url)
+    assert (refused.exit_code, "has files, such as" in refused.stderr) == (2, True)

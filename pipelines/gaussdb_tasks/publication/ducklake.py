@@ -172,7 +172,7 @@ def _attach(
                 use_buckets(connection)
             elif is_writing and "is explicitly disabled" in str(error):
                 _refuse_used_folder(connection, target)
-                options.remove("create_if_not_exists false")
+                options[0] = "create_if_not_exists true"
             else:
                 raise
             connection.execute(f"{statement} ({', '.join(options)})")
@@ -191,13 +191,13 @@ def _refuse_used_folder(connection: duckdb.DuckDBPyConnection, target: DuckLakeT
     Raises:
         ConfigurationError: there are Parquet files.
     """
-    if target.data_path is None:
-        return
-    pattern = f"{target.data_path}/**/*.parquet"
+    # Without a path, DuckLake has the files beside a catalogue in a file, and refuses a server's.
+    folder = target.data_path or f"{target.catalogue}.files"
+    pattern = f"{folder}/**/*.parquet"
     found = connection.execute("select file from glob(?) limit 1", [pattern]).fetchone()
     if found is not None:
         message = (
-            f"--data-path: {target.data_path} has files, such as {found[0]}, and {target.name} "
+            f"--data-path: {folder} has files, such as {found[0]}, and {target.name} "
             "would be new; name an empty folder: a lake deletes files that it does not know"
         )
         raise ConfigurationError(message)
