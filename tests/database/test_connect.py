@@ -2,8 +2,11 @@
 
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import pytest
@@ -31,6 +34,48 @@ def test_a_pipe_or_folder_is_refused(
     make(tmp_path / f"{path.name}{suffix}")
     with pytest.raises(ConfigurationError, match="is not a file"), opening(path):  # type: ignore[attr-defined]
         pass
+
+
+CONNECTIONS: Final = """
+import sys
+from pathlib import Path
+import duckdb
+from gaussdb_tasks.archive.file_queries import open_for_files
+from gaussdb_tasks.database import catalog, connect
+from gaussdb_tasks.database.untrusted import read_untrusted
+
+def shown(connection):
+    ((value,),) = connection.execute("select current_setting('enable_progress_bar')").fetchall()
+    return value
+
+new, published = Path("new.duckdb"), Path("published.duckdb")
+duckdb.connect(published).close()
+openings = {
+    "duckdb itself": duckdb.connect(),
+    "in memory": connect.open_empty(None),
+    "for files": open_for_files(),
+    "new file": connect.writable_clone(None, new),
+    "published": connect.read_published(published),
+    "untrusted": read_untrusted(published),
+    "definitions": catalog.with_tables([]),
+}
+for name, opening in openings.items():
+    with opening as connection:
+        print(name, shown(connection), shown(connection.cursor()), sep=": ")
+"""
+
+
+def test_no_connection_prints_progress_in_a_process_that_runs_no_file(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CONNECTIONS],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    own, *others = ended.stdout.splitlines()
+    assert own == "duckdb itself: True: False"  # else this test shows nothing
+    assert [each.partition(": ")[2] for each in others] == ["False: False"] * 6
 
 
 _MIB, _GIB = 1024**2, 1024**3

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import duckdb
 
-from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
+from gaussdb_tasks.database.untrusted import empty_database
 
 MAX_ROWS_PER_QUERY: Final = 25_000
 """A query costs as much as 1,000 rows."""
@@ -22,17 +21,10 @@ Item = TypeVar("Item")
 
 @contextmanager
 def open_for_files() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory, to read files; what does not fit is in a temporary folder."""
-    with TemporaryDirectory() as folder:
-        config: dict[str, Any] = {
-            **BELIEVING_NO_STATISTICS,
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": folder,
-        }
-        with duckdb.connect(config=config) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"set streaming_buffer_size = '{_RESULT_SIZE}'")
-            yield connection
+    """Open an empty database in memory, with which many files can be read."""
+    with empty_database({"memory_limit": MEMORY_LIMIT}) as connection:
+        connection.execute(f"set streaming_buffer_size = '{_RESULT_SIZE}'")
+        yield connection
 
 
 def in_batches(items: Iterable[Item], row_count: Callable[[Item], int]) -> Iterator[list[Item]]:

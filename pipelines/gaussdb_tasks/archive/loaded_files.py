@@ -16,7 +16,7 @@ import duckdb
 
 from gaussdb_tasks.archive.archive_tables import OF_A_LOAD, ArchiveTable, parquet_sql
 from gaussdb_tasks.archive.parquet import Digests, digest, write_file
-from gaussdb_tasks.database.connect import opened_in_memory
+from gaussdb_tasks.database.connect import open_empty
 
 _MIN_ROWS: Final = 50_000
 """Fewer rows are digested in the time in which two threads of Python wait for each other."""
@@ -79,7 +79,7 @@ class LoadedFiles:
 
     def _run(self, work: Callable[..., Digests], *arguments: Any) -> Digests:
         # A database of its own: a reader beside it would keep the load's from a checkpoint.
-        with opened_in_memory() as connection:
+        with open_empty(None, {"threads": 1}) as connection:
             self._connections.append(connection)
             return work(connection, *arguments)
 

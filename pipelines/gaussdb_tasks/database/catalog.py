@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import duckdb
 
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import UNTRUSTED
 from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
@@ -245,7 +246,7 @@ def with_tables(
 @cache
 def _blank() -> duckdb.DuckDBPyConnection:
     """Open an empty database in memory, once: it shows how this DuckDB spells definitions."""
-    return duckdb.connect()
+    return connect.open_database()
 
 
 def _describe_definition(expected: str, actual: str) -> str:

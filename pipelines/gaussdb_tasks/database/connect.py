@@ -1,4 +1,4 @@
-"""Open the published database for reading, and a clone of it for writing."""
+"""Open databases: the published one for reading, a clone of it for writing, empty ones."""
 
 import resource
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ STAGING_SCHEMA: Final = "task_center_staging"
 # DuckDB 2.0 writes a newer storage format by default; DuckDB 1.x cannot open it.
 _STORAGE_VERSION: Final = "v1.4.0"
 
+_NO_SETTINGS: Final[Mapping[str, Any]] = MappingProxyType({})
 _CLOSED: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "autoinstall_known_extensions": False,
@@ -36,6 +37,31 @@ _MIN_MEMORY_BYTES: Final = 64 * 1024**2
 _MAX_MEMORY_BYTES: Final = 128 * 1024**2
 
 
+def open_database(
+    path: Path | None = None,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
+    *,
+    read_only: bool = False,
+) -> duckdb.DuckDBPyConnection:
+    """Open a database, or an empty one in memory; its queries print nothing.
+
+    All connections of the package are made here, or are cursors of these.
+
+    Args:
+        path: the database; None for one in memory.
+        settings: settings of DuckDB.
+        read_only: whether it cannot be written.
+
+    Raises:
+        duckdb.Error: it cannot be opened.
+    """
+    connection = duckdb.connect(path or ":memory:", read_only=read_only, config={**settings})
+    # Where Python runs no file, as with python -c, DuckDB prints the progress of slow queries to
+    # stdout. Only a connection has this setting, not its database. Cursors print nothing.
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
 @contextmanager
 def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the published database read-only.
@@ -45,7 +71,7 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
         DatabaseError: another program has it open for writing.
     """
     _refuse_missing(path)
-    connection = _connect(path, read_only=True, config=config)
+    connection = _open_file(path, config, read_only=True)
     try:
         refuse_newer(connection, path)
         yield connection
@@ -55,16 +81,16 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
 
 @contextmanager
 def open_empty(
-    temporary: Path, settings: Mapping[str, Any] = MappingProxyType({})
+    temporary: Path | None, settings: Mapping[str, Any] = _NO_SETTINGS
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an empty database in memory that loads no extension and no secret by itself.
 
     Args:
-        temporary: the folder for what does not fit into memory.
+        temporary: the folder for what does not fit into memory; None for none.
         settings: further settings of DuckDB.
     """
-    config = {**_CLOSED, **settings, "temp_directory": str(temporary)}
-    with duckdb.connect(config=config) as connection:
+    folder = "" if temporary is None else str(temporary)
+    with open_database(settings={**_CLOSED, **settings, "temp_directory": folder}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
 
@@ -160,9 +186,7 @@ def writable_clone(published: Path | None, clone: Path) -> Iterator[duckdb.DuckD
         refuse_unfinished_writes(published)
         with read_published(published):  # while it is open, no other program can write to it
             files.clone(published, clone)
-    connection = _connect(
-        clone, read_only=False, config={"storage_compatibility_version": _STORAGE_VERSION}
-    )
+    connection = _open_file(clone, {"storage_compatibility_version": _STORAGE_VERSION})
     try:
         connection.execute("set time zone 'UTC'")
         yield connection
@@ -207,14 +231,6 @@ def sparing(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute("reset threads")
 
 
-@contextmanager
-def opened_in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a new, empty database in memory, with one thread and no file to spill to."""
-    config: dict[str, Any] = {"threads": 1, "temp_directory": ""}
-    with duckdb.connect(config=config) as connection:
-        yield connection
-
-
 def memory_bound(duckdb_limit: int) -> int:
     """Return the bytes that DuckDB may use: a share, since the process needs most outside of it.
 
@@ -225,9 +241,11 @@ def memory_bound(duckdb_limit: int) -> int:
     return min(max(available // _MEMORY_SHARE, _MIN_MEMORY_BYTES), _MAX_MEMORY_BYTES)
 
 
-def _connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+def _open_file(
+    path: Path, settings: Mapping[str, Any], *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(path, read_only=read_only, config=config)
+        return open_database(path, settings, read_only=read_only)
     except duckdb.Error as error:
         raise _explained(path, error) from error
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -54,11 +54,16 @@ def read_untrusted(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def empty_database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an empty database in memory, to which files of anybody can be attached."""
+def empty_database(
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty database in memory, with which files of anybody can be read.
+
+    What does not fit into memory is in a temporary folder.
+    """
     with (
         TemporaryDirectory() as folder,
-        connect.open_empty(Path(folder), BELIEVING_NO_STATISTICS) as connection,
+        connect.open_empty(Path(folder), {**settings, **BELIEVING_NO_STATISTICS}) as connection,
     ):
         yield connection
 

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import duckdb
-
 from gaussdb_tasks.archive.amendments.context import AmendmentContext, number_loads
 from gaussdb_tasks.archive.rebuild import read_intact_chain, refuse_data_loss
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.tombstones import put_tombstones
+from gaussdb_tasks.database.connect import open_database
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 
@@ -25,7 +24,7 @@ def open_context(data_dir: DataDir) -> Iterator[AmendmentContext]:
     with (
         data_dir.locked_with_archive(),
         data_dir.scratch("amendment") as scratch,
-        duckdb.connect(scratch / "work.duckdb", config={**BELIEVING_NO_STATISTICS}) as connection,
+        open_database(scratch / "work.duckdb", BELIEVING_NO_STATISTICS) as connection,
     ):
         connection.execute("set TimeZone = 'UTC'")
         archive = Archive(data_dir.archive)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import duckdb
 
 from gaussdb_tasks.api.auth.sign_in import sign_in
 from gaussdb_tasks.api.rate_limit import RateLimiters
@@ -29,7 +28,7 @@ from gaussdb_tasks.contract import (
     STATUS_RUNNING,
     TASK_TYPES,
 )
-from gaussdb_tasks.database.connect import registered
+from gaussdb_tasks.database.connect import open_empty, registered
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import open_for_queries, query_errors
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
@@ -153,7 +152,7 @@ def _write(listing: Listing, target: output.Target) -> None:
         output.write_rows(names, iter(values), target, cut=LONG_TEXTS)
         return
     with (
-        duckdb.connect() as connection,
+        open_empty(None) as connection,
         registered(connection, "listed", LISTED_TASKS.arrow_from_rows(rows)),
     ):
         output.write(connection.execute("select * from listed"), target)
