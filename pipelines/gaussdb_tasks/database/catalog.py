@@ -5,7 +5,6 @@ The functions read a connection of ``read_untrusted``: nothing in the file can c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import duckdb
 
 from gaussdb_tasks.database import connect
-from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.sql_files import Target, view_files
 from gaussdb_tasks.database.untrusted import UNTRUSTED
 from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
-from gaussdb_tasks.database.views import VIEW_SCHEMA
+from gaussdb_tasks.database.views import VIEW_SCHEMA, comments_in
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.tables import (
@@ -66,9 +65,6 @@ _MAX_REPORTED_OBJECTS: Final = 5
 
 _ColumnsByName: TypeAlias = dict[str, tuple[str, bool]]
 """Type, and whether it may be null."""
-
-Target: TypeAlias = tuple[str, str, str | None]
-"""Schema, table or view, and column; None for the table or view itself."""
 
 
 class CatalogFault(NamedTuple):
@@ -224,29 +220,10 @@ def _ddl(table: str, expected: Sequence[Column], actual: _ColumnsByName) -> str:
 @cache
 def _definitions(columns_by_table: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """Return definitions of tables as this DuckDB writes them: with defaults, constraints, ..."""
-    with with_tables(columns_by_table) as blank:
-        return dict(blank.execute("select table_name, sql from duckdb_tables()").fetchall())
-
-
-@contextmanager
-def with_tables(
-    columns_by_table: Iterable[tuple[str, str]],
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Make tables in an empty database, and remove everything at the end."""
-    blank = _blank()
-    blank.execute("begin transaction")
-    try:
-        creates = (f"create table {SCHEMA_NAME}.{name} ({ddl})" for name, ddl in columns_by_table)
+    creates = (f"create table {SCHEMA_NAME}.{name} ({ddl})" for name, ddl in columns_by_table)
+    with connect.open_empty(None) as blank:
         blank.execute(";".join([f"create schema {SCHEMA_NAME}", *creates]))
-        yield blank
-    finally:
-        blank.execute("rollback")
-
-
-@cache
-def _blank() -> duckdb.DuckDBPyConnection:
-    """Open an empty database in memory, once: it shows how this DuckDB spells definitions."""
-    return connect.open_database()
+        return dict(blank.execute("select table_name, sql from duckdb_tables()").fetchall())
 
 
 def _describe_definition(expected: str, actual: str) -> str:
@@ -308,17 +285,9 @@ def tables_of(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], st
 
 
 def comments_of(connection: duckdb.DuckDBPyConnection) -> dict[Target, str]:
-    """Return the comments of tables, views and columns."""
-    sql = """
-        select schema_name, table_name, null, comment, database_name from duckdb_tables()
-        union all
-        select schema_name, view_name, null, comment, database_name from duckdb_views()
-        union all
-        select schema_name, table_name, column_name, comment, database_name from duckdb_columns()
-    """
-    sql = f"from ({sql}) where database_name = ? and comment is not null order by all"
-    rows = connection.execute(sql, [UNTRUSTED]).fetchall()
-    return {(schema, name, column): comment for schema, name, column, comment, _ in rows}
+    """Return the comments of the tables, views and columns that have one."""
+    comments = comments_in(connection, UNTRUSTED)
+    return {target: comment for target, comment in comments.items() if comment is not None}
 
 
 def _is_described(table: str, column: str | None) -> bool:

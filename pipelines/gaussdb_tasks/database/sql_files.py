@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import duckdb
 
@@ -37,6 +37,10 @@ _ORDER: Final = re.compile(r"^-- (order by .+)$", re.MULTILINE)
 _INCLUDE: Final = re.compile(r"\{% include '(?P<path>[\w/]+\.sql)' %\}\n")
 
 
+Target: TypeAlias = tuple[str, str, str | None]
+"""What a comment is on: schema, table or view, and column; None for the table or view itself."""
+
+
 class SqlFileError(GaussdbTasksError):
     """A SQL file is missing, malformed, or does not run."""
 
@@ -61,8 +65,8 @@ class SqlFile:
         return match[1] if match else "order by all"
 
     @property
-    def comments(self) -> dict[tuple[str, str, str | None], str]:
-        """The comments of a view by schema, view and column; None for the view itself."""
+    def comments(self) -> dict[Target, str]:
+        """The comments of a view and its columns."""
         return {
             (match["schema"], match["view"], match["column"]): match["text"].replace("''", "'")
             for match in _COMMENT.finditer(self.text)

@@ -19,13 +19,20 @@ _CREATE: Final = re.compile(
 )
 
 
-def is_same_view(connection: duckdb.DuckDBPyConnection, actual: str, expected: str) -> bool:
-    """Compare definitions; other versions of DuckDB spell the same query differently."""
-    one, other = _usual(actual), _usual(expected)
+def is_current(connection: duckdb.DuckDBPyConnection, actual: str, statement: str) -> bool:
+    """Check whether a view is as a statement would make it.
+
+    Args:
+        connection: any connection.
+        actual: the definition of the view, as DuckDB shows it.
+        statement: the statement of its file.
+    """
+    # Other versions of DuckDB spell the same query differently.
+    one, other = _usual(actual), _usual(_spelled(connection, statement))
     return one == other or _parsed(connection, one) == _parsed(connection, other)
 
 
-def spelled(connection: duckdb.DuckDBPyConnection, definition: str) -> str:
+def _spelled(connection: duckdb.DuckDBPyConnection, definition: str) -> str:
     """Return a definition as DuckDB spells it, without binding it, which takes three times as long.
 
     A definition that is not the SQL of one view stays as it is.

@@ -8,8 +8,8 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.database.dialects import Dialect
-from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, view_files
-from gaussdb_tasks.database.view_definitions import is_same_view, spelled
+from gaussdb_tasks.database.sql_files import SqlFile, SqlFileError, Target, view_files
+from gaussdb_tasks.database.view_definitions import is_current
 from gaussdb_tasks.model.tables import ALL_TABLES, SCHEMA_NAME
 
 VIEW_SCHEMA: Final = "main"
@@ -55,21 +55,29 @@ def apply_views(connection: duckdb.DuckDBPyConnection, *, unless_current: bool =
 
 def _are_current(connection: duckdb.DuckDBPyConnection, files: Sequence[SqlFile]) -> bool:
     """Check whether the database has the definitions and the comments of some views."""
-    sql = """
-        select view_name, sql from duckdb_views()
-        where database_name = current_database() and schema_name = ?
-    """
-    definitions = dict(connection.execute(sql, [VIEW_SCHEMA]).fetchall())
+    definitions = definitions_in(connection)
     if definitions.keys() != {file.name for file in files}:
         return False
-    present = {target: text for target, text in _comments(connection).items() if text is not None}
-    of_views = {target: text for target, text in present.items() if target[0] == VIEW_SCHEMA}
+    of_views = {
+        target: comment
+        for target, comment in comments_in(connection).items()
+        if comment is not None and target[0] == VIEW_SCHEMA
+    }
     if of_views != {target: text for file in files for target, text in file.comments.items()}:
         return False
-    return all(
-        is_same_view(connection, definitions[file.name], spelled(connection, file.definition))
-        for file in files
-    )
+    return all(is_current(connection, definitions[file.name], file.definition) for file in files)
+
+
+def definitions_in(
+    connection: duckdb.DuckDBPyConnection, database: str | None = None
+) -> dict[str, str]:
+    """Return the definitions of the views of a database; None for the current one."""
+    sql = """
+        select view_name, sql from duckdb_views()
+        where database_name = coalesce(?, current_database()) and schema_name = ?
+        order by view_name
+    """
+    return dict(connection.execute(sql, [database, VIEW_SCHEMA]).fetchall())
 
 
 def view_script(dialect: Dialect) -> str:
@@ -106,8 +114,8 @@ def _with_comment_clauses(text: str, file: SqlFile, dialect: Dialect) -> str:
     return definition.replace(f"{head} as\n", clauses)
 
 
-def table_comments() -> dict[tuple[str, str, str | None], str]:
-    """Return the comments of the tables by schema, table and column; None for the table itself."""
+def table_comments() -> dict[Target, str]:
+    """Return the comments that a load writes on tables and their columns."""
     return {
         (SCHEMA_NAME, table.name, None): f"{_as_sentence(table.grain)} All times are UTC."
         for table in ALL_TABLES
@@ -120,7 +128,7 @@ def table_comments() -> dict[tuple[str, str, str | None], str]:
 
 def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Comment on tables and columns whose comment is missing or differs."""
-    present = _comments(connection)
+    present = comments_in(connection)
     for target, comment in table_comments().items():
         if target in present and present[target] != comment:
             kind = "table" if target[-1] is None else "column"
@@ -129,20 +137,26 @@ def _comment_on_tables(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f"comment on {kind} {name} is '{quoted}'")
 
 
-def _comments(
-    connection: duckdb.DuckDBPyConnection,
-) -> dict[tuple[str, str, str | None], str | None]:
-    """Return the comment of each table, view and column; None for one without a comment."""
-    sql = """
-        select schema_name, table_name, null as column_name, comment from duckdb_tables()
-        union all
-        select schema_name, view_name, null, comment from duckdb_views() where not internal
-        union all
-        select schema_name, table_name, column_name, comment from duckdb_columns()
-        where not internal
+def comments_in(
+    connection: duckdb.DuckDBPyConnection, database: str | None = None
+) -> dict[Target, str | None]:
+    """Return the comment of each table, view and column; None for one without a comment.
+
+    Args:
+        connection: any connection.
+        database: the name of an attached database; None for the current one.
     """
-    rows = connection.execute(sql).fetchall()
-    return {(schema, table, column): comment for schema, table, column, comment in rows}
+    sql = """
+        select database_name, schema_name, table_name, null as column_name, comment
+        from duckdb_tables()
+        union all
+        select database_name, schema_name, view_name, null, comment from duckdb_views()
+        union all
+        select database_name, schema_name, table_name, column_name, comment from duckdb_columns()
+    """
+    sql = f"from ({sql}) where database_name = coalesce(?, current_database()) order by all"
+    rows = connection.execute(sql, [database]).fetchall()
+    return {(schema, table, column): comment for _, schema, table, column, comment in rows}
 
 
 def _as_sentence(grain: str) -> str:

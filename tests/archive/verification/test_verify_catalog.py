@@ -8,7 +8,6 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.archive.rebuild import rebuild
-from gaussdb_tasks.database import outdated
 from gaussdb_tasks.database.catalog import foreign_objects
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.outdated import outdated_objects
@@ -310,8 +309,3 @@ def test_verify_says_what_it_does_not_look_at(data_dir: DataDir, command: Comman
     assert "not read: the bytes of archive files" not in full.stderr
     assert "not read: the bytes of archive files" in fast.stderr
     assert (full.exit_code, fast.exit_code) == (0, 0)
-
-
-def test_the_reference_is_made_once() -> None:
-    """It takes a fifth of a second."""
-    assert outdated._reference() is outdated._reference()
