@@ -301,6 +301,24 @@ def test_amendments_that_the_archive_lacks(amended: Opened, statement: str) -> N
             assert "task_center.archive_acts" in {each.where for each in found}
 
 
+@pytest.mark.parametrize(
+    ("table", "changed"), [("archive_acts", "reason"), ("load_runs", "head_digest")]
+)
+def test_a_column_that_one_table_lacks_hides_no_other_change(
+    tmp_path: Path, table: str, changed: str
+) -> None:
+    data_dir = DataDir(tmp_path)
+    shutil.copytree(GOLDEN, data_dir.archive)
+    rebuild(data_dir)
+    edit(
+        data_dir,
+        f"alter table task_center.{table} drop column archive_id",
+        f"update task_center.{table} set {changed} = 'another'",
+    )
+    found = [each for each in findings(data_dir, FAST) if each.where == f"task_center.{table}"]
+    assert {each.column for each in found} == {"archive_id", changed}
+
+
 def test_another_schema_version(data_dir: DataDir) -> None:
     """A lower one would make the next load upgrade again; a higher one is refused."""
     edit(data_dir, "update task_center.schema_version set version = 1")

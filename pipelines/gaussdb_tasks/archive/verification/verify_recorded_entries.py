@@ -1,5 +1,8 @@
 """Verify the entries of the archive that the database records."""
 
+from collections.abc import Iterable, Mapping
+from typing import Final
+
 import duckdb
 
 from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
@@ -8,8 +11,16 @@ from gaussdb_tasks.archive.verification.row_comparison import describe_change, s
 from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, SCHEMA_NAME
 
-_LOAD_RUNS = f"{SCHEMA_NAME}.{LOAD_RUNS.name}"
-_AMENDMENTS = f"{SCHEMA_NAME}.{AMENDMENTS.name}"
+_LOAD_RUNS: Final = f"{SCHEMA_NAME}.{LOAD_RUNS.name}"
+_AMENDMENTS: Final = f"{SCHEMA_NAME}.{AMENDMENTS.name}"
+_AMENDMENT_COLUMNS: Final = (
+    "kind",
+    "reason",
+    "row_count",
+    "tool_version",
+    "acted_at",
+    "head_digest",
+)
 
 
 def recorded_hashes(connection: duckdb.DuckDBPyConnection) -> dict[int, set[str | None]]:
@@ -46,8 +57,8 @@ def verify_recorded_entries(connection: duckdb.DuckDBPyConnection, found: Verifi
 
 def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the amendments that the database records with the chain."""
-    identity = _archive_id(connection, found)
-    names = ("kind", "reason", "row_count", "tool_version", "acted_at", "head_digest", *identity)
+    identity = _archive_id(connection, _AMENDMENTS, found)
+    names = (*_AMENDMENT_COLUMNS, *identity)
     shown = ", ".join(
         shown_sql(name, "timestamp") if name == "acted_at" else name for name in names
     )
@@ -62,22 +73,35 @@ def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification
             found.add(Fault.EXTRA, _AMENDMENTS, detail, task=task)
             continue
         recorded.add(sequence)
-        wanted = (*_recorded_values(connection, entry), archive_id_of(found.chain))
-        for name, was, now in zip(names, wanted, values, strict=False):
-            if was != now:
-                detail = describe_change(was, now)
-                found.add(Fault.DIFFERS, _AMENDMENTS, detail, entry=entry.name, column=name)
+        wanted = (*_recorded_values(connection, entry), *identity.values())
+        _compare(_AMENDMENTS, entry, zip(names, wanted, values, strict=True), found)
 
 
-def _archive_id(connection: duckdb.DuckDBPyConnection, found: Verification) -> tuple[str, ...]:
-    """Return the column that names the archive, if it can be compared.
+def _compare(
+    table: str,
+    entry: ChainEntry,
+    values: Iterable[tuple[str, object, object]],
+    found: Verification,
+) -> None:
+    """Compare what the rows of an entry must have with what they have, by column."""
+    for column, was, now in values:
+        if was != now:
+            detail = describe_change(was, now)
+            found.add(Fault.DIFFERS, table, detail, entry=entry.name, column=column)
 
-    Older databases lack it: the catalog's check reports that. A chain without its first entries
-    shows no name.
+
+def _archive_id(
+    connection: duckdb.DuckDBPyConnection, table: str, found: Verification
+) -> Mapping[str, str]:
+    """Return the column of a table that names the archive, with the name; none if it is unknown.
+
+    Older databases lack the column: the catalog's check reports that. A chain without its first
+    entries shows no name.
     """
-    sql = f"select 1 from duckdb_columns() where schema_name = '{SCHEMA_NAME}' and column_name = ?"
-    is_there = connection.execute(f"{sql} limit 1", ["archive_id"]).fetchone() is not None
-    return ("archive_id",) if is_there and archive_id_of(found.chain) is not None else ()
+    columns = connection.execute(f"from {table} limit 0").description or ()
+    archive_id = archive_id_of(found.chain)
+    is_there = "archive_id" in {name for name, *_ in columns}
+    return {} if archive_id is None or not is_there else {"archive_id": archive_id}
 
 
 def _recorded_values(
@@ -113,22 +137,19 @@ def _verify_missing_entries(sequences: set[int], found: Verification) -> None:
 
 def _verify_loads(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the entry that each load's rows record with the chain."""
-    names = ["archive_sequence", "head_digest", *_archive_id(connection, found)]
+    identity = _archive_id(connection, _LOAD_RUNS, found)
+    names = ("archive_sequence", "head_digest", *identity)
     sql = f"""
         select distinct _dlt_load_id, {", ".join(names)} from {_LOAD_RUNS} order by all
     """
     recorded: dict[str, list[list[int | str | None]]] = {}
     for load_id, *values in connection.execute(sql).fetchall():
         recorded.setdefault(load_id, []).append(values)
-    archive_id = archive_id_of(found.chain)
     for entry in found.chain:
         load = entry.manifest.load
-        wanted = (entry.manifest.sequence, entry.sha256, archive_id)
+        wanted = (entry.manifest.sequence, entry.sha256, *identity.values())
         for values in [] if load is None else recorded.get(load.load_id, []):
-            for column, was, now in zip(names, wanted, values, strict=False):
-                if was != now:
-                    detail = describe_change(was, now)
-                    found.add(Fault.DIFFERS, _LOAD_RUNS, detail, entry=entry.name, column=column)
+            _compare(_LOAD_RUNS, entry, zip(names, wanted, values, strict=True), found)
 
 
 def _verify_totals(
