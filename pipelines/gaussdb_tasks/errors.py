@@ -87,7 +87,7 @@ class DatabaseError(GaussdbTasksError):
 
 
 class ResourceError(DatabaseError):
-    """This process lacks memory, threads, open files or space; what it reads is not to blame."""
+    """This process lacks memory, threads, open files or space. The files it reads may be intact."""
 
 
 class CheckFailedError(GaussdbTasksError):

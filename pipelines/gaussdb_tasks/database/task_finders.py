@@ -41,7 +41,7 @@ def task_finder(
                 return None
             rows = connection.execute(_ONE_TASK, [*project, job_id, as_timestamp(created_at)])
             found = rows.fetchone()
-        return _known_task(found[2:])[1] if found else None
+        return _known_task(found[3:]) if found else None
 
     return find
 
@@ -62,9 +62,8 @@ def hash_finder(
     return find
 
 
-def _known_task(row: Row) -> tuple[str, KnownTask]:
-    job_id, created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
-    known = KnownTask(
+def _known_task(row: Row) -> KnownTask:
+    created_at, version, version_hash, status, first_seen_at, changed_at, vanished_at = row
+    return KnownTask(
         created_at, version, version_hash, is_final(status), first_seen_at, changed_at, vanished_at
     )
-    return job_id, known

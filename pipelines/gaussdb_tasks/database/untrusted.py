@@ -87,11 +87,11 @@ def create_reading_views(connection: duckdb.DuckDBPyConnection) -> Mapping[str, 
         ]
         if columns and _is_plain(definitions.get(table.name)):
             selected[table.name] = ", ".join(columns)
-    rows = {
-        name: f"select {columns} from {UNTRUSTED}.{SCHEMA_NAME}.{name}"  # noqa: S608 - names of this package
+    views = (
+        f"create view {SCHEMA_NAME}.{name} as "  # noqa: S608 - names of this package
+        f"select {columns} from {UNTRUSTED}.{SCHEMA_NAME}.{name}"
         for name, columns in selected.items()
-    }
-    views = [f"create view {SCHEMA_NAME}.{name} as {each}" for name, each in rows.items()]
+    )
     connection.execute(";".join(views))
     return selected
 
