@@ -15,7 +15,7 @@ from gaussdb_tasks.archive import loaded_files as module
 from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
 from gaussdb_tasks.archive.loaded_files import loaded_files
-from gaussdb_tasks.archive.parquet import compare_rows, write_rows
+from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.replay import create_tables
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import TASK_VERSIONS, TASKS
@@ -80,7 +80,7 @@ def test_a_file_with_other_rows_than_were_written_stops_the_load(
 ) -> None:
     faulty: Any = _FaultyDisk(versions, change)
     with pytest.raises(DatabaseError, match="read back with other rows"):
-        write_rows(faulty, _TABLE, _RELATION, tmp_path)
+        write_rows(faulty, _TABLE, _RELATION, tmp_path / _TABLE.file_name)
 
 
 def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
@@ -95,7 +95,7 @@ def test_an_entry_takes_over_the_files_that_rows_were_loaded_from(
     with loaded_files(entry) as files:
         files.take(loaded)
     (taken,) = entry.iterdir()
-    written = write_rows(versions, _TABLE, _RELATION, entry)
+    written = write_rows(versions, _TABLE, _RELATION, entry / _TABLE.file_name)
     assert taken.name == written.file == "task_versions.parquet"
     assert taken.read_bytes() == content
 
@@ -120,7 +120,7 @@ def test_a_loaded_file_with_other_rows_than_the_database_stops_the_load(
     with loaded_files(entry) as files:
         files.take({"task_versions": loaded})
     with pytest.raises(DatabaseError, match="read back with other rows"):
-        write_rows(versions, _TABLE, _RELATION, entry)
+        write_rows(versions, _TABLE, _RELATION, entry / _TABLE.file_name)
 
 
 def test_a_large_file_is_digested_while_it_is_loaded(
@@ -133,11 +133,11 @@ def test_a_large_file_is_digested_while_it_is_loaded(
     with loaded_files(entry) as files:
         files.take({"task_versions": loaded})
     digests, file = files.digests[_TABLE.name], entry / _TABLE.file_name
-    as_any_other = write_rows(versions, _TABLE, _RELATION, entry)
-    assert compare_rows(versions, _TABLE, _RELATION, file, digests) == as_any_other
+    as_any_other = write_rows(versions, _TABLE, _RELATION, file)
+    assert write_rows(versions, _TABLE, _RELATION, file, digests) == as_any_other
     versions.execute(f"update {_RELATION} set fail_reason = null where job_id = 'a'")
     with pytest.raises(DatabaseError, match="read back with other rows"):
-        compare_rows(versions, _TABLE, _RELATION, file, digests)
+        write_rows(versions, _TABLE, _RELATION, file, digests)
 
 
 def test_an_error_of_the_load_is_reported_although_files_are_digested(
@@ -174,13 +174,13 @@ def test_observations_are_written_from_a_large_file_of_tasks(
         files.take({"tasks": loaded})
     loaded.unlink()  # dlt moves it
     digests, file = files.digests[table.name], entry / table.file_name
-    written = compare_rows(versions, table, table_sql(table), file, digests)
-    as_any_other = write_rows(versions, table, table_sql(table), usual)
+    written = write_rows(versions, table, table_sql(table), file, digests)
+    as_any_other = write_rows(versions, table, table_sql(table), usual / table.file_name)
     assert written.rows_sha256 == as_any_other.rows_sha256
     assert [path.name for path in entry.iterdir()] == [written.file] == [as_any_other.file]
     versions.execute(f"update {table_sql(table)} set version_count = 3 where job_id = 'a'")
     with pytest.raises(DatabaseError, match="read back with other rows"):
-        compare_rows(versions, table, table_sql(table), file, digests)
+        write_rows(versions, table, table_sql(table), file, digests)
 
 
 def test_a_file_is_copied_where_it_cannot_have_two_names(
@@ -200,7 +200,7 @@ def test_a_file_is_copied_where_it_cannot_have_two_names(
 def test_the_digests_of_a_file_are_those_of_its_rows(
     versions: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    written = write_rows(versions, _TABLE, _RELATION, tmp_path)
+    written = write_rows(versions, _TABLE, _RELATION, tmp_path / _TABLE.file_name)
     rows = digest_rows(versions, _TABLE, _RELATION)
     kept = digest_rows(versions, _TABLE, _RELATION, _TABLE.kept_columns)
     assert (written.row_count, written.rows_sha256) == rows

@@ -66,9 +66,7 @@ class ForgedArchive:
             for statement in statements:
                 connection.execute(statement)
             path.unlink()
-            written = write_rows(
-                connection, table, "changed_rows", entry.path, file_name=held["file"]
-            )
+            written = write_rows(connection, table, "changed_rows", path)
             by_load, kept = {}, {}
             if written.file is not None and document["restates"]:
                 columns = tuple(held["columns"])

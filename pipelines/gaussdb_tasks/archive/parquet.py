@@ -47,22 +47,29 @@ def write_rows(
     connection: duckdb.DuckDBPyConnection,
     table: ArchiveTable,
     relation: str,
-    folder: Path,
-    *,
-    file_name: str | None = None,
+    file: Path,
+    of_file: "Digests | None" = None,
 ) -> TableDigest:
     """Write rows in their order, and return their digest; a file that is there is only compared.
 
     Without rows no file is written.
 
+    Args:
+        connection: the database with the rows.
+        table: the archive table.
+        relation: the rows.
+        file: the file of the rows.
+        of_file: the digests of the rows of a file that is there; None to compute those of the rows.
+
     Raises:
-        DatabaseError: the file was read back with other rows.
+        DatabaseError: the file has other rows.
         OSError: the file cannot be written.
         duckdb.Error: the file cannot be written.
     """
-    file = folder / (file_name or table.file_name)
-    digests = write_file(connection, table, relation, file)
-    return _table_digest(table, digests, None if digests.rows == NO_ROWS else file)
+    if of_file is None:
+        return _table_digest(table, write_file(connection, table, relation, file), file)
+    _refuse_other_rows(file, of_file.checksum, _checksum(connection, table, relation))
+    return _table_digest(table, of_file, file)
 
 
 def write_file(
@@ -76,22 +83,6 @@ def write_file(
             connection.execute(f"copy ({select}) to {quoted_text(str(file))} ({_OPTIONS})")
         _refuse_other_rows(file, digests.checksum, _checksum(connection, table, parquet_sql(file)))
     return digests
-
-
-def compare_rows(
-    connection: duckdb.DuckDBPyConnection,
-    table: ArchiveTable,
-    relation: str,
-    file: Path,
-    of_file: "Digests",
-) -> TableDigest:
-    """Compare rows with those of a file, and return their digest, which was computed from it.
-
-    Raises:
-        DatabaseError: the file has other rows.
-    """
-    _refuse_other_rows(file, of_file.checksum, _checksum(connection, table, relation))
-    return _table_digest(table, of_file, file)
 
 
 def _refuse_other_rows(file: Path, one: bytes, other: bytes) -> None:
@@ -108,15 +99,16 @@ class Digests(NamedTuple):
     checksum: bytes
 
 
-def _table_digest(table: ArchiveTable, digests: Digests, file: Path | None) -> TableDigest:
+def _table_digest(table: ArchiveTable, digests: Digests, file: Path) -> TableDigest:
+    has_file = digests.rows != NO_ROWS
     return TableDigest(
         row_count=digests.rows.row_count,
         rows_sha256=digests.rows.rows_sha256,
         columns=table.column_names,
-        file=None if file is None else file.name,
-        file_bytes=None if file is None else file.stat().st_size,
-        file_sha256=None if file is None else file_sha256(file),
-        kept_sha256=None if file is None else digests.kept_sha256,
+        file=file.name if has_file else None,
+        file_bytes=file.stat().st_size if has_file else None,
+        file_sha256=file_sha256(file) if has_file else None,
+        kept_sha256=digests.kept_sha256 if has_file else None,
     )
 
 

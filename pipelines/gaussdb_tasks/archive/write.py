@@ -14,7 +14,7 @@ import duckdb
 import msgspec
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, table_sql
+from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
 from gaussdb_tasks.archive.manifest import (
     FORMAT,
@@ -25,7 +25,7 @@ from gaussdb_tasks.archive.manifest import (
     encode,
     sha256,
 )
-from gaussdb_tasks.archive.parquet import Digests, compare_rows, rows_of_load, write_rows
+from gaussdb_tasks.archive.parquet import Digests, rows_of_load, write_rows
 from gaussdb_tasks.archive.project_results import RUN_COLUMNS, WINDOW_COLUMNS, project_results
 from gaussdb_tasks.archive.signing import Signer
 from gaussdb_tasks.archive.store import (
@@ -143,11 +143,11 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
     folder.mkdir(exist_ok=True)
     run_id, load_id, observed_at = _one_row(connection, _LOAD, load_number)
     tables = {
-        table.name: _write_table(
+        table.name: write_rows(
             connection,
             table,
             rows_of_load(table, load_id, observed_at),
-            folder,
+            folder / table.file_name,
             of_files.get(table.name),
         )
         for table in archive_tables.OF_A_LOAD
@@ -234,18 +234,6 @@ def create_amendments_table(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"create table if not exists {SCHEMA_NAME}.{AMENDMENTS.name} ({columns})")
 
 
-def _write_table(
-    connection: duckdb.DuckDBPyConnection,
-    table: ArchiveTable,
-    relation: str,
-    folder: Path,
-    of_file: Digests | None,
-) -> TableDigest:
-    if of_file is None:
-        return write_rows(connection, table, relation, folder)
-    return compare_rows(connection, table, relation, folder / table.file_name, of_file)
-
-
 def _task_types(
     connection: duckdb.DuckDBPyConnection, folder: Path, sequence: int, head: Head | None
 ) -> tuple[dict[str, TableDigest], int]:
@@ -256,7 +244,7 @@ def _task_types(
     previous = None if head is None else head.task_types
     if previous is not None and previous[1] == rows.rows_sha256:
         return {}, previous[0]
-    return {table.name: write_rows(connection, table, relation, folder)}, sequence
+    return {table.name: write_rows(connection, table, relation, folder / table.file_name)}, sequence
 
 
 def _one_row(

@@ -164,9 +164,8 @@ def _write(context: AmendmentContext, rewrite: Rewrite, folder: Path) -> TableDi
     They are selected once, into a table, so that the digest covers exactly the written rows.
     """
     context.connection.execute(f"create table rewritten_rows as {rewrite.relation}")
-    written = write_rows(
-        context.connection, rewrite.table, "rewritten_rows", folder, file_name=rewrite.file_name
-    )
+    file = folder / (rewrite.file_name or rewrite.table.file_name)
+    written = write_rows(context.connection, rewrite.table, "rewritten_rows", file)
     context.connection.execute("drop table rewritten_rows")
     return written
 
