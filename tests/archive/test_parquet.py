@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import duckdb
@@ -12,7 +13,7 @@ import pytest
 
 from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive import loaded_files as module
-from gaussdb_tasks.archive.archive_tables import table_sql
+from gaussdb_tasks.archive.archive_tables import ArchiveTable, table_sql
 from gaussdb_tasks.archive.canonical import digest_rows
 from gaussdb_tasks.archive.loaded_files import loaded_files
 from gaussdb_tasks.archive.parquet import write_rows
@@ -155,6 +156,42 @@ def test_an_error_of_the_load_is_reported_although_files_are_digested(
 
     with pytest.raises(OSError, match="the disk is full"):
         fail_after_the_digest()
+
+
+def test_after_an_error_of_the_load_no_work_begins(
+    versions: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file would be digested for nothing, before the error is shown."""
+    rows = pa.Table.from_pylist([task()], schema=TASKS.schema)
+    pq.write_table(rows.append_column("_dlt_load_id", [["load-1"]]), tmp_path / "tasks.x.parquet")
+    versions.execute(f"copy {_RELATION} to '{tmp_path}/task_versions.x.parquet'")
+    files = {name: tmp_path / f"{name}.x.parquet" for name in ("task_versions", "tasks")}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    begun, is_begun, is_stopped, stop = list[str](), Event(), Event(), module.LoadedFiles.stop
+
+    def work_until_stopped(_connection: object, table: ArchiveTable, *_others: object) -> None:
+        begun.append(table.name)
+        is_begun.set()
+        assert is_stopped.wait(60)
+
+    def stop_and_report(loaded: module.LoadedFiles) -> None:
+        stop(loaded)
+        is_stopped.set()
+
+    def fail_during_the_first() -> None:
+        with loaded_files(scratch / "entry") as taken:
+            taken.take(files)
+            assert is_begun.wait(60)
+            raise OSError(errno.ENOSPC, "the disk is full")
+
+    monkeypatch.setattr(module, "_MIN_ROWS", 1)
+    monkeypatch.setattr(module, "digest", work_until_stopped)
+    monkeypatch.setattr(module, "write_file", work_until_stopped)
+    monkeypatch.setattr(module.LoadedFiles, "stop", stop_and_report)
+    with pytest.raises(OSError, match="the disk is full"):
+        fail_during_the_first()
+    assert len(begun) == 1
 
 
 def test_observations_are_written_from_a_large_file_of_tasks(

@@ -69,7 +69,8 @@ class LoadedFiles:
         return {name: running.result() for name, running in self._running.items()}
 
     def stop(self) -> None:
-        """End the work that runs."""
+        """End the work that runs; work that waits does not begin."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
         for connection in self._connections:
             with suppress(duckdb.ConnectionException):  # it has ended
                 connection.interrupt()
