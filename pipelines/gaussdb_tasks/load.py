@@ -18,7 +18,7 @@ from gaussdb_tasks.api.auth.sign_in import FailedSignIn
 from gaussdb_tasks.api.client import TaskCenterClient
 from gaussdb_tasks.api.deadline import Deadline
 from gaussdb_tasks.api.rate_limit import RateLimiters
-from gaussdb_tasks.archive.loaded_files import loaded_files
+from gaussdb_tasks.archive.loaded_files import LoadedFiles, loaded_files
 from gaussdb_tasks.archive.mirror.mirror import mirror_entries, refuse_remote
 from gaussdb_tasks.archive.mirror.mirror_state import MirrorState
 from gaussdb_tasks.archive.mirror.remote import Remote
@@ -153,27 +153,22 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
         sources = list(_sources(connection, request, limiters))
-        load_number = next_load_number(sources)
+        run = _run(request, run_id, next_load_number(sources))
         extraction = Extraction(
-            _run(request, run_id, load_number),
+            run,
             sources,
             on_taken=Extraction.forget_states,  # the next load reads them from the database
             creates_tables=not has_tables(connection),
         )
         importing.join()
-        try:
-            with _garbage_collection_off():
-                load_into(connection, extraction, scratch / "dlt", loaded.take)
-        finally:
-            limiters.cancel()  # if the load was stopped, nobody needs the calls in progress
+        _read_into(connection, extraction, scratch / "dlt", loaded, limiters)
         apply_views(connection, unless_current=upgraded_from is None)
         warnings = refuse_failed_checks(connection)
-        clocks = {each.key: each.state.last_observed_at for each in sources}
-        lost = newly_lost(connection, clocks)
+        lost = newly_lost(connection, {each.key: each.state.last_observed_at for each in sources})
         with connect.bounded_memory(connection):
             entry = write_load_entry(
                 connection,
-                load_number,
+                run.load_number,
                 recovered.head,
                 scratch / "entry",
                 request.signer,
@@ -199,6 +194,21 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
     )
+
+
+def _read_into(
+    connection: duckdb.DuckDBPyConnection,
+    extraction: Extraction,
+    working_dir: Path,
+    loaded: LoadedFiles,
+    limiters: RateLimiters,
+) -> None:
+    """Read all projects into the clone; a load that is stopped makes no further call."""
+    try:
+        with _garbage_collection_off():
+            load_into(connection, extraction, working_dir, loaded.take)
+    finally:
+        limiters.cancel()
 
 
 def _put_in_place(
