@@ -141,7 +141,7 @@ def _number(error: BaseException) -> int | None:
         return error.errno
     if isinstance(error, PermissionError):  # so a store refuses
         return errno.EACCES
-    return errno_in(_own_words(error))
+    return errno_in(own_words(error))
 
 
 def refuse_fault_of_machine(error: BaseException, path: Path | str | None = None) -> None:
@@ -155,7 +155,7 @@ def refuse_fault_of_machine(error: BaseException, path: Path | str | None = None
         raise explained from error
 
 
-def _own_words(error: BaseException) -> str:
+def own_words(error: BaseException) -> str:
     """Return the words of a library, without a value of a file that it quotes.
 
     Other errors are about the content of a file, and name it.
@@ -173,7 +173,7 @@ def explain_memory(error: BaseException) -> ResourceError | None:
     it in words.
     """
     for current in causes(error):
-        text = _own_words(current)
+        text = own_words(current)
         if any(each in text for each in _ABOUT_THREADS):
             return ResourceError(
                 "no thread can be started: the memory or the number of processes is limited; raise "

@@ -253,3 +253,28 @@ def test_words_in_a_hostile_file_are_no_fault_of_the_machine(words: str) -> None
     quoted = f'Invalid Input Error: Invalid string encoding: value "{words}" is not valid UTF8!'
     assert explain_machine(duckdb.InvalidInputException(quoted)) is None
     assert explain_machine(ManifestError(f"unknown table {words}")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (
+            duckdb.OutOfMemoryException(
+                "Out of Memory Error: failed to allocate data of size 16.0 MiB "
+                "(1.8 GiB/1.8 GiB used)"
+            ),
+            Fault.UNREAD,
+        ),
+        (
+            duckdb.InvalidInputException(
+                'Invalid Input Error: value "(1.8 GiB/1.8 GiB used)" is not valid UTF8!'
+            ),
+            Fault.INVALID,
+        ),
+    ],
+)
+def test_only_rows_that_need_more_than_the_limit_of_memory_count_as_not_read(
+    audited: AuditedArchive, monkeypatch: pytest.MonkeyPatch, error: duckdb.Error, fault: Fault
+) -> None:
+    Faulty(monkeypatch, error).call(FileReader, "_read")
+    assert {each.fault for each in verified(audited).findings} == {fault}

@@ -34,6 +34,7 @@ from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.stored_rows import open_stored
 from gaussdb_tasks.model.tables import LOAD_ID
 from gaussdb_tasks.model.times import SECOND, parse_time
+from gaussdb_tasks.os_errors import own_words
 
 
 def verify_file_rows(found: Verification, database: Path | None = None) -> ResultRows:
@@ -109,7 +110,8 @@ def _read(
 
 def _add_unreadable(file: File, error: Exception, found: Verification) -> None:
     name = file.entry.name
-    if MEMORY_LIMIT_REACHED in str(error):  # a file of anybody can demand any amount of memory
+    # A file of anybody can demand any amount of memory. It can also have these words as a text.
+    if MEMORY_LIMIT_REACHED in own_words(error):
         detail = f"its rows were not verified: to read them takes more than {MEMORY_LIMIT}"
         found.add(Fault.UNREAD, file.where, detail, entry=name)
     else:
