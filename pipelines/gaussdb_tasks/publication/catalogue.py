@@ -31,7 +31,13 @@ from gaussdb_tasks.model.times import iso
 from gaussdb_tasks.os_errors import explain_memory
 from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.extensions import roll_back
-from gaussdb_tasks.publication.lane import LANES, Lane, PublicationError, published_comments
+from gaussdb_tasks.publication.lane import (
+    LANES,
+    MAX_CAUSE_LENGTH,
+    Lane,
+    PublicationError,
+    published_comments,
+)
 
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
@@ -41,7 +47,6 @@ _LANE_COLUMNS: Final = ", ".join(column.name for column in LANES.columns)
 _OF_PROJECTS: Final = tuple(
     table for table in LOADED_TABLES if table not in {LOAD_RUNS, TASK_TYPES}
 )
-_MAX_CAUSE_LENGTH: Final = 300
 _STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
 _CONNECTION: Final = re.compile(
     r'(?:Failed to attach .*)?Unable to connect to Postgres at ".*": (?=connection to|could not)'
@@ -237,7 +242,7 @@ def one_error(name: str) -> Iterator[None]:
             raise of_memory from error
         # Statements hold values, and words that a cause has; settings are longer than the cause.
         text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
-        cause = in_one_line(text, _MAX_CAUSE_LENGTH)
+        cause = in_one_line(text, MAX_CAUSE_LENGTH)
         message = f"{name} cannot be read or written: {cause}"
         raise _kind_of(text)(message) from None
 

@@ -24,7 +24,7 @@ from gaussdb_tasks.publication.postgres import (
     rewrite_tables,
     server_lock,
 )
-from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer
+from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer, is_bucket
 
 _METADATA: Final = f"__ducklake_metadata_{CATALOGUE}"
 _NOT_THERE: Final = MappingProxyType(
@@ -161,15 +161,15 @@ def _attach(
         options.append(f"meta_secret {SECRET}")
     if target.data_path is not None:
         options.append(f"data_path {quoted_text(target.data_path)}")
-        if "://" in target.data_path:
-            use_buckets(connection)
+        if is_bucket(target.data_path):
+            use_buckets(connection, target.data_path)
     statement = f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}"
     try:
         try:
             connection.execute(f"{statement} ({', '.join(options)})")
         except duckdb.Error as error:
             if "requires the extension httpfs" in str(error):
-                use_buckets(connection)
+                use_buckets(connection, target.name)
             elif is_writing and "is explicitly disabled" in str(error):
                 _refuse_used_folder(connection, target)
                 options[0] = "create_if_not_exists true"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Verification
@@ -10,6 +10,9 @@ from gaussdb_tasks.database.views import table_comments
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import SCHEMA_NAME, Column, Table
+
+MAX_CAUSE_LENGTH: Final = 300
+"""The characters of another program's message that an error repeats."""
 
 
 class PublicationError(GaussdbTasksError):
