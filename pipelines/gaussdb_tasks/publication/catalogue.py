@@ -36,6 +36,7 @@ from gaussdb_tasks.publication.lane import (
     MAX_CAUSE_LENGTH,
     Lane,
     PublicationError,
+    TransientPublicationError,
     published_comments,
 )
 
@@ -56,15 +57,11 @@ _WRONG_SETTINGS: Final = re.compile(
     "|database .* does not exist|data_path|could not translate host name",
     re.IGNORECASE,
 )
-_PASSING: Final = re.compile(
+_TRANSIENT: Final = re.compile(
     "conflict|could not serialize|deadlock|connection|could not set lock|terminat|starting up"
     "|shutting down|duplicate key",
     re.IGNORECASE,
 )
-
-
-class PassingError(PublicationError):
-    """Another publication came first, or the connection was lost: the next attempt may succeed."""
 
 
 class Catalogue(ABC):
@@ -250,4 +247,4 @@ def one_error(name: str) -> Iterator[None]:
 def _kind_of(text: str) -> type[GaussdbTasksError]:
     if _WRONG_SETTINGS.search(text):
         return ConfigurationError
-    return PassingError if _PASSING.search(text) else PublicationError
+    return TransientPublicationError if _TRANSIENT.search(text) else PublicationError

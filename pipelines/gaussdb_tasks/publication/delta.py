@@ -24,7 +24,6 @@ from gaussdb_tasks.database.connect import read_published, registered
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME
-from gaussdb_tasks.publication.catalogue import PassingError
 from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.delta_lanes import (
     LANES_OF_DELTA,
@@ -44,7 +43,7 @@ from gaussdb_tasks.publication.delta_tables import (
     lanes_of,
     rows_of,
 )
-from gaussdb_tasks.publication.lane import Lane
+from gaussdb_tasks.publication.lane import Lane, TransientPublicationError
 from gaussdb_tasks.publication.target import DeltaTarget
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ def write_lane(
         lane: the lane as it is afterwards.
 
     Raises:
-        PassingError: another publication wrote the same at the same time.
+        TransientPublicationError: another publication wrote the same at the same time.
     """
     _Writer(target, connection, digests, lane).run()
 
@@ -236,7 +235,7 @@ class _Writer:
         for archive_id, other in rows.items():
             if archive_id != self._lane.archive_id and set(projects) & set(other.projects):
                 message = f"{self._target.name}: another archive began to publish the same projects"
-                raise PassingError(message)  # the next attempt names it
+                raise TransientPublicationError(message)  # the next attempt names it
         if claimed != before:
             store_lane(self._target, claimed, table)
         return claimed

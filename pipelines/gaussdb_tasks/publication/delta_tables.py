@@ -11,8 +11,11 @@ from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access
-from gaussdb_tasks.publication.catalogue import PassingError
-from gaussdb_tasks.publication.lane import MAX_CAUSE_LENGTH, PublicationError
+from gaussdb_tasks.publication.lane import (
+    MAX_CAUSE_LENGTH,
+    PublicationError,
+    TransientPublicationError,
+)
 from gaussdb_tasks.publication.target import is_bucket
 
 if TYPE_CHECKING:
@@ -117,7 +120,7 @@ class DeltaTables:
             replaced: a predicate of the rows that the new ones replace; None to append.
 
         Raises:
-            PassingError: another writer committed the same.
+            TransientPublicationError: another writer committed the same.
         """
         from deltalake import (  # noqa: PLC0415 - optional, and slow to import
             CommitProperties,
@@ -170,7 +173,7 @@ class DeltaTables:
             # Two writers that create a table get no error of their own.
             if isinstance(error, CommitFailedError) or "already exists" in cause:
                 message = f"{where} was changed by another writer at the same time: {cause}"
-                raise PassingError(message) from error
+                raise TransientPublicationError(message) from error
             message = f"{where} cannot be reached, read or written: {cause}"
             raise PublicationError(message) from error
 

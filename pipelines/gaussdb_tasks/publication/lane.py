@@ -19,6 +19,10 @@ class PublicationError(GaussdbTasksError):
     """A target cannot be reached, read or written; a retry may help."""
 
 
+class TransientPublicationError(PublicationError):
+    """Another publication came first, or the connection was lost: the next attempt may succeed."""
+
+
 class LaneError(PublicationError):
     """A target holds other entries, or projects of another archive; nothing was published."""
 

@@ -19,11 +19,10 @@ from gaussdb_tasks.publication.catalogue import (
     CATALOGUE,
     LANES_SQL,
     Catalogue,
-    PassingError,
     one_error,
 )
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
-from gaussdb_tasks.publication.lane import Lane, Publication
+from gaussdb_tasks.publication.lane import Lane, Publication, TransientPublicationError
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
 
 SECRET: Final = "server"  # noqa: S105 - the name of a secret of DuckDB
@@ -163,7 +162,7 @@ def server_lock(
             with one_error(name):
                 if _ask(holder, "pg_backend_pid()") != backend:
                     message = f"{name}: the connection with the lock was lost"
-                    raise PassingError(message)
+                    raise TransientPublicationError(message)
 
         yield check
     finally:

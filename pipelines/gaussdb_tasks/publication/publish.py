@@ -20,12 +20,16 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import iso, now
-from gaussdb_tasks.publication.catalogue import PassingError
 from gaussdb_tasks.publication.delta import open_delta
 from gaussdb_tasks.publication.delta_tables import check_package
 from gaussdb_tasks.publication.ducklake import open_lake
 from gaussdb_tasks.publication.extensions import extension_files
-from gaussdb_tasks.publication.lane import Lane, LaneError, Publication
+from gaussdb_tasks.publication.lane import (
+    Lane,
+    LaneError,
+    Publication,
+    TransientPublicationError,
+)
 from gaussdb_tasks.publication.postgres import open_postgres
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresTarget, Target
 from gaussdb_tasks.version import VERSION
@@ -84,7 +88,7 @@ def publish_entries(
         raise ConfigurationError(message)
     put_tombstones(archive, chain)  # an amendment may have been stopped before this
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(PassingError),
+        retry=tenacity.retry_if_exception_type(TransientPublicationError),
         stop=tenacity.stop_after_attempt(_MAX_ATTEMPTS),
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=_MAX_WAIT_SECONDS),
         reraise=True,
