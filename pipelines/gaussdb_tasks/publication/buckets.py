@@ -30,11 +30,11 @@ class BucketAccess:
     endpoint: str
 
 
-def check_package() -> None:
+def check_bucket_packages() -> None:
     """Refuse a missing package for buckets.
 
     Raises:
-        ConfigurationError: it is missing.
+        ConfigurationError: one is missing.
     """
     if find_spec("botocore") is None or find_spec("s3fs") is None:
         message = "a package for s3:// is not installed; run: pip install 'gaussdb-tasks[s3]'"
@@ -50,7 +50,7 @@ def bucket_access(name: str) -> BucketAccess:
     Raises:
         ConfigurationError: a package is missing, or there are no credentials.
     """
-    check_package()
+    check_bucket_packages()
     import botocore.session  # noqa: PLC0415 - optional, and slow to import
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - likewise
     from fsspec.config import conf  # noqa: PLC0415 - likewise

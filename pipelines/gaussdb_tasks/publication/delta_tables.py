@@ -10,7 +10,7 @@ from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import in_one_line
-from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access
+from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access, check_bucket_packages
 from gaussdb_tasks.publication.lane import (
     MAX_CAUSE_LENGTH,
     PublicationError,
@@ -55,7 +55,7 @@ class DeltaTables:
         Raises:
             ConfigurationError: a package is not installed, or there are no credentials.
         """
-        check_package()
+        check_packages(url)
         self._remote = Remote(url, option="--to")
         self.name = url
         self._options = _options_of_bucket(bucket_access(url)) if is_bucket(url) else {}
@@ -219,8 +219,11 @@ def _schema(table: ArchiveTable, *, has_lanes: bool) -> "pa.Schema":
     return pa.schema([*fields, lane] if has_lanes else fields)
 
 
-def check_package() -> None:
+def check_packages(url: str) -> None:
     """Refuse a missing package, or another version of it.
+
+    Args:
+        url: a folder or a bucket.
 
     Raises:
         ConfigurationError: it is refused.
@@ -236,6 +239,8 @@ def check_package() -> None:
             "run pip install 'gaussdb-tasks[delta]'"
         )
         raise ConfigurationError(message)
+    if is_bucket(url):
+        check_bucket_packages()
 
 
 def _options_of_bucket(access: BucketAccess) -> dict[str, str]:

@@ -21,16 +21,15 @@ from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import iso, now
 from gaussdb_tasks.publication.delta import open_delta
-from gaussdb_tasks.publication.delta_tables import check_package
-from gaussdb_tasks.publication.ducklake import open_lake
-from gaussdb_tasks.publication.extensions import extension_files
+from gaussdb_tasks.publication.delta_tables import check_packages
+from gaussdb_tasks.publication.ducklake import lake_extensions, open_lake
 from gaussdb_tasks.publication.lane import (
     Lane,
     LaneError,
     Publication,
     TransientPublicationError,
 )
-from gaussdb_tasks.publication.postgres import open_postgres
+from gaussdb_tasks.publication.postgres import open_postgres, server_extensions
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresTarget, Target
 from gaussdb_tasks.version import VERSION
 
@@ -162,11 +161,11 @@ def refuse_unusable(target: Target) -> None:
         ConfigurationError: one is missing, or does not fit.
     """
     if isinstance(target, PostgresTarget):
-        extension_files("postgres", "postgres_scanner")
+        server_extensions()
     elif isinstance(target, DuckLakeTarget):
-        extension_files("lake", "ducklake")
+        lake_extensions(target)
     else:
-        check_package()
+        check_packages(target.name)
 
 
 def open_target(
