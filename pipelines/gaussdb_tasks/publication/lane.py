@@ -109,10 +109,13 @@ class Publication(Protocol):
         """
         ...
 
-    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows there with those of a chain that ends where the lane does.
+    def verify(self, chain: Sequence[ChainEntry], lane: Lane, found: Verification) -> None:
+        """Compare the rows of a lane with those of its entries.
 
-        Differences become findings of ``found``.
+        Args:
+            chain: the entries up to the lane's head; some may be missing.
+            lane: the lane as it is there.
+            found: differences become findings of it.
 
         Raises:
             PublicationError: the target cannot be read.

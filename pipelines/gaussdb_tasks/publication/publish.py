@@ -151,7 +151,7 @@ def _compare(
             cause = "--fast was given" if is_fast else "files of the archive are damaged"
             found.notes.append(f"rows of {target.name} were not compared: {cause}")
         else:
-            publication.verify(found.chain[:count], found)
+            publication.verify(found.chain[:count], lane, found)
 
 
 def refuse_unusable(target: Target) -> None:
