@@ -1,6 +1,7 @@
-"""The data files of a lake in a bucket."""
+"""The data files of a lake in a bucket, and the keys to it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY
+from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access, secret_of_duckdb
 from gaussdb_tasks.publication.extensions import extension_files
 from gaussdb_tasks.publication.publish import publish_entries, verify_published
 from gaussdb_tasks.publication.target import parse_target
@@ -37,6 +39,73 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     client.create_bucket(Bucket="lake")
     yield client
     server.stop()
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of AWS settings, with the only profile there is."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_PROFILE", "lake")
+    pytest.importorskip("botocore")
+    return file
+
+
+PROFILE = "[profile lake]\naws_access_key_id = id\naws_secret_access_key = invented\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            "region = eu-de\nendpoint_url = http://obs.example:81",
+            {"endpoint": "obs.example:81", "url_style": "path", "use_ssl": False},
+        ),
+        (
+            "region = eu-central-1",
+            {"endpoint": "s3.eu-central-1.amazonaws.com", "url_style": "vhost", "use_ssl": True},
+        ),
+        (
+            "region = cn-north-1",
+            {"endpoint": "s3.cn-north-1.amazonaws.com.cn", "url_style": "vhost", "use_ssl": True},
+        ),
+    ],
+)
+def test_a_lake_uses_the_profile_of_the_files(
+    config: Path, settings: str, expected: dict[str, Any]
+) -> None:
+    """Also its endpoint, as copies of the archive do."""
+    config.write_text(PROFILE + settings)
+    region = settings.split()[2]
+    keys = {"key_id": "id", "secret": "invented", "region": region}
+    assert secret_of_duckdb(bucket_access("s3://lake")) == keys | expected
+
+
+def test_settings_of_fsspec_prevail(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of copies of the archive, too."""
+    from fsspec.config import conf  # noqa: PLC0415 - slow
+
+    config.write_text(PROFILE)
+    client = {"region_name": "eu-nl"}
+    given = {"key": "other", "secret": "invented", "token": "of a role", "client_kwargs": client}
+    monkeypatch.setitem(conf, "s3", given | {"endpoint_url": "https://obs.example"})
+    expected = BucketAccess("other", "invented", "of a role", "eu-nl", "https://obs.example")
+    assert bucket_access("s3://lake") == expected
+    assert secret_of_duckdb(expected)["session_token"] == "of a role"
+
+
+def test_wrong_settings_are_one_error(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text(PROFILE)
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    with pytest.raises(ConfigurationError, match=r"s3://lake cannot be opened: .*missing"):
+        bucket_access("s3://lake")
+    monkeypatch.delenv("AWS_PROFILE")
+    with pytest.raises(ConfigurationError, match="there are no credentials for s3://lake"):
+        bucket_access("s3://lake")
 
 
 def test_a_lake_keeps_its_files_in_a_bucket(bucket: Any, data_dir: DataDir) -> None:

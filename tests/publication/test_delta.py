@@ -1,5 +1,6 @@
 """Archives as Delta tables in a folder: what is there, also after kills, races and redactions."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from gaussdb_tasks.publication.delta_tables import LANE, DeltaTables, active_fil
 from gaussdb_tasks.publication.lane import Lane, LaneError
 from gaussdb_tasks.publication.publish import refuse_unusable, verify_published
 from gaussdb_tasks.publication.target import parse_target
+from tests.support.commands import Command
 from tests.support.delta_lake import (
     NAMES,
     SECRET,
@@ -263,6 +265,20 @@ def test_verify_finds_what_differs(
         ("differs", "task_center.coverage", None),
         ("differs", "task_center.task_versions", None),
     }
+
+
+def test_the_first_entry_of_an_archive_can_be_lost(
+    data_dir: DataDir, lake: Path, command: Command
+) -> None:
+    """The second one names it. So the archive is found there, and what it lacks."""
+    publish(data_dir, lake)
+    given = ("--data-dir", data_dir.path, "--to", lake, "--format", "json")
+    before = json.loads(command("publish", "--status", *given).stdout)
+    shutil.rmtree(min(data_dir.archive.iterdir()))
+    assert json.loads(command("publish", "--status", *given).stdout) == before
+    found = findings(data_dir, lake)
+    assert ("gap", "000002-20260319T120000Z-load", None) in found
+    assert ("differs", "task_center.load_runs", None) in found
 
 
 def test_verify_finds_what_somebody_else_wrote(nights: list[DataDir], lake: Path) -> None:

@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.publication.extensions import extension_files
+from gaussdb_tasks.publication.publish import refuse_unusable
+from gaussdb_tasks.publication.target import parse_target
 
 
 def package(folder: Path, version: str) -> Path:
@@ -33,6 +36,38 @@ def test_a_package_of_another_version_is_refused(
     wanted = f"pip install duckdb-extension-invented=={duckdb.__version__}"
     with pytest.raises(ConfigurationError, match=f"is for DuckDB 1.0.0.*{wanted}"):
         extension_files("lake", "invented")
+
+
+@pytest.mark.parametrize(
+    ("url", "data_path", "missing"),
+    [
+        ("postgresql://db.example/tasks", None, "duckdb_extension_postgres_scanner"),
+        ("ducklake:lake", None, "duckdb_extension_ducklake"),
+        ("ducklake:postgresql://db.example/lake", None, "duckdb_extension_postgres_scanner"),
+        ("ducklake:lake", "s3://bucket/lake", "duckdb_extension_httpfs"),
+        ("ducklake:lake", "s3://bucket/lake", "s3fs"),
+        ("s3://bucket/lake", None, "s3fs"),
+    ],
+)
+def test_a_missing_package_is_found_before_a_load(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    data_path: str | None,
+    missing: str,
+) -> None:
+    """All others are there."""
+    pytest.importorskip("deltalake")
+    package(tmp_path, f"v{duckdb.__version__}")
+
+    def find(name: str) -> object:
+        return None if name == missing else SimpleNamespace(submodule_search_locations=[tmp_path])
+
+    for module in ("extensions", "buckets"):
+        monkeypatch.setattr(f"gaussdb_tasks.publication.{module}.find_spec", find)
+    named = "s3://" if missing == "s3fs" else missing.replace("_", "-")
+    with pytest.raises(ConfigurationError, match=f"{named} is not installed"):
+        refuse_unusable(parse_target(url, data_path))
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:

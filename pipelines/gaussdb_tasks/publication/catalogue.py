@@ -31,7 +31,14 @@ from gaussdb_tasks.model.times import iso
 from gaussdb_tasks.os_errors import explain_memory
 from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.extensions import roll_back
-from gaussdb_tasks.publication.lane import LANES, Lane, PublicationError, published_comments
+from gaussdb_tasks.publication.lane import (
+    LANES,
+    MAX_CAUSE_LENGTH,
+    Lane,
+    PublicationError,
+    TransientPublicationError,
+    published_comments,
+)
 
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
@@ -41,7 +48,6 @@ _LANE_COLUMNS: Final = ", ".join(column.name for column in LANES.columns)
 _OF_PROJECTS: Final = tuple(
     table for table in LOADED_TABLES if table not in {LOAD_RUNS, TASK_TYPES}
 )
-_MAX_CAUSE_LENGTH: Final = 300
 _STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
 _CONNECTION: Final = re.compile(
     r'(?:Failed to attach .*)?Unable to connect to Postgres at ".*": (?=connection to|could not)'
@@ -51,15 +57,11 @@ _WRONG_SETTINGS: Final = re.compile(
     "|database .* does not exist|data_path|could not translate host name",
     re.IGNORECASE,
 )
-_PASSING: Final = re.compile(
+_TRANSIENT: Final = re.compile(
     "conflict|could not serialize|deadlock|connection|could not set lock|terminat|starting up"
     "|shutting down|duplicate key",
     re.IGNORECASE,
 )
-
-
-class PassingError(PublicationError):
-    """Another publication came first, or the connection was lost: the next attempt may succeed."""
 
 
 class Catalogue(ABC):
@@ -134,12 +136,13 @@ class Catalogue(ABC):
             with self._transaction():
                 self._connection.execute(f"update {LANES_SQL} set is_cleanup_due = false")
 
-    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows of the chain's archive with a database that is made from the chain."""
+    def verify(self, chain: Sequence[ChainEntry], lane: Lane, found: Verification) -> None:
+        """Compare the rows of a lane with a database that is made from its entries."""
+        archives = {each.archive_id for each in self.lanes()}
         with one_error(self._name):
             compare_with_archive(
                 *(self._connection, CATALOGUE, chain, found, self._scratch),
-                other_archives=[lane.archive_id for lane in self.lanes()],
+                other_archives=sorted(archives - {lane.archive_id}),
                 null_replacement=self._null_replacement,
             )
 
@@ -237,7 +240,7 @@ def one_error(name: str) -> Iterator[None]:
             raise of_memory from error
         # Statements hold values, and words that a cause has; settings are longer than the cause.
         text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
-        cause = in_one_line(text, _MAX_CAUSE_LENGTH)
+        cause = in_one_line(text, MAX_CAUSE_LENGTH)
         message = f"{name} cannot be read or written: {cause}"
         raise _kind_of(text)(message) from None
 
@@ -245,4 +248,4 @@ def one_error(name: str) -> Iterator[None]:
 def _kind_of(text: str) -> type[GaussdbTasksError]:
     if _WRONG_SETTINGS.search(text):
         return ConfigurationError
-    return PassingError if _PASSING.search(text) else PublicationError
+    return TransientPublicationError if _TRANSIENT.search(text) else PublicationError

@@ -10,10 +10,11 @@ import duckdb
 from gaussdb_tasks.archive.archive_tables import ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.canonical import LINE_BYTES, read_lines
 from gaussdb_tasks.archive.rebuild import restore
-from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 from gaussdb_tasks.archive.verification.verify_derived import stored
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.model.tables import (
     AMENDMENTS,
     LOAD_ID,
@@ -45,25 +46,23 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
         found: findings are added to it.
         scratch: a folder for the database that is made from the chain.
         other_archives: the archives whose rows are in the same tables.
-        null_replacement: what the catalogue has for U+0000 in texts.
+        null_replacement: the character that texts of the catalogue have instead of U+0000.
     """
     path = scratch / "expected.duckdb"
     restore(chain, path)
-    connection.execute(f"attach {quoted_text(str(path))} as {_EXPECTED} (read_only)")
-    for table, condition in _tables(catalogue, archive_id_of(chain), other_archives):
+    connect.attach(connection, path, _EXPECTED)
+    for table, condition in _tables(catalogue, other_archives):
         expected = _with_texts(table, f"{_EXPECTED}.{table_sql(table)}", null_replacement)
         actual = f"{catalogue}.{table_sql(table)} where {condition}"
         _compare(connection, found, table, expected, actual)
 
 
-def _tables(
-    catalogue: str, archive_id: str | None, other_archives: Sequence[str]
-) -> Iterator[tuple[ArchiveTable, str]]:
+def _tables(catalogue: str, other_archives: Sequence[str]) -> Iterator[tuple[ArchiveTable, str]]:
     """Yield the tables with the condition for the rows that should be those of an archive.
 
     They are all rows that are not of another archive there: also those of none.
     """
-    others = ", ".join(map(quoted_text, sorted({*other_archives} - {archive_id})))
+    others = ", ".join(map(quoted_text, other_archives))
     is_other = f"coalesce(archive_id in ({others}), false)" if others else "false"
     is_own = f"not {is_other}"
     projects = (

@@ -20,11 +20,11 @@ from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_derived import stored
-from gaussdb_tasks.database.connect import read_published, registered
+from gaussdb_tasks.database.connect import open_empty, read_published, registered
 from gaussdb_tasks.model import tables
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import LOAD_ID, SCHEMA_NAME
-from gaussdb_tasks.publication.catalogue import PassingError
+from gaussdb_tasks.publication.catalogue import CATALOGUE
 from gaussdb_tasks.publication.comparison import compare_with_archive
 from gaussdb_tasks.publication.delta_lanes import (
     LANES_OF_DELTA,
@@ -44,7 +44,7 @@ from gaussdb_tasks.publication.delta_tables import (
     lanes_of,
     rows_of,
 )
-from gaussdb_tasks.publication.lane import Lane
+from gaussdb_tasks.publication.lane import Lane, TransientPublicationError
 from gaussdb_tasks.publication.target import DeltaTarget
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS: Final = 10_000
 _APPENDED: Final = frozenset(each.table for each in archive_tables.APPENDED)
-_CATALOGUE: Final = "published"
 
 _Change: TypeAlias = tuple[str, str | None]
 """A condition of the rows to write, and a predicate of those that they replace, if any."""
@@ -117,21 +116,19 @@ class DeltaPublication:
                 lane = replace(row.lane, is_cleanup_due=False)
                 store_lane(self._target, LaneRow(lane, row.projects, row.versions))
 
-    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
+    def verify(self, chain: Sequence[ChainEntry], lane: Lane, found: Verification) -> None:
         """Compare the rows that readers see, from a copy in a database."""
         lanes = read_lane_rows(self._target)
-        row = lanes[chain[0].sha256]
-        path = self._scratch / "published.duckdb"
-        with duckdb.connect() as connection:
-            connection.execute(f"attach {quoted_text(str(path))} as {_CATALOGUE}")
-            connection.execute(f"create schema {_CATALOGUE}.{SCHEMA_NAME}")
-            for table, rows in self._published_rows(row, lanes, found):
+        copy = self._scratch / "published.duckdb"
+        with open_empty(self._scratch) as connection:
+            connection.execute(f"attach {quoted_text(str(copy))} as {CATALOGUE}")
+            connection.execute(f"create schema {CATALOGUE}.{SCHEMA_NAME}")
+            for table, rows in self._published_rows(lanes[lane.archive_id], lanes, found):
                 columns = ", ".join(table.column_names)
-                copied = f"create table {_CATALOGUE}.{table_sql(table)} as select {columns}"
+                copied = f"create table {CATALOGUE}.{table_sql(table)} as select {columns}"
                 with registered(connection, "found", rows):
                     connection.execute(f"{copied} from found")
-            compare_with_archive(connection, _CATALOGUE, chain, found, self._scratch)
-        path.unlink()
+            compare_with_archive(connection, CATALOGUE, chain, found, self._scratch)
 
     def _published_rows(
         self, row: LaneRow, lanes: Collection[str], found: Verification
@@ -162,13 +159,11 @@ class DeltaPublication:
     def _rows_of_archive(self, chain: Sequence[ChainEntry]) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open a new database with the rows of a chain: rows of the published one may be edited.
 
-        It stays in the scratch folder, for the next attempt.
+        It stays in the scratch folder, for the next attempt: only an error of Delta has one.
         """
         restored = self._scratch / f"restored-{chain[-1].sha256}.duckdb"
         if not restored.exists():
-            started = self._scratch / "started.duckdb"
-            restore(chain, started)
-            started.rename(restored)
+            restore(chain, restored)
         with read_published(restored) as connection:
             yield connection
 
@@ -188,7 +183,7 @@ def write_lane(
         lane: the lane as it is afterwards.
 
     Raises:
-        PassingError: another publication wrote the same at the same time.
+        TransientPublicationError: another publication wrote the same at the same time.
     """
     _Writer(target, connection, digests, lane).run()
 
@@ -236,7 +231,7 @@ class _Writer:
         for archive_id, other in rows.items():
             if archive_id != self._lane.archive_id and set(projects) & set(other.projects):
                 message = f"{self._target.name}: another archive began to publish the same projects"
-                raise PassingError(message)  # the next attempt names it
+                raise TransientPublicationError(message)  # the next attempt names it
         if claimed != before:
             store_lane(self._target, claimed, table)
         return claimed

@@ -71,7 +71,7 @@ def store_lane(target: DeltaTables, row: LaneRow, table: "DeltaTable | None" = N
     """Write a lane's row.
 
     Raises:
-        PassingError: another lane's row was written since the table was opened.
+        TransientPublicationError: another lane's row was written since the table was opened.
     """
     lane = row.lane
     values = {

@@ -1,20 +1,22 @@
-"""A folder or a bucket of Delta tables, through deltalake and, for listings, through fsspec.
-
-Credentials of a bucket are those that the mirror uses: deltalake gets what botocore finds.
-"""
+"""A folder or a bucket of Delta tables, through deltalake and, for listings, through fsspec."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.known_secrets import in_one_line, remember
-from gaussdb_tasks.publication.catalogue import PassingError
-from gaussdb_tasks.publication.lane import PublicationError
+from gaussdb_tasks.known_secrets import in_one_line
+from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access, check_bucket_packages
+from gaussdb_tasks.publication.lane import (
+    MAX_CAUSE_LENGTH,
+    PublicationError,
+    TransientPublicationError,
+)
+from gaussdb_tasks.publication.target import is_bucket
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +41,6 @@ _CONFIGURATION: Final[Mapping[str, str]] = MappingProxyType(
 # deltalake keeps so many rows in memory before it writes them.
 _ROWS_OF_A_GROUP: Final = 100_000
 _BYTES_OF_A_FILE: Final = 64 * 1024**2
-_MAX_CAUSE_LENGTH: Final = 300
 
 
 class DeltaTables:
@@ -48,15 +49,16 @@ class DeltaTables:
     def __init__(self, url: str) -> None:
         """Open a folder or a bucket; this makes no call.
 
+        Args:
+            url: an absolute path or ``s3://bucket/prefix``, as ``DeltaTarget`` has it.
+
         Raises:
-            ConfigurationError: the URL is not supported, or a package is not installed.
+            ConfigurationError: a package is not installed, or there are no credentials.
         """
-        check_package()
+        check_packages(url)
         self._remote = Remote(url, option="--to")
-        self.name = self._remote.name
-        path = self._remote.path
-        self._root = self.name.replace("s3a://", "s3://") if path is None else str(path.absolute())
-        self._options = _options_of_bucket(self.name) if path is None else {}
+        self.name = url
+        self._options = _options_of_bucket(bucket_access(url)) if is_bucket(url) else {}
 
     def open(self, table: str, version: int | None = None) -> "DeltaTable | None":
         """Open a table as it is now, or at a version; None if it does not exist."""
@@ -118,7 +120,7 @@ class DeltaTables:
             replaced: a predicate of the rows that the new ones replace; None to append.
 
         Raises:
-            PassingError: another writer committed the same.
+            TransientPublicationError: another writer committed the same.
         """
         from deltalake import (  # noqa: PLC0415 - optional, and slow to import
             CommitProperties,
@@ -153,7 +155,7 @@ class DeltaTables:
             self._remote.remove(f"{table}/{LANE}={lane}/{name}")
 
     def _uri(self, table: str) -> str:
-        return f"{self._root}/{table}"
+        return f"{self.name}/{table}"
 
     @contextmanager
     def _one_error(self, table: str) -> Iterator[None]:
@@ -167,11 +169,11 @@ class DeltaTables:
         try:
             yield
         except (DeltaError, OSError) as error:
-            cause = in_one_line(str(error), _MAX_CAUSE_LENGTH)  # the reason is on a later line
+            cause = in_one_line(str(error), MAX_CAUSE_LENGTH)  # the reason is on a later line
             # Two writers that create a table get no error of their own.
             if isinstance(error, CommitFailedError) or "already exists" in cause:
                 message = f"{where} was changed by another writer at the same time: {cause}"
-                raise PassingError(message) from error
+                raise TransientPublicationError(message) from error
             message = f"{where} cannot be reached, read or written: {cause}"
             raise PublicationError(message) from error
 
@@ -217,8 +219,11 @@ def _schema(table: ArchiveTable, *, has_lanes: bool) -> "pa.Schema":
     return pa.schema([*fields, lane] if has_lanes else fields)
 
 
-def check_package() -> None:
+def check_packages(url: str) -> None:
     """Refuse a missing package, or another version of it.
+
+    Args:
+        url: a folder or a bucket.
 
     Raises:
         ConfigurationError: it is refused.
@@ -234,44 +239,19 @@ def check_package() -> None:
             "run pip install 'gaussdb-tasks[delta]'"
         )
         raise ConfigurationError(message)
+    if is_bucket(url):
+        check_bucket_packages()
 
 
-def _options_of_bucket(name: str) -> dict[str, str]:
-    """Return the options of deltalake's store, with what botocore and fsspec are set up with.
-
-    Raises:
-        ConfigurationError: there are no credentials.
-    """
-    import botocore.session  # noqa: PLC0415 - optional, and slow to import
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - likewise
-    from fsspec.config import conf  # noqa: PLC0415 - likewise
-
-    given: Mapping[str, Any] = conf.get("s3", {})
-    try:
-        session = botocore.session.Session(profile=given.get("profile"))
-        if "key" in given:
-            session.set_credentials(given["key"], given["secret"], given.get("token"))
-        found = session.get_credentials()
-        client = session.create_client(
-            "s3", endpoint_url=given.get("endpoint_url"), **given.get("client_kwargs", {})
-        )
-    except (BotoCoreError, ValueError) as error:
-        message = f"--to: {name} cannot be opened: {in_one_line(str(error), _MAX_CAUSE_LENGTH)}"
-        raise ConfigurationError(message) from error
-    if found is None:
-        message = f"--to: there are no credentials for {name}; set AWS_PROFILE or AWS_ACCESS_KEY_ID"
-        raise ConfigurationError(message)
-    frozen = found.get_frozen_credentials()
-    remember(frozen.secret_key)
-    remember(frozen.token)
-    endpoint = client.meta.endpoint_url
+def _options_of_bucket(access: BucketAccess) -> dict[str, str]:
+    """Return the options of deltalake's store for a bucket."""
     options = {
-        "aws_access_key_id": frozen.access_key,
-        "aws_secret_access_key": frozen.secret_key,
-        "aws_session_token": frozen.token,
-        "aws_region": client.meta.region_name or "us-east-1",
-        "aws_endpoint_url": endpoint,
-        "aws_allow_http": str(endpoint.startswith("http://")).lower(),
+        "aws_access_key_id": access.key_id,
+        "aws_secret_access_key": access.secret,
+        "aws_session_token": access.token,
+        "aws_region": access.region,
+        "aws_endpoint_url": access.endpoint,
+        "aws_allow_http": str(access.endpoint.startswith("http://")).lower(),
         "aws_conditional_put": "etag",
     }
     return {name: value for name, value in options.items() if value}

@@ -1,6 +1,6 @@
 """Publish to a DuckLake: its catalogue is in PostgreSQL or in a file, its rows in Parquet files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -13,18 +13,19 @@ from gaussdb_tasks.database.dialects import DUCKLAKE
 from gaussdb_tasks.database.files import publish
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
-from gaussdb_tasks.publication.buckets import use_buckets
+from gaussdb_tasks.publication.buckets import check_bucket_packages, use_buckets
 from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue, one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.lane import Publication
 from gaussdb_tasks.publication.postgres import (
     MAX_LOCK_SECONDS,
     SECRET,
+    ask_server,
     create_secret,
     rewrite_tables,
     server_lock,
 )
-from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer
+from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer, is_bucket
 
 _METADATA: Final = f"__ducklake_metadata_{CATALOGUE}"
 _NOT_THERE: Final = MappingProxyType(
@@ -89,8 +90,8 @@ class LakeCatalogue(Catalogue):
             select format('%I.%I', schemaname, tablename) from pg_tables
             where tablename like 'ducklake%column_stats' or tablename like 'ducklake_inlined_data_%'
         """
-        found = self._connection.execute("from postgres_query(?, ?)", [_METADATA, sql]).fetchall()
-        rewrite_tables(self._connection, _METADATA, (table for (table,) in found))
+        tables = ask_server(self._connection, sql, _METADATA)
+        rewrite_tables(self._connection, _METADATA, tables)
 
     def _refuse_foreign_files(self) -> None:
         """Refuse files of others, which DuckLake would delete with those of stopped publications.
@@ -119,63 +120,65 @@ class LakeCatalogue(Catalogue):
         self._connection.execute("copy from database old_catalogue to new_catalogue")
         self._connection.execute("detach old_catalogue; detach new_catalogue")
         publish(fresh, catalogue)
-        _attach(self._connection, self._target, str(catalogue), is_writing=True)
+        _attach(self._connection, self._target, is_writing=True)
 
 
 @contextmanager
 def open_lake(target: DuckLakeTarget, scratch: Path, *, is_writing: bool) -> Iterator[Publication]:
     """Open a DuckLake; for writing, make it if it is missing, and hold its lock."""
-    catalogue = target.catalogue
-    is_server = isinstance(catalogue, PostgresServer)
-    files = extension_files("lake", "ducklake", *(["postgres_scanner"] if is_server else []))
-    with connected_with(files, scratch) as connection, one_error(target.name):
+    with connected_with(lake_extensions(target), scratch) as connection, one_error(target.name):
         # Small inserts would be rows of the catalogue, and stay there after an amendment.
         connection.execute("set ducklake_default_data_inlining_row_limit = 0")
+        if isinstance(target.catalogue, PostgresServer):
+            create_secret(connection)
         lake = LakeCatalogue(connection, target, scratch)
-        if isinstance(catalogue, Path):
-            with _file_lock(catalogue, target.name, is_writing=is_writing):
-                _attach(connection, target, str(catalogue), is_writing=is_writing)
-                yield lake
-            return
-        create_secret(connection)
-        location = f"postgres:{catalogue.conninfo}"
-        if not is_writing:
-            _attach(connection, target, location, is_writing=False)
-            yield lake
-            return
-        with server_lock(connection, catalogue, target.name) as check:
+        with _locked(connection, target, is_writing=is_writing) as check:
             lake.check_lock = check
-            _attach(connection, target, location, is_writing=True)
+            _attach(connection, target, is_writing=is_writing)
             yield lake
+
+
+def lake_extensions(target: DuckLakeTarget) -> Sequence[Path]:
+    """Return the files of the extensions that a lake needs, as far as its target shows it.
+
+    Raises:
+        ConfigurationError: one is missing, or another package.
+    """
+    names = ["ducklake"]
+    if isinstance(target.catalogue, PostgresServer):
+        names.append("postgres_scanner")
+    if target.data_path is not None and is_bucket(target.data_path):
+        check_bucket_packages()
+        names.append("httpfs")
+    return extension_files("lake", *names)
+
+
+@contextmanager
+def _locked(
+    connection: duckdb.DuckDBPyConnection, target: DuckLakeTarget, *, is_writing: bool
+) -> Iterator[Callable[[], object]]:
+    """Hold the lock for writing; yield a function that raises an error if it was lost."""
+    catalogue = target.catalogue
+    if isinstance(catalogue, Path):
+        with _file_lock(catalogue, target.name, is_writing=is_writing):
+            yield lambda: None
+    elif is_writing:
+        with server_lock(connection, catalogue, target.name) as check:
+            yield check
+    else:
+        yield lambda: None
 
 
 def _attach(
-    connection: duckdb.DuckDBPyConnection,
-    target: DuckLakeTarget,
-    location: str,
-    *,
-    is_writing: bool,
+    connection: duckdb.DuckDBPyConnection, target: DuckLakeTarget, *, is_writing: bool
 ) -> None:
-    options = ["create_if_not_exists false"] if is_writing else ["read_only"]
-    if isinstance(target.catalogue, PostgresServer):
-        options.append(f"meta_secret {SECRET}")
-    if target.data_path is not None:
-        options.append(f"data_path {quoted_text(target.data_path)}")
-        if "://" in target.data_path:
-            use_buckets(connection)
-    statement = f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}"
+    """Attach a lake as the catalogue, and make it the current database.
+
+    Raises:
+        ConfigurationError: there is no lake yet, or its data files are in another place.
+    """
     try:
-        try:
-            connection.execute(f"{statement} ({', '.join(options)})")
-        except duckdb.Error as error:
-            if "requires the extension httpfs" in str(error):
-                use_buckets(connection)
-            elif is_writing and "is explicitly disabled" in str(error):
-                _refuse_used_folder(connection, target)
-                options[0] = "create_if_not_exists true"
-            else:
-                raise
-            connection.execute(f"{statement} ({', '.join(options)})")
+        _attach_or_create(connection, target, is_writing=is_writing)
     except duckdb.Error as error:
         for cause, message in _NOT_THERE.items():
             if cause in str(error):
@@ -183,6 +186,32 @@ def _attach(
         raise
     snapshot = "" if is_writing else "; begin transaction"
     connection.execute(f"use {CATALOGUE}{snapshot}")
+
+
+def _attach_or_create(
+    connection: duckdb.DuckDBPyConnection, target: DuckLakeTarget, *, is_writing: bool
+) -> None:
+    options = ["create_if_not_exists false"] if is_writing else ["read_only"]
+    location = str(target.catalogue)
+    if isinstance(target.catalogue, PostgresServer):
+        location = f"postgres:{target.catalogue.conninfo}"
+        options.append(f"meta_secret {SECRET}")
+    if target.data_path is not None:
+        options.append(f"data_path {quoted_text(target.data_path)}")
+        if is_bucket(target.data_path):
+            use_buckets(connection, target.data_path)
+    statement = f"attach {quoted_text(f'ducklake:{location}')} as {CATALOGUE}"
+    try:
+        connection.execute(f"{statement} ({', '.join(options)})")
+    except duckdb.Error as error:
+        if "requires the extension httpfs" in str(error):
+            use_buckets(connection, target.name)
+        elif is_writing and "is explicitly disabled" in str(error):
+            _refuse_used_folder(connection, target)
+            options[0] = "create_if_not_exists true"
+        else:
+            raise
+        connection.execute(f"{statement} ({', '.join(options)})")
 
 
 def _refuse_used_folder(connection: duckdb.DuckDBPyConnection, target: DuckLakeTarget) -> None:

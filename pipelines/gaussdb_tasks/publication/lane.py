@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Verification
@@ -11,9 +11,16 @@ from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import SCHEMA_NAME, Column, Table
 
+MAX_CAUSE_LENGTH: Final = 300
+"""The characters of another program's message that an error repeats."""
+
 
 class PublicationError(GaussdbTasksError):
     """A target cannot be reached, read or written; a retry may help."""
+
+
+class TransientPublicationError(PublicationError):
+    """Another publication came first, or the connection was lost: the next attempt may succeed."""
 
 
 class LaneError(PublicationError):
@@ -102,10 +109,13 @@ class Publication(Protocol):
         """
         ...
 
-    def verify(self, chain: Sequence[ChainEntry], found: Verification) -> None:
-        """Compare the rows there with those of a chain that ends where the lane does.
+    def verify(self, chain: Sequence[ChainEntry], lane: Lane, found: Verification) -> None:
+        """Compare the rows of a lane with those of its entries.
 
-        Differences become findings of ``found``.
+        Args:
+            chain: the entries up to the lane's head; some may be missing.
+            lane: the lane as it is there.
+            found: differences become findings of it.
 
         Raises:
             PublicationError: the target cannot be read.

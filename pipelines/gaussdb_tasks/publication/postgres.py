@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -19,11 +19,10 @@ from gaussdb_tasks.publication.catalogue import (
     CATALOGUE,
     LANES_SQL,
     Catalogue,
-    PassingError,
     one_error,
 )
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
-from gaussdb_tasks.publication.lane import Lane, Publication
+from gaussdb_tasks.publication.lane import Lane, Publication, TransientPublicationError
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
 
 SECRET: Final = "server"  # noqa: S105 - the name of a secret of DuckDB
@@ -31,6 +30,7 @@ NULL_REPLACEMENT: Final = "\ufffd"
 _LOCK: Final = "lock_of_catalogue"
 # Any number that no other program takes in the same database.
 _LOCK_KEY: Final = 0x6761757373
+_BACKEND: Final = "select pg_backend_pid()"
 MAX_LOCK_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.5
 
@@ -40,7 +40,7 @@ class PostgresCatalogue(Catalogue):
 
     def _run(self, script: str) -> None:
         self._drop_views()
-        self._connection.execute("call postgres_execute(?, ?)", [CATALOGUE, script])
+        run_on_server(self._connection, script)
 
     def _drop_views(self) -> None:
         """Drop the views of an older version: PostgreSQL replaces none with other columns."""
@@ -48,11 +48,9 @@ class PostgresCatalogue(Catalogue):
             select string_agg(format('main.%I', viewname), ', ') from pg_views
             where schemaname = 'main' and viewowner = current_user
         """
-        rows = self._connection.execute("from postgres_query(?, ?)", [CATALOGUE, sql]).fetchall()
-        if rows[0][0] is not None:
-            self._connection.execute(
-                "call postgres_execute(?, ?)", [CATALOGUE, f"drop view {rows[0][0]}"]
-            )
+        (views,) = ask_server(self._connection, sql)
+        if views is not None:
+            run_on_server(self._connection, f"drop view {views}")
 
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
         """Bring entries and the lane there; the server counts what is new at once.
@@ -64,9 +62,7 @@ class PostgresCatalogue(Catalogue):
         if first == 0:
             tables = ", ".join(f"{SCHEMA_NAME}.{table.name}" for table in LOADED_TABLES)
             with one_error(self._name):
-                self._connection.execute(
-                    "call postgres_execute(?, ?)", [CATALOGUE, f"analyze {tables}"]
-                )
+                run_on_server(self._connection, f"analyze {tables}")
 
     def _clean(self) -> None:
         tables = (f"{SCHEMA_NAME}.{table.name}" for table in (*LOADED_TABLES, AMENDMENTS))
@@ -76,8 +72,20 @@ class PostgresCatalogue(Catalogue):
         super()._create_tables()
         # A second row of an archive is an error, even without the lock.
         index = "create unique index if not exists published_archives_key"
-        key = f"{index} on {LANES_SQL} (archive_id)"
-        self._connection.execute("call postgres_execute(?, ?)", [CATALOGUE, key])
+        run_on_server(self._connection, f"{index} on {LANES_SQL} (archive_id)")
+
+
+def run_on_server(connection: duckdb.DuckDBPyConnection, statements: str) -> None:
+    """Run statements of PostgreSQL's own SQL, in the transaction."""
+    connection.execute("call postgres_execute(?, ?)", [CATALOGUE, statements])
+
+
+def ask_server(
+    connection: duckdb.DuckDBPyConnection, sql: str, database: str = CATALOGUE
+) -> list[Any]:
+    """Return the values that a query of one column in PostgreSQL's own SQL gives."""
+    rows = connection.execute("from postgres_query(?, ?)", [database, sql]).fetchall()
+    return [value for (value,) in rows]
 
 
 def rewrite_tables(
@@ -103,26 +111,38 @@ def open_postgres(
     target: PostgresTarget, scratch: Path, *, is_writing: bool
 ) -> Iterator[Publication]:
     """Open a PostgreSQL database; for writing, hold its lock."""
-    files = extension_files("postgres", "postgres_scanner")
-    with connected_with(files, scratch) as connection, one_error(target.name):
-        create_secret(connection)
-        options = f"type postgres, secret {SECRET}{'' if is_writing else ', read_only'}"
-        connection.execute(
-            f"attach {quoted_text(target.server.conninfo)} as {CATALOGUE} ({options})"
-        )
+    server, name = target.server, target.name
+    with attached_server(server, name, scratch, is_writing=is_writing) as connection:
         # PostgreSQL holds no U+0000.
         connection.execute("set pg_null_byte_replacement = ?", [NULL_REPLACEMENT])
         catalogue = PostgresCatalogue(
-            connection, target.name, POSTGRES, scratch, null_replacement=NULL_REPLACEMENT
+            connection, name, POSTGRES, scratch, null_replacement=NULL_REPLACEMENT
         )
         if not is_writing:
             connection.execute(f"use {CATALOGUE}; begin transaction")  # one snapshot
             yield catalogue
             return
-        with server_lock(connection, target.server, target.name) as check:
+        with server_lock(connection, server, name) as check:
             connection.execute(f"use {CATALOGUE}")
             catalogue.check_lock = check
             yield catalogue
+
+
+@contextmanager
+def attached_server(
+    server: PostgresServer, name: str, scratch: Path, *, is_writing: bool
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Attach a database of PostgreSQL as the catalogue; nothing is locked."""
+    with connected_with(server_extensions(), scratch) as connection, one_error(name):
+        create_secret(connection)
+        options = f"type postgres, secret {SECRET}{'' if is_writing else ', read_only'}"
+        connection.execute(f"attach {quoted_text(server.conninfo)} as {CATALOGUE} ({options})")
+        yield connection
+
+
+def server_extensions() -> Sequence[Path]:
+    """Return the files of the extensions that PostgreSQL needs."""
+    return extension_files("postgres", "postgres_scanner")
 
 
 def create_secret(connection: duckdb.DuckDBPyConnection) -> None:
@@ -157,13 +177,13 @@ def server_lock(
     holder.execute("begin transaction")
     try:
         _wait_for(holder, name)
-        backend = _ask(holder, "pg_backend_pid()")
+        backend = ask_server(holder, _BACKEND, _LOCK)
 
         def check() -> None:
             with one_error(name):
-                if _ask(holder, "pg_backend_pid()") != backend:
+                if ask_server(holder, _BACKEND, _LOCK) != backend:
                     message = f"{name}: the connection with the lock was lost"
-                    raise PassingError(message)
+                    raise TransientPublicationError(message)
 
         yield check
     finally:
@@ -173,14 +193,8 @@ def server_lock(
 
 def _wait_for(holder: duckdb.DuckDBPyConnection, name: str) -> None:
     end = time.monotonic() + MAX_LOCK_SECONDS
-    while not _ask(holder, f"pg_try_advisory_xact_lock({_LOCK_KEY})"):
+    while ask_server(holder, f"select pg_try_advisory_xact_lock({_LOCK_KEY})", _LOCK) != [True]:
         if time.monotonic() > end:
             message = f"another publication to {name} is running; run it again later"
             raise LockedError(message)
         time.sleep(_POLL_SECONDS)
-
-
-def _ask(holder: duckdb.DuckDBPyConnection, expression: str) -> object:
-    sql = f"select {expression}"
-    (row,) = holder.execute("from postgres_query(?, ?)", [_LOCK, sql]).fetchall()
-    return row[0]

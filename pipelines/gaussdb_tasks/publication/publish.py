@@ -20,13 +20,16 @@ from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import iso, now
-from gaussdb_tasks.publication.catalogue import PassingError
 from gaussdb_tasks.publication.delta import open_delta
-from gaussdb_tasks.publication.delta_tables import check_package
-from gaussdb_tasks.publication.ducklake import open_lake
-from gaussdb_tasks.publication.extensions import extension_files
-from gaussdb_tasks.publication.lane import Lane, LaneError, Publication
-from gaussdb_tasks.publication.postgres import open_postgres
+from gaussdb_tasks.publication.delta_tables import check_packages
+from gaussdb_tasks.publication.ducklake import lake_extensions, open_lake
+from gaussdb_tasks.publication.lane import (
+    Lane,
+    LaneError,
+    Publication,
+    TransientPublicationError,
+)
+from gaussdb_tasks.publication.postgres import open_postgres, server_extensions
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresTarget, Target
 from gaussdb_tasks.version import VERSION
 
@@ -84,7 +87,7 @@ def publish_entries(
         raise ConfigurationError(message)
     put_tombstones(archive, chain)  # an amendment may have been stopped before this
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(PassingError),
+        retry=tenacity.retry_if_exception_type(TransientPublicationError),
         stop=tenacity.stop_after_attempt(_MAX_ATTEMPTS),
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=_MAX_WAIT_SECONDS),
         reraise=True,
@@ -148,7 +151,7 @@ def _compare(
             cause = "--fast was given" if is_fast else "files of the archive are damaged"
             found.notes.append(f"rows of {target.name} were not compared: {cause}")
         else:
-            publication.verify(found.chain[:count], found)
+            publication.verify(found.chain[:count], lane, found)
 
 
 def refuse_unusable(target: Target) -> None:
@@ -158,11 +161,11 @@ def refuse_unusable(target: Target) -> None:
         ConfigurationError: one is missing, or does not fit.
     """
     if isinstance(target, PostgresTarget):
-        extension_files("postgres", "postgres_scanner")
+        server_extensions()
     elif isinstance(target, DuckLakeTarget):
-        extension_files("lake", "ducklake")
+        lake_extensions(target)
     else:
-        check_package()
+        check_packages(target.name)
 
 
 def open_target(

@@ -1,6 +1,5 @@
 """Let a role of PostgreSQL read what is published, and nothing more."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +10,12 @@ from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.tables import SCHEMA_NAME
-from gaussdb_tasks.publication.catalogue import CATALOGUE, one_error
-from gaussdb_tasks.publication.extensions import connected_with, extension_files
-from gaussdb_tasks.publication.postgres import SECRET, create_secret, server_lock
+from gaussdb_tasks.publication.postgres import (
+    ask_server,
+    attached_server,
+    run_on_server,
+    server_lock,
+)
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer, PostgresTarget, Target
 
 # PostgreSQL cuts longer names off.
@@ -116,54 +118,42 @@ def grant_reading(target: Target, role: str, scratch: Path) -> None:
         LockedError: a publication holds the lock for too long.
     """
     server = _server(target)
-    files = extension_files("postgres", "postgres_scanner")
-    with connected_with(files, scratch) as connection, one_error(target.name):
-        create_secret(connection)
-        with server_lock(connection, server, target.name):
-            where = quoted_text(server.conninfo)
-            options = f"type postgres, secret {SECRET}"
-            connection.execute(f"attach {where} as {CATALOGUE} ({options})")
-            connection.execute("begin transaction")
-            _create_missing(connection, role)
-            _grant(connection, role, is_lake=isinstance(target, DuckLakeTarget))
-            connection.execute("commit")
+    with (
+        attached_server(server, target.name, scratch, is_writing=True) as connection,
+        server_lock(connection, server, target.name),
+    ):
+        connection.execute("begin transaction")
+        _create_missing(connection, role)
+        _grant(connection, role, is_lake=isinstance(target, DuckLakeTarget))
+        connection.execute("commit")
 
 
 def _create_missing(connection: duckdb.DuckDBPyConnection, role: str) -> None:
     literal = quoted_text(role)
-    if _ask(connection, f"select rolname from pg_roles where rolname = {literal}"):
+    if ask_server(connection, f"select rolname from pg_roles where rolname = {literal}"):
         return
-    statements = _ask(connection, _CREATE.format(role=literal))
+    statements = ask_server(connection, _CREATE.format(role=literal))
     if not statements:
         message = (
             f"--grant: there is no role {visible(role)}, and the user may not create one; run as "
             "administrator of the server: create role NAME nologin; the entries are published"
         )
         raise ConfigurationError(message)
-    _run(connection, statements)
+    run_on_server(connection, "; ".join(statements))
 
 
 def _grant(connection: duckdb.DuckDBPyConnection, role: str, *, is_lake: bool) -> None:
     literal = quoted_text(role)
     objects = _OBJECTS.format(condition=_LAKE_TABLES if is_lake else _SCHEMAS)
     later = "" if is_lake else _LATER  # a lake's catalogue gets no more tables
-    _run(connection, _ask(connection, (objects + _GRANTS + later).format(role=literal)))
-    for fault in _ask(connection, (objects + _FAULTS).format(role=literal)):
+    granted = ask_server(connection, (objects + _GRANTS + later).format(role=literal))
+    run_on_server(connection, "; ".join(granted))
+    for fault in ask_server(connection, (objects + _FAULTS).format(role=literal)):
         message = (
             f"--grant: role {visible(role)} is not one that only reads: {visible(fault)}; change "
             "that on the server, or choose another role; the entries are published"
         )
         raise ConfigurationError(message)
-
-
-def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-    """Return the texts that a query of the server returns."""
-    rows = connection.execute("from postgres_query(?, ?)", [CATALOGUE, sql]).fetchall()
-    return [text for (text,) in rows]
-
-
-def _run(connection: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
-    connection.execute("call postgres_execute(?, ?)", [CATALOGUE, "; ".join(statements)])
 
 
 def _server(target: Target) -> PostgresServer:

@@ -101,7 +101,7 @@ class DuckLakeTarget:
         """The folders of this machine that a publication writes to."""
         catalogue, data = self.catalogue, self.data_path
         found = [catalogue.parent] if isinstance(catalogue, Path) else []
-        return tuple(found if data is None or "://" in data else [*found, Path(data)])
+        return tuple(found if data is None or is_bucket(data) else [*found, Path(data)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,12 @@ class DeltaTarget:
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders of this machine that a publication writes to."""
-        return () if "://" in self.name else (Path(self.name),)
+        return () if is_bucket(self.name) else (Path(self.name),)
+
+
+def is_bucket(files: str) -> bool:
+    """Return whether files are in a bucket, not in a folder."""
+    return "://" in files
 
 
 Target: TypeAlias = PostgresTarget | DuckLakeTarget | DeltaTarget

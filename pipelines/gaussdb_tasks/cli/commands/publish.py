@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from gaussdb_tasks.archive.store import Archive
+from gaussdb_tasks.archive.store import Archive, archive_id_of
 from gaussdb_tasks.cli import console, output
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.options import combine, format_option, option
@@ -147,4 +147,4 @@ def _show_status(data_dir: DataDir, target: Target, output_format: str) -> None:
 def _archive_id(data_dir: DataDir) -> str | None:
     """Return the identity of the local archive, if there is one."""
     first = next(iter(Archive(data_dir.archive).entries()), None)
-    return None if first is None else first.read().sha256
+    return None if first is None else archive_id_of([first.read()])
