@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import duckdb
 
 from gaussdb_tasks.database.query import query_errors, views
-from gaussdb_tasks.database.upgrades import with_project_name
+from gaussdb_tasks.database.upgrades import with_project_name, with_text_column
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.report.buckets import (
     Bucket,
@@ -141,13 +141,8 @@ _INSTANCES: Final = f"""
     order by failed_count desc, failure_rate desc, region, project_id, instance_id
 """  # noqa: S608 - constants of this module
 
-# Only databases that were loaded with several archives in mind have an archive_id.
 _STATUSES: Final = f"""
-    from (
-        from {with_project_name("main.archive_status")}
-        union all by name
-        select null::varchar as archive_id where false
-    )
+    from {with_text_column(with_project_name("main.archive_status"), "archive_id")}
     order by coalesce(project_name, project_id), region, project_id
 """
 _GAPS: Final = """
