@@ -1,6 +1,5 @@
 """``gaussdb-tasks report``: an HTML page for people."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -74,7 +73,8 @@ def _make(
 
 def _write(target: Path, page: bytes) -> None:
     if target == _STDOUT:
-        sys.stdout.buffer.write(page)
+        with console.stdout() as out:
+            out.write(page)
         return
     try:
         with replacing(target) as out:
