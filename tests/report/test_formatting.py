@@ -105,7 +105,7 @@ def test_long_text_is_cut_in_its_middle() -> None:
 @forall(text=st.text())
 def test_no_invisible_character_is_shown(text: str) -> None:
     """Any text can be encoded, and none is empty."""
-    written = shown(text)
+    written = shown(text, 400)
     assert written.strip()
     assert not any(unicodedata.category(character).startswith("C") for character in written)
     assert written.encode()
@@ -113,8 +113,8 @@ def test_no_invisible_character_is_shown(text: str) -> None:
 
 def test_missing_text_differs_from_blank_text() -> None:
     """Missing text is a dash."""
-    assert (shown(None), shown(" \n"), shown("a\tb\u202ec")) == (
+    assert [shown(text, 400) for text in (None, " \n", "a\tb\u202ec")] == [
         MISSING,
         "(blank)",
         r"a\tb\u202ec",
-    )
+    ]

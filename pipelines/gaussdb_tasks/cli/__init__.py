@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -85,6 +86,8 @@ def main() -> NoReturn:
     """Run the command line; report every error in one sentence, without a traceback."""
     if os.environ.get(completion.VARIABLE):
         completion.answer(cli)
+    if sys.stdout is None:  # closed, as by `>&-`: a database must not get its number
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the process ends
     console.log_as_json(None)
     _clean_settings(os.environ)
     # numpy's library starts a thread for each core, and sends this process SIGINT if it cannot.
@@ -125,10 +128,6 @@ def _report(error: BaseException) -> int:
         case click.ClickException():
             console.error(error.format_message())
             return error.exit_code
-        case BrokenPipeError():
-            # The reader of stdout has closed it, like `head`. Python would report it at exit.
-            sys.stdout = None
-            return 0
     return last_handler.report(error)
 
 

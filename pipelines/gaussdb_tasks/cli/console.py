@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 import click
 
 from gaussdb_tasks.cli.json_text import json_text
+from gaussdb_tasks.errors import GaussdbTasksError
 from gaussdb_tasks.foreign_text import shortened, visible, visible_json
 from gaussdb_tasks.known_secrets import mask
 
@@ -74,8 +75,32 @@ def error(*lines: str, event: str = "failed", **fields: object) -> None:
 
 def write_lines(lines: Iterable[str]) -> None:
     """Write lines of text to stdout, as UTF-8 like all data, whatever the locale."""
-    for line in lines:
-        click.echo(visible(line).encode())
+    with stdout() as out:
+        out.writelines(f"{visible(line)}\n".encode() for line in lines)
+
+
+@contextmanager
+def stdout() -> Iterator[BinaryIO]:
+    """Give the stream of stdout; data that its reader no longer takes are discarded.
+
+    Raises:
+        GaussdbTasksError: stdout cannot be written.
+    """
+    try:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard_stdout()  # the reader has closed it, like `head`
+    except OSError as error:
+        _discard_stdout()
+        message = f"stdout cannot be written ({error.strerror})"
+        raise GaussdbTasksError(message) from error
+
+
+def _discard_stdout() -> None:
+    """Discard what is still buffered: Python would write it, and fail again, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def page(lines: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.database.files import replacing, require_replaceable
-from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
+from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible, visible_json
 from gaussdb_tasks.os_errors import explain
 
@@ -203,7 +203,9 @@ def write_json(value: object) -> None:
     """Write a value as indented JSON to stdout; values that JSON cannot hold become texts."""
     import msgspec  # noqa: PLC0415 - only this format needs it
 
-    sys.stdout.buffer.write(visible_json(msgspec.json.format(json_text(value))).encode() + b"\n")
+    text = visible_json(msgspec.json.format(json_text(value)))
+    with console.stdout() as out:
+        out.write(f"{text}\n".encode())
 
 
 def _write_lines(lines: Iterable[str], target: Target) -> None:
@@ -254,18 +256,8 @@ def _opened(path: Path | None, *, is_text: bool = True) -> Iterator[BinaryIO]:
     if not is_text and sys.stdout.isatty():
         message = "Parquet cannot be written to a terminal; give --output FILE.parquet"
         raise click.UsageError(message)
-    try:
-        sys.stdout.flush()
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # The reader of stdout has closed it, like `head`. Python would report it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise click.exceptions.Exit(0) from None
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        message = f"stdout cannot be written ({error.strerror})"
-        raise GaussdbTasksError(message) from error
+    with console.stdout() as out:
+        yield out
 
 
 def _fetch(cursor: duckdb.DuckDBPyConnection) -> Rows:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from gaussdb_tasks.cli.table import in_words
 from gaussdb_tasks.model.times import from_datetime
 from gaussdb_tasks.monitoring.freshness import Alarm, Thresholds, alarms
+from gaussdb_tasks.report.formatting import SPACE, counted
 
 MAX_PROJECTS: Final = 20
 """Of more projects, only those that need attention are shown, and at most this many."""
@@ -137,8 +138,8 @@ def _gaps(count: int, lost_count: int) -> str:
 def _task_lines(project: Row) -> Iterator[str]:
     """Yield the counts; a database of an older version has no count of lost tasks."""
     lost = project.get("lost_task_count")
-    counted = f"{project['task_count']:,}, {project['open_task_count']:,} in flight"
-    yield f"  tasks      {counted}{f', {lost:,} lost from sight' if lost else ''}"
+    counts = f"{project['task_count']:,}, {project['open_task_count']:,} in flight"
+    yield f"  tasks      {counts}{f', {lost:,} lost from sight' if lost else ''}"
     others = {"deleted in the task center": "vanished_count", "rejected": "rejected_count"}
     parts = [f"{project[count]:,} {what}" for what, count in others.items() if project[count]]
     if parts:
@@ -146,4 +147,4 @@ def _task_lines(project: Row) -> Iterator[str]:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return counted(number, noun).replace(SPACE, " ")

@@ -73,12 +73,14 @@ def project_problems(status: ProjectStatus, made_at: datetime) -> Iterator[str]:
 
 
 def _projects(figures: Figures, projects: Projects, made_at: datetime) -> AttentionItem:
-    problems = {id(each): "; ".join(project_problems(each, made_at)) for each in figures.projects}
-    wanted = [each for each in figures.projects if problems[id(each)]]
+    def problems(status: ProjectStatus) -> Cell:
+        return Cell("; ".join(project_problems(status, made_at)))
+
+    wanted = [each for each in figures.projects if any(project_problems(each, made_at))]
     listing = Listing.of(sorted(wanted, key=lambda each: each.nights_left or 0), MAX_ROWS)
     columns = (
         Column(PROJECT, projects.cell),
-        Column("Problem", lambda status: Cell(problems[id(status)])),
+        Column("Problem", problems),
         Column("Last complete load", lambda status: time_cell(status.last_success_at)),
         Column("Unread records expire", lambda status: time_cell(status.loss_begins_at)),
         Column("Nights left", lambda status: count_cell(status.nights_left), "number"),

@@ -2,7 +2,7 @@
 
 import calendar
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from typing import Final
 
@@ -60,7 +60,25 @@ def bucket_end(bucket: Bucket, starts_on: date) -> int:
     return starts_on.toordinal() + bucket_days(bucket, starts_on)
 
 
-def first_shown(bucket: Bucket, first: date, last: date) -> date:
+def report_period(bucket: Bucket, first: date, last: date) -> ReportPeriod:
+    """Return the time axis from one day to another; older buckets than plots show are cut."""
+    first, last = _bucket_start(bucket, first), _bucket_start(bucket, last)
+    shown = _first_shown(bucket, first, last)
+    return ReportPeriod(bucket, shown, last, is_cut=shown > first)
+
+
+def _bucket_start(bucket: Bucket, on: date) -> date:
+    """Return the first day of the bucket of a day, as in the views."""
+    match bucket:
+        case Bucket.DAY:
+            return on
+        case Bucket.WEEK:
+            return on - timedelta(days=on.weekday())
+        case Bucket.MONTH:
+            return on.replace(day=1)
+
+
+def _first_shown(bucket: Bucket, first: date, last: date) -> date:
     """Return the first day of the first bucket that plots show."""
     if bucket is not Bucket.MONTH:
         return first

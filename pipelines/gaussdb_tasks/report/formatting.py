@@ -16,7 +16,6 @@ MONTH_NAMES: Final = (
 # Keeps a number and its unit on one line.
 SPACE: Final = "\N{NO-BREAK SPACE}"
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-_MAX_TEXT: Final = 400
 
 
 def duration(seconds: float | None) -> str:
@@ -100,7 +99,7 @@ def day(on: date) -> str:
     return on.isoformat()[:10]
 
 
-def shown(text: str | None, max_length: int = _MAX_TEXT) -> str:
+def shown(text: str | None, max_length: int) -> str:
     """Return foreign text in a form that is safe to show; long text is cut in its middle."""
     if text is None:
         return MISSING

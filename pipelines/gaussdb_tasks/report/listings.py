@@ -124,7 +124,7 @@ def rare_kinds_table(figures: Figures) -> Table:
 def duration_numbers(points: Sequence[DurationPoint], bucket: Bucket) -> Table:
     """Return the values of a plot of durations."""
     columns = (
-        Column(bucket.value.capitalize(), lambda point: Cell(day(point.starts_on))),
+        _starts(bucket),
         Column("Tasks", lambda point: count_cell(point.finished_count), "number"),
         Column("Median", lambda point: duration_cell(point.p50_seconds), "number"),
         Column("90 % within", lambda point: duration_cell(point.p90_seconds), "number"),
@@ -136,7 +136,7 @@ def duration_numbers(points: Sequence[DurationPoint], bucket: Bucket) -> Table:
 def rate_numbers(points: Sequence[RatePoint], bucket: Bucket) -> Table:
     """Return the values of a plot of failure rates."""
     columns = (
-        Column(bucket.value.capitalize(), lambda point: Cell(day(point.starts_on))),
+        _starts(bucket),
         Column("Finished", lambda point: count_cell(point.finished_count), "number"),
         Column("Failed", lambda point: count_cell(point.failed_count), "number"),
         Column("Rate", lambda point: percent_cell(point.failure_rate), "number"),
@@ -195,6 +195,18 @@ def project_tables(figures: Figures, made_at: datetime) -> tuple[Table, Table]:
     )
 
 
+def archives_table(figures: Figures) -> Table:
+    """Return the archives: the newest entry of each, and the number of its projects."""
+    counts = Counter((each.archive_id, each.head_digest) for each in figures.projects)
+    archives = [each for each in counts if any(each)]
+    columns = (
+        Column("Newest entry", lambda each: Cell(_code(each[1]))),
+        Column("Archive", lambda each: Cell(_code(each[0]))),
+        Column("Projects", lambda each: count_cell(counts[each]), "number"),
+    )
+    return make_table("Archives", Listing.of(archives), columns, "status")
+
+
 def _coverage(figures: Figures) -> Column:
     gaps: dict[tuple[str, str], list[CoverageGap]] = {}
     for gap in figures.gaps:
@@ -209,16 +221,8 @@ def _coverage(figures: Figures) -> Column:
     return Column("Coverage", cell, "rate")
 
 
-def archives_table(figures: Figures) -> Table:
-    """Return the archives: the newest entry of each, and the number of its projects."""
-    counts = Counter((each.archive_id, each.head_digest) for each in figures.projects)
-    archives = [each for each in counts if any(each)]
-    columns = (
-        Column("Newest entry", lambda each: Cell(_code(each[1]))),
-        Column("Archive", lambda each: Cell(_code(each[0]))),
-        Column("Projects", lambda each: count_cell(counts[each]), "number"),
-    )
-    return make_table("Archives", Listing.of(archives), columns, "status")
+def _starts(bucket: Bucket) -> Column:
+    return Column(bucket.value.capitalize(), lambda point: Cell(day(point.starts_on)))
 
 
 def _numbers(caption: str, rows: Sequence[Any], columns: Sequence[Column]) -> Table:

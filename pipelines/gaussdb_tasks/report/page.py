@@ -175,7 +175,6 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["foreign"] = foreign
-    environment.filters["shown"] = formatting.shown
     environment.filters["minute"] = formatting.minute
     environment.filters["count"] = count
     environment.filters["counted"] = counted

@@ -1,22 +1,21 @@
 """Read the figures of the report from the views; nothing is computed a second time here."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import fields
-from datetime import date
 from types import SimpleNamespace
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import duckdb
 
 from gaussdb_tasks.database.query import query_errors, views
-from gaussdb_tasks.database.upgrades import with_project_name
+from gaussdb_tasks.database.upgrades import with_project_name, with_text_column
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.report.buckets import (
     Bucket,
     ReportPeriod,
     duration_bucket,
-    first_shown,
     rate_bucket,
+    report_period,
 )
 from gaussdb_tasks.report.figures import (
     CountPoint,
@@ -39,9 +38,32 @@ MAX_RARE_KINDS: Final = 50
 MAX_ROWS: Final = 30
 MAX_REASONS: Final = 5
 
-
-_Span: TypeAlias = tuple[date, date]
 _Row = TypeVar("_Row")
+
+_READ_ONCE: Final = f"""
+    create or replace temporary table kinds as
+    select
+        rates.*,
+        durations.finished_count as timed_count,
+        durations.min_seconds,
+        durations.p50_seconds,
+        durations.p95_seconds,
+        durations.max_seconds,
+        row_number() over (
+            order by rates.finished_count desc, rates.task_name nulls last
+        ) as place
+    from main.failure_rates_by_name as rates
+    left join main.task_durations_by_name as durations
+        on rates.task_name is not distinct from durations.task_name;
+
+    create or replace temporary view frequent_kinds as
+    from temp.kinds
+    where place <= {MAX_TASK_KINDS} and (place = 1 or finished_count >= {MIN_TASKS});
+
+    create or replace temporary table running as
+    from main.running_tasks
+"""  # noqa: S608 - constants of this module
+"""Rows that several figures need: the views compute them from all tasks."""
 
 _TOTALS: Final = """
     from (
@@ -50,52 +72,26 @@ _TOTALS: Final = """
             coalesce(sum(finished_count), 0)::bigint as finished_count,
             coalesce(sum(failed_count), 0)::bigint as failed_count,
             sum(failed_count) / sum(finished_count) as failure_rate
-        from main.failure_rates_by_name
+        from temp.kinds
     )
 """
-
-_FREQUENT: Final = f"""
-    with kinds as (
-        select
-            *,
-            row_number() over (order by finished_count desc, task_name nulls last) as place
-        from main.failure_rates_by_name
-    ),
-
-    shown as (
-        from kinds
-        where place <= {MAX_TASK_KINDS} and (place = 1 or finished_count >= {MIN_TASKS})
-    )
-"""  # noqa: S608 - constants of this module
-
-_KINDS: Final = """
-    from (
-        select
-            {kinds}.*,
-            durations.finished_count as timed_count,
-            durations.min_seconds,
-            durations.p50_seconds,
-            durations.p95_seconds,
-            durations.max_seconds
-        from {kinds}
-        left join main.task_durations_by_name as durations
-            on {kinds}.task_name is not distinct from durations.task_name
-    )
-    order by place
-"""
+_FREQUENT: Final = "from temp.frequent_kinds order by place"
 _RARE: Final = f"""
-    rare as (from kinds anti join shown using (place) order by place limit {MAX_RARE_KINDS})
+    from temp.kinds
+    anti join temp.frequent_kinds using (place)
+    order by place
+    limit {MAX_RARE_KINDS}
 """
 
 _REASONS: Final = "from main.failure_reasons order by failed_count desc, reason_pattern"
 _FAILED: Final = "from main.nightly_changes where is_failed order by created_at desc, job_id"
 _OVERDUE: Final = """
-    from main.running_tasks
+    from temp.running
     where is_overdue
     order by age_seconds desc, region, project_id, job_id, created_at
 """
 _LOST: Final = """
-    from main.running_tasks
+    from temp.running
     where is_lost_from_sight
     order by last_seen_at desc, region, project_id, job_id, created_at
 """
@@ -145,13 +141,8 @@ _INSTANCES: Final = f"""
     order by failed_count desc, failure_rate desc, region, project_id, instance_id
 """  # noqa: S608 - constants of this module
 
-# Only databases that were loaded with several archives in mind have an archive_id.
 _STATUSES: Final = f"""
-    from (
-        from {with_project_name("main.archive_status")}
-        union all by name
-        select null::varchar as archive_id where false
-    )
+    from {with_text_column(with_project_name("main.archive_status"), "archive_id")}
     order by coalesce(project_name, project_id), region, project_id
 """
 _GAPS: Final = """
@@ -177,9 +168,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> Figures:
     """
     _refuse_older_views(connection)
     with query_errors("report"):
-        span = _read_span(connection, Bucket.DAY)
-        duration_period = _read_period(connection, duration_bucket, span)
-        rate_period = _read_period(connection, rate_bucket, span)
+        connection.execute(_READ_ONCE)
+        duration_period, rate_period = _read_periods(connection)
         (totals,) = _read(connection, Totals, _TOTALS)
         return Figures(
             totals=totals,
@@ -187,9 +177,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> Figures:
             rate_period=rate_period,
             counts=_read_counts(connection, duration_period),
             kinds=_read_kinds(connection, duration_period, rate_period),
-            rare_kinds=_read(
-                connection, TaskKind, _KINDS.format(kinds="rare"), before=f"{_FREQUENT}, {_RARE}"
-            ),
+            rare_kinds=_read(connection, TaskKind, _RARE),
             reasons=_read_listing(connection, _REASONS),
             instances=_read_listing(connection, _INSTANCES),
             failed_tasks=_read_listing(connection, _FAILED),
@@ -213,24 +201,17 @@ def _refuse_older_views(connection: duckdb.DuckDBPyConnection) -> None:
         raise ConfigurationError(message)
 
 
-def _read_span(connection: duckdb.DuckDBPyConnection, bucket: Bucket) -> _Span | None:
-    """Return the first days of the first and the last bucket with a finished task."""
-    sql = f"select min({bucket.column}), max({bucket.column}) from {_view('failure_rates', bucket)}"  # noqa: S608
-    first, last = connection.execute(sql).fetchall()[0]
-    return None if first is None else (first, last)
-
-
-def _read_period(
+def _read_periods(
     connection: duckdb.DuckDBPyConnection,
-    choose: Callable[[date, date], Bucket],
-    span: _Span | None,
-) -> ReportPeriod | None:
-    if span is None:
-        return None
-    bucket = choose(*span)
-    first, last = _read_span(connection, bucket) or span
-    shown = first_shown(bucket, first, last)
-    return ReportPeriod(bucket, shown, last, is_cut=shown > first)
+) -> tuple[ReportPeriod | None, ReportPeriod | None]:
+    """Return the time axes of durations and of failure rates; None without a finished task."""
+    sql = "select min(created_date), max(created_date) from main.failure_rates_by_day"
+    first, last = connection.execute(sql).fetchall()[0]
+    if first is None:
+        return None, None
+    buckets = duration_bucket(first, last), rate_bucket(first, last)
+    durations, rates = (report_period(bucket, first, last) for bucket in buckets)
+    return durations, rates
 
 
 def _read_counts(
@@ -267,10 +248,9 @@ def _read_kinds(
             connection,
             DurationBin,
             _points_of("main.task_duration_distribution") + "order by from_seconds",
-            before=_FREQUENT,
         )
     )
-    kinds = _read(connection, TaskKind, _KINDS.format(kinds="shown"), before=_FREQUENT)
+    kinds = _read(connection, TaskKind, _FREQUENT)
     return [
         TaskKindFigures(
             kind,
@@ -291,7 +271,7 @@ def _read_points(
     column = period.bucket.column
     points = _points_of(_view(measure, period.bucket))
     rows = f"{points} and {column} >= date '{period.first}' order by starts_on"
-    return _by_name(_read(connection, row_type, rows, before=_FREQUENT, starts_on=column))
+    return _by_name(_read(connection, row_type, rows, starts_on=column))
 
 
 def _points_of(view: str) -> str:
@@ -299,7 +279,8 @@ def _points_of(view: str) -> str:
     return f"""
     from {view} as points
     where exists (
-        select 1 from shown where shown.task_name is not distinct from points.task_name
+        select 1 from temp.frequent_kinds as kinds
+        where kinds.task_name is not distinct from points.task_name
     )
     """  # noqa: S608 - a view name of this package
 
@@ -324,14 +305,12 @@ def _read(
     connection: duckdb.DuckDBPyConnection,
     row_type: type[_Row],
     rows: str,
-    *,
-    before: str = "",
     **columns: str,
 ) -> list[_Row]:
     """Read rows into a dataclass; its fields are the columns, unless ``columns`` renames them."""
     names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
     selected = ", ".join(f"{columns.get(name, name)} as {name}" for name in names)
-    answer: list[Any] = connection.execute(f"{before} select {selected} {rows}").fetchall()
+    answer: list[Any] = connection.execute(f"select {selected} {rows}").fetchall()
     return [row_type(*values) for values in answer]
 
 

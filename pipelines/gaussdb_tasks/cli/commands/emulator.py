@@ -5,14 +5,14 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, get_args
 
 import click
 
 from gaussdb_tasks.cli import console
-from gaussdb_tasks.cli.options import invented_data_options, option
+from gaussdb_tasks.cli.options import combine, invented_data_options, option
 from gaussdb_tasks.cli.time_options import time_option
 from gaussdb_tasks.emulator import (
     Behaviour,
@@ -41,6 +41,7 @@ _SECONDS_TO_STOP: Final = 5
     help="Port on 127.0.0.1; 0 uses any free port.",
 )
 @invented_data_options
+@combine("behaviour", Behaviour)
 @time_option("--clock", "clock", "Start of its clock. Default: the machine's clock.")
 @option(
     "--speed",
@@ -105,10 +106,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     tasks_per_day: int,
     clock: Micros | None,
     speed: float,
-    time_filter: TimeFilter,
-    offset_unit: OffsetUnit,
-    total_count: TotalCount,
-    order: Order,
+    behaviour: Behaviour,
     fault_rate: float,
     rate_limit: int | None,
     token_lifetime_minutes: int,
@@ -124,21 +122,11 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks emulator --tasks-per-day 200
       gaussdb-tasks emulator --port 0 -- gaussdb-tasks list --status Running --watch 2
     """
-    faults: list[FaultPlan] = []
-    if rate_limit is not None:
-        faults.append(RateLimit(rate_limit, 5 * MINUTE))
-    if fault_rate:
-        faults.append(RandomFaults(fault_rate, seed))
     emulator = Emulator(
         InventedWorld(seed, tasks_per_day=tasks_per_day),
-        behaviour=Behaviour(
-            time_filter=time_filter,
-            offset_unit=offset_unit,
-            total_count=total_count,
-            order=order,
-        ),
+        behaviour=behaviour,
         clock=RealClock(offset=0 if clock is None else clock - machine_clock(), speed=speed),
-        faults=faults,
+        faults=list(_faults(rate_limit, fault_rate, seed)),
         token_lifetime=token_lifetime_minutes * MINUTE,
         port=port,
     )
@@ -150,6 +138,13 @@ def command(  # noqa: PLR0913 - one parameter an option
             f"task center at {emulator.endpoint}, its clock is {iso(emulator.clock.now())}"
         )
         threading.Event().wait()
+
+
+def _faults(rate_limit: int | None, fault_rate: float, seed: int) -> Iterator[FaultPlan]:
+    if rate_limit is not None:
+        yield RateLimit(rate_limit, 5 * MINUTE)
+    if fault_rate:
+        yield RandomFaults(fault_rate, seed)
 
 
 def _run(words: Sequence[str], settings: Mapping[str, str]) -> int:

@@ -1,6 +1,5 @@
 """``gaussdb-tasks report``: an HTML page for people."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -48,10 +47,7 @@ def command(*, target: Path, data_dirs: Sequence[DataDir], now: Micros | None) -
     databases = [each.database for each in data_dirs]
     if target != _STDOUT:
         output.refuse_unwritable(target, "FILE")
-    for data_dir in data_dirs:
-        _refuse_to_overwrite(target, data_dir.path)
-    if target != _STDOUT:
-        _refuse_other_format(target)
+        _refuse_other_format(target, data_dirs)
     made_at = machine_clock() if now is None else now
     _write(target, _page(databases, made_at))
 
@@ -74,7 +70,8 @@ def _make(
 
 def _write(target: Path, page: bytes) -> None:
     if target == _STDOUT:
-        sys.stdout.buffer.write(page)
+        with console.stdout() as out:
+            out.write(page)
         return
     try:
         with replacing(target) as out:
@@ -84,18 +81,14 @@ def _write(target: Path, page: bytes) -> None:
     console.info(f"{target}: {len(page) / 1000:,.0f} kB written; open it in a browser")
 
 
-def _refuse_other_format(target: Path) -> None:
-    """Refuse a name that promises something else than a page of HTML."""
+def _refuse_other_format(target: Path, data_dirs: Sequence[DataDir]) -> None:
+    """Refuse a name that promises something else than a page of HTML, such as a database's."""
     if target.suffix.lower() in _PAGES:
         return
+    file = target.resolve()
+    if target.exists() and any(file.is_relative_to(each.path.resolve()) for each in data_dirs):
+        message = f"{target} belongs to the archive; choose another file, such as report.html"
+        raise ConfigurationError(message)
     remedy = "; print the page as PDF in a browser" if target.suffix.lower() == ".pdf" else ""
     message = f"{target}: the report is a page of HTML; name it {target.stem}.html{remedy}"
     raise ConfigurationError(message)
-
-
-def _refuse_to_overwrite(target: Path, data_dir: Path) -> None:
-    """Refuse to overwrite a file of the data directory that is not a page."""
-    inside = target.resolve().is_relative_to(data_dir.resolve())
-    if inside and target.suffix not in _PAGES and target.exists():
-        message = f"{target} belongs to the archive; choose another file, such as report.html"
-        raise ConfigurationError(message)

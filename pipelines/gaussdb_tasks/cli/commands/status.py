@@ -127,12 +127,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     Exit codes: 0 done; 1 the database cannot be read; 2 usage or configuration error; with --check
     also those of --exit-codes.
     """
-    if thresholds.critical_hours < thresholds.warning_hours:
-        message = "--critical-hours is less than --warning-hours; make it at least as large"
-        raise ConfigurationError(message)
-    if thresholds.critical_nights > thresholds.warning_nights:
-        message = "--critical-nights is more than --warning-nights; make it at most as large"
-        raise ConfigurationError(message)
+    _refuse_contradiction(thresholds)
     if check:
         sys.exit(_check(data_dirs, thresholds, now, is_own=exit_codes == "own"))
     with open_together([each.database for each in data_dirs], now) as connection:
@@ -146,14 +141,27 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
             console.warn(mixture)
         for data_dir in data_dirs:
             _report_waiting_copies(data_dir)
-        losing = run_query(connection, _PROJECTS_LOSING_DATA).fetchall()
-        for project_id, name, loss_begins_at in losing[:MAX_PROJECTS]:
-            console.info(
-                f"project {project_label(project_id, name)}: data loss begins at "
-                f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
-            )
-        if len(losing) > MAX_PROJECTS:
-            console.info(f"data loss begins in {len(losing) - MAX_PROJECTS:,} more projects")
+        _report_losses(connection)
+
+
+def _refuse_contradiction(thresholds: Thresholds) -> None:
+    if thresholds.critical_hours < thresholds.warning_hours:
+        message = "--critical-hours is less than --warning-hours; make it at least as large"
+        raise ConfigurationError(message)
+    if thresholds.critical_nights > thresholds.warning_nights:
+        message = "--critical-nights is more than --warning-nights; make it at most as large"
+        raise ConfigurationError(message)
+
+
+def _report_losses(connection: duckdb.DuckDBPyConnection) -> None:
+    losing = run_query(connection, _PROJECTS_LOSING_DATA).fetchall()
+    for project_id, name, loss_begins_at in losing[:MAX_PROJECTS]:
+        console.info(
+            f"project {project_label(project_id, name)}: data loss begins at "
+            f"{loss_begins_at:%Y-%m-%dT%H:%M:%SZ}; run a load now"
+        )
+    if len(losing) > MAX_PROJECTS:
+        console.info(f"data loss begins in {len(losing) - MAX_PROJECTS:,} more projects")
 
 
 def _report_waiting_copies(data_dir: DataDir) -> None:
