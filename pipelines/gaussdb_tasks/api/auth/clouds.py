@@ -26,7 +26,6 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import remember
 
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword", "v3multifactor"})
-_AUTH_URL: Final = "https://iam.eu-de.otc.t-systems.com/v3"
 _APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 
 Gates: TypeAlias = dict[object, SignInGate]
@@ -121,9 +120,7 @@ class Cloud:
                 # The configured project is the user's own: it is only for the sign-in.
                 self.project_id, self.project_name = None, self.agency.project_name
             if self.keys is None:
-                endpoints.checked_url(
-                    self.auth_url, source=f"{self.name}: auth_url", example=_AUTH_URL
-                )
+                endpoints.check_iam_url(self.auth_url, source=f"{self.name}: auth_url")
                 _check_password(settings, self.name)
                 self._session = self.transport.keystone_session(self.auth_url)
         self._user = str(auth.get("username") or auth.get("user_id") or "")
