@@ -113,12 +113,8 @@ class Cloud:
             self.region = settings.get_region_name() or None
             self.endpoint = settings.config.get("gaussdb_endpoint_override")
             self.transport = _transport(settings, self.name)
-            self.project_id = str(auth.get("project_id") or "") or None
-            self.project_name = str(auth.get("project_name") or "") or None
+            self._set_project(auth)
             self.has_own_project = settings.config.get("auth_type") == _APPLICATION_CREDENTIAL
-            if self.agency is not None:
-                # The configured project is the user's own: it is only for the sign-in.
-                self.project_id, self.project_name = None, self.agency.project_name
             if self.keys is None:
                 endpoints.check_iam_url(self.auth_url, source=f"{self.name}: auth_url")
                 _check_password(settings, self.name)
@@ -127,6 +123,13 @@ class Cloud:
         key = _account_key(auth, self.auth_url, self.region)
         self.gate = ({} if gates is None else gates).setdefault(key, SignInGate())
         self.gate.is_shared |= is_one_of_several
+
+    def _set_project(self, auth: Mapping[str, Any]) -> None:
+        self.project_id = str(auth.get("project_id") or "") or None
+        self.project_name = str(auth.get("project_name") or "") or None
+        if self.agency is not None:
+            # The configured project is the user's own: it is only for the sign-in.
+            self.project_id, self.project_name = None, self.agency.project_name
 
     def _set_auth_url(self, requested_region: str | None) -> None:
         settings = self._settings(None, validate=False)
