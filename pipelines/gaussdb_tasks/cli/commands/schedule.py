@@ -37,6 +37,8 @@ _MINUTES_TO_PUBLISH: Final = 180
 """Time of a load after --max-minutes: it checks, publishes and copies the archive."""
 
 _SECRET: Final = frozenset({"ping-url"})
+_PUBLISHED: Final = frozenset({"publish-to", "publish-data-path"})
+"""A target, and the place of a lake's files, which is a folder or a bucket as a target can be."""
 
 
 def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, int]:
@@ -215,10 +217,8 @@ def _text(name: str, value: object) -> str:
         return f"{value:03o}"
     if name == "archive-url":
         return str(_local_folder(str(value)) or value)
-    if name == "publish-to":
+    if name in _PUBLISHED:
         return absolute_url(str(value))
-    if name == "publish-data-path":
-        return str(value) if "://" in str(value) else str(Path(str(value)).absolute())
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
