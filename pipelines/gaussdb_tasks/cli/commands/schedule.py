@@ -136,7 +136,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) -> None:
-    """Refuse what each scheduled load would refuse, before it can."""
+    """Refuse options of access that each scheduled load would refuse."""
     shard: Shard | None = load.params["shard"]
     if shards is not None:
         if kind != "kubernetes":
