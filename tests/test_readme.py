@@ -15,13 +15,11 @@ import duckdb
 import pytest
 
 from gaussdb_tasks.api.auth.clouds import Cloud
-from gaussdb_tasks.cli import cli
-from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.emulator import Emulator, FixedWorld
 from gaussdb_tasks.errors import ExitCode
 from gaussdb_tasks.model.times import now
 from tests.support import DATA, ROOT, developer_page, readme_blocks
-from tests.support.commands import Command
+from tests.support.commands import Command, contexts
 from tests.support.emulator_client import OTHER_PROJECT, PROJECT, record
 
 README = (ROOT / "README.md").read_text()
@@ -87,16 +85,12 @@ def options_of(command: click.Command) -> set[str]:
 
 def known_options() -> dict[str, set[str]]:
     """Return the options of each command, and of all commands under an empty name."""
-    assert isinstance(cli, LazyGroup)
-    context = click.Context(cli)
-    known = {}
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
-        known[name] = options_of(command) | options_of(cli) | {"--help"}
-        if isinstance(command, click.Group):
-            nested = [command.get_command(context, each) for each in command.list_commands(context)]
-            known[name] = known[name].union(*(options_of(each) for each in nested if each))
+    known: dict[str, set[str]] = {}
+    program, *commands = contexts()
+    for context in commands:
+        name = context.command_path.split()[1]  # that of the group, of a command in a group
+        known.setdefault(name, options_of(program.command) | {"--help"})
+        known[name] |= options_of(context.command)
     known["schedule"] |= known["load"]
     known[""] = set().union(*known.values())
     return known

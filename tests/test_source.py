@@ -72,11 +72,11 @@ def world_of(emulator: Emulator) -> FixedWorld:
     return emulator.world
 
 
-def pipeline_into(folder: Path) -> dlt.Pipeline:
-    """Make a user's own pipeline."""
+def pipeline_into(folder: Path, destination: Any = None) -> dlt.Pipeline:
+    """Make a user's own pipeline; into DuckDB if there is no other destination."""
     return dlt.pipeline(
         "audit",
-        destination=dlt.destinations.duckdb(str(folder / "audit.duckdb")),
+        destination=destination or dlt.destinations.duckdb(str(folder / "audit.duckdb")),
         dataset_name="gaussdb",
         pipelines_dir=str(folder / "pipelines"),
     )
@@ -174,12 +174,7 @@ def test_versions_that_were_not_selected_are_loaded_later(
 
 def pipeline_into_files(folder: Path) -> dlt.Pipeline:
     """Make a pipeline into plain files, which can only append."""
-    return dlt.pipeline(
-        "audit",
-        destination=dlt.destinations.filesystem((folder / "lake").as_uri()),
-        dataset_name="gaussdb",
-        pipelines_dir=str(folder / "pipelines"),
-    )
+    return pipeline_into(folder, dlt.destinations.filesystem((folder / "lake").as_uri()))
 
 
 def test_plain_files_get_the_tables_that_are_never_merged(

@@ -59,16 +59,9 @@ class PartSettings(AccessSettings):
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """The projects to read, and the sign-in; ``None`` and empty values are not set.
+    """The projects to read, and a ready token if the settings have one."""
 
-    Raises:
-        ConfigurationError: a value has the wrong type, or a token has no project or no address.
-    """
-
-    project_ids: tuple[str, ...]
-    os_clouds: tuple[str, ...]
-    endpoint: str | None
-    region: str | None
+    request: AccessRequest
     token: str | None = field(repr=False)
 
     @classmethod
@@ -80,20 +73,29 @@ class SignIn:
         region: str | None,
         token: str | None,
     ) -> "SignIn":
-        """Make a sign-in from the settings of a source."""
-        project_ids, os_clouds = _texts(project_id, "project_id"), _texts(os_cloud, "os_cloud")
-        return cls(project_ids, os_clouds, endpoint or None, region or None, token or None)
+        """Make a sign-in from the settings of a source; ``None`` and empty values are not set.
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot work before the pipeline runs."""
-        if self.token and self.os_clouds:
+        What cannot work is refused here, before the pipeline runs.
+
+        Raises:
+            ConfigurationError: a value has the wrong type, or a token has no project or no address.
+        """
+        request = AccessRequest(
+            os_clouds=_texts(os_cloud, "os_cloud"),
+            project_ids=_texts(project_id, "project_id"),
+            endpoint=endpoint or None,
+            region=region or None,
+            connections=CONNECTIONS,
+        )
+        if token and request.os_clouds:
             message = "token and os_cloud are both set; set one of them"
             raise ConfigurationError(message)
-        if self.token and not (self.project_ids and (self.endpoint or self.region)):
+        if token and not (request.project_ids and (request.endpoint or request.region)):
             message = (
                 "token is set, but not what it is for; set project_id, and region or endpoint too"
             )
             raise ConfigurationError(message)
+        return cls(request, token or None)
 
     def accesses(self) -> tuple[ProjectAccess, ...]:
         """Sign in to each project. Log each cloud that fails if another one does not.
@@ -112,26 +114,19 @@ class SignIn:
 
     def _accesses(self) -> tuple[ProjectAccess, ...]:
         if self.token:
-            return tuple(self._with_token(id_, self.token) for id_ in self.project_ids)
-        request = AccessRequest(
-            os_clouds=self.os_clouds,
-            project_ids=self.project_ids,
-            endpoint=self.endpoint,
-            region=self.region,
-            connections=CONNECTIONS,
-        )
-        signed_in = sign_in(request, os.environ)
+            return tuple(self._with_token(id_, self.token) for id_ in self.request.project_ids)
+        signed_in = sign_in(self.request, os.environ)
         for failure in signed_in.failures:
             _LOG.warning("%s could not be signed in to: %s", failure.name, failure.error)
         return signed_in.accesses
 
     def _with_token(self, project_id: str, token: str) -> ProjectAccess:
         return token_access(
-            endpoint=self.endpoint,
+            endpoint=self.request.endpoint,
             project_id=project_id,
             token=token,
-            region=self.region,
-            connections=CONNECTIONS,
+            region=self.request.region,
+            connections=self.request.connections,
         )
 
 

@@ -10,49 +10,47 @@ from pathlib import Path
 import click
 import pytest
 
-from gaussdb_tasks.cli import cli
 from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.demo_loads import nights_before
 from gaussdb_tasks.model.times import iso, parse_time
-from tests.support.commands import Command
+from tests.support.commands import Command, contexts
 from tests.support.watched_terminal import WatchedTerminal
 
-assert isinstance(cli, LazyGroup)
-NAMES = cli.list_commands(click.Context(cli))
+PROGRAM, *COMMANDS = contexts()
 
 
-def command_named(name: str) -> click.Command:
-    """Import a command."""
-    found = cli.get_command(click.Context(cli), name)
-    assert found is not None
-    return found
+def ids(context: click.Context) -> str:
+    """Name a test after the command."""
+    return context.command_path
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("name", [None, *NAMES])
-def test_every_command_has_help(command: Command, name: str | None, flag: str) -> None:
+@pytest.mark.parametrize("context", [PROGRAM, *COMMANDS], ids=ids)
+def test_every_command_has_help(command: Command, context: click.Context, flag: str) -> None:
     """Help goes to stdout, with exit code 0."""
-    run = command(*([name] if name else []), flag)
+    run = command(*context.command_path.split()[1:], flag)
     assert run.exit_code == 0
-    assert run.stdout.startswith("Usage: gaussdb-tasks")
+    assert run.stdout.startswith(f"Usage: {context.command_path}")
     assert run.stderr == ""
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_short_help_is_the_first_line_of_the_help(name: str) -> None:
+@pytest.mark.parametrize("context", COMMANDS, ids=ids)
+def test_the_short_help_is_the_first_line_of_the_help(context: click.Context) -> None:
     """The list of commands and the help of a command agree."""
-    assert isinstance(cli, LazyGroup)
-    listed = {each.name: each.short_help for each in cli.subcommands}
-    assert (command_named(name).help or "").partition("\n")[0] == listed[name]
+    assert context.parent is not None
+    assert isinstance(context.parent.command, LazyGroup)
+    listed = {each.name: each.short_help for each in context.parent.command.subcommands}
+    assert (context.command.help or "").partition("\n")[0] == listed[str(context.info_name)]
 
 
 _WITH_OWN_FORMATS = frozenset({"load", "verify", "evidence", "publish", "views"})
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_option_has_help_and_a_variable(name: str) -> None:
+@pytest.mark.parametrize("context", COMMANDS, ids=ids)
+def test_every_option_has_help_and_a_variable(context: click.Context) -> None:
     """GAUSSDB_TASKS_<OPTION> sets what --<option> sets."""
-    for parameter in command_named(name).params:
+    name = str(context.info_name)
+    for parameter in context.command.params:
         if isinstance(parameter, click.Option):
             long_name = max(parameter.opts, key=len)
             expected = "GAUSSDB_TASKS_" + long_name.removeprefix("--").replace("-", "_").upper()

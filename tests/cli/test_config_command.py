@@ -2,13 +2,12 @@
 
 import json
 
-import click
 import pytest
 
 from gaussdb_tasks.cli import cli
 from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.cli.options import Option
-from tests.support.commands import Command
+from tests.support.commands import Command, command_named
 from tests.support.config import effective, write_settings
 
 assert isinstance(cli, LazyGroup)
@@ -19,10 +18,8 @@ URL = f"https://user:{SECRET}@proxy.test:3128/path?access_token={SECRET}"
 
 def text_options(name: str) -> list[Option]:
     """Return the options of a command that take a value."""
-    assert isinstance(cli, LazyGroup)
-    found = cli.get_command(click.Context(cli), name)
-    assert found is not None
-    return [param for param in found.params if isinstance(param, Option) and not param.is_flag]
+    params = command_named(name).params
+    return [param for param in params if isinstance(param, Option) and not param.is_flag]
 
 
 @pytest.mark.parametrize("output_format", ["table", "json"])

@@ -162,7 +162,7 @@ def _arrange_files(words: list[str], line: str, here: Path) -> None:
 
 
 def _commands_before(words: list[str], line: str, here: Path) -> Iterator[Sequence[str | Path]]:
-    """Yield what a user has run before the example."""
+    """Yield the commands that a user runs before the example."""
     if "s3://audit" in line:
         yield "load", "--archive-url", "s3://audit/gaussdb-tasks"
     if "--published" in words:

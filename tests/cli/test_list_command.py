@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from pyarrow import parquet
 
-from gaussdb_tasks.cli import cli
 from gaussdb_tasks.contract import TASK_TYPES
 from gaussdb_tasks.emulator import (
     Behaviour,
@@ -24,7 +22,7 @@ from gaussdb_tasks.emulator import (
     too_many_requests,
 )
 from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, iso
-from tests.support.commands import Command, Run, token_env
+from tests.support.commands import Command, Run, command_named, token_env
 from tests.support.emulator_client import (
     NOW,
     OTHER_PROJECT,
@@ -76,9 +74,8 @@ def listed(run: Run) -> list[dict[str, Any]]:
 
 def examples() -> list[list[str]]:
     """Return the examples of the service's page, as the help shows them."""
-    command = cli.get_command(click.Context(cli), "list")
-    assert command is not None
-    lines = re.findall(r"^ *gaussdb-tasks list (.*--offset.*)$", command.help or "", re.MULTILINE)
+    text = command_named("list").help or ""
+    lines = re.findall(r"^ *gaussdb-tasks list (.*--offset.*)$", text, re.MULTILINE)
     return [shlex.split(line) for line in lines]
 
 

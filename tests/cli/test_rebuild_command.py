@@ -85,6 +85,21 @@ def test_an_archive_beside_an_empty_place_is_an_error(
     assert run.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--dry-run",), ("--reason", "why"), ("--renormalise", "--skip-damaged")],
+    ids=" ".join,
+)
+def test_wrong_options_are_refused_before_anything_is_copied(
+    command: Command, tmp_path: Path, copy: Path, options: tuple[str, ...]
+) -> None:
+    """An option that needs another one, and two that contradict each other."""
+    run = command("rebuild", "--from", copy, *options, "--data-dir", tmp_path / "new")
+    assert run.exit_code == 2
+    assert "--renormalise" in run.stderr
+    assert not is_loaded(tmp_path / "new")
+
+
 def test_it_needs_a_place(command: Command) -> None:
     run = command("rebuild", "--allow-empty")
     assert run.exit_code == 2

@@ -1,5 +1,8 @@
 """``gaussdb-tasks schedule``: secrets do not become arguments of the scheduled load."""
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from tests.support.commands import Command
@@ -28,6 +31,25 @@ def test_a_url_with_credentials_is_refused(
     assert f"--{name}" in run.stderr
     assert variable in run.stderr or not is_variable
     assert SECRET not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("data_path", "absolute"),
+    [("~/lake", "{here}/lake"), ("lake", "{here}/lake"), ("s3://bucket/lake", "s3://bucket/lake")],
+)
+def test_a_lake_has_the_places_that_a_load_from_here_would_give_it(
+    command: Command, tmp_path: Path, data_path: str, absolute: str
+) -> None:
+    """The scheduler starts the load in another folder; the home directory is the tests' folder."""
+    env = {
+        "GAUSSDB_TASKS_PUBLISH_TO": "ducklake:~/lake.ducklake",
+        "GAUSSDB_TASKS_PUBLISH_DATA_PATH": data_path,
+    }
+    run = command("schedule", "cron", env=env)
+    assert run.exit_code == 0, run.stderr
+    words = shlex.split(run.stdout.rstrip().splitlines()[-1])
+    assert words[words.index("--publish-to") + 1] == f"ducklake:{tmp_path}/lake.ducklake"
+    assert words[words.index("--publish-data-path") + 1] == absolute.format(here=tmp_path)
 
 
 def test_an_option_of_zero_is_kept(command: Command) -> None:

@@ -129,6 +129,13 @@ def _exit_code() -> int:
         return int(code or 0)
 
 
+def command_named(name: str) -> click.Command:
+    """Import a command of the program, and no other one."""
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
+
+
 def contexts(parent: click.Context | None = None) -> Iterator[click.Context]:
     """Yield the contexts of the program and of all its commands, each with its parent.
 

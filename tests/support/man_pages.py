@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click_man.man import ManPage
 
+from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.version import VERSION
 from tests.support.commands import contexts
 
@@ -30,15 +31,8 @@ def _page(context: click.Context) -> str:
     page.description = _description(help_text)
     records = [param.get_help_record(context) for param in command.get_params(context)]
     page.options = [(name, _escaped(text)) for name, text in filter(None, records)]
-    if isinstance(command, click.Group):
-        shorts = {
-            name: command.get_command(context, name) for name in command.list_commands(context)
-        }
-        page.commands = [
-            (name, _escaped(found.get_short_help_str(limit=200)))
-            for name, found in shorts.items()
-            if found is not None
-        ]
+    if isinstance(command, LazyGroup):
+        page.commands = [(each.name, _escaped(each.short_help)) for each in command.subcommands]
     return str(page)
 
 

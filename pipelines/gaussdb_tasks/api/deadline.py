@@ -81,7 +81,7 @@ def seconds_left() -> float:
 
 
 def retrying(is_transient: Callable[[BaseException], bool]) -> tenacity.Retrying:
-    """Return what repeats a call of a sign-in a few times, until the deadline of this thread."""
+    """Return the retries of a call of a sign-in: a few, until the deadline of this thread."""
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         stop=lambda state: state.attempt_number >= _ATTEMPTS or seconds_left() <= 0,

@@ -43,7 +43,7 @@ def _data_dir_option(
 ) -> Callable[[_F], _F]:
     return option(
         "--data-dir",
-        # Without this click would take the last directory of several in silence.
+        # Otherwise click would take the last of several directories, without a message.
         multiple=True,
         type=_Directory(is_list=is_list),
         default=[default],

@@ -146,6 +146,23 @@ def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
     return decorate
 
 
+def refuse_without(needed: str, value: object, others: Mapping[str, object]) -> None:
+    """Refuse options that have an effect only beside another one.
+
+    Args:
+        needed: the name of that option.
+        value: its value; nothing is refused if it is given.
+        others: the values of the options that need it, by name.
+
+    Raises:
+        ConfigurationError: one of them is given.
+    """
+    for name, given in others.items():
+        if given and not value:
+            message = f"{name} needs {needed}; give both"
+            raise ConfigurationError(message)
+
+
 class Umask(int):
     """A mask of permissions, shown in octal as it is written."""
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gaussdb_tasks.cli.options import option
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.cli.options import option, refuse_without
 from gaussdb_tasks.publication.publish import refuse_unusable
 from gaussdb_tasks.publication.target import Target, parse_target
 
@@ -25,10 +24,9 @@ class PublishOptions:
         Raises:
             ConfigurationError: the options are wrong, or a package for the target is missing.
         """
+        needing = {"--publish-data-path": self.publish_data_path}
+        refuse_without("--publish-to", self.publish_to, needing)
         if self.publish_to is None:
-            if self.publish_data_path is not None:
-                message = "--publish-data-path needs --publish-to; give both"
-                raise ConfigurationError(message)
             return None
         target = parse_target(self.publish_to, self.publish_data_path, option=option)
         refuse_unusable(target)

@@ -9,11 +9,6 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import clean
 
 
-def long_name(param: click.Parameter) -> str:
-    """Return the first name of an option that is not a single letter."""
-    return next((name for name in param.opts if name.startswith("--")), param.opts[0])
-
-
 class UrlType(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.2
     """A text that a check accepts as a URL; it stays a text."""
 
@@ -33,7 +28,7 @@ class UrlType(click.ParamType):  # type: ignore[type-arg]  # not generic in clic
         Raises:
             BadParameter: the check refuses it.
         """
-        option = "" if param is None else long_name(param)
+        option = "" if param is None else param.opts[0]
         url = clean(value)
         try:
             self._check(url, option)

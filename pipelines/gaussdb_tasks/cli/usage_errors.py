@@ -6,8 +6,6 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from gaussdb_tasks.cli.url_options import long_name
-
 _NOT_A_NUMBER: Final = re.compile(
     r"(?P<value>.+) is not (?:in the range|a valid (?:integer|float)).*", re.DOTALL
 )
@@ -32,7 +30,7 @@ def _about_value(error: click.BadParameter) -> str:
     param, ctx = error.param, error.ctx
     if param is None or ctx is None:
         return error.format_message()
-    name = f"{long_name(param)}: " if isinstance(param, click.Option) else ""
+    name = f"{param.opts[0]}: " if isinstance(param, click.Option) else ""
     problem = _problem(error.message.rstrip("."), param.type)
     return f"{name}{problem}{_origin(ctx, param)}"
 

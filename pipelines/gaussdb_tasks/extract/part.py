@@ -214,7 +214,7 @@ def _columns(record: Record, now: Micros) -> dict[str, Any]:
 
 
 def _completed(record: Record) -> Record:
-    """Add the fields without which a record is no task, so that its other fields can be read."""
+    """Add the fields that a task must have, so that the other fields of a record can be read."""
     if not isinstance(record.fields, dict):
         return record
     required = {"job_id": "unknown", "created_at": "1970-01-01T00:00:00Z"}

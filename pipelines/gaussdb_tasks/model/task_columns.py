@@ -154,7 +154,7 @@ def _hashes(tasks: Iterable[TaskFields]) -> list[str]:
 def _fields_by_name(
     kind: type[msgspec.Struct], structs: Iterable[msgspec.Struct | None]
 ) -> dict[str, Sequence[Any]]:
-    """Return the values of each field; what is missing or empty is None, as is all of no struct."""
+    """Return the values of each field; those that are missing or empty are None."""
     names = kind.__struct_fields__
     nothing = (None,) * len(names)
     rows = [astuple(struct) if struct else nothing for struct in structs]

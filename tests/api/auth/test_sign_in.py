@@ -193,6 +193,14 @@ def test_unreachable_iam(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) ->
         access.identity.credential()
 
 
+KEYS = {"OS_ACCESS_KEY": "key", "OS_SECRET_KEY": "secret key"}
+AGENCY = {
+    "OS_AGENCY_NAME": "auditors",
+    "OS_AGENCY_DOMAIN_NAME": "OTC0815",
+    "OS_DELEGATED_PROJECT": "eu-de_shop",
+}
+
+
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
@@ -201,7 +209,15 @@ def test_unreachable_iam(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) ->
         ({"OS_TOKEN": "t", "OS_PROJECT_ID": "../x"}, "is not a project id"),
         ({"OS_CLOUD": "nowhere"}, "nowhere.*clouds.yaml"),
         ({"OS_AUTH_URL": "http://iam.example.com/v3"}, "use https"),
-        ({"OS_AUTH_URL": "iam"}, r"is not an http\(s\) URL"),
+        ({"OS_AUTH_URL": "iam"}, r"is not an http\(s\) URL; write it like https://iam\."),
+        (
+            {**KEYS, "OS_AUTH_URL": "iam", "OS_PROJECT_NAME": "eu-de_shop"},
+            r"auth_url: 'iam' is not an http\(s\) URL; write it like https://iam\.",
+        ),
+        (
+            {**KEYS, **AGENCY, "OS_AUTH_URL": "iam"},
+            r"auth_url: 'iam' is not an http\(s\) URL; write it like https://iam\.",
+        ),
     ],
 )
 def test_incomplete_credentials(

@@ -182,15 +182,50 @@ def make_access(
             "see My Credentials in the console"
         )
         raise ConfigurationError(message)
+    region = _region(request, project)
+    endpoint = _endpoint(request, project, region)
+    region = region or endpoints.region_of_endpoint(endpoint)
+    if region is None:
+        message = f"the region cannot be read from {endpoint}; give it with --region, such as eu-de"
+        raise ConfigurationError(message)
+    # Calls to this machine must not go through a proxy.
+    is_local = endpoints.is_loopback(urlsplit(endpoint).hostname or "")
+    http = transport.session(request.connections, through_proxy=not is_local)
+    return ProjectAccess(
+        endpoint,
+        region,
+        project.project_id,
+        identity,
+        http,
+        project.name,
+        transport.read_seconds,
+    )
+
+
+def _region(request: AccessRequest, project: ProjectEndpoint) -> str | None:
+    """Return the requested region, else that of the project; None if neither is known.
+
+    Raises:
+        ConfigurationError: the project is in another region.
+    """
     region = request.region or project.region
-    url = request.endpoint or project.endpoint
-    if project.region not in {None, region}:
-        if not project.is_requested:
-            raise ConfigurationError(_other_region(project, str(region)))
-        url = request.endpoint  # the configured endpoint belongs to the configured region
+    if project.region not in {None, region} and not project.is_requested:
+        raise ConfigurationError(_other_region(project, str(region)))
     of_name = regions.region_of_project(project.name)
     if region is not None and of_name not in {None, region}:
         raise ConfigurationError(_other_region(replace(project, region=of_name), region))
+    return region
+
+
+def _endpoint(request: AccessRequest, project: ProjectEndpoint, region: str | None) -> str:
+    """Return the requested endpoint, else that of the project, else that of the region.
+
+    Raises:
+        ConfigurationError: it is invalid or missing, or it is in another region.
+    """
+    url = request.endpoint
+    if not url and project.region in {None, region}:
+        url = project.endpoint  # the configured endpoint belongs to the configured region
     if url is None and region is not None:
         url = regions.endpoint_of_region(region)
     if url is None:
@@ -206,22 +241,7 @@ def make_access(
             "correct --endpoint (gaussdb_endpoint_override) or --region (region_name)"
         )
         raise ConfigurationError(message)
-    region = region or of_host
-    if region is None:
-        message = f"the region cannot be read from {cleaned}; give it with --region, such as eu-de"
-        raise ConfigurationError(message)
-    # Calls to this machine must not go through a proxy.
-    is_local = endpoints.is_loopback(urlsplit(cleaned).hostname or "")
-    http = transport.session(request.connections, through_proxy=not is_local)
-    return ProjectAccess(
-        cleaned,
-        region,
-        project.project_id,
-        identity,
-        http,
-        project.name,
-        transport.read_seconds,
-    )
+    return cleaned
 
 
 def _other_region(project: ProjectEndpoint, requested: str) -> str:

@@ -81,9 +81,10 @@ class KeySettings:
         """Return the URL of IAM: as configured, or by region.
 
         Raises:
-            ConfigurationError: neither is configured.
+            ConfigurationError: neither is configured, or the URL must not get credentials.
         """
         if self.auth_url is not None:
+            endpoints.check_iam_url(self.auth_url, source=f"{self.name}: auth_url")
             return self.auth_url
         if self.region is None:
             message = (
@@ -101,17 +102,17 @@ class KeySettings:
 
     def agency_identity(self, agency: Agency, project_id: str | None) -> KeystoneIdentity:
         """Return the identity of an agency that is assumed with these keys."""
-        endpoints.checked_url(self.iam_url, source=f"{self.name}: auth_url")
+        iam_url = self.iam_url
         plugin = AgencyPlugin(
-            self.iam_url,
+            iam_url,
             agency,
             source=KeyIdentity(self.keys, None).credential,
             project_id=project_id,
         )
         return KeystoneIdentity(
             plugin,
-            self.transport.keystone_session(self.iam_url),
-            iam_url=self.iam_url,
+            self.transport.keystone_session(iam_url),
+            iam_url=iam_url,
             user=f"{self.keys.account} as {agency.name}",
         )
 
@@ -197,7 +198,6 @@ def _list_projects(settings: KeySettings) -> list[ListedProject]:
     if settings.agency is not None:
         return read_projects(settings.agency_identity(settings.agency, None).list_projects())
     iam_url = settings.iam_url
-    endpoints.checked_url(iam_url, source=f"{settings.name}: auth_url")
     identity = KeyIdentity(settings.keys, None)
     session = settings.transport.keystone_session(iam_url)
 

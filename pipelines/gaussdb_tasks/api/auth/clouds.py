@@ -26,7 +26,6 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import remember
 
 _PASSWORD_TYPES: Final = frozenset({"password", "v3password", "v3oidcpassword", "v3multifactor"})
-_AUTH_URL: Final = "https://iam.eu-de.otc.t-systems.com/v3"
 _APPLICATION_CREDENTIAL: Final = "v3applicationcredential"
 
 Gates: TypeAlias = dict[object, SignInGate]
@@ -114,22 +113,23 @@ class Cloud:
             self.region = settings.get_region_name() or None
             self.endpoint = settings.config.get("gaussdb_endpoint_override")
             self.transport = _transport(settings, self.name)
-            self.project_id = str(auth.get("project_id") or "") or None
-            self.project_name = str(auth.get("project_name") or "") or None
+            self._set_project(auth)
             self.has_own_project = settings.config.get("auth_type") == _APPLICATION_CREDENTIAL
-            if self.agency is not None:
-                # The configured project is the user's own: it is only for the sign-in.
-                self.project_id, self.project_name = None, self.agency.project_name
             if self.keys is None:
-                endpoints.checked_url(
-                    self.auth_url, source=f"{self.name}: auth_url", example=_AUTH_URL
-                )
+                endpoints.check_iam_url(self.auth_url, source=f"{self.name}: auth_url")
                 _check_password(settings, self.name)
                 self._session = self.transport.keystone_session(self.auth_url)
         self._user = str(auth.get("username") or auth.get("user_id") or "")
         key = _account_key(auth, self.auth_url, self.region)
         self.gate = ({} if gates is None else gates).setdefault(key, SignInGate())
         self.gate.is_shared |= is_one_of_several
+
+    def _set_project(self, auth: Mapping[str, Any]) -> None:
+        self.project_id = str(auth.get("project_id") or "") or None
+        self.project_name = str(auth.get("project_name") or "") or None
+        if self.agency is not None:
+            # The configured project is the user's own: it is only for the sign-in.
+            self.project_id, self.project_name = None, self.agency.project_name
 
     def _set_auth_url(self, requested_region: str | None) -> None:
         settings = self._settings(None, validate=False)

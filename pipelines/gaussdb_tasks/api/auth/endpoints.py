@@ -29,6 +29,15 @@ def checked_ping_url(url: str, *, source: str) -> SplitResult:
     return checked_url(url, source=source, is_secret=True, example="https://hc-ping.com/UUID")
 
 
+def check_iam_url(url: str, *, source: str) -> None:
+    """Check the URL of IAM.
+
+    Raises:
+        ConfigurationError: as for ``clean_endpoint``.
+    """
+    checked_url(url, source=source, example="https://iam.eu-de.otc.t-systems.com/v3")
+
+
 def checked_url(
     url: str,
     *,

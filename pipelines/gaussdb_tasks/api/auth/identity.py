@@ -250,8 +250,7 @@ def fetch_project_list(
     except ValueError:  # a page for browsers
         projects = None
     if not isinstance(projects, list):
-        with _explain_keystone_errors(iam_url, remedy):
-            raise keystone.InvalidResponse(response)
+        raise _not_of_iam(response, iam_url)
     return projects
 
 
@@ -278,8 +277,8 @@ def _with_deadline(call: Callable[[], _T]) -> _T:
         except keystone.DiscoveryFailure as error:
             # Of an address without a version keystoneauth1 shows only that it found no version.
             reason = error.__context__
-            if isinstance(reason, _TRANSIENT) or getattr(reason, "response", None) is not None:
-                assert reason is not None  # noqa: S101 - as it was just found to be
+            is_answered = getattr(reason, "response", None) is not None
+            if reason is not None and (is_answered or isinstance(reason, _TRANSIENT)):
                 raise reason from error
             raise
 
@@ -292,14 +291,7 @@ def _explain_keystone_errors(iam_url: str, remedy: str) -> Iterator[None]:
     except keystone.HttpError as error:
         raise _refusal(error, iam_url, remedy) from error
     except keystone.InvalidResponse as error:
-        words = error_responses.summarise(error.response.content)
-        message = (
-            f"{iam_url} does not answer as IAM ({error.response.status_code}, {words}); it may be "
-            "a portal or a maintenance page; run it again, then check OS_AUTH_URL"
-        )
-        is_redirect = error.response.status_code >= HTTPStatus.MULTIPLE_CHOICES
-        error_class = ConfigurationError if is_redirect else ServiceError
-        raise error_class(message) from error
+        raise _not_of_iam(error.response, iam_url) from error
     except keystone.DiscoveryFailure as error:
         message = (
             f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
@@ -316,7 +308,7 @@ def _explain_keystone_errors(iam_url: str, remedy: str) -> Iterator[None]:
 
 
 def _refusal(error: keystone.HttpError, iam_url: str, remedy: str) -> GaussdbTasksError:
-    """Return the error of a response with an error status, by what the response is."""
+    """Return the error for a response with an error status; status and body decide which."""
     content = b"" if error.response is None else error.response.content
     response = error_responses.parse_error_response(error.http_status, content)
     if error_responses.is_transient_status(response.status):
@@ -337,6 +329,17 @@ def _refusal(error: keystone.HttpError, iam_url: str, remedy: str) -> GaussdbTas
         )
         return AccessError(message)
     return AccessError(f"{iam_url} rejects the sign-in ({response}); check project and domain")
+
+
+def _not_of_iam(response: Response, iam_url: str) -> GaussdbTasksError:
+    """Return the error for a response without an error status that is not from IAM."""
+    words = error_responses.summarise(response.content)
+    message = (
+        f"{iam_url} does not answer as IAM ({response.status_code}, {words}); it may be a portal "
+        "or a maintenance page; run it again, then check OS_AUTH_URL"
+    )
+    is_redirect = response.status_code >= HTTPStatus.MULTIPLE_CHOICES
+    return ConfigurationError(message) if is_redirect else ServiceError(message)
 
 
 def _not_available(iam_url: str, cause: object) -> ServiceError:

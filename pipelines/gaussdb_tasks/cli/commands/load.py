@@ -25,6 +25,7 @@ from gaussdb_tasks.cli.options import (
     metrics_file_option,
     option,
     ping_url_option,
+    refuse_without,
     signing_key_option,
     umask_option,
 )
@@ -100,15 +101,12 @@ class _MirrorOptions:
         Raises:
             ConfigurationError: the options are incomplete or wrong.
         """
+        needing = {
+            "--archive-lock": self.archive_lock,
+            "--archive-overwrite": self.archive_overwrite,
+        }
+        refuse_without("--archive-url", self.archive_url, needing)
         if self.archive_url is None:
-            options = {
-                "--archive-lock": self.archive_lock,
-                "--archive-overwrite": self.archive_overwrite,
-            }
-            for name, value in options.items():
-                if value:
-                    message = f"{name} needs --archive-url; give both"
-                    raise ConfigurationError(message)
             return None
         retain_until = None
         if self.archive_lock is not None:

@@ -15,7 +15,13 @@ from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
 from gaussdb_tasks.cli import amendment_output, console, output
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
-from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
+from gaussdb_tasks.cli.options import (
+    dry_run_option,
+    option,
+    refuse_without,
+    signing_key_option,
+    umask_option,
+)
 from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.cli.url_options import COPY
 from gaussdb_tasks.database.data_dir import DataDir
@@ -93,19 +99,19 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks rebuild --renormalise --dry-run
     """
     os.umask(umask)
-    if not _fetch(DataDir(data_dir), source_url, allows_empty=allow_empty):
-        return
+    refuse_without("--from", source_url, {"--allow-empty": allow_empty})
+    refuse_without("--renormalise", renormalise, {"--dry-run": dry_run, "--reason": reason})
+    if renormalise and (database_file is not None or skip_damaged):
+        message = "--renormalise cannot be combined with --output or --skip-damaged"
+        raise ConfigurationError(message)
+    if source_url is not None:
+        remote = Remote(source_url, option="--from")
+        if not _fetch(DataDir(data_dir), remote, allows_empty=allow_empty):
+            return
     if renormalise:
-        if database_file is not None or skip_damaged:
-            message = "--renormalise cannot be combined with --output or --skip-damaged"
-            raise ConfigurationError(message)
         amendment = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
         _renormalise(DataDir(data_dir), amendment, target, is_dry_run=dry_run)
         return
-    for name, value in (("--dry-run", dry_run), ("--reason", reason)):
-        if value:
-            message = f"{name} needs --renormalise"
-            raise ConfigurationError(message)
     rebuilt = rebuild(
         DataDir(data_dir),
         output=database_file,
@@ -116,19 +122,12 @@ def command(  # noqa: PLR0913 - one parameter per option
     sys.exit(ExitCode.NEEDS_ATTENTION if rebuilt.skipped else ExitCode.DONE)
 
 
-def _fetch(data_dir: DataDir, source_url: str | None, *, allows_empty: bool) -> bool:
-    """Copy missing entries from a mirror, if one is given; return False if there are none at all.
+def _fetch(data_dir: DataDir, remote: Remote, *, allows_empty: bool) -> bool:
+    """Copy missing entries from a mirror; return False if there are none at all.
 
     Raises:
-        ConfigurationError: the options contradict each other.
         MirrorError: the mirror cannot be read.
     """
-    if source_url is None:
-        if allows_empty:
-            message = "--allow-empty needs --from"
-            raise ConfigurationError(message)
-        return True
-    remote = Remote(source_url, option="--from")
     try:
         count = fetch_entries(data_dir, remote)
     except NoArchiveError:

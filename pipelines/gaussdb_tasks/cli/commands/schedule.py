@@ -37,6 +37,8 @@ _MINUTES_TO_PUBLISH: Final = 180
 """Time of a load after --max-minutes: it checks, publishes and copies the archive."""
 
 _SECRET: Final = frozenset({"ping-url"})
+_PUBLISHED: Final = frozenset({"publish-to", "publish-data-path"})
+"""A target, and the place of a lake's files, which is a folder or a bucket as a target can be."""
 
 
 def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, int]:
@@ -109,36 +111,32 @@ def command(  # noqa: PLR0913 - one parameter an option
     \b
     Exit codes: 0 done; 2 usage or configuration error.
     """
-    default_data_dir = Path("/data") if kind in _IN_CONTAINERS else None
+    is_elsewhere = kind in _IN_CONTAINERS
     given = with_settings_file(ctx, load_options)
-    with load_command.make_context("load", given, parent=ctx.parent) as inner:
-        _refuse_contradiction(inner, kind, shards)
-        data_dir = _data_dir(inner, default_data_dir)
-        arguments = ["load", *_arguments(inner, data_dir, is_elsewhere=kind in _IN_CONTAINERS)]
-        timeout_minutes = inner.params["max_minutes"] + _MINUTES_TO_PUBLISH
-        reads = list(_files_to_read(inner, is_elsewhere=kind in _IN_CONTAINERS))
-        writes = list(_folders_to_write(inner, data_dir))
-    schedule = Schedule(
-        program=_program(program, kind),
-        arguments=arguments,
-        data_dir=data_dir,
-        hour=at[0],
-        minute=at[1],
-        user=user,
-        image=image,
-        credentials=credentials.absolute(),
-        timeout_minutes=timeout_minutes,
-        reads=reads,
-        writes=writes,
-        shards=shards,
-    )
+    with load_command.make_context("load", given, parent=ctx.parent) as load:
+        _refuse_contradiction(load, kind, shards)
+        data_dir = _data_dir(load, is_elsewhere=is_elsewhere)
+        schedule = Schedule(
+            program=_program(program, is_elsewhere=is_elsewhere),
+            arguments=["load", *_arguments(load, data_dir, is_elsewhere=is_elsewhere)],
+            data_dir=data_dir,
+            hour=at[0],
+            minute=at[1],
+            user=user,
+            image=image,
+            credentials=credentials.absolute(),
+            timeout_minutes=load.params["max_minutes"] + _MINUTES_TO_PUBLISH,
+            reads=list(_files_to_read(load, is_elsewhere=is_elsewhere)),
+            writes=list(_folders_to_write(load, data_dir)),
+            shards=shards,
+        )
     for warning in schedule_warnings(kind, schedule):
         console.warn(f"warning: {warning}")
     _write(SCHEDULERS[kind](schedule), folder)
 
 
 def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) -> None:
-    """Refuse what each scheduled load would refuse, before it can."""
+    """Refuse options of access that each scheduled load would refuse."""
     shard: Shard | None = load.params["shard"]
     if shards is not None:
         if kind != "kubernetes":
@@ -152,10 +150,10 @@ def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) ->
     refuse_contradiction(AccessRequest(**{**given, "shard": shard}))
 
 
-def _data_dir(load: click.Context, default: Path | None) -> Path:
-    is_given = load.get_parameter_source("data_dir") is not ParameterSource.DEFAULT
+def _data_dir(load: click.Context, *, is_elsewhere: bool) -> Path:
+    is_default = load.get_parameter_source("data_dir") is ParameterSource.DEFAULT
     path: Path = load.params["data_dir"]
-    return path.absolute() if is_given or default is None else default
+    return Path("/data") if is_default and is_elsewhere else path.absolute()
 
 
 def _arguments(load: click.Context, data_dir: Path, *, is_elsewhere: bool) -> Iterator[str]:
@@ -219,10 +217,8 @@ def _text(name: str, value: object) -> str:
         return f"{value:03o}"
     if name == "archive-url":
         return str(_local_folder(str(value)) or value)
-    if name == "publish-to":
+    if name in _PUBLISHED:
         return absolute_url(str(value))
-    if name == "publish-data-path":
-        return str(value) if "://" in str(value) else str(Path(str(value)).absolute())
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
@@ -258,10 +254,10 @@ def _local_folder(url: str) -> Path | None:
     return Path(LocalFileSystem._strip_protocol(url))  # noqa: SLF001 - its documented hook
 
 
-def _program(given: str | None, kind: str) -> str:
+def _program(given: str | None, *, is_elsewhere: bool) -> str:
     if given is not None:
         return given
-    if kind in _IN_CONTAINERS:
+    if is_elsewhere:
         return "gaussdb-tasks"
     called = Path(sys.argv[0])
     is_program = called.is_file() and os.access(called, os.X_OK)  # not so: python -m gaussdb_tasks
