@@ -225,6 +225,29 @@ def test_columns_are_wide_enough(browser: Browser, page_file: Path) -> None:
     opened.page.close()
 
 
+@pytest.mark.parametrize("page_file", ["many"], indirect=True)
+def test_large_numbers_stay_in_one_line(browser: Browser, page_file: Path) -> None:
+    """The tiles have room for ten million tasks, also on a phone and on paper."""
+    opened = OpenPage(browser, page_file, WIDTHS[0], "light")
+    opened.page.eval_on_selector_all(
+        ".tiles dt + dd", "all => all.slice(0, 3).forEach(dd => dd.textContent = '12,345,678')"
+    )
+    for medium, width in SIZES:
+        opened.resize(width)
+        opened.page.emulate_media(media=medium)
+        lines = opened.page.eval_on_selector_all(
+            ".tiles dt + dd",
+            """all => all.map(dd => {
+                const range = document.createRange()
+                range.selectNodeContents(dd)
+                return new Set([...range.getClientRects()].map(box => box.top)).size
+            })""",
+        )
+        assert lines == [1] * 5
+        assert not opened.is_wider_than_its_window()
+    opened.page.close()
+
+
 def test_it_can_be_printed(browser: Browser, page_file: Path) -> None:
     """The PDF has at most twenty sheets; on paper all parts are unfolded and nothing is dark."""
     opened = OpenPage(browser, page_file, 800, "dark")
