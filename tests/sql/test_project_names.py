@@ -70,14 +70,15 @@ def test_these_are_all_views_with_a_project() -> None:
         select ids.table_name as view
         from duckdb_columns() as ids
         inner join duckdb_columns() as names
-            on ids.table_name = names.table_name and ids.column_index + 1 = names.column_index
-        where ids.schema_name = 'main'
+            on ids.table_oid = names.table_oid and ids.column_index + 1 = names.column_index
+        where ids.database_name = current_database() and ids.schema_name = 'main'
             and ids.column_name = 'project_id' and names.column_name = 'project_name'
         """
     )
     with_id = given().query(
         "select table_name as view from duckdb_columns() "
-        "where schema_name = 'main' and column_name = 'project_id'"
+        "where database_name = current_database() and schema_name = 'main' "
+        "and column_name = 'project_id'"
     )
     assert {row["view"] for row in found} == {row["view"] for row in with_id} == set(VIEWS)
 
