@@ -1,74 +1,73 @@
-"""Read several projects at once: items in the order of their arrival, in order per project."""
+"""Read projects in threads: items in the order of their arrival, in order per project."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
-from queue import Empty, Full, Queue
-from typing import Final, Generic, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from queue import Full, Queue
+from typing import Final, Generic, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 
 _POLL_SECONDS: Final = 0.2
 # Enough waiting batches to keep all workers busy, few enough to fit into memory.
-_MAX_WAITING_PER_WORKER: Final = 2
+_MAX_WAITING_PER_WORKER: Final = 1
+
+
+class _End(NamedTuple):
+    """The end of a reader, and the error that ended it, if any."""
+
+    error: BaseException | None
 
 
 def read_together(readers: Sequence[Callable[[], Iterator[_T]]], workers: int) -> Iterator[_T]:
     """Yield the items of all readers; at most ``workers`` of them run at the same time.
 
-    With one worker they run one after another, in this thread.
+    They go on reading while the caller works on an item.
 
     Raises:
         Exception: the error of a reader; the others are stopped.
     """
-    if min(workers, len(readers)) <= 1:
-        for read in readers:
-            yield from read()
-        return
-    yield from _ParallelReaders[_T](workers).read(readers)
+    yield from _Readers[_T](min(workers, len(readers) or 1)).read(readers)
 
 
-class _ParallelReaders(Generic[_T]):
+class _Readers(Generic[_T]):
     def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._waiting: Queue[_T] = Queue(workers * _MAX_WAITING_PER_WORKER)
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="project")
+        self._waiting: Queue[_T | _End] = Queue(workers * _MAX_WAITING_PER_WORKER)
         self._is_over = threading.Event()
 
     def read(self, readers: Sequence[Callable[[], Iterator[_T]]]) -> Iterator[_T]:
-        executor = ThreadPoolExecutor(self._workers, thread_name_prefix="project")
         try:
-            running = {executor.submit(self._forward, read) for read in readers}
+            for read in readers:
+                self._executor.submit(self._forward, read)
+            running = len(readers)
             while running:
-                yield from self._take()
-                done, running = wait(running, timeout=0)
-                for future in done:
-                    future.result()
-            yield from self._take_waiting()
+                item = self._waiting.get()
+                if not isinstance(item, _End):
+                    yield item
+                elif item.error is None:
+                    running -= 1
+                else:
+                    raise item.error
         finally:
             self._is_over.set()
-            executor.shutdown(wait=False, cancel_futures=True)
+            self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _forward(self, read: Callable[[], Iterator[_T]]) -> None:
-        for item in read():
-            while not self._is_over.is_set():
-                try:
-                    self._waiting.put(item, timeout=_POLL_SECONDS)
-                    break
-                except Full:
-                    continue
-            if self._is_over.is_set():
-                raise CancelledError
-
-    def _take(self) -> Iterator[_T]:
+        error: BaseException | None = None
         try:
-            yield self._waiting.get(timeout=_POLL_SECONDS)
-        except Empty:
-            return
-        yield from self._take_waiting()
+            for item in read():
+                self._put(item)
+                if self._is_over.is_set():
+                    return
+        except BaseException as raised:  # noqa: BLE001 - it is raised again by the caller
+            error = raised
+        self._put(_End(error))
 
-    def _take_waiting(self) -> Iterator[_T]:
-        while True:
+    def _put(self, item: _T | _End) -> None:
+        while not self._is_over.is_set():
             try:
-                yield self._waiting.get_nowait()
-            except Empty:
-                return
+                self._waiting.put(item, timeout=_POLL_SECONDS)
+            except Full:
+                continue
+            return
