@@ -100,8 +100,11 @@ class KnownStates:
         unchanged = known_tasks.count_finals(self._before, since) - known_tasks.count_finals(
             outdated, since
         )
-        first = sum(each.is_final and each.created_at >= since for each in self._unreplaced_first())
-        return unchanged + known_tasks.count_finals(self._replaced, since) + first
+        outdated_first = filter(None, map(self._first.get, self._replaced))
+        unchanged += self._first.count_finals(since) - sum(
+            each.is_final and each.created_at >= since for each in outdated_first
+        )
+        return unchanged + known_tasks.count_finals(self._replaced, since)
 
     def in_flight(self) -> Iterator[KnownStart]:
         """Yield the tasks that may still change."""
@@ -110,7 +113,9 @@ class KnownStates:
                 yield KnownStart(job_id, known.created_at, known.is_final)
         for job_id, known in known_tasks.in_flight(self._replaced).items():
             yield KnownStart(job_id, known.created_at, known.is_final)
-        yield from (start for start in self._unreplaced_first() if not start.is_final)
+        for start in self._first.in_flight():
+            if start.job_id not in self._replaced:
+                yield start
 
     def unseen(self, since: Micros) -> Iterator[KnownStart]:
         """Yield each task created since then that is not deleted and that the load did not see."""
@@ -118,9 +123,6 @@ class KnownStates:
             # A task that was replaced was seen, or is missing.
             if not (start.job_id in self._replaced or self.has_seen(start.job_id)):
                 yield start
-
-    def _unreplaced_first(self) -> Iterator[KnownStart]:
-        return (start for start in self._first.starts() if start.job_id not in self._replaced)
 
     def all_states(self) -> dict[str, KnownTask]:
         """Return the latest state of each task, deleted ones included, by job_id."""
@@ -212,8 +214,14 @@ class _FirstStates:
         version_hash = self._hashes[row * _HASH_BYTES : (row + 1) * _HASH_BYTES].hex()
         return _FirstState(self.created_at[row], version_hash, bool(self._is_final[row]))
 
-    def starts(self) -> Iterator[KnownStart]:
-        return map(KnownStart, self._rows, self.created_at, map(bool, self._is_final))
+    def count_finals(self, since: Micros) -> int:
+        finals = zip(self.created_at, self._is_final, strict=True)
+        return sum(is_final for created_at, is_final in finals if created_at >= since)
+
+    def in_flight(self) -> Iterator[KnownStart]:
+        columns = zip(self._rows, self.created_at, self._is_final, strict=True)
+        open_rows = (row for row in columns if not row[-1])
+        return (KnownStart(job_id, at, is_final=False) for job_id, at, _ in open_rows)
 
 
 def _first_rows(job_ids: Sequence[str]) -> dict[str, int]:
