@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
 
 from keystoneauth1 import exceptions as keystone
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 from requests import Response
@@ -218,6 +219,9 @@ class KeystoneIdentity:
             )
 
     def _fetch_token(self) -> str:
+        at_hand: Any = getattr(self._plugin, "auth_ref", None)
+        if at_hand and not at_hand.will_expire_soon(BaseIdentityPlugin.MIN_TOKEN_LIFE_SECONDS):
+            return str(at_hand.auth_token)
         token = self._gate.run(self._token_of, self._plugin)
         if token is None:
             message = f"sign-in at {self._iam_url} returned no token; check the credentials"
