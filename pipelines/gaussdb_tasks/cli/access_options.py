@@ -66,7 +66,6 @@ _OPTIONS: Final = (
     ),
     option(
         "--endpoint",
-        metavar="URL",
         type=SERVICE,
         help="Address of the service. Default: the address of the region.",
     ),

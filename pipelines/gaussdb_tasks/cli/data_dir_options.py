@@ -47,7 +47,6 @@ def _data_dir_option(
         multiple=True,
         type=_Directory(is_list=is_list),
         default=[default],
-        show_default=True,
         callback=check,
         help=description,
     )

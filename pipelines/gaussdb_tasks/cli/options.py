@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
@@ -11,7 +12,6 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from gaussdb_tasks.cli import url_options
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
@@ -19,6 +19,8 @@ from gaussdb_tasks.known_secrets import remember_url_credentials
 _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
+
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -31,6 +33,7 @@ class Option(click.Option):
         long_name = max(self.opts, key=len).removeprefix("--")
         self.envvar = _PREFIX + (variable or long_name.replace("-", "_").upper())
         self.show_envvar = True
+        self.show_default = "default" in kwargs
 
     def consume_value(
         self, ctx: click.Context, opts: Mapping[str, Any]
@@ -192,49 +195,26 @@ class _UmaskType(click.ParamType):  # type: ignore[type-arg]  # not generic in c
         return Umask(value, base=8)
 
 
-umask_option = option(
-    "--umask",
-    type=_UmaskType(),
-    default="077",
-    show_default=True,
-    metavar="OCTAL",
-    help="Permissions to remove from new files; 027 lets the group read.",
-)
+def umask_option(function: _F) -> _F:
+    """Declare ``--umask``, and set it when the command runs."""
+
+    @wraps(function)
+    def call(*, umask: Umask, **values: Any) -> Any:
+        os.umask(umask)
+        return function(**values)
+
+    return option(  # type: ignore[return-value]  # a command has keyword parameters only
+        "--umask",
+        type=_UmaskType(),
+        default="077",
+        help="Permissions to remove from new files; 027 lets the group read.",
+    )(call)
+
 
 signing_key_option = option(
     "--signing-key",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Sign the new archive entry with this Ed25519 private key in PEM format.",
-)
-
-archive_url_option = option(
-    "--archive-url",
-    metavar="URL",
-    type=url_options.COPY,
-    help="Copy the archive after the load to this directory or s3://bucket/prefix.",
-)
-
-log_format_option = option(
-    "--log-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Format of the messages on stderr; json writes one object per line.",
-)
-
-metrics_file_option = option(
-    "--metrics-file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write metrics to this file in Prometheus text format, also if the load fails.",
-)
-
-ping_url_option = option(
-    "--ping-url",
-    metavar="URL",
-    type=url_options.PING,
-    help="Dead-man switch to ping at start (URL/start), success (URL) and failure (URL/fail).",
 )
 
 dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
@@ -242,8 +222,7 @@ dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; chang
 output_file_option = option(
     "--output",
     "output_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
+    type=FILE,
     help="Write to this file, all or nothing. Its suffix sets the format if --format is not given.",
 )
 
@@ -261,19 +240,17 @@ def format_option(
         variable=variable,
         type=click.Choice(formats),
         default=default,
-        show_default=True,
         help="Format of the data.",
     )
 
 
 def invented_data_options(function: _F) -> _F:
     """Add the options for the invented data of the emulator."""
-    seed = option("--seed", default=0, show_default=True, help="Seed of the invented tasks.")
+    seed = option("--seed", default=0, help="Seed of the invented tasks.")
     tasks_per_day = option(
         "--tasks-per-day",
         type=click.IntRange(1, 10_000),
         default=40,
-        show_default=True,
         help="Approximate number of tasks per project on a weekday.",
     )
     return seed(tasks_per_day(function))

@@ -1,6 +1,5 @@
 """``gaussdb-tasks rebuild``: create the database again from the archive."""
 
-import os
 import sys
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
 from gaussdb_tasks.cli import amendment_output, console, output
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.options import (
+    FILE,
     dry_run_option,
     option,
     refuse_without,
@@ -35,14 +35,12 @@ from gaussdb_tasks.model.times import Micros
 @option(
     "--output",
     "database_file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Write this file instead of the database of the data directory.",
 )
 @option(
     "--from",
     "source_url",
-    metavar="URL",
     type=COPY,
     help="First copy the entries that the archive lacks from this mirror.",
 )
@@ -80,7 +78,6 @@ def command(  # noqa: PLR0913 - one parameter per option
     dry_run: bool,
     now: Micros | None,
     signing_key: Path | None,
-    umask: int,
     target: output.Target,
 ) -> None:
     """Rebuild the database from the archive.
@@ -98,7 +95,6 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks rebuild --output /tmp/proof.duckdb
       gaussdb-tasks rebuild --renormalise --dry-run
     """
-    os.umask(umask)
     refuse_without("--from", source_url, {"--allow-empty": allow_empty})
     refuse_without("--renormalise", renormalise, {"--dry-run": dry_run, "--reason": reason})
     if renormalise and (database_file is not None or skip_damaged):

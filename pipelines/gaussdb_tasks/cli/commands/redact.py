@@ -1,6 +1,5 @@
 """``gaussdb-tasks redact``: remove values that must not be kept, and record it."""
 
-import os
 from pathlib import Path
 
 import click
@@ -47,7 +46,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     dry_run: bool,
     now: Micros | None,
     signing_key: Path | None,
-    umask: int,
     target: output.Target,
 ) -> None:
     """Remove values that must not be kept, and record the removal.
@@ -64,7 +62,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     if not job_ids and not columns:
         message = "no task and no column is given; give --job-id ID, --column NAME, or both"
         raise ConfigurationError(message)
-    os.umask(umask)
     amendment = amendment_output.amendment_of("redaction", now, reason, signing_key)
     report = redact(DataDir(data_dir), columns, job_ids, amendment, is_dry_run=dry_run)
     amendment_output.write_report(report, target, is_dry_run=dry_run)

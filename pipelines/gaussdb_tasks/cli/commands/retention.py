@@ -1,6 +1,5 @@
 """``gaussdb-tasks retention``: remove tasks older than a period, and record it."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -58,7 +57,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     dry_run: bool,
     now: Micros | None,
     signing_key: Path | None,
-    umask: int,
     target: output.Target,
 ) -> None:
     """Remove tasks that no load has seen for a period, and record the removal.
@@ -75,7 +73,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     clock = machine_clock() if now is None else now
     period = parse_period(_PRESETS.get(keep.lower(), keep), option="--keep")
     holds = Holds(held_instances, _time_ranges(hold_from, hold_to))
-    os.umask(umask)
     amendment = amendment_output.amendment_of(
         "retention", clock, reason or f"kept for {keep}", signing_key
     )

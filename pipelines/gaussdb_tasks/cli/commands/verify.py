@@ -71,14 +71,12 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
 @option(
     "--archive",
     "archive_url",
-    metavar="URL",
     type=COPY,
     help="Verify this copy in a directory or s3://bucket/prefix, and compare it with the archive.",
 )
 @option(
     "--published",
     "published_url",
-    metavar="URL",
     type=PUBLICATION,
     help="Compare what `publish --to` this URL brought there with the archive, row by row.",
 )
