@@ -57,23 +57,24 @@ class Identity(Protocol):
         remedy: what to do if the credentials are refused permanently.
     """
 
-    @property
-    def account(self) -> str: ...  # noqa: D102 - see above
+    remedy: str
 
     @property
-    def remedy(self) -> str: ...  # noqa: D102 - see above
+    def account(self) -> str: ...  # noqa: D102 - see above
 
     def credential(self) -> AuthBase:
         """Return the authentication of a request; all threads share it."""
 
-    def renew(self, refused: AuthBase) -> bool:
+    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - of those that cannot be renewed
         """Replace refused credentials; return False if that is not possible."""
+        return False
 
-    def project_name(self, project_id: str) -> str:
+    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - of those that do not have it
         """Return the project's name, if the credentials have it; no call is made."""
+        return ""
 
 
-class TokenIdentity:
+class TokenIdentity(Identity):
     """A token that the user provides; it cannot be renewed."""
 
     remedy = (
@@ -105,16 +106,8 @@ class TokenIdentity:
         """Return the token."""
         return TokenCredential(self._token)
 
-    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - part of the protocol
-        """Return False: the token cannot be replaced."""
-        return False
 
-    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - part of the protocol
-        """Return nothing: the token alone does not have it."""
-        return ""
-
-
-class KeyIdentity:
+class KeyIdentity(Identity):
     """An access key that signs each request."""
 
     remedy = (
@@ -139,12 +132,8 @@ class KeyIdentity:
         """Get other keys, if their source has any."""
         return isinstance(refused, SignatureCredential) and self._keys.renew(refused.keys)
 
-    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - part of the protocol
-        """Return nothing: keys do not have it."""
-        return ""
 
-
-class KeystoneIdentity:
+class KeystoneIdentity(Identity):
     """A token that keystoneauth1 gets from IAM and renews.
 
     keystoneauth1 renews a token only on 401, and separately in each thread. But the task center
@@ -167,8 +156,13 @@ class KeystoneIdentity:
         self._gate = gate or SignInGate()
         self._session = session
         self._iam_url = iam_url
-        self.account = f"{iam_url} {user}"
+        self._user = user
         self._lock = threading.Lock()
+
+    @property
+    def account(self) -> str:
+        """IAM and the user."""
+        return f"{self._iam_url} {self._user}"
 
     def credential(self) -> TokenCredential:
         """Return the current token; sign in if there is none or it is about to expire.
