@@ -217,8 +217,6 @@ signing_key_option = option(
     help="Sign the new archive entry with this Ed25519 private key in PEM format.",
 )
 
-dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
-
 output_file_option = option(
     "--output",
     "output_file",
