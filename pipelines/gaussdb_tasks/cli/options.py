@@ -4,7 +4,7 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,7 +25,50 @@ FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class Option(click.Option):
+class _Checked(click.Parameter):
+    """A parameter whose value is not empty and can be stored."""
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Return the value, unless a shell made it of a variable that is not set.
+
+        Raises:
+            BadParameter: a value on the command line is empty.
+        """
+        value, source = super().consume_value(ctx, opts)
+        given = value if isinstance(value, (list, tuple)) else (value,)
+        if source is ParameterSource.COMMANDLINE and "" in given:
+            name = "" if isinstance(self, click.Option) else f"{self.human_readable_name}: "
+            message = f"{name}the value is empty; give one, or leave it out"
+            raise click.BadParameter(message, ctx, self)
+        return value, source
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value in its type; the password of a URL is masked from then on.
+
+        Raises:
+            BadParameter: it is not valid, or a text that the database cannot hold; the name of a
+                file can be so.
+        """
+        converted = super().type_cast_value(ctx, value)
+        if isinstance(converted, float) and not math.isfinite(converted):
+            message = f"{converted} is not in the range"
+            raise click.BadParameter(message, ctx, self)
+        for each in converted if isinstance(converted, tuple) else (converted,):
+            if isinstance(each, str):
+                remember_url_credentials(each)
+                if not is_utf8(each):
+                    message = f"{each!r} is not valid UTF-8."
+                    raise click.BadParameter(message, ctx, self)
+        return converted
+
+
+class Argument(_Checked, click.Argument):
+    """An argument that is checked."""
+
+
+class Option(_Checked, click.Option):
     """An option that can also be set by its variable, or before the name of the command."""
 
     def __init__(self, *args: Any, variable: str | None = None, **kwargs: Any) -> None:
@@ -40,7 +83,6 @@ class Option(click.Option):
     ) -> tuple[Any, ParameterSource]:
         """Return the value given after the command's name, else the one before it, else click's."""
         value, source = super().consume_value(ctx, opts)
-        _refuse_empty(ctx, self, value, source)
         group = ctx.find_root()
         if (
             source is not ParameterSource.COMMANDLINE
@@ -50,74 +92,10 @@ class Option(click.Option):
             return group.params[self.name], ParameterSource.COMMANDLINE
         return value, source
 
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the value in the option's type; the password of a URL is masked from then on.
-
-        Raises:
-            BadParameter: it is not valid.
-        """
-        converted = super().type_cast_value(ctx, value)
-        if isinstance(converted, float) and not math.isfinite(converted):
-            message = f"{converted} is not in the range"
-            raise click.BadParameter(message, ctx, self)
-        for each in _texts(converted):
-            remember_url_credentials(each)
-        return _in_utf8(ctx, self, converted)
-
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option's help; a default may come from the settings file."""
         record = super().get_help_record(ctx)
         return None if record is None else (visible(record[0]), visible(record[1]))
-
-
-class Argument(click.Argument):
-    """An argument in UTF-8."""
-
-    def consume_value(
-        self, ctx: click.Context, opts: Mapping[str, Any]
-    ) -> tuple[Any, ParameterSource]:
-        """Return the value, unless it is empty."""
-        value, source = super().consume_value(ctx, opts)
-        _refuse_empty(ctx, self, value, source)
-        return value, source
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the value in the argument's type.
-
-        Raises:
-            BadParameter: it is not valid.
-        """
-        return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
-
-
-def _refuse_empty(
-    ctx: click.Context, param: click.Parameter, value: Any, source: ParameterSource
-) -> None:
-    """Refuse an empty text, which a shell makes of a variable that is not set.
-
-    Raises:
-        BadParameter: a value on the command line is empty.
-    """
-    given = value if isinstance(value, (list, tuple)) else (value,)
-    if source is ParameterSource.COMMANDLINE and "" in given:
-        name = "" if isinstance(param, click.Option) else f"{param.human_readable_name}: "
-        message = f"{name}the value is empty; give one, or leave it out"
-        raise click.BadParameter(message, ctx, param)
-
-
-def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Refuse a text that is not UTF-8: the database cannot hold it; names of files can be so."""
-    for each in _texts(value):
-        if not is_utf8(each):
-            message = f"{each!r} is not valid UTF-8."
-            raise click.BadParameter(message, ctx, param)
-    return value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    for each in value if isinstance(value, tuple) else (value,):
-        if isinstance(each, str):
-            yield each
 
 
 def is_utf8(text: str) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, BinaryIO, Final, TypeAlias, TypeVar
 
 import click
@@ -27,23 +26,22 @@ from gaussdb_tasks.os_errors import explain
 Rows: TypeAlias = Iterator[Sequence[Any]]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-_RENDERERS: Final[Mapping[str, Callable[..., Iterator[str]]]] = MappingProxyType(
-    {
-        "csv": render.csv_lines,
-        "json": render.json_array,
-        "jsonl": render.json_lines,
-        "markdown": render.markdown_lines,
-    }
-)
+_RENDERERS: Final[Mapping[str, Callable[..., Iterator[str]]]] = {
+    "csv": render.csv_lines,
+    "json": render.json_array,
+    "jsonl": render.json_lines,
+    "markdown": render.markdown_lines,
+}
 
 ROW_FORMATS: Final = ("table", *_RENDERERS)
 """Formats of a command that prints a few rows."""
 FORMATS: Final = (*ROW_FORMATS, "parquet")
 """Formats of a query result."""
 
-_FORMATS_BY_SUFFIX: Final = MappingProxyType(
-    {f".{name}": name for name in (*_RENDERERS, "parquet")} | {".md": "markdown", ".txt": "table"}
-)
+_FORMATS_BY_SUFFIX: Final = {f".{name}": name for name in (*_RENDERERS, "parquet")} | {
+    ".md": "markdown",
+    ".txt": "table",
+}
 _NEED_DISTINCT_NAMES: Final = frozenset({"json", "jsonl", "parquet"})
 
 _MAX_TABLE_ROWS: Final = 1_000
@@ -166,11 +164,7 @@ def prepare(cursor: duckdb.DuckDBPyConnection, target: Target) -> Callable[[], N
             render.write_parquet(cursor, out)
     else:
         write_rows(names, _fetch(cursor), target)
-    return _nothing
-
-
-def _nothing() -> None:
-    """Do nothing: the result is written."""
+    return lambda: None  # it is written
 
 
 def write_rows(names: Sequence[str], rows: Rows, target: Target, cut: Collection[str] = ()) -> None:

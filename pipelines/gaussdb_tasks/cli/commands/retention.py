@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import click
@@ -17,7 +16,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import Micros, parse_period
 
-_PRESETS: Final[Mapping[str, str]] = MappingProxyType({"pci-dss": "1y", "sox": "7y", "gobd": "10y"})
+_PRESETS: Final[Mapping[str, str]] = {"pci-dss": "1y", "sox": "7y", "gobd": "10y"}
 _FIRST: Final[Micros] = -(2**55)
 _LAST: Final[Micros] = 2**55
 
