@@ -129,12 +129,14 @@ def read_at_most(parts: Iterable[bytes], max_bytes: int) -> bytes | None:
         parts: of the body, decompressed; each of at most ``PART_BYTES``.
         max_bytes: the longest body, decompressed.
     """
-    body = bytearray()
+    body = []
+    left = max_bytes
     for part in parts:
-        body += part
-        if len(body) > max_bytes:
+        body.append(part)
+        left -= len(part)
+        if left < 0:
             return None
-    return bytes(body)
+    return b"".join(body)  # not copied if it came at once
 
 
 def _bound_answers(manager: Any) -> None:

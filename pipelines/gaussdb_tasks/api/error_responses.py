@@ -38,16 +38,8 @@ _MAX_DEPTH: Final = 4
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CODE_KEYS: Final = ("error_code", "errorCode", "title", "code")
 _MESSAGE_KEYS: Final = (
-    "error_msg",
-    "errorMsg",
-    "error_message",
-    "error_description",
-    "message",
-    "msg",
-    "detail",
-    "details",
-    "description",
-    "reason",
+    *("error_msg", "errorMsg", "error_message", "error_description", "message", "msg"),
+    *("detail", "details", "description", "reason"),
 )
 _NESTED_KEYS: Final = ("error", "errors", "fault")
 
