@@ -17,6 +17,7 @@ from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.connections import SEND_ERRORS, Connections
 from gaussdb_tasks.api.deadline import PART_BYTES, Deadline, ends_by, read_at_most
+from gaussdb_tasks.api.error_responses import TokenRefusedError, TransientCause, TransientError
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.errors import (
     AccessError,
@@ -72,10 +73,10 @@ class HttpClient:
         self._rate_limiter = rate_limiter
         self._retry_settings = retry_settings
         self._max_attempts = {
-            error_responses.TransientCause.FAILED: retry_settings.attempts,
-            error_responses.TransientCause.THROTTLED: retry_settings.throttled_attempts,
-            error_responses.TransientCause.SLOW: retry_settings.slow_attempts,
-            error_responses.TransientCause.UNRESOLVED: retry_settings.unresolved_attempts,
+            TransientCause.FAILED: retry_settings.attempts,
+            TransientCause.THROTTLED: retry_settings.throttled_attempts,
+            TransientCause.SLOW: retry_settings.slow_attempts,
+            TransientCause.UNRESOLVED: retry_settings.unresolved_attempts,
         }
 
     @property
@@ -101,13 +102,13 @@ class HttpClient:
             ServiceError: every allowed attempt failed.
         """
         call = f"{path}?{urlencode(params)}"
-        failures: list[error_responses.TransientCause] = []
+        failures: list[TransientCause] = []
         try:
             with ends_by(self._rate_limiter.deadline):
                 while True:
                     try:
                         return self._attempt(call, parse)
-                    except error_responses.TransientError as error:
+                    except TransientError as error:
                         failures.append(error.cause)
                         self._wait_or_give_up(error, failures)
         except ServiceError:
@@ -119,12 +120,16 @@ class HttpClient:
             credential = self._identity.credential()
             try:
                 return self._call(call, parse, credential)
-            except error_responses.TokenRefusedError as refusal:
+            except TokenRefusedError as refusal:
                 # A new token that was never accepted will not be. One that was accepted may have
                 # expired while other threads used it: then another one helps.
                 never_accepted = renewals > 0 and credential != self._accepted
                 if never_accepted or not self._identity.renew(credential):
-                    raise self._permanent_refusal(refusal) from refusal
+                    message = (
+                        f"project {self.target.project_id}: {self._identity.remedy} "
+                        f"(response: {refusal})"
+                    )
+                    raise SignInRefusedError(message) from refusal
         message = (
             f"project {self.target.project_id}: the token expired before it could be used, "
             f"{_MAX_RENEWALS} times in a row; check what revokes this user's tokens"
@@ -145,7 +150,7 @@ class HttpClient:
             message = (
                 f"{response.status} with a body that is not the documented JSON: {error} ({words})"
             )
-            raise error_responses.TransientError(message) from error
+            raise TransientError(message) from error
         self._accepted = auth
         self._rate_limiter.record_success()
         return parsed
@@ -173,18 +178,14 @@ class HttpClient:
         status = refusal.status
         response = error_responses.parse_error_response(status, body)
         if error_responses.is_token_refusal(response):
-            raise error_responses.TokenRefusedError(str(response))
+            raise TokenRefusedError(str(response))
         if error_responses.is_transient_status(status):
-            raise error_responses.TransientError(
+            header = refusal.headers.get("Retry-After")
+            is_throttled = status == HTTPStatus.TOO_MANY_REQUESTS
+            raise TransientError(
                 str(response),
-                retry_after=error_responses.read_retry_after(
-                    refusal.headers.get("Retry-After"), times.now()
-                ),
-                cause=(
-                    error_responses.TransientCause.THROTTLED
-                    if status == HTTPStatus.TOO_MANY_REQUESTS
-                    else error_responses.TransientCause.FAILED
-                ),
+                retry_after=error_responses.read_retry_after(header, times.now()),
+                cause=TransientCause.THROTTLED if is_throttled else TransientCause.FAILED,
             )
         message = error_responses.describe_refusal(
             response, project_id=self.target.project_id, endpoint=self.target.endpoint, call=call
@@ -200,15 +201,11 @@ class HttpClient:
         cause = error_responses.describe_cause(error)
         is_proxy = error_responses.is_proxy_fault(error)
         through = " through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)" if is_proxy else ""
-        return error_responses.TransientError(
+        return TransientError(
             f"no response{through}: {cause}", cause=error_responses.transient_cause(error)
         )
 
-    def _wait_or_give_up(
-        self,
-        error: error_responses.TransientError,
-        failures: Sequence[error_responses.TransientCause],
-    ) -> None:
+    def _wait_or_give_up(self, error: TransientError, failures: Sequence[TransientCause]) -> None:
         """Wait before the next attempt; each cause has its own number of attempts."""
         seconds = self._seconds_to_wait(error, len(failures))
         if failures.count(error.cause) >= self._max_attempts[error.cause]:
@@ -216,15 +213,15 @@ class HttpClient:
                 f"project {self.target.project_id}: {self.target.endpoint} failed "
                 f"{len(failures)} times in a row, last with: {error}"
             )
-            if error.cause is error_responses.TransientCause.UNRESOLVED:
+            if error.cause is TransientCause.UNRESOLVED:
                 message += "; check --endpoint, --region and the network"
             raise ServiceError(message) from error
         self._rate_limiter.sleep(seconds)
 
-    def _seconds_to_wait(self, error: error_responses.TransientError, failure_count: int) -> float:
+    def _seconds_to_wait(self, error: TransientError, failure_count: int) -> float:
         """Return the seconds that this thread waits; the rate limiter pauses all threads."""
         settings = self._retry_settings
-        is_throttled = error.cause is error_responses.TransientCause.THROTTLED
+        is_throttled = error.cause is TransientCause.THROTTLED
         seconds = error.retry_after
         if seconds is None:
             first_seconds = settings.first_wait_seconds * (4 if is_throttled else 1)
@@ -239,8 +236,3 @@ class HttpClient:
             raise ServiceError(message)
         self._rate_limiter.pause(seconds)
         return 0.0
-
-    def _permanent_refusal(self, refusal: error_responses.TokenRefusedError) -> AccessError:
-        return SignInRefusedError(
-            f"project {self.target.project_id}: {self._identity.remedy} (response: {refusal})"
-        )

@@ -1,8 +1,7 @@
 """Provide the credentials of calls, and renew them when they are refused."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
 
@@ -253,9 +252,27 @@ def fetch_project_list(
 
 
 def _call_iam(iam_url: str, call: Callable[[], _T], remedy: str = _REMEDY) -> _T:
-    with _explain_keystone_errors(iam_url, remedy):
+    """Make a call with its retries; errors of keystoneauth1 become one message with a remedy."""
+    try:
         result: _T = retrying(_is_transient)(_with_deadline, call)
-        return result
+    except keystone.HttpError as error:
+        raise _refusal(error, iam_url, remedy) from error
+    except keystone.InvalidResponse as error:
+        raise _not_of_iam(error.response, iam_url) from error
+    except keystone.DiscoveryFailure as error:
+        message = (
+            f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
+        )
+        raise ConfigurationError(message) from error
+    except _TRANSIENT as error:
+        lasting = _lasting_fault(iam_url, error)
+        if lasting is not None:
+            raise ConfigurationError(lasting) from error
+        raise _not_available(iam_url, error_responses.describe_cause(error)) from error
+    except keystone.ClientException as error:
+        message = f"sign-in at {iam_url} is not possible: {error}"
+        raise ConfigurationError(message) from error
+    return result
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -279,30 +296,6 @@ def _with_deadline(call: Callable[[], _T]) -> _T:
             if reason is not None and (is_answered or isinstance(reason, _TRANSIENT)):
                 raise reason from error
             raise
-
-
-@contextmanager
-def _explain_keystone_errors(iam_url: str, remedy: str) -> Iterator[None]:
-    """Turn the errors of keystoneauth1 into one message with a remedy."""
-    try:
-        yield
-    except keystone.HttpError as error:
-        raise _refusal(error, iam_url, remedy) from error
-    except keystone.InvalidResponse as error:
-        raise _not_of_iam(error.response, iam_url) from error
-    except keystone.DiscoveryFailure as error:
-        message = (
-            f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
-        )
-        raise ConfigurationError(message) from error
-    except _TRANSIENT as error:
-        lasting = _lasting_fault(iam_url, error)
-        if lasting is not None:
-            raise ConfigurationError(lasting) from error
-        raise _not_available(iam_url, error_responses.describe_cause(error)) from error
-    except keystone.ClientException as error:
-        message = f"sign-in at {iam_url} is not possible: {error}"
-        raise ConfigurationError(message) from error
 
 
 def _refusal(error: keystone.HttpError, iam_url: str, remedy: str) -> GaussdbTasksError:

@@ -211,8 +211,6 @@ def _refuse_secret(param: click.Option, text: str) -> None:
 
 
 def _text(name: str, value: object) -> str:
-    if name == "umask" and isinstance(value, int):
-        return f"{value:03o}"
     if name == "archive-url":
         return str(_local_folder(str(value)) or value)
     if name in _PUBLISHED:
