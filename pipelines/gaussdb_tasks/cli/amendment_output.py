@@ -1,22 +1,18 @@
 """Create an amendment from options, and report its result."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from gaussdb_tasks.archive.amendments.amendment import Amendment, AmendmentReport
 from gaussdb_tasks.archive.manifest import EntryKind
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.cli import console, output
-from gaussdb_tasks.cli.options import combine, option, signing_key_option, umask_option
+from gaussdb_tasks.cli.options import combine, option, signing_key_option, together, umask_option
 from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.model.times import now as machine_clock
 
 _NAMES = ("entry", "table", "rows_removed", "rows_changed")
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +41,15 @@ class AmendmentOptions:
         write_totals(report, is_dry_run=self.dry_run)
 
 
-def amendment_options(function: _F) -> _F:
-    """Add the options, but for ``--reason``; pass them to the command as one: ``options``."""
-    dry_run = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
-    decorated = umask_option(
-        output.target_options(*output.ROW_FORMATS, default="table")(
-            combine("options", AmendmentOptions)(function)
-        )
-    )
-    return dry_run(now_option(signing_key_option(decorated)))
+amendment_options = together(
+    option("--dry-run", is_flag=True, help="Show the effects; change nothing."),
+    now_option,
+    signing_key_option,
+    umask_option,
+    output.target_options(*output.ROW_FORMATS, default="table"),
+    combine("options", AmendmentOptions),
+)
+"""All options but ``--reason``; the command gets them as one parameter, ``options``."""
 
 
 def write_totals(report: AmendmentReport, *, is_dry_run: bool) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -22,7 +22,10 @@ _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+Command: TypeAlias = Callable[..., Any]
+"""The function of a command; it has keyword parameters only."""
+Decorator: TypeAlias = Callable[[Command], Command]
+"""Adds one option, or several."""
 
 
 class _Checked(click.Parameter):
@@ -107,22 +110,33 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
+def option(*names: str, **attributes: Any) -> Decorator:
     """Declare an option like ``click.option``, with its variable."""
     return click.option(*names, cls=Option, **attributes)
 
 
-def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
+def together(*decorators: Decorator) -> Decorator:
+    """Join decorators into one, in the order in which they would stand above a command."""
+
+    def decorate(function: Command) -> Command:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+def combine(name: str, make: Callable[..., Any]) -> Decorator:
     """Pass to a command one parameter ``name`` in place of the options that ``make`` takes."""
     taken = frozenset(inspect.signature(make).parameters)
 
-    def decorate(function: _F) -> _F:
+    def decorate(function: Command) -> Command:
         @wraps(function)
         def call(**values: Any) -> Any:
             arguments = {key: values.pop(key) for key in taken & values.keys()}
             return function(**values, **{name: make(**arguments)})
 
-        return call  # type: ignore[return-value]  # a command has keyword parameters only
+        return call
 
     return decorate
 
@@ -173,7 +187,7 @@ class _UmaskType(click.ParamType):  # type: ignore[type-arg]  # not generic in c
         return Umask(value, base=8)
 
 
-def umask_option(function: _F) -> _F:
+def umask_option(function: Command) -> Command:
     """Declare ``--umask``, and set it when the command runs."""
 
     @wraps(function)
@@ -181,7 +195,7 @@ def umask_option(function: _F) -> _F:
         os.umask(umask)
         return function(**values)
 
-    return option(  # type: ignore[return-value]  # a command has keyword parameters only
+    return option(
         "--umask",
         type=_UmaskType(),
         default="077",
@@ -203,9 +217,7 @@ output_file_option = option(
 )
 
 
-def format_option(
-    *formats: str, default: str | None, variable: str = "FORMAT"
-) -> Callable[[_F], _F]:
+def format_option(*formats: str, default: str | None, variable: str = "FORMAT") -> Decorator:
     """Declare ``--format``, the format of the data on stdout.
 
     Without a default the command chooses. A command with other formats has another variable.
@@ -220,13 +232,13 @@ def format_option(
     )
 
 
-def invented_data_options(function: _F) -> _F:
-    """Add the options for the invented data of the emulator."""
-    seed = option("--seed", default=0, help="Seed of the invented tasks.")
-    tasks_per_day = option(
+invented_data_options = together(
+    option("--seed", default=0, help="Seed of the invented tasks."),
+    option(
         "--tasks-per-day",
         type=click.IntRange(1, 10_000),
         default=40,
         help="Approximate number of tasks per project on a weekday.",
-    )
-    return seed(tasks_per_day(function))
+    ),
+)
+"""The options for the invented data of the emulator."""

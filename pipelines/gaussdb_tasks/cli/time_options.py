@@ -1,11 +1,10 @@
 """Options whose value is a date or a time."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from gaussdb_tasks.cli.options import option
+from gaussdb_tasks.cli.options import Decorator, option
 from gaussdb_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
 # A time outside of these years is a typing error, and the archive would keep it.
 _YEARS: Final = range(2000, 2200)
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:
+def time_option(name: str, parameter: str, description: str) -> Decorator:
     """Declare an option whose value is a date or a time."""
     return option(name, parameter, metavar="ISO", callback=_read_time, help=description)
 
