@@ -21,6 +21,7 @@ _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
+"""The name of a file; help shows it as FILE."""
 
 Command: TypeAlias = Callable[..., Any]
 """The function of a command; it has keyword parameters only."""
