@@ -1,5 +1,6 @@
 """One call over real HTTP: transient errors are retried, permanent ones give one message."""
 
+import random
 import socket
 import socketserver
 import threading
@@ -111,6 +112,34 @@ def test_attempts_are_limited(fault: Fault) -> None:
     with emulator_with(script) as emulator, client_for(emulator) as client:
         with pytest.raises(ServiceError, match=rf"project {PROJECT}: .* failed 4 times"):
             client.fetch_page(MONTH, offset=0)
+        assert len(emulator.calls) == 4
+
+
+def test_waits_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wait is drawn up to a bound, which doubles with each failure in a row."""
+    waits: list[float] = []
+    monkeypatch.setattr(random, "uniform", lambda least, most: least + most)
+    script = Script(dict.fromkeys(range(1, 50), answers(Response(503, b""))))
+    settings = RetrySettings(attempts=6, first_wait_seconds=1.0, max_wait_seconds=5.0)
+    with (
+        emulator_with(script) as emulator,
+        client_for(
+            emulator, rate_limiter=RateLimiter(sleep=waits.append), retry_settings=settings
+        ) as client,
+        pytest.raises(ServiceError, match="failed 6 times"),
+    ):
+        client.fetch_page(MONTH, offset=0)
+    assert waits == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def test_each_cause_has_its_own_attempts() -> None:
+    """A refusal by the rate limit takes no attempt from a failure, and the reverse."""
+    refused, failed = too_many_requests(retry_after=1), answers(Response(503, b""))
+    faults = {1: refused, 2: failed, 3: refused}
+    settings = RetrySettings(attempts=2, throttled_attempts=3, first_wait_seconds=0.001)
+    emulator = emulator_with(Script(faults))
+    with emulator, client_for(emulator, retry_settings=settings) as client:
+        assert client.fetch_page(MONTH, offset=0).total_count == 1
         assert len(emulator.calls) == 4
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import requests
 import urllib3
 from requests.auth import AuthBase
-from requests.structures import CaseInsensitiveDict
 
 from gaussdb_tasks.contract import LANGUAGE_HEADERS
 
@@ -24,7 +23,7 @@ class Connections:
 
     url: str
     _target: str
-    _headers: CaseInsensitiveDict[str]
+    _headers: dict[str, str]
     _pool: urllib3.HTTPConnectionPool
     _retries: urllib3.Retry
 
@@ -49,7 +48,7 @@ class Connections:
         return cls(
             url.removesuffix("/"),
             adapter.request_url(request, proxies).removesuffix("/"),
-            request.headers,
+            dict(request.headers),
             pool,
             adapter.max_retries,
         )
@@ -64,11 +63,12 @@ class Connections:
         """
         request = requests.PreparedRequest()
         request.method, request.url = "GET", self.url + path
-        request.headers = self._headers.copy()
+        # A plain dict is copied at a tenth of the cost, and has the names as they are sent.
+        request.headers = self._headers.copy()  # type: ignore[assignment]
         return self._pool.urlopen(
             "GET",
             self._target + path,
-            headers=dict(auth(request).headers),
+            headers=auth(request).headers,
             retries=self._retries,
             timeout=timeout,
             redirect=False,

@@ -129,12 +129,14 @@ def read_at_most(parts: Iterable[bytes], max_bytes: int) -> bytes | None:
         parts: of the body, decompressed; each of at most ``PART_BYTES``.
         max_bytes: the longest body, decompressed.
     """
-    body = bytearray()
+    body = []
+    left = max_bytes
     for part in parts:
-        body += part
-        if len(body) > max_bytes:
+        body.append(part)
+        left -= len(part)
+        if left < 0:
             return None
-    return bytes(body)
+    return b"".join(body)  # not copied if it came at once
 
 
 def _bound_answers(manager: Any) -> None:
@@ -161,7 +163,7 @@ class BoundedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket) -> None:
         self._raw = raw
         self._socket = sock
-        self._read_seconds = sock.gettimeout()
+        self._read_seconds = sock.gettimeout() or math.inf
 
     def readable(self) -> bool:
         """Return True."""
@@ -176,8 +178,8 @@ class BoundedReader(io.RawIOBase):
         left = seconds_left()
         if left <= 0:
             raise _answer_too_slow()
-        waits = [each for each in (self._read_seconds, left) if each not in {None, math.inf}]
-        self._socket.settimeout(min(waits, default=None))
+        wait = min(left, self._read_seconds)
+        self._socket.settimeout(None if wait == math.inf else wait)
         try:
             return self._raw.readinto(buffer)
         except TimeoutError:

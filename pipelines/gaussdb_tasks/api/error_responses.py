@@ -38,16 +38,8 @@ _MAX_DEPTH: Final = 4
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _CODE_KEYS: Final = ("error_code", "errorCode", "title", "code")
 _MESSAGE_KEYS: Final = (
-    "error_msg",
-    "errorMsg",
-    "error_message",
-    "error_description",
-    "message",
-    "msg",
-    "detail",
-    "details",
-    "description",
-    "reason",
+    *("error_msg", "errorMsg", "error_message", "error_description", "message", "msg"),
+    *("detail", "details", "description", "reason"),
 )
 _NESTED_KEYS: Final = ("error", "errors", "fault")
 
@@ -156,13 +148,13 @@ def describe_lasting_fault(url: str, error: BaseException, setting: str) -> str 
     Returns:
         None if a later attempt may succeed.
     """
-    if _is_address_fault(error):
+    if _has_cause(error, *_ADDRESS_FAULTS):
         return _describe_address_fault(url, error)
     proxy_status = _refusal_of_proxy(error)
     if proxy_status is not None:
         return describe_proxy_refusal(url, proxy_status)
     cause = describe_cause(error)
-    if _is_certificate_error(error):
+    if _has_cause(error, ssl.SSLCertVerificationError):
         return f"the certificate of {url} is not trusted ({cause}); set OS_CACERT to your CA bundle"
     if _is_tls_refusal(error):
         return (
@@ -184,14 +176,8 @@ def _is_tls_refusal(error: BaseException) -> bool:
     )
 
 
-def _is_certificate_error(error: BaseException) -> bool:
-    """Return whether TLS failed because of a certificate."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
-
-
-def _is_address_fault(error: BaseException) -> bool:
-    """Return whether no connection was tried: the address of the server or proxy is unusable."""
-    return any(isinstance(cause, _ADDRESS_FAULTS) for cause in causes(error))
+def _has_cause(error: BaseException, *kinds: type[BaseException]) -> bool:
+    return any(isinstance(cause, kinds) for cause in causes(error))
 
 
 def _describe_address_fault(url: str, error: BaseException) -> str:
@@ -216,13 +202,9 @@ def _refusal_of_proxy(error: BaseException) -> int | None:
 
 def transient_cause(error: BaseException) -> TransientCause:
     """Return why a call without a response may succeed later."""
-    kinds = tuple(causes(error))
-    if any(
-        isinstance(each, (socket.gaierror, urllib3.exceptions.NameResolutionError))
-        for each in kinds
-    ):
+    if _has_cause(error, socket.gaierror, urllib3.exceptions.NameResolutionError):
         return TransientCause.UNRESOLVED
-    if any(isinstance(each, (TimeoutError, urllib3.exceptions.ReadTimeoutError)) for each in kinds):
+    if _has_cause(error, TimeoutError, urllib3.exceptions.ReadTimeoutError):
         return TransientCause.SLOW
     return TransientCause.FAILED
 

@@ -1,7 +1,8 @@
 """Make one GET call reliable: credentials, rate limit, retries and a size limit."""
 
+import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -9,7 +10,6 @@ from typing import Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 import requests
-import tenacity
 import urllib3
 from requests.auth import AuthBase
 
@@ -17,6 +17,7 @@ from gaussdb_tasks.api import error_responses
 from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.connections import SEND_ERRORS, Connections
 from gaussdb_tasks.api.deadline import PART_BYTES, Deadline, ends_by, read_at_most
+from gaussdb_tasks.api.error_responses import TokenRefusedError, TransientCause, TransientError
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.errors import (
     AccessError,
@@ -58,13 +59,10 @@ class HttpClient:
         retry_settings: RetrySettings,
     ) -> None:
         self.target = target
-        self.server_date: Micros | None = None
-        """The ``Date`` of the latest response; None if it had none."""
-        self.clock_ahead: Micros | None = None
-        """How far this machine's clock was ahead of ``server_date`` at that time."""
         self.calls_made = 0
         """The number of calls made so far, repeats included."""
         self._count_lock = threading.Lock()
+        self._latest_date: tuple[str | None, Micros] = (None, 0)
         self._http = http
         self._connections: Connections | None = None
         self._timeout = urllib3.Timeout(
@@ -74,13 +72,24 @@ class HttpClient:
         self._accepted: AuthBase | None = None
         self._rate_limiter = rate_limiter
         self._retry_settings = retry_settings
-        self._backoff = tenacity.wait_random_exponential(
-            multiplier=retry_settings.first_wait_seconds, max=retry_settings.max_wait_seconds
-        )
-        self._throttled_backoff = tenacity.wait_exponential(
-            multiplier=4 * retry_settings.first_wait_seconds,
-            max=retry_settings.max_wait_seconds,
-        )
+        self._max_attempts = {
+            TransientCause.FAILED: retry_settings.attempts,
+            TransientCause.THROTTLED: retry_settings.throttled_attempts,
+            TransientCause.SLOW: retry_settings.slow_attempts,
+            TransientCause.UNRESOLVED: retry_settings.unresolved_attempts,
+        }
+
+    @property
+    def server_date(self) -> Micros | None:
+        """The ``Date`` of the latest response, to the second; None if it had none."""
+        return error_responses.read_http_date(self._latest_date[0])
+
+    @property
+    def clock_ahead(self) -> Micros | None:
+        """How far this machine's clock was ahead of ``server_date`` at that time."""
+        header, received_at = self._latest_date
+        server_date = error_responses.read_http_date(header)
+        return None if server_date is None else received_at - server_date
 
     def get(self, path: str, params: Mapping[str, str], parse: Callable[[bytes], _T]) -> _T:
         """GET a path below the endpoint and parse the body; retry if parsing fails.
@@ -92,44 +101,35 @@ class HttpClient:
             ResponseTooLargeError: the body is too large for the records that were requested.
             ServiceError: every allowed attempt failed.
         """
+        call = f"{path}?{urlencode(params)}"
+        failures: list[TransientCause] = []
         try:
             with ends_by(self._rate_limiter.deadline):
-                return self._get(f"{path}?{urlencode(params)}", parse)
+                while True:
+                    try:
+                        return self._attempt(call, parse)
+                    except TransientError as error:
+                        failures.append(error.cause)
+                        self._wait_or_give_up(error, failures)
         except ServiceError:
             self._rate_limiter.deadline.check()  # a call that it ended did not fail
             raise
-
-    def _get(self, call: str, parse: Callable[[bytes], _T]) -> _T:
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(error_responses.TransientError),
-            stop=_StopAfterAttempts(self._retry_settings),
-            wait=self._wait,
-            sleep=self._rate_limiter.sleep,
-            reraise=True,
-        )
-        try:
-            parsed: _T = retrying(self._attempt, call, parse)
-        except error_responses.TransientError as error:
-            message = (
-                f"project {self.target.project_id}: {self.target.endpoint} failed "
-                f"{retrying.statistics['attempt_number']} times in a row, last with: {error}"
-            )
-            if error.cause is error_responses.TransientCause.UNRESOLVED:
-                message += "; check --endpoint, --region and the network"
-            raise ServiceError(message) from error
-        return parsed
 
     def _attempt(self, call: str, parse: Callable[[bytes], _T]) -> _T:
         for renewals in range(_MAX_RENEWALS):
             credential = self._identity.credential()
             try:
                 return self._call(call, parse, credential)
-            except error_responses.TokenRefusedError as refusal:
+            except TokenRefusedError as refusal:
                 # A new token that was never accepted will not be. One that was accepted may have
                 # expired while other threads used it: then another one helps.
                 never_accepted = renewals > 0 and credential != self._accepted
                 if never_accepted or not self._identity.renew(credential):
-                    raise self._permanent_refusal(refusal) from refusal
+                    message = (
+                        f"project {self.target.project_id}: {self._identity.remedy} "
+                        f"(response: {refusal})"
+                    )
+                    raise SignInRefusedError(message) from refusal
         message = (
             f"project {self.target.project_id}: the token expired before it could be used, "
             f"{_MAX_RENEWALS} times in a row; check what revokes this user's tokens"
@@ -140,20 +140,22 @@ class HttpClient:
         with self._rate_limiter.slot():
             with self._count_lock:
                 self.calls_made += 1
-            status, headers, body = self._send(call, auth)
-        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            self._refuse(status, headers, body, call=call)
+            response, body = self._send(call, auth)
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            self._refuse(response, body, call=call)
         try:
             parsed = parse(body)
         except ValueError as error:
             words = error_responses.summarise(body)
-            message = f"{status} with a body that is not the documented JSON: {error} ({words})"
-            raise error_responses.TransientError(message) from error
+            message = (
+                f"{response.status} with a body that is not the documented JSON: {error} ({words})"
+            )
+            raise TransientError(message) from error
         self._accepted = auth
         self._rate_limiter.record_success()
         return parsed
 
-    def _send(self, call: str, auth: AuthBase) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, call: str, auth: AuthBase) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         try:
             if self._connections is None:
                 self._connections = Connections.choose(self._http, self.target.endpoint)
@@ -161,7 +163,7 @@ class HttpClient:
                 ends_by(Deadline(self._retry_settings.answer_seconds)),
                 closing(self._connections.get(call, auth, self._timeout)) as response,
             ):
-                self._note_clock(error_responses.read_http_date(response.headers.get("Date")))
+                self._latest_date = (response.headers.get("Date"), times.now())
                 body = read_at_most(
                     response.stream(PART_BYTES, decode_content=True), _MAX_BODY_BYTES
                 )
@@ -170,29 +172,20 @@ class HttpClient:
         if body is None:
             message = f"a response has more than {_MAX_BODY_BYTES:,} bytes"
             raise ResponseTooLargeError(message)
-        return response.status, response.headers, body
+        return response, body
 
-    def _note_clock(self, server_date: Micros | None) -> None:
-        self.server_date = server_date
-        self.clock_ahead = None if server_date is None else times.now() - server_date
-
-    def _refuse(
-        self, status: int, headers: Mapping[str, str], body: bytes, *, call: str
-    ) -> NoReturn:
+    def _refuse(self, refusal: urllib3.BaseHTTPResponse, body: bytes, *, call: str) -> NoReturn:
+        status = refusal.status
         response = error_responses.parse_error_response(status, body)
         if error_responses.is_token_refusal(response):
-            raise error_responses.TokenRefusedError(str(response))
+            raise TokenRefusedError(str(response))
         if error_responses.is_transient_status(status):
-            raise error_responses.TransientError(
+            header = refusal.headers.get("Retry-After")
+            is_throttled = status == HTTPStatus.TOO_MANY_REQUESTS
+            raise TransientError(
                 str(response),
-                retry_after=error_responses.read_retry_after(
-                    headers.get("Retry-After"), times.now()
-                ),
-                cause=(
-                    error_responses.TransientCause.THROTTLED
-                    if status == HTTPStatus.TOO_MANY_REQUESTS
-                    else error_responses.TransientCause.FAILED
-                ),
+                retry_after=error_responses.read_retry_after(header, times.now()),
+                cause=TransientCause.THROTTLED if is_throttled else TransientCause.FAILED,
             )
         message = error_responses.describe_refusal(
             response, project_id=self.target.project_id, endpoint=self.target.endpoint, call=call
@@ -208,50 +201,38 @@ class HttpClient:
         cause = error_responses.describe_cause(error)
         is_proxy = error_responses.is_proxy_fault(error)
         through = " through the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY)" if is_proxy else ""
-        return error_responses.TransientError(
+        return TransientError(
             f"no response{through}: {cause}", cause=error_responses.transient_cause(error)
         )
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        """Return the seconds that this thread waits; the rate limiter pauses all threads."""
-        error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, error_responses.TransientError):
-            return 0.0
-        is_throttled = error.cause is error_responses.TransientCause.THROTTLED
-        if error.retry_after is None and not is_throttled:
-            return self._backoff(state)
-        retry_after = error.retry_after
-        seconds = self._throttled_backoff(state) if retry_after is None else retry_after
-        max_seconds = self._retry_settings.max_retry_after_seconds
-        if seconds > max_seconds:
+    def _wait_or_give_up(self, error: TransientError, failures: Sequence[TransientCause]) -> None:
+        """Wait before the next attempt; each cause has its own number of attempts."""
+        seconds = self._seconds_to_wait(error, len(failures))
+        if failures.count(error.cause) >= self._max_attempts[error.cause]:
             message = (
-                f"{self.target.endpoint} asks to wait {seconds:.0f} seconds ({error}); "
-                f"a load waits at most {max_seconds:.0f}; run it again later"
+                f"project {self.target.project_id}: {self.target.endpoint} failed "
+                f"{len(failures)} times in a row, last with: {error}"
+            )
+            if error.cause is TransientCause.UNRESOLVED:
+                message += "; check --endpoint, --region and the network"
+            raise ServiceError(message) from error
+        self._rate_limiter.sleep(seconds)
+
+    def _seconds_to_wait(self, error: TransientError, failure_count: int) -> float:
+        """Return the seconds that this thread waits; the rate limiter pauses all threads."""
+        settings = self._retry_settings
+        is_throttled = error.cause is TransientCause.THROTTLED
+        seconds = error.retry_after
+        if seconds is None:
+            first_seconds = settings.first_wait_seconds * (4 if is_throttled else 1)
+            seconds = min(first_seconds * 2 ** (failure_count - 1), settings.max_wait_seconds)
+            if not is_throttled:
+                return random.uniform(0, seconds)  # noqa: S311 - spreads the threads' attempts
+        if seconds > settings.max_retry_after_seconds:
+            message = (
+                f"{self.target.endpoint} asks to wait {seconds:.0f} seconds ({error}); a load "
+                f"waits at most {settings.max_retry_after_seconds:.0f}; run it again later"
             )
             raise ServiceError(message)
         self._rate_limiter.pause(seconds)
         return 0.0
-
-    def _permanent_refusal(self, refusal: error_responses.TokenRefusedError) -> AccessError:
-        return SignInRefusedError(
-            f"project {self.target.project_id}: {self._identity.remedy} (response: {refusal})"
-        )
-
-
-class _StopAfterAttempts(tenacity.stop.stop_base):
-    """Limits the attempts of one call; they are counted separately for each cause."""
-
-    def __init__(self, retry_settings: RetrySettings) -> None:
-        self._left = {
-            error_responses.TransientCause.FAILED: retry_settings.attempts,
-            error_responses.TransientCause.THROTTLED: retry_settings.throttled_attempts,
-            error_responses.TransientCause.SLOW: retry_settings.slow_attempts,
-            error_responses.TransientCause.UNRESOLVED: retry_settings.unresolved_attempts,
-        }
-
-    def __call__(self, state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, error_responses.TransientError):
-            return True
-        self._left[error.cause] -= 1
-        return self._left[error.cause] <= 0

@@ -75,7 +75,7 @@ def parse_page(body: bytes) -> Page:
             as empty.
         ResponseTooLargeError: it has more values or records than a page can have.
     """
-    if body.count(b",") > _MAX_VALUES:
+    if len(body) > _MAX_VALUES and body.count(b",") > _MAX_VALUES:
         message = f"a response has more than {_MAX_VALUES:,} values"
         raise ResponseTooLargeError(message)
     body = body.removeprefix(_BYTE_ORDER_MARK)

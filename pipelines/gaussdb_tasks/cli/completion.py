@@ -19,26 +19,15 @@ VARIABLE: Final = "_GAUSSDB_TASKS_COMPLETE"
 """Variable with which a shell asks for completions; click reads it."""
 
 
-class Suggested(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.2
+class Suggested(click.types.StringParamType):
     """A text with suggestions for the shell; other texts are valid, too.
 
     Args:
         find: returns the suggestions, each with its help; called only for a completion.
-        name: what click calls the type.
     """
 
-    def __init__(self, find: Callable[[], Mapping[str, str]], name: str = "text") -> None:
+    def __init__(self, find: Callable[[], Mapping[str, str]]) -> None:
         self._find = find
-        self.name = name
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 - click's signature
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> str:
-        """Return the text."""
-        return str(value)
 
     def shell_complete(
         self,

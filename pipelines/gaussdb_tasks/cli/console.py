@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 import click
@@ -33,15 +34,8 @@ class Progress(Protocol):
         """Show the number of tasks read and the number announced by the API; 0 if unknown."""
 
 
-class _LogFormat:
-    """The format of all messages: text, or JSON with the run's id."""
-
-    def __init__(self) -> None:
-        self.is_json = False
-        self.run_id: str | None = None
-
-
-_FORMAT: Final = _LogFormat()
+_FORMAT: Final = SimpleNamespace(is_json=False, run_id=None)
+"""The format of all messages: text, or JSON with the run's id."""
 
 
 def log_as_json(run_id: str | None) -> None:
@@ -52,7 +46,7 @@ def log_as_json(run_id: str | None) -> None:
 
 def is_json() -> bool:
     """Return whether messages are written as JSON."""
-    return _FORMAT.is_json
+    return bool(_FORMAT.is_json)
 
 
 def info(message: str, event: str = "note", **fields: object) -> None:

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
-from gaussdb_tasks.cli.options import combine, is_utf8, option
+from gaussdb_tasks.cli.options import Decorator, combine, is_utf8, option, together
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gaussdb_tasks.database.data_dir import DataDir
 
 _DEFAULT_DATA_DIR: Final = Path("data")
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class _Directory(click.Path):
@@ -33,21 +32,20 @@ class _Directory(click.Path):
         return [rv] if is_one else [each for each in rv.split(os.pathsep) if each]
 
 
-def data_dir_option_with_default(default: Path) -> Callable[[_F], _F]:
+def data_dir_option_with_default(default: Path) -> Decorator:
     """Declare ``--data-dir`` with a default, for a command that works in one directory."""
     return _data_dir_option("Directory of the database.", _only_directory, default, is_list=False)
 
 
 def _data_dir_option(
     description: str, check: Callable[..., Any], default: Path, *, is_list: bool
-) -> Callable[[_F], _F]:
+) -> Decorator:
     return option(
         "--data-dir",
         # Otherwise click would take the last of several directories, without a message.
         multiple=True,
         type=_Directory(is_list=is_list),
         default=[default],
-        show_default=True,
         callback=check,
         help=description,
     )
@@ -117,6 +115,5 @@ repeatable_data_dir_option = _data_dir_option(
 )
 
 
-def data_dirs_option(function: _F) -> _F:
-    """Declare ``--data-dir``, repeatable; pass the directories to the command: ``data_dirs``."""
-    return repeatable_data_dir_option(combine("data_dirs", _data_dirs)(function))
+data_dirs_option = together(repeatable_data_dir_option, combine("data_dirs", _data_dirs))
+"""``--data-dir``, repeatable; the command gets the directories: ``data_dirs``."""

@@ -45,22 +45,21 @@ class LazyGroup(click.Group):
         return list(self._subcommands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; add ``--config`` to it if the settings file applies."""
+        """Import a command, if there is one of that name."""
+        return self.load(ctx, cmd_name) if cmd_name in self._subcommands else None
+
+    def load(self, ctx: click.Context, name: str) -> click.Command:
+        """Import a command; add ``--debug``, and ``--config`` if the settings file applies."""
         from gaussdb_tasks.cli.settings_file import (  # noqa: PLC0415 - help does not need it
             OPTION,
             settings_file_option,
         )
 
-        if cmd_name not in self._subcommands:
-            return None
-        command = import_module(f"{self._package}.{cmd_name}").command
-        if not isinstance(command, click.Command):
-            message = f"{self._package}.{cmd_name}.command is not a click command"
-            raise TypeError(message)
-        has_option = any(param.name == OPTION for param in command.params)
-        if self._subcommands[cmd_name].is_configurable and not has_option:
-            command.params.append(settings_file_option(self._configurable(ctx), cmd_name))
-        if not any(param.name == "debug" for param in command.params):
+        command: click.Command = import_module(f"{self._package}.{name}").command
+        has = {param.name for param in command.params}
+        if self._subcommands[name].is_configurable and OPTION not in has:
+            command.params.append(settings_file_option(self._configurable(ctx), name))
+        if "debug" not in has:
             command.params.append(debug_option(expose_value=False))
         return command
 
@@ -127,17 +126,11 @@ class LazyGroup(click.Group):
     def _configurable(self, ctx: click.Context) -> dict[str, Callable[[], click.Command]]:
         """Return the commands that have a table in the settings file: those of the program."""
         root = ctx.find_root()
-        if root.command is not self and isinstance(root.command, LazyGroup):
-            return root.command._configurable(root)  # noqa: SLF001 - of the same class
-
-        def find(name: str) -> click.Command:
-            command = self.get_command(ctx, name)
-            if command is None:
-                raise KeyError(name)
-            return command
-
+        program = root.command if isinstance(root.command, LazyGroup) else self
         return {
-            each.name: partial(find, each.name) for each in self.subcommands if each.is_configurable
+            each.name: partial(program.load, root, each.name)
+            for each in program.subcommands
+            if each.is_configurable
         }
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

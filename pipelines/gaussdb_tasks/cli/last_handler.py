@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, Final
 
 import click
@@ -29,14 +30,8 @@ _EXPLAINED: Final = "keystoneauth.identity"
 _DURING: Final = "During handling of the above exception, another exception occurred:"
 
 
-class _Debug:
-    """Whether tracebacks are shown."""
-
-    def __init__(self) -> None:
-        self.is_on = False
-
-
-_DEBUG: Final = _Debug()
+_DEBUG: Final = SimpleNamespace(is_on=False)
+"""Whether tracebacks are shown."""
 
 
 def debug_option(*, expose_value: bool) -> click.Option:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from gaussdb_tasks.api.auth.secret_values import read_secret
@@ -62,12 +61,7 @@ class LoadMonitor:
             self._warn(self._heartbeat.start())
         return self._take_report
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         """Report the end, unless another load holds the lock: that load reports its own."""
         if isinstance(error, LockedError):
             return

@@ -2,16 +2,16 @@
 
 import inspect
 import math
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias
 
 import click
 from click.core import ParameterSource
 
-from gaussdb_tasks.cli import url_options
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
@@ -20,10 +20,59 @@ _PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
+"""The name of a file; help shows it as FILE."""
+
+Command: TypeAlias = Callable[..., Any]
+"""The function of a command; it has keyword parameters only."""
+Decorator: TypeAlias = Callable[[Command], Command]
+"""Adds one option, or several."""
 
 
-class Option(click.Option):
+class _Checked(click.Parameter):
+    """A parameter whose value is not empty and can be stored."""
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Return the value, unless a shell made it of a variable that is not set.
+
+        Raises:
+            BadParameter: a value on the command line is empty.
+        """
+        value, source = super().consume_value(ctx, opts)
+        given = value if isinstance(value, (list, tuple)) else (value,)
+        if source is ParameterSource.COMMANDLINE and "" in given:
+            name = "" if isinstance(self, click.Option) else f"{self.human_readable_name}: "
+            message = f"{name}the value is empty; give one, or leave it out"
+            raise click.BadParameter(message, ctx, self)
+        return value, source
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value in its type; the password of a URL is masked from then on.
+
+        Raises:
+            BadParameter: it is not valid, or a text that the database cannot hold; the name of a
+                file can be so.
+        """
+        converted = super().type_cast_value(ctx, value)
+        if isinstance(converted, float) and not math.isfinite(converted):
+            message = f"{converted} is not in the range"
+            raise click.BadParameter(message, ctx, self)
+        for each in converted if isinstance(converted, tuple) else (converted,):
+            if isinstance(each, str):
+                remember_url_credentials(each)
+                if not is_utf8(each):
+                    message = f"{each!r} is not valid UTF-8."
+                    raise click.BadParameter(message, ctx, self)
+        return converted
+
+
+class Argument(_Checked, click.Argument):
+    """An argument that is checked."""
+
+
+class Option(_Checked, click.Option):
     """An option that can also be set by its variable, or before the name of the command."""
 
     def __init__(self, *args: Any, variable: str | None = None, **kwargs: Any) -> None:
@@ -31,13 +80,13 @@ class Option(click.Option):
         long_name = max(self.opts, key=len).removeprefix("--")
         self.envvar = _PREFIX + (variable or long_name.replace("-", "_").upper())
         self.show_envvar = True
+        self.show_default = "default" in kwargs
 
     def consume_value(
         self, ctx: click.Context, opts: Mapping[str, Any]
     ) -> tuple[Any, ParameterSource]:
         """Return the value given after the command's name, else the one before it, else click's."""
         value, source = super().consume_value(ctx, opts)
-        _refuse_empty(ctx, self, value, source)
         group = ctx.find_root()
         if (
             source is not ParameterSource.COMMANDLINE
@@ -47,74 +96,10 @@ class Option(click.Option):
             return group.params[self.name], ParameterSource.COMMANDLINE
         return value, source
 
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the value in the option's type; the password of a URL is masked from then on.
-
-        Raises:
-            BadParameter: it is not valid.
-        """
-        converted = super().type_cast_value(ctx, value)
-        if isinstance(converted, float) and not math.isfinite(converted):
-            message = f"{converted} is not in the range"
-            raise click.BadParameter(message, ctx, self)
-        for each in _texts(converted):
-            remember_url_credentials(each)
-        return _in_utf8(ctx, self, converted)
-
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option's help; a default may come from the settings file."""
         record = super().get_help_record(ctx)
         return None if record is None else (visible(record[0]), visible(record[1]))
-
-
-class Argument(click.Argument):
-    """An argument in UTF-8."""
-
-    def consume_value(
-        self, ctx: click.Context, opts: Mapping[str, Any]
-    ) -> tuple[Any, ParameterSource]:
-        """Return the value, unless it is empty."""
-        value, source = super().consume_value(ctx, opts)
-        _refuse_empty(ctx, self, value, source)
-        return value, source
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Return the value in the argument's type.
-
-        Raises:
-            BadParameter: it is not valid.
-        """
-        return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
-
-
-def _refuse_empty(
-    ctx: click.Context, param: click.Parameter, value: Any, source: ParameterSource
-) -> None:
-    """Refuse an empty text, which a shell makes of a variable that is not set.
-
-    Raises:
-        BadParameter: a value on the command line is empty.
-    """
-    given = value if isinstance(value, (list, tuple)) else (value,)
-    if source is ParameterSource.COMMANDLINE and "" in given:
-        name = "" if isinstance(param, click.Option) else f"{param.human_readable_name}: "
-        message = f"{name}the value is empty; give one, or leave it out"
-        raise click.BadParameter(message, ctx, param)
-
-
-def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Refuse a text that is not UTF-8: the database cannot hold it; names of files can be so."""
-    for each in _texts(value):
-        if not is_utf8(each):
-            message = f"{each!r} is not valid UTF-8."
-            raise click.BadParameter(message, ctx, param)
-    return value
-
-
-def _texts(value: Any) -> Iterator[str]:
-    for each in value if isinstance(value, tuple) else (value,):
-        if isinstance(each, str):
-            yield each
 
 
 def is_utf8(text: str) -> bool:
@@ -126,22 +111,33 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def option(*names: str, **attributes: Any) -> Callable[[_F], _F]:
+def option(*names: str, **attributes: Any) -> Decorator:
     """Declare an option like ``click.option``, with its variable."""
     return click.option(*names, cls=Option, **attributes)
 
 
-def combine(name: str, make: Callable[..., Any]) -> Callable[[_F], _F]:
+def together(*decorators: Decorator) -> Decorator:
+    """Join decorators into one, in the order in which they would stand above a command."""
+
+    def decorate(function: Command) -> Command:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+def combine(name: str, make: Callable[..., Any]) -> Decorator:
     """Pass to a command one parameter ``name`` in place of the options that ``make`` takes."""
     taken = frozenset(inspect.signature(make).parameters)
 
-    def decorate(function: _F) -> _F:
+    def decorate(function: Command) -> Command:
         @wraps(function)
         def call(**values: Any) -> Any:
             arguments = {key: values.pop(key) for key in taken & values.keys()}
             return function(**values, **{name: make(**arguments)})
 
-        return call  # type: ignore[return-value]  # a command has keyword parameters only
+        return call
 
     return decorate
 
@@ -192,65 +188,37 @@ class _UmaskType(click.ParamType):  # type: ignore[type-arg]  # not generic in c
         return Umask(value, base=8)
 
 
-umask_option = option(
-    "--umask",
-    type=_UmaskType(),
-    default="077",
-    show_default=True,
-    metavar="OCTAL",
-    help="Permissions to remove from new files; 027 lets the group read.",
-)
+def umask_option(function: Command) -> Command:
+    """Declare ``--umask``, and set it when the command runs."""
+
+    @wraps(function)
+    def call(*, umask: Umask, **values: Any) -> Any:
+        os.umask(umask)
+        return function(**values)
+
+    return option(
+        "--umask",
+        type=_UmaskType(),
+        default="077",
+        help="Permissions to remove from new files; 027 lets the group read.",
+    )(call)
+
 
 signing_key_option = option(
     "--signing-key",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Sign the new archive entry with this Ed25519 private key in PEM format.",
 )
-
-archive_url_option = option(
-    "--archive-url",
-    metavar="URL",
-    type=url_options.COPY,
-    help="Copy the archive after the load to this directory or s3://bucket/prefix.",
-)
-
-log_format_option = option(
-    "--log-format",
-    type=click.Choice(("text", "json")),
-    default="text",
-    show_default=True,
-    help="Format of the messages on stderr; json writes one object per line.",
-)
-
-metrics_file_option = option(
-    "--metrics-file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write metrics to this file in Prometheus text format, also if the load fails.",
-)
-
-ping_url_option = option(
-    "--ping-url",
-    metavar="URL",
-    type=url_options.PING,
-    help="Dead-man switch to ping at start (URL/start), success (URL) and failure (URL/fail).",
-)
-
-dry_run_option = option("--dry-run", is_flag=True, help="Show the effects; change nothing.")
 
 output_file_option = option(
     "--output",
     "output_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
+    type=FILE,
     help="Write to this file, all or nothing. Its suffix sets the format if --format is not given.",
 )
 
 
-def format_option(
-    *formats: str, default: str | None, variable: str = "FORMAT"
-) -> Callable[[_F], _F]:
+def format_option(*formats: str, default: str | None, variable: str = "FORMAT") -> Decorator:
     """Declare ``--format``, the format of the data on stdout.
 
     Without a default the command chooses. A command with other formats has another variable.
@@ -261,19 +229,17 @@ def format_option(
         variable=variable,
         type=click.Choice(formats),
         default=default,
-        show_default=True,
         help="Format of the data.",
     )
 
 
-def invented_data_options(function: _F) -> _F:
-    """Add the options for the invented data of the emulator."""
-    seed = option("--seed", default=0, show_default=True, help="Seed of the invented tasks.")
-    tasks_per_day = option(
+invented_data_options = together(
+    option("--seed", default=0, help="Seed of the invented tasks."),
+    option(
         "--tasks-per-day",
         type=click.IntRange(1, 10_000),
         default=40,
-        show_default=True,
         help="Approximate number of tasks per project on a weekday.",
-    )
-    return seed(tasks_per_day(function))
+    ),
+)
+"""The options for the invented data of the emulator."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, BinaryIO, Final, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import click
 import duckdb
@@ -17,7 +16,7 @@ from click.core import ParameterSource
 
 from gaussdb_tasks.cli import console, render
 from gaussdb_tasks.cli.json_text import json_text
-from gaussdb_tasks.cli.options import combine, format_option, option
+from gaussdb_tasks.cli.options import Decorator, combine, format_option, option, together
 from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.database.files import replacing, require_replaceable
 from gaussdb_tasks.errors import ConfigurationError
@@ -25,25 +24,23 @@ from gaussdb_tasks.foreign_text import visible, visible_json
 from gaussdb_tasks.os_errors import explain
 
 Rows: TypeAlias = Iterator[Sequence[Any]]
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-_RENDERERS: Final[Mapping[str, Callable[..., Iterator[str]]]] = MappingProxyType(
-    {
-        "csv": render.csv_lines,
-        "json": render.json_array,
-        "jsonl": render.json_lines,
-        "markdown": render.markdown_lines,
-    }
-)
+_RENDERERS: Final[Mapping[str, Callable[..., Iterator[str]]]] = {
+    "csv": render.csv_lines,
+    "json": render.json_array,
+    "jsonl": render.json_lines,
+    "markdown": render.markdown_lines,
+}
 
 ROW_FORMATS: Final = ("table", *_RENDERERS)
 """Formats of a command that prints a few rows."""
 FORMATS: Final = (*ROW_FORMATS, "parquet")
 """Formats of a query result."""
 
-_FORMATS_BY_SUFFIX: Final = MappingProxyType(
-    {f".{name}": name for name in (*_RENDERERS, "parquet")} | {".md": "markdown", ".txt": "table"}
-)
+_FORMATS_BY_SUFFIX: Final = {f".{name}": name for name in (*_RENDERERS, "parquet")} | {
+    ".md": "markdown",
+    ".txt": "table",
+}
 _NEED_DISTINCT_NAMES: Final = frozenset({"json", "jsonl", "parquet"})
 
 _MAX_TABLE_ROWS: Final = 1_000
@@ -65,33 +62,30 @@ class Target:
     """Whether a table that is longer than the terminal goes through a pager."""
 
 
-def target_options(*formats: str, default: str | None) -> Callable[[_F], _F]:
+def target_options(*formats: str, default: str | None) -> Decorator:
     """Add the options of a command that writes rows; pass them as one ``Target``: ``target``.
 
     Without a default the suffix of ``--output`` sets the format.
     """
-    escape_formulas = option(
-        "--csv-escape-formulas",
-        is_flag=True,
-        help="In CSV, put an apostrophe before a text that a spreadsheet would calculate.",
+    return together(
+        format_option(*formats, default=default),
+        option(
+            "--csv-escape-formulas",
+            is_flag=True,
+            help="In CSV, put an apostrophe before a text that a spreadsheet would calculate.",
+        ),
+        option(
+            "--raw",
+            is_flag=True,
+            help="In a table, show durations in seconds, and names and order as in the database.",
+        ),
+        option(
+            "--no-pager",
+            is_flag=True,
+            help="Do not show a table that is longer than the terminal in a pager (PAGER).",
+        ),
+        combine("target", _target),
     )
-
-    raw = option(
-        "--raw",
-        is_flag=True,
-        help="In a table, show durations in seconds, and names and order as in the database.",
-    )
-    no_pager = option(
-        "--no-pager",
-        is_flag=True,
-        help="Do not show a table that is longer than the terminal in a pager (PAGER).",
-    )
-
-    def decorate(function: _F) -> _F:
-        decorated = escape_formulas(raw(no_pager(combine("target", _target)(function))))
-        return format_option(*formats, default=default)(decorated)
-
-    return decorate
 
 
 def _target(
@@ -166,11 +160,7 @@ def prepare(cursor: duckdb.DuckDBPyConnection, target: Target) -> Callable[[], N
             render.write_parquet(cursor, out)
     else:
         write_rows(names, _fetch(cursor), target)
-    return _nothing
-
-
-def _nothing() -> None:
-    """Do nothing: the result is written."""
+    return lambda: None  # it is written
 
 
 def write_rows(names: Sequence[str], rows: Rows, target: Target, cut: Collection[str] = ()) -> None:

@@ -1,14 +1,10 @@
 """The options that name the place of a publication."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from gaussdb_tasks.cli.options import option, refuse_without
+from gaussdb_tasks.cli.options import Decorator, option, refuse_without
 from gaussdb_tasks.publication.publish import refuse_unusable
 from gaussdb_tasks.publication.target import Target, parse_target
-
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,7 @@ class PublishOptions:
         return target
 
 
-def data_path_option(*names: str) -> Callable[[_F], _F]:
+def data_path_option(*names: str) -> Decorator:
     """Declare the option for the place of a lake's files."""
     return option(
         *names,

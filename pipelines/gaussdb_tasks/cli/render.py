@@ -31,7 +31,7 @@ def csv_lines(
     Texts keep every character. Where formulas are escaped, an apostrophe stands before a text that
     a spreadsheet would calculate.
     """
-    text_of = _csv_text_without_formula if is_escaping_formulas else _csv_text
+    text_of = _csv_text_without_formula if is_escaping_formulas else _text
     for row in chain([names], rows):
         yield ",".join("" if value is None else _csv_field(text_of(value)) for value in row)
 
@@ -76,16 +76,9 @@ def cell_text(value: Any) -> str:
     match value:
         case None:
             return NULL
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.isoformat(sep=" ")
         case float():
             return f"{value:.4g}" if abs(value) < 1 else f"{value:.3f}".rstrip("0").rstrip(".")
-        case list() | dict():
-            return visible(json_text(value))
-        case _:
-            return visible(str(value))
+    return visible(_text(value))
 
 
 def is_number(value: Any) -> bool:
@@ -93,12 +86,10 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
-def _csv_text(value: Any) -> str:
+def _text(value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case float():
-            return repr(value)
         case datetime():
             return value.isoformat(sep=" ")
         case list() | dict():
@@ -108,7 +99,7 @@ def _csv_text(value: Any) -> str:
 
 
 def _csv_text_without_formula(value: Any) -> str:
-    text = _csv_text(value)
+    text = _text(value)
     is_formula = text.startswith(_FORMULA_STARTS) and not is_number(value)
     return f"'{text}" if is_formula else text
 

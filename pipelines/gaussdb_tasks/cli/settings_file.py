@@ -9,7 +9,7 @@ destinations, and every other pipeline below the same folder reads it too.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -99,14 +99,14 @@ def read_settings_file(path: Path | None, commands: Commands) -> SettingsFile:
     settings_file = SettingsFile(path, {"": for_all, **tables}, places)
     for key in for_all:
         problem = f"{settings_file.place('', key)}: there is no option"
-        _refuse_unknown(key, partial(_all_option_names, commands), problem)
+        _refuse_unknown(key, _option_names(commands.values()), problem)
     for name, table in tables.items():
         place = places.get((name, ""), str(path))
-        _refuse_unknown(name, commands.keys, f"{place}: there is no command")
+        _refuse_unknown(name, commands, f"{place}: there is no command")
         for key in table:
             problem = f"{settings_file.place(name, key)}: [{name}] has no option"
             hint = partial(_owners, commands, key, name)
-            _refuse_unknown(key, partial(_option_names, commands[name]), problem, hint)
+            _refuse_unknown(key, _option_names([commands[name]]), problem, hint)
     return settings_file
 
 
@@ -245,36 +245,32 @@ def _options(command: click.Command) -> dict[str, click.Option]:
     }
 
 
-def _option_names(load: Callable[[], click.Command]) -> set[str]:
-    return set(_options(load()))
-
-
-def _all_option_names(commands: Commands) -> set[str]:
-    return {name for load in commands.values() for name in _options(load())}
+def _option_names(loads: Iterable[Callable[[], click.Command]]) -> set[str]:
+    return {name for load in loads for name in _options(load())}
 
 
 def _refuse_unknown(
     key: str,
-    find_names: Callable[[], Iterable[str]],
+    names: Collection[str],
     problem: str,
-    find_hint: Callable[[], str | None] = lambda: None,
+    find_hint: Callable[[], str] = lambda: "-h of the command lists its options",
 ) -> None:
-    names = list(find_names())
     if key in names:
         return
     import difflib  # noqa: PLC0415 - only an error needs it
 
     similar = difflib.get_close_matches(key, names, n=1)
-    hint = find_hint() or "-h of the command lists its options"
-    message = f"{problem} {key!r}; {f'did you mean {similar[0]!r}?' if similar else hint}"
+    hint = f"did you mean {similar[0]!r}?" if similar else find_hint()
+    message = f"{problem} {key!r}; {hint}"
     raise ConfigurationError(message)
 
 
-def _owners(commands: Commands, key: str, name: str) -> str | None:
+def _owners(commands: Commands, key: str, name: str) -> str:
     """Return a hint with the commands that have an option, or how to see those of a command."""
-    owners = [f"[{each}]" for each, load in commands.items() if key in _option_names(load)]
-    listing = f"gaussdb-tasks {name} -h lists its options"
-    return f"write it below {' or '.join(owners)}" if owners else listing
+    owners = [f"[{each}]" for each, load in commands.items() if key in _option_names([load])]
+    if owners:
+        return f"write it below {' or '.join(owners)}"
+    return f"gaussdb-tasks {name} -h lists its options"
 
 
 def _value(option: click.Option, key: str, value: Any, place: str) -> Any:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Final, NoReturn, Self
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
@@ -36,12 +36,7 @@ class StopSignals:
         signal.set_wakeup_fd(self._arriving, warn_on_full_buffer=False)
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the watch; the handlers stay."""
         signal.set_wakeup_fd(-1)
         os.close(self._arriving)

@@ -1,11 +1,10 @@
 """Options whose value is a date or a time."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from gaussdb_tasks.cli.options import option
+from gaussdb_tasks.cli.options import Decorator, option
 from gaussdb_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
 # A time outside of these years is a typing error, and the archive would keep it.
 _YEARS: Final = range(2000, 2200)
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def time_option(name: str, parameter: str, description: str) -> Callable[[_F], _F]:
+def time_option(name: str, parameter: str, description: str) -> Decorator:
     """Declare an option whose value is a date or a time."""
     return option(name, parameter, metavar="ISO", callback=_read_time, help=description)
 
@@ -38,16 +35,22 @@ def _read_time(_ctx: click.Context, param: click.Parameter, value: str | None) -
     return time
 
 
-def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
-    """Refuse values of ``--from`` and ``--to`` that select nothing of the time that is listed.
+def chosen_time(
+    start: "Micros | None", end: "Micros | None", listed: "TimeRange"
+) -> "TimeRange | None":
+    """Return the time that ``--from`` and ``--to`` choose of the time that is listed, if given.
 
     Raises:
-        ConfigurationError: they select nothing.
+        ConfigurationError: they choose nothing of it.
     """
-    from gaussdb_tasks.model.times import iso  # noqa: PLC0415 - help does not need it
+    from gaussdb_tasks.model.time_range import TimeRange  # noqa: PLC0415 - help does not need it
+    from gaussdb_tasks.model.times import iso  # noqa: PLC0415 - likewise
 
-    start, end = bounds
-    is_both_given = start != listed.start and end != listed.end
+    if start is None and end is None:
+        return None
+    is_both_given = start is not None and end is not None
+    start = listed.start if start is None else start
+    end = listed.end if end is None else end
     if start >= end and is_both_given:
         message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
         raise ConfigurationError(message)
@@ -61,6 +64,7 @@ def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
     if start >= end:
         message = f"--from {iso(start)} is not before --to {iso(end)}; use an earlier --from"
         raise ConfigurationError(message)
+    return TimeRange(start, end)
 
 
 now_option = time_option("--now", "now", "Current time, for tests. Default: the machine's clock.")

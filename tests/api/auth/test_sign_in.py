@@ -18,7 +18,8 @@ from gaussdb_tasks.api.client import TaskCenterClient, TaskQuery
 from gaussdb_tasks.api.rate_limit import RateLimiter
 from gaussdb_tasks.emulator import Account, Behaviour, Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import AccessError, ConfigurationError, ServiceError
-from gaussdb_tasks.model.times import DAY, HOUR
+from gaussdb_tasks.model import times
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
 from gaussdb_tasks.settings import AccessRequest, RetrySettings
 from tests.support.commands import password_env
 from tests.support.emulator_client import NOW, OTHER_PROJECT, PROJECT, record
@@ -159,6 +160,20 @@ def test_revoked_token(home: Path, emulator: Emulator, behaviour: Behaviour) -> 
     emulator.revoke(first.token)
     assert count_tasks(access) == 1
     assert access.identity.credential() != first
+
+
+@pytest.mark.parametrize(("lifetime", "is_kept"), [(HOUR, True), (MINUTE, False)])
+def test_a_token_that_is_about_to_expire_is_replaced(
+    home: Path, lifetime: Micros, *, is_kept: bool
+) -> None:
+    """Any other token serves all calls."""
+    world = FixedWorld({PROJECT: [record(1)]}, names=NAMES)
+    clock = SettableClock(times.now())
+    with Emulator(world, clock=clock, account=ACCOUNT, token_lifetime=lifetime) as emulator:
+        write_clouds(home, emulator)
+        (access,) = sign_in(AccessRequest(os_clouds=("shop",)), {}).accesses
+        first, second = access.identity.credential(), access.identity.credential()
+    assert (first == second) is is_kept
 
 
 def test_renewal_by_several_threads(home: Path, emulator: Emulator) -> None:

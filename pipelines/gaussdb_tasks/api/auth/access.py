@@ -19,7 +19,6 @@ from gaussdb_tasks.api.auth.cloud_settings import as_boolean, read_timeout
 from gaussdb_tasks.api.auth.identity import Identity
 from gaussdb_tasks.api.deadline import bounded_session
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.os_errors import explain
 from gaussdb_tasks.settings import AccessRequest
@@ -31,9 +30,6 @@ _READ_SECONDS: Final = 30.0
 _PROJECT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME: Final = 255
 """IAM's names of projects have at most 64 characters, those of Keystone at most 255."""
-_VARIABLES: Final = (
-    *("OS_API_TIMEOUT", "OS_CACERT", "OS_CERT", "OS_INSECURE", "OS_KEY", "OS_VERIFY"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +71,24 @@ class ProjectAccess:
 class Transport:
     """Settings of the connections: trusted CAs, client certificate, longest wait in seconds."""
 
-    verify: bool | str | None = True
+    verify: bool | str = True
     cert: str | tuple[str, str] | None = None
     read_seconds: float | None = None
     _sessions: dict[tuple[int, bool], requests.Session] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Transport":
-        """Read ``OS_CACERT``, ``OS_CERT``, ``OS_KEY`` and the like.
+        """Read ``OS_CACERT``, ``OS_CERT``, ``OS_KEY`` and the like; no blanks are around them.
 
         Raises:
             ConfigurationError: ``OS_CACERT`` names a file that does not exist.
         """
-        environ = {name: clean(environ.get(name, "")) for name in _VARIABLES}
-        verify: bool | str = environ["OS_CACERT"] or True
-        is_insecure = as_boolean(environ["OS_INSECURE"] or False, "OS_INSECURE")
-        if is_insecure or not as_boolean(environ["OS_VERIFY"] or True, "OS_VERIFY"):
+        verify: bool | str = environ.get("OS_CACERT") or True
+        is_insecure = as_boolean(environ.get("OS_INSECURE") or False, "OS_INSECURE")
+        if is_insecure or not as_boolean(environ.get("OS_VERIFY") or True, "OS_VERIFY"):
             verify = False
-        cert, key = environ["OS_CERT"] or None, environ["OS_KEY"]
-        read_seconds = read_timeout(environ["OS_API_TIMEOUT"], "OS_API_TIMEOUT")
+        cert, key = environ.get("OS_CERT") or None, environ.get("OS_KEY")
+        read_seconds = read_timeout(environ.get("OS_API_TIMEOUT"), "OS_API_TIMEOUT")
         return cls(verify, (cert, key) if cert and key else cert, read_seconds)
 
     def __post_init__(self) -> None:
@@ -127,7 +122,7 @@ class Transport:
         return Session(
             auth=_NoSignIn(),
             session=self.session(1, through_proxy=not is_local),
-            verify=True if self.verify is None else self.verify,
+            verify=self.verify,
             cert=self.cert,
             timeout=self.read_seconds or _READ_SECONDS,
             redirect=False,  # a sign-in sends secrets; they must not reach another host
@@ -135,7 +130,7 @@ class Transport:
 
     def _make_session(self, connections: int) -> requests.Session:
         http = bounded_session(_MAX_SERVERS, connections)
-        http.verify = True if self.verify is None else self.verify
+        http.verify = self.verify
         http.cert = self.cert
         # No cookies: a call must not depend on the response to another thread's call.
         http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

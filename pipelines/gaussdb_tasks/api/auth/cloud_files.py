@@ -6,6 +6,7 @@ accepts numbers where a text is meant. So the content is checked here before it 
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import yaml
 
 from gaussdb_tasks.api.auth import cloud_settings, regions
 from gaussdb_tasks.api.auth.cloud_settings import OWN_SETTINGS
-from gaussdb_tasks.errors import ConfigurationError
+from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.foreign_text import clean
 from gaussdb_tasks.known_secrets import is_secret_name, remember
 from gaussdb_tasks.os_errors import explain
@@ -177,12 +178,9 @@ def cloud_names() -> tuple[str, ...]:
     """
     for path in _clouds_yaml_paths():
         if path.is_file():
-            try:
-                content = yaml.safe_load(path.read_text("utf-8-sig"))
-            except (OSError, ValueError, yaml.YAMLError, RecursionError):
-                return ()
-            clouds = content.get("clouds") if isinstance(content, dict) else None
-            return tuple(map(str, clouds)) if isinstance(clouds, dict) else ()
+            with suppress(GaussdbTasksError):
+                return tuple(map(str, _read_clouds(path)))
+            return ()
     return ()
 
 
@@ -263,7 +261,7 @@ def _read_files(cloud: str | None) -> Any:
         file for file in (*loader.CONFIG_FILES, *loader.SECURE_FILES) if os.access(file, os.F_OK)
     )
     for file in (*named_files, *found_files):
-        _check_yaml(Path(file))
+        _read_clouds(Path(file))
     config = loader.OpenStackConfig(app_name="gaussdb-tasks")
     if cloud is not None and cloud not in config.get_cloud_names():
         if config.config_filename is None:
@@ -279,11 +277,15 @@ def _read_files(cloud: str | None) -> Any:
     return config
 
 
-def _check_yaml(path: Path) -> None:
-    """Reject a broken file; openstacksdk would ignore it as if it did not exist."""
+def _read_clouds(path: Path) -> Mapping[str, Any]:
+    """Return the clouds of a file, if it exists.
+
+    Raises:
+        GaussdbTasksError: it is broken; openstacksdk would ignore it as if it did not exist.
+    """
     try:
         if not path.is_file():
-            return
+            return {}
         content = yaml.safe_load(path.read_text("utf-8-sig"))
     except OSError as error:
         raise explain(error, path=path) from error
@@ -294,10 +296,11 @@ def _check_yaml(path: Path) -> None:
         message = f"{path} cannot be read: it is not valid YAML{line}; correct the file"
         raise ConfigurationError(message) from None
     if content is None:  # an empty file is as good as none
-        return
+        return {}
     clouds = content.get("clouds") if isinstance(content, dict) else None
     if not isinstance(clouds, dict) or not clouds:
         message = (
             f"{path} has no clouds; write each cloud below 'clouds:', indented, or remove the file"
         )
         raise ConfigurationError(message)
+    return clouds

@@ -39,13 +39,8 @@ _HARMLESS: Final = frozenset(
     {
         # About servers, images, networks and object storage, which no load touches.
         *("disable_vendor_agent", "external_network", "floating_ip_source", "image_api_use_tasks"),
-        *(
-            "image_format",
-            "internal_network",
-            "networks",
-            "requires_floating_ip",
-            "secgroup_source",
-        ),
+        *("image_format", "internal_network", "networks", "requires_floating_ip"),
+        "secgroup_source",
         # Remarks of a profile, and code that adds services to openstacksdk.
         *("message", "name", "status", "vendor_hook"),
         # Where openstacksdk keeps answers and sends figures of its own calls.

@@ -219,7 +219,7 @@ def _transport(settings: Any, name: str) -> Transport:
     verify, cert = settings.get_requests_verify_args()
     timeout = settings.config.get("api_timeout")
     read_seconds = cloud_settings.read_timeout(timeout, f"{name}: api_timeout")
-    return Transport(verify, cert, read_seconds=read_seconds)
+    return Transport(True if verify is None else verify, cert, read_seconds)
 
 
 def _account_key(auth: Mapping[str, Any], auth_url: str, region: str | None) -> object:

@@ -1,7 +1,6 @@
 """Check the URLs that credentials are sent to."""
 
 import ipaddress
-import re
 from urllib.parse import SplitResult, urlsplit
 
 from gaussdb_tasks.api.auth import regions
@@ -16,7 +15,7 @@ def clean_endpoint(url: str, *, source: str) -> str:
             another machine.
     """
     parts = checked_url(url, source=source)
-    path = re.sub(r"/v3$", "", parts.path.rstrip("/"))
+    path = parts.path.rstrip("/").removesuffix("/v3")
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
@@ -110,7 +109,7 @@ def _is_link_local(host: str) -> bool:
 
 def projects_url(iam_url: str) -> str:
     """Return the URL at which IAM lists the projects of a user."""
-    return f"{re.sub(r'/v3$', '', iam_url.rstrip('/'))}/v3/auth/projects"
+    return f"{iam_url.rstrip('/').removesuffix('/v3')}/v3/auth/projects"
 
 
 def region_of_endpoint(endpoint: str) -> str | None:

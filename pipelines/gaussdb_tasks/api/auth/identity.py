@@ -1,12 +1,12 @@
 """Provide the credentials of calls, and renew them when they are refused."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
 
 from keystoneauth1 import exceptions as keystone
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
 from requests import Response
@@ -56,23 +56,24 @@ class Identity(Protocol):
         remedy: what to do if the credentials are refused permanently.
     """
 
-    @property
-    def account(self) -> str: ...  # noqa: D102 - see above
+    remedy: str
 
     @property
-    def remedy(self) -> str: ...  # noqa: D102 - see above
+    def account(self) -> str: ...  # noqa: D102 - see above
 
     def credential(self) -> AuthBase:
         """Return the authentication of a request; all threads share it."""
 
-    def renew(self, refused: AuthBase) -> bool:
+    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - of those that cannot be renewed
         """Replace refused credentials; return False if that is not possible."""
+        return False
 
-    def project_name(self, project_id: str) -> str:
+    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - of those that do not have it
         """Return the project's name, if the credentials have it; no call is made."""
+        return ""
 
 
-class TokenIdentity:
+class TokenIdentity(Identity):
     """A token that the user provides; it cannot be renewed."""
 
     remedy = (
@@ -104,16 +105,8 @@ class TokenIdentity:
         """Return the token."""
         return TokenCredential(self._token)
 
-    def renew(self, refused: AuthBase) -> bool:  # noqa: ARG002 - part of the protocol
-        """Return False: the token cannot be replaced."""
-        return False
 
-    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - part of the protocol
-        """Return nothing: the token alone does not have it."""
-        return ""
-
-
-class KeyIdentity:
+class KeyIdentity(Identity):
     """An access key that signs each request."""
 
     remedy = (
@@ -138,12 +131,8 @@ class KeyIdentity:
         """Get other keys, if their source has any."""
         return isinstance(refused, SignatureCredential) and self._keys.renew(refused.keys)
 
-    def project_name(self, project_id: str) -> str:  # noqa: ARG002 - part of the protocol
-        """Return nothing: keys do not have it."""
-        return ""
 
-
-class KeystoneIdentity:
+class KeystoneIdentity(Identity):
     """A token that keystoneauth1 gets from IAM and renews.
 
     keystoneauth1 renews a token only on 401, and separately in each thread. But the task center
@@ -166,8 +155,13 @@ class KeystoneIdentity:
         self._gate = gate or SignInGate()
         self._session = session
         self._iam_url = iam_url
-        self.account = f"{iam_url} {user}"
+        self._user = user
         self._lock = threading.Lock()
+
+    @property
+    def account(self) -> str:
+        """IAM and the user."""
+        return f"{self._iam_url} {self._user}"
 
     def credential(self) -> TokenCredential:
         """Return the current token; sign in if there is none or it is about to expire.
@@ -218,6 +212,9 @@ class KeystoneIdentity:
             )
 
     def _fetch_token(self) -> str:
+        at_hand: Any = getattr(self._plugin, "auth_ref", None)
+        if at_hand and not at_hand.will_expire_soon(BaseIdentityPlugin.MIN_TOKEN_LIFE_SECONDS):
+            return str(at_hand.auth_token)
         token = self._gate.run(self._token_of, self._plugin)
         if token is None:
             message = f"sign-in at {self._iam_url} returned no token; check the credentials"
@@ -255,9 +252,27 @@ def fetch_project_list(
 
 
 def _call_iam(iam_url: str, call: Callable[[], _T], remedy: str = _REMEDY) -> _T:
-    with _explain_keystone_errors(iam_url, remedy):
+    """Make a call with its retries; errors of keystoneauth1 become one message with a remedy."""
+    try:
         result: _T = retrying(_is_transient)(_with_deadline, call)
-        return result
+    except keystone.HttpError as error:
+        raise _refusal(error, iam_url, remedy) from error
+    except keystone.InvalidResponse as error:
+        raise _not_of_iam(error.response, iam_url) from error
+    except keystone.DiscoveryFailure as error:
+        message = (
+            f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
+        )
+        raise ConfigurationError(message) from error
+    except _TRANSIENT as error:
+        lasting = _lasting_fault(iam_url, error)
+        if lasting is not None:
+            raise ConfigurationError(lasting) from error
+        raise _not_available(iam_url, error_responses.describe_cause(error)) from error
+    except keystone.ClientException as error:
+        message = f"sign-in at {iam_url} is not possible: {error}"
+        raise ConfigurationError(message) from error
+    return result
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -281,30 +296,6 @@ def _with_deadline(call: Callable[[], _T]) -> _T:
             if reason is not None and (is_answered or isinstance(reason, _TRANSIENT)):
                 raise reason from error
             raise
-
-
-@contextmanager
-def _explain_keystone_errors(iam_url: str, remedy: str) -> Iterator[None]:
-    """Turn the errors of keystoneauth1 into one message with a remedy."""
-    try:
-        yield
-    except keystone.HttpError as error:
-        raise _refusal(error, iam_url, remedy) from error
-    except keystone.InvalidResponse as error:
-        raise _not_of_iam(error.response, iam_url) from error
-    except keystone.DiscoveryFailure as error:
-        message = (
-            f"{iam_url} is not a usable IAM endpoint ({error}); check OS_AUTH_URL and OS_CACERT"
-        )
-        raise ConfigurationError(message) from error
-    except _TRANSIENT as error:
-        lasting = _lasting_fault(iam_url, error)
-        if lasting is not None:
-            raise ConfigurationError(lasting) from error
-        raise _not_available(iam_url, error_responses.describe_cause(error)) from error
-    except keystone.ClientException as error:
-        message = f"sign-in at {iam_url} is not possible: {error}"
-        raise ConfigurationError(message) from error
 
 
 def _refusal(error: keystone.HttpError, iam_url: str, remedy: str) -> GaussdbTasksError:

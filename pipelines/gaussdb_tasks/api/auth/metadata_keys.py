@@ -61,20 +61,19 @@ class MetadataKeys:
                 self._expires_at is not None and self._expires_at - times.now() < _MIN_VALIDITY
             )
             if self._keys is None or is_expiring:
-                self._fetch()
-            assert self._keys is not None  # noqa: S101 - _fetch sets it or raises
+                self._keys, self._expires_at = self._fetch()
             return self._keys
 
     def renew(self, refused: KeyPair) -> bool:
         """Fetch the keys again, unless another thread has done so; return whether they differ."""
         with self._lock:
             if self._keys == refused:
-                self._fetch()
+                self._keys, self._expires_at = self._fetch()
             return self._keys != refused
 
-    def _fetch(self) -> None:
+    def _fetch(self) -> tuple[KeyPair, Micros | None]:
         attempts = retrying(lambda error: isinstance(error, ServiceError))
-        self._keys, self._expires_at = attempts(self._fetch_once)
+        return attempts(self._fetch_once)
 
     def _fetch_once(self) -> tuple[KeyPair, Micros | None]:
         try:

@@ -7,10 +7,13 @@ project proves it.
 
 import threading
 from collections.abc import Callable
+from typing import TypeAlias
 
 from keystoneauth1.plugin import BaseAuthPlugin
 
 from gaussdb_tasks.errors import AccessError, SignInRefusedError
+
+_TokenOf: TypeAlias = Callable[[BaseAuthPlugin], str | None]
 
 
 class SignInGate:
@@ -28,9 +31,7 @@ class SignInGate:
         self._is_proven = False
         self._refusal: SignInRefusedError | None = None
 
-    def run(
-        self, token_of: Callable[[BaseAuthPlugin], str | None], plugin: BaseAuthPlugin
-    ) -> str | None:
+    def run(self, token_of: _TokenOf, plugin: BaseAuthPlugin) -> str | None:
         """Return the token of a plugin, unless its account was refused already.
 
         Raises:
@@ -52,18 +53,14 @@ class SignInGate:
             self._is_proven = False  # the password may have been changed meanwhile
             raise
 
-    def _try(
-        self, token_of: Callable[[BaseAuthPlugin], str | None], plugin: BaseAuthPlugin
-    ) -> str | None:
+    def _try(self, token_of: _TokenOf, plugin: BaseAuthPlugin) -> str | None:
         try:
             return token_of(plugin)
         except SignInRefusedError as error:
             self._refusal = error
             raise
 
-    def _prove(
-        self, token_of: Callable[[BaseAuthPlugin], str | None], proof: BaseAuthPlugin
-    ) -> None:
+    def _prove(self, token_of: _TokenOf, proof: BaseAuthPlugin) -> None:
         proof.invalidate()
         try:
             self._try(token_of, proof)

@@ -28,7 +28,6 @@ from gaussdb_tasks.settings import AccessRequest, LoadSettings
     "--max-minutes",
     type=click.IntRange(1, 24 * 60),
     default=30,
-    show_default=True,
     help="Time for the whole check; projects that are not checked by then are reported.",
 )
 @now_option

@@ -3,16 +3,16 @@
 from typing import Final
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.completion import VARIABLE
 
-_SHELLS: Final = ("bash", "zsh", "fish")
+_SHELLS: Final = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(_SHELLS))
+@click.argument("shell", type=click.Choice(tuple(_SHELLS)))
 @click.pass_context
 def command(ctx: click.Context, *, shell: str) -> None:
     """Print the script that lets a shell complete command lines.
@@ -26,10 +26,6 @@ def command(ctx: click.Context, *, shell: str) -> None:
       source <(gaussdb-tasks completion zsh)
       gaussdb-tasks completion fish > ~/.config/fish/completions/gaussdb-tasks.fish
     """
-    found = get_completion_class(shell)
-    if found is None:
-        message = f"click has no completion for {shell}"
-        raise TypeError(message)
-    script = found(ctx.find_root().command, {}, "gaussdb-tasks", VARIABLE)
+    script = _SHELLS[shell](ctx.find_root().command, {}, "gaussdb-tasks", VARIABLE)
     # Not the method of the class: for bash it runs bash, to see its version.
     console.write_lines(ShellComplete.source(script).splitlines())

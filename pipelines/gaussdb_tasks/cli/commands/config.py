@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 import click
 
 from gaussdb_tasks.cli import output
-from gaussdb_tasks.cli.group import LazyGroup
 from gaussdb_tasks.cli.settings_file import (
     EffectiveSetting,
     effective_settings,
@@ -40,16 +39,14 @@ def command(ctx: click.Context, *, arguments: tuple[str, ...], target: output.Ta
     Exit codes: 0 done; 2 a setting is wrong.
     """
     name, *options = arguments or ("load",)
-    group = ctx.parent.command if ctx.parent is not None else None
-    if not isinstance(group, LazyGroup) or ctx.parent is None:
-        message = "config must be a subcommand of the program"
-        raise TypeError(message)
-    described = group.get_command(ctx.parent, name)
+    root = ctx.find_root()
+    group = cast("click.Group", root.command)
+    described = group.get_command(root, name)
     if described is None:
         message = f"there is no command {name!r}; there are: {', '.join(group.list_commands(ctx))}"
         raise ConfigurationError(message)
     arguments_of_command = with_settings_file(ctx, options)
-    with described.make_context(name, arguments_of_command, parent=ctx.parent) as inner:
+    with described.make_context(name, arguments_of_command, parent=root) as inner:
         settings = [*effective_settings(inner), *_variables()]
     rows = ((each.name, _masked(each), each.source) for each in settings)
     output.write_rows(["setting", "value", "source"], rows, target)

@@ -61,13 +61,7 @@ _OPENER: Final = "open" if sys.platform == "darwin" else "xdg-open"
 @click.command("demo")
 @data_dir_option_with_default(Path("data/demo"))
 @now_option
-@option(
-    "--nights",
-    type=click.IntRange(1, 30),
-    default=7,
-    show_default=True,
-    help="Number of nights to load.",
-)
+@option("--nights", type=click.IntRange(1, 30), default=7, help="Number of nights to load.")
 @invented_data_options
 def command(
     *, data_dir: Path, now: Micros | None, nights: int, seed: int, tasks_per_day: int

@@ -37,7 +37,6 @@ _SECONDS_TO_STOP: Final = 5
     "--port",
     type=click.IntRange(0, 65535),
     default=8280,
-    show_default=True,
     help="Port on 127.0.0.1; 0 uses any free port.",
 )
 @invented_data_options
@@ -47,7 +46,6 @@ _SECONDS_TO_STOP: Final = 5
     "--speed",
     type=click.FloatRange(min=0),
     default=1.0,
-    show_default=True,
     help="Speed of its clock: with 60, an hour passes in a minute. A load uses the machine's "
     "clock; set the load's --now to match.",
 )
@@ -55,35 +53,30 @@ _SECONDS_TO_STOP: Final = 5
     "--time-filter",
     type=click.Choice(get_args(TimeFilter)),
     default="created",
-    show_default=True,
     help="Fields that start_time and end_time filter by.",
 )
 @option(
     "--offset-unit",
     type=click.Choice(get_args(OffsetUnit)),
     default="records",
-    show_default=True,
     help="Unit of offset.",
 )
 @option(
     "--total-count",
     type=click.Choice(get_args(TotalCount)),
     default="exact",
-    show_default=True,
     help="Value of total_count.",
 )
 @option(
     "--order",
     type=click.Choice(get_args(Order)),
     default="newest_first",
-    show_default=True,
     help="Order of the tasks.",
 )
 @option(
     "--fault-rate",
     type=click.FloatRange(0, 1),
     default=0.0,
-    show_default=True,
     help="Share of calls that fail with a transient error.",
 )
 @option(
@@ -95,7 +88,6 @@ _SECONDS_TO_STOP: Final = 5
     "--token-lifetime-minutes",
     type=click.IntRange(min=1),
     default=24 * 60,
-    show_default=True,
     help="Lifetime of a token from a sign-in, in minutes.",
 )
 def command(  # noqa: PLR0913 - one parameter an option

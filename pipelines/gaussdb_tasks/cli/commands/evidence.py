@@ -20,18 +20,8 @@ from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import ExitCode
 
 _TASK_FIELDS: Final = (
-    "region",
-    "project_id",
-    "project_name",
-    "task_name",
-    "instance_id",
-    "instance_name",
-    "created_at",
-    "ended_at",
-    "status",
-    "fail_reason",
-    "first_seen_at",
-    "last_seen_at",
+    *("region", "project_id", "project_name", "task_name", "instance_id", "instance_name"),
+    *("created_at", "ended_at", "status", "fail_reason", "first_seen_at", "last_seen_at"),
 )
 _STATE_FIELDS: Final = ("status", "progress_percent", "fail_reason", "ended_at", "version_hash")
 

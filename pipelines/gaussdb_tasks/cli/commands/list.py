@@ -19,7 +19,7 @@ from gaussdb_tasks.cli.completion import Documented
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.list_table import LONG_TEXTS, task_rows
 from gaussdb_tasks.cli.options import combine, option, output_file_option
-from gaussdb_tasks.cli.time_options import now_option, refuse_impossible, time_option
+from gaussdb_tasks.cli.time_options import chosen_time, now_option, time_option
 from gaussdb_tasks.cli.watch import Watch, screen_lines
 from gaussdb_tasks.contract import (
     PAGE_LIMIT,
@@ -34,7 +34,6 @@ from gaussdb_tasks.database.query import open_for_queries, query_errors
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
 from gaussdb_tasks.extract.listing import Listing, ProjectListing, Projects
 from gaussdb_tasks.extract.part import LISTED_TASKS, PartRequest
-from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.settings import AccessRequest, LoadSettings
@@ -114,10 +113,7 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     """
     started = machine_clock()
     present = started if now is None else now
-    visible = LoadSettings(now=present).horizon_window
-    if request.start is not None or request.end is not None:
-        bounds = TimeRange(request.start or visible.start, request.end or visible.end)
-        refuse_impossible(bounds, visible)
+    chosen_time(request.start, request.end, LoadSettings(now=present).horizon_window)
     _suggest("--status", request.status, _STATUSES)
     _suggest("--name", request.name, [kind.name for kind in TASK_TYPES])
     if seconds is None:

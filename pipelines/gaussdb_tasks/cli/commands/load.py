@@ -18,13 +18,10 @@ from gaussdb_tasks.cli.access_options import access_request
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.load_monitor import LoadMonitor
 from gaussdb_tasks.cli.options import (
-    archive_url_option,
+    FILE,
     combine,
     format_option,
-    log_format_option,
-    metrics_file_option,
     option,
-    ping_url_option,
     refuse_without,
     signing_key_option,
     umask_option,
@@ -32,8 +29,8 @@ from gaussdb_tasks.cli.options import (
 from gaussdb_tasks.cli.plan_output import plan_as_dict, plan_lines
 from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
-from gaussdb_tasks.cli.time_options import now_option, refuse_impossible, time_option
-from gaussdb_tasks.cli.url_options import PUBLICATION, TIMESTAMP_AUTHORITY
+from gaussdb_tasks.cli.time_options import chosen_time, now_option, time_option
+from gaussdb_tasks.cli.url_options import COPY, PING, PUBLICATION, TIMESTAMP_AUTHORITY
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.shards import refuse_other_shards
@@ -42,7 +39,6 @@ from gaussdb_tasks.extract.project_tables import new_run_id
 from gaussdb_tasks.load import LoadRequest, plan_projects, run_load
 from gaussdb_tasks.load_report import LoadReport
 from gaussdb_tasks.model.shard import Shard
-from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import DAY, MINUTE, Micros, iso, parse_period
 from gaussdb_tasks.model.times import now as machine_clock
 from gaussdb_tasks.settings import AccessRequest, LoadSettings
@@ -70,21 +66,12 @@ class _TimeOptions:
             horizon=self.horizon_days * DAY,
             overlap=self.overlap_minutes * MINUTE,
             full=self.full,
-            time_range=self._time_range(clock),
         )
-        if self.full and settings.time_range is not None:
+        time_range = chosen_time(self.read_from, self.read_to, settings.visible)
+        if self.full and time_range is not None:
             message = "--full and --from or --to contradict each other; use only one of them"
             raise ConfigurationError(message)
-        return settings
-
-    def _time_range(self, clock: Micros) -> TimeRange | None:
-        if self.read_from is None and self.read_to is None:
-            return None
-        oldest = clock - self.horizon_days * DAY
-        start = oldest if self.read_from is None else self.read_from
-        end = clock if self.read_to is None else self.read_to
-        refuse_impossible(TimeRange(start, end), TimeRange(oldest, clock))
-        return TimeRange(start, end)
+        return replace(settings, time_range=time_range)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,31 +118,31 @@ class _MirrorOptions:
     "--horizon-days",
     type=click.IntRange(1, 366),
     default=30,
-    show_default=True,
     help="Number of days that the task center keeps tasks.",
 )
 @option(
     "--overlap-minutes",
     type=click.IntRange(0, 7 * 24 * 60),
     default=15,
-    show_default=True,
     help="Minutes of covered time to read again, for tasks that are listed late.",
 )
 @option(
     "--connections",
     type=click.IntRange(1, 32),
     default=8,
-    show_default=True,
     help="Maximum number of concurrent calls.",
 )
 @option(
     "--max-minutes",
     type=click.IntRange(1, 7 * 24 * 60),
     default=180,
-    show_default=True,
     help="Time to sign in and to read; time that is not read by then is recorded as incomplete.",
 )
-@archive_url_option
+@option(
+    "--archive-url",
+    type=COPY,
+    help="Copy the archive after the load to this directory or s3://bucket/prefix.",
+)
 @option(
     "--archive-lock",
     metavar="PERIOD",
@@ -170,7 +157,6 @@ class _MirrorOptions:
 )
 @option(
     "--publish-to",
-    metavar="URL",
     type=PUBLICATION,
     help="Publish the archive after the load, as `publish --to` does.",
 )
@@ -178,14 +164,26 @@ class _MirrorOptions:
 @signing_key_option
 @option(
     "--timestamp-url",
-    metavar="URL",
     type=TIMESTAMP_AUTHORITY,
     help="Get a time stamp (RFC 3161) of the new archive entry from this authority.",
 )
 @umask_option
-@metrics_file_option
-@ping_url_option
-@log_format_option
+@option(
+    "--metrics-file",
+    type=FILE,
+    help="Write metrics to this file in Prometheus text format, also if the load fails.",
+)
+@option(
+    "--ping-url",
+    type=PING,
+    help="Dead-man switch to ping at start (URL/start), success (URL) and failure (URL/fail).",
+)
+@option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    default="text",
+    help="Format of the messages on stderr; json writes one object per line.",
+)
 @format_option("text", "json", default="text", variable="LOAD_FORMAT")
 def command(  # noqa: PLR0913 - one parameter per option or group of options
     *,
@@ -198,7 +196,6 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     max_minutes: int,
     signing_key: Path | None,
     timestamp_url: str | None,
-    umask: int,
     metrics_file: Path | None,
     ping_url: str | None,
     log_format: str,
@@ -239,7 +236,6 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
         deadline=Deadline(60 * max_minutes),
     )
     monitor = LoadMonitor(request.data_dir, None if dry_run else metrics_file, ping_url, times.now)
-    os.umask(umask)
     if dry_run:
         request = _signed_in(request, access)
         if request.accesses:

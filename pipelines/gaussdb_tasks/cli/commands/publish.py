@@ -33,7 +33,6 @@ _STATUS_NAMES: Final = (
     "--to",
     "--publish-to",
     "publish_to",
-    metavar="URL",
     type=PUBLICATION,
     help="postgresql://HOST/DATABASE, ducklake:postgresql://HOST/DATABASE, ducklake:FILE, or a "
     "folder or s3://BUCKET/PREFIX for Delta.",

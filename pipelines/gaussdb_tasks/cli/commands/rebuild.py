@@ -1,32 +1,27 @@
 """``gaussdb-tasks rebuild``: create the database again from the archive."""
 
-import os
 import sys
 from dataclasses import astuple, fields
 from pathlib import Path
 
 import click
 
-from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.renormalisation import renormalise
 from gaussdb_tasks.archive.amendments.rereading import Difference
 from gaussdb_tasks.archive.mirror.fetch import NoArchiveError, fetch_entries
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import Rebuilt, rebuild
-from gaussdb_tasks.cli import amendment_output, console, output
+from gaussdb_tasks.cli import console, output
+from gaussdb_tasks.cli.amendment_output import AmendmentOptions, amendment_options, write_totals
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
 from gaussdb_tasks.cli.options import (
-    dry_run_option,
+    FILE,
     option,
     refuse_without,
-    signing_key_option,
-    umask_option,
 )
-from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.cli.url_options import COPY
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, ExitCode
-from gaussdb_tasks.model.times import Micros
 
 
 @click.command("rebuild")
@@ -35,14 +30,12 @@ from gaussdb_tasks.model.times import Micros
 @option(
     "--output",
     "database_file",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Write this file instead of the database of the data directory.",
 )
 @option(
     "--from",
     "source_url",
-    metavar="URL",
     type=COPY,
     help="First copy the entries that the archive lacks from this mirror.",
 )
@@ -62,11 +55,7 @@ from gaussdb_tasks.model.times import Micros
     help="Parse every record again with this version, and list each difference.",
 )
 @option("--reason", metavar="TEXT", help="Reason of the renormalisation, stored in the archive.")
-@dry_run_option
-@now_option
-@signing_key_option
-@umask_option
-@output.target_options(*output.ROW_FORMATS, default="table")
+@amendment_options
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     data_dir: Path,
@@ -76,12 +65,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     allow_empty: bool,
     skip_damaged: bool,
     renormalise: bool,
-    reason: str | None,
-    dry_run: bool,
-    now: Micros | None,
-    signing_key: Path | None,
-    umask: int,
-    target: output.Target,
+    options: AmendmentOptions,
 ) -> None:
     """Rebuild the database from the archive.
 
@@ -98,9 +82,10 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks rebuild --output /tmp/proof.duckdb
       gaussdb-tasks rebuild --renormalise --dry-run
     """
-    os.umask(umask)
     refuse_without("--from", source_url, {"--allow-empty": allow_empty})
-    refuse_without("--renormalise", renormalise, {"--dry-run": dry_run, "--reason": reason})
+    refuse_without(
+        "--renormalise", renormalise, {"--dry-run": options.dry_run, "--reason": options.reason}
+    )
     if renormalise and (database_file is not None or skip_damaged):
         message = "--renormalise cannot be combined with --output or --skip-damaged"
         raise ConfigurationError(message)
@@ -109,8 +94,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         if not _fetch(DataDir(data_dir), remote, allows_empty=allow_empty):
             return
     if renormalise:
-        amendment = amendment_output.amendment_of("renormalisation", now, reason, signing_key)
-        _renormalise(DataDir(data_dir), amendment, target, is_dry_run=dry_run)
+        _renormalise(DataDir(data_dir), options)
         return
     rebuilt = rebuild(
         DataDir(data_dir),
@@ -148,10 +132,10 @@ def _report(rebuilt: Rebuilt) -> None:
     )
 
 
-def _renormalise(
-    data_dir: DataDir, amendment: Amendment, target: output.Target, *, is_dry_run: bool
-) -> None:
-    effects, differences = renormalise(data_dir, amendment, is_dry_run=is_dry_run)
+def _renormalise(data_dir: DataDir, options: AmendmentOptions) -> None:
+    effects, differences = renormalise(
+        data_dir, options.amendment("renormalisation"), is_dry_run=options.dry_run
+    )
     names = [field.name for field in fields(Difference)]
-    output.write_rows(names, map(astuple, differences), target)
-    amendment_output.write_totals(effects, is_dry_run=is_dry_run)
+    output.write_rows(names, map(astuple, differences), options.target)
+    write_totals(effects, is_dry_run=options.dry_run)

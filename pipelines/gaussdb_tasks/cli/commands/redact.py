@@ -1,19 +1,16 @@
 """``gaussdb-tasks redact``: remove values that must not be kept, and record it."""
 
-import os
 from pathlib import Path
 
 import click
 
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.archive_tables import REDACTABLE
-from gaussdb_tasks.cli import amendment_output, output
+from gaussdb_tasks.cli.amendment_output import AmendmentOptions, amendment_options
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
-from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
-from gaussdb_tasks.cli.time_options import now_option
+from gaussdb_tasks.cli.options import option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
-from gaussdb_tasks.model.times import Micros
 
 
 @click.command("redact")
@@ -33,22 +30,13 @@ from gaussdb_tasks.model.times import Micros
     help="Redact only this column; repeatable. Default: all of these columns.",
 )
 @option("--reason", required=True, metavar="TEXT", help="Reason, kept in the archive.")
-@dry_run_option
-@now_option
-@signing_key_option
-@umask_option
-@output.target_options(*output.ROW_FORMATS, default="table")
-def command(  # noqa: PLR0913 - one parameter an option
+@amendment_options
+def command(
     *,
     data_dir: Path,
     job_ids: tuple[str, ...],
     columns: tuple[str, ...],
-    reason: str,
-    dry_run: bool,
-    now: Micros | None,
-    signing_key: Path | None,
-    umask: int,
-    target: output.Target,
+    options: AmendmentOptions,
 ) -> None:
     """Remove values that must not be kept, and record the removal.
 
@@ -64,7 +52,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     if not job_ids and not columns:
         message = "no task and no column is given; give --job-id ID, --column NAME, or both"
         raise ConfigurationError(message)
-    os.umask(umask)
-    amendment = amendment_output.amendment_of("redaction", now, reason, signing_key)
-    report = redact(DataDir(data_dir), columns, job_ids, amendment, is_dry_run=dry_run)
-    amendment_output.write_report(report, target, is_dry_run=dry_run)
+    amendment = options.amendment("redaction")
+    report = redact(DataDir(data_dir), columns, job_ids, amendment, is_dry_run=options.dry_run)
+    options.write_report(report)

@@ -1,25 +1,22 @@
 """``gaussdb-tasks retention``: remove tasks older than a period, and record it."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import click
 
 from gaussdb_tasks.archive.amendments.retention import Holds, retain
-from gaussdb_tasks.cli import amendment_output, output
+from gaussdb_tasks.cli.amendment_output import AmendmentOptions, amendment_options
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
-from gaussdb_tasks.cli.options import dry_run_option, option, signing_key_option, umask_option
-from gaussdb_tasks.cli.time_options import now_option, time_option
+from gaussdb_tasks.cli.options import option
+from gaussdb_tasks.cli.time_options import time_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
 from gaussdb_tasks.model.times import Micros, parse_period
-from gaussdb_tasks.model.times import now as machine_clock
 
-_PRESETS: Final[Mapping[str, str]] = MappingProxyType({"pci-dss": "1y", "sox": "7y", "gobd": "10y"})
+_PRESETS: Final[Mapping[str, str]] = {"pci-dss": "1y", "sox": "7y", "gobd": "10y"}
 _FIRST: Final[Micros] = -(2**55)
 _LAST: Final[Micros] = 2**55
 
@@ -42,11 +39,7 @@ _LAST: Final[Micros] = 2**55
 @time_option("--hold-from", "hold_from", "Keep all tasks started at or after this time.")
 @time_option("--hold-to", "hold_to", "Keep all tasks started before this time.")
 @option("--reason", metavar="TEXT", help="Reason, kept in the archive. Default: the period.")
-@dry_run_option
-@now_option
-@signing_key_option
-@umask_option
-@output.target_options(*output.ROW_FORMATS, default="table")
+@amendment_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     data_dir: Path,
@@ -54,12 +47,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     held_instances: tuple[str, ...],
     hold_from: Micros | None,
     hold_to: Micros | None,
-    reason: str | None,
-    dry_run: bool,
-    now: Micros | None,
-    signing_key: Path | None,
-    umask: int,
-    target: output.Target,
+    options: AmendmentOptions,
 ) -> None:
     """Remove tasks that no load has seen for a period, and record the removal.
 
@@ -72,16 +60,12 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks retention --keep 10y --dry-run
       gaussdb-tasks retention --keep sox --hold-from 2025-01-01 --reason "policy 7"
     """
-    clock = machine_clock() if now is None else now
     period = parse_period(_PRESETS.get(keep.lower(), keep), option="--keep")
     holds = Holds(held_instances, _time_ranges(hold_from, hold_to))
-    os.umask(umask)
-    amendment = amendment_output.amendment_of(
-        "retention", clock, reason or f"kept for {keep}", signing_key
-    )
-    before = period.before(clock)
-    report = retain(DataDir(data_dir), before, holds, amendment, is_dry_run=dry_run)
-    amendment_output.write_report(report, target, is_dry_run=dry_run)
+    amendment = options.amendment("retention", f"kept for {keep}")
+    before = period.before(amendment.at)
+    report = retain(DataDir(data_dir), before, holds, amendment, is_dry_run=options.dry_run)
+    options.write_report(report)
 
 
 def _time_ranges(start: Micros | None, end: Micros | None) -> tuple[TimeRange, ...]:

@@ -52,13 +52,12 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
 @click.command("schedule", context_settings={"ignore_unknown_options": True})
 @click.argument("kind", type=click.Choice(tuple(SCHEDULERS)))
 @click.argument("load_options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF LOAD]")
-@option("--at", default="02:17", show_default=True, callback=_read_time, help="Time of day, UTC.")
-@option("--user", default="gaussdb-tasks", show_default=True, help="User that runs the load.")
+@option("--at", default="02:17", callback=_read_time, help="Time of day, UTC.")
+@option("--user", default="gaussdb-tasks", help="User that runs the load.")
 @option("--program", metavar="PATH", help="Path of the program. Default: this program.")
 @option(
     "--image",
     default="gaussdb-tasks:latest",
-    show_default=True,
     help="Container image, for kubernetes and github-actions.",
 )
 @option(
@@ -71,7 +70,6 @@ def _read_time(_ctx: click.Context, _param: click.Parameter, value: str) -> tupl
     "--credentials",
     type=click.Path(path_type=Path),
     default=Path("/etc/gaussdb-tasks"),
-    show_default=True,
     metavar="DIRECTORY",
     help="Directory of clouds.yaml, environment and secrets such as os_password.",
 )
@@ -213,8 +211,6 @@ def _refuse_secret(param: click.Option, text: str) -> None:
 
 
 def _text(name: str, value: object) -> str:
-    if name == "umask" and isinstance(value, int):
-        return f"{value:03o}"
     if name == "archive-url":
         return str(_local_folder(str(value)) or value)
     if name in _PUBLISHED:

@@ -59,35 +59,30 @@ _PROJECTS_LOSING_DATA: Final = """
     "--warning-hours",
     type=click.FloatRange(min=0),
     default=MAX_LOAD_AGE_HOURS,
-    show_default=True,
     help="Warn if the last complete load is older than this.",
 )
 @option(
     "--critical-hours",
     type=click.FloatRange(min=0),
     default=78,
-    show_default=True,
     help="Critical if the last complete load is older than this.",
 )
 @option(
     "--warning-nights",
     type=click.IntRange(min=0),
     default=20,
-    show_default=True,
     help="Warn if at most this many nights are left before data loss.",
 )
 @option(
     "--critical-nights",
     type=click.IntRange(min=0),
     default=MAX_CRITICAL_NIGHTS,
-    show_default=True,
     help="Critical if at most this many nights are left before data loss.",
 )
 @option(
     "--exit-codes",
     type=click.Choice(("own", "monitoring")),
     default="own",
-    show_default=True,
     help="Exit codes of --check. own: 0 ok, 3 needs attention. monitoring: 0 ok, 1 warning, "
     "2 critical, 3 unknown.",
 )

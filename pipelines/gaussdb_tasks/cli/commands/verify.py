@@ -1,5 +1,6 @@
 """``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
+import re
 import sys
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -27,14 +28,14 @@ from gaussdb_tasks.foreign_text import shortened
 from gaussdb_tasks.model.times import iso
 
 _NAMES: Final = ("fault", "where", "detail", "entry", "task", "column")
-_HASH_LENGTH: Final = 64
+_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
 def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is None:
         return None
     digest = value.strip().lower()
-    if len(digest) != _HASH_LENGTH or set(digest) - set("0123456789abcdef"):
+    if not _HASH.fullmatch(digest):
         message = (
             f"--expect-head: {value!r} is not a digest; use the 64 hexadecimal digits that `load` "
             "and `status` print"
@@ -71,14 +72,12 @@ def _read_hash(_ctx: click.Context, _param: click.Parameter, value: str | None) 
 @option(
     "--archive",
     "archive_url",
-    metavar="URL",
     type=COPY,
     help="Verify this copy in a directory or s3://bucket/prefix, and compare it with the archive.",
 )
 @option(
     "--published",
     "published_url",
-    metavar="URL",
     type=PUBLICATION,
     help="Compare what `publish --to` this URL brought there with the archive, row by row.",
 )

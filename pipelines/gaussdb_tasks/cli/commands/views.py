@@ -13,7 +13,6 @@ from gaussdb_tasks.database.views import view_script
     "--dialect",
     type=click.Choice(tuple(DIALECTS)),
     default="duckdb",
-    show_default=True,
     help="Engine that shall run the SQL.",
 )
 @format_option("sql", "dbt", default="sql", variable="VIEWS_FORMAT")

@@ -1,6 +1,5 @@
 """``gaussdb-tasks keys rotate``: hand over from the signing key to a new one."""
 
-import os
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from gaussdb_tasks.archive.amendments.rotation import rotate
 from gaussdb_tasks.archive.signing import KeySigner, read_new_key
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.data_dir_options import data_dir_option
-from gaussdb_tasks.cli.options import option, umask_option
+from gaussdb_tasks.cli.options import FILE, option, umask_option
 from gaussdb_tasks.cli.time_options import now_option
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
@@ -23,16 +22,10 @@ from gaussdb_tasks.model.times import now as machine_clock
 @option(
     "--signing-key",
     required=True,
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Private key that signs the entry: the old one, or with --lost-key the new one.",
 )
-@option(
-    "--new-key",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Private or public key in PEM that signs from now on.",
-)
+@option("--new-key", type=FILE, help="Private or public key in PEM that signs from now on.")
 @option("--lost-key", is_flag=True, help="The old key is lost: --signing-key is the new one.")
 @option("--reason", metavar="TEXT", help="Reason, kept in the archive; required with --lost-key.")
 @now_option
@@ -45,7 +38,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     lost_key: bool,
     reason: str | None,
     now: Micros | None,
-    umask: int,
 ) -> None:
     """Hand over from the signing key to a new one.
 
@@ -69,7 +61,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         raise ConfigurationError(message)
     signer = KeySigner(signing_key)
     public_key = None if new_key is None else read_new_key(new_key)
-    os.umask(umask)
     amendment = Amendment("rotation", machine_clock() if now is None else now, reason)
     report = rotate(DataDir(data_dir), amendment, signer, public_key)
     next_key = signing_key if new_key is None else new_key
