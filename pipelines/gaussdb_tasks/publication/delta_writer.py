@@ -158,12 +158,13 @@ class LaneWriter:
         unused = self._target.stored_files(table.name, archive_id)
         relation, replaced = self._changes(connection, table, new)
         own = f"{LANE} = {quoted_text(archive_id)}"
-        self._target.write(
-            opened,
-            _read(connection, table, relation, lane=archive_id),
-            marks(archive_id, self._lane.head_digest, self._lane.sequence),
-            None if replaced is None else f"{own} and {replaced}",
-        )
+        with _read(connection, table, relation, lane=archive_id) as rows:
+            self._target.write(
+                opened,
+                rows,
+                marks(archive_id, self._lane.head_digest, self._lane.sequence),
+                None if replaced is None else f"{own} and {replaced}",
+            )
         unused -= file_names(active_files(opened, archive_id))
         if self._lane.is_cleanup_due:
             return set()  # `clean` deletes them
@@ -250,8 +251,8 @@ class LaneWriter:
                 for each in ("found", table_sql(table))
             )
         if found != wanted:
-            rows = _read(connection, table, table_sql(table))
-            self._target.write(opened, rows, {table.name: opened.version()}, "true")
+            with _read(connection, table, table_sql(table)) as rows:
+                self._target.write(opened, rows, {table.name: opened.version()}, "true")
 
 
 def _is_same(table: ArchiveTable) -> str:
