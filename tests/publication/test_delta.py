@@ -26,6 +26,7 @@ from tests.support.delta_lake import (
     as_published,
     assert_equal,
     chain_of,
+    files_of,
     findings,
     load_third,
     of_database,
@@ -86,10 +87,6 @@ def test_entries_are_appended_night_after_night(data_dir: DataDir, lake: Path) -
     assert len(after) == len(before) + 2
     log = next(lake.glob("task_versions/_delta_log"))
     assert len(list(log.glob("*.json"))) == 4, "made, and a commit for each publication"
-
-
-def files_of(lake: Path, table: str) -> set[str]:
-    return {path.name for path in (lake / table).rglob("*.parquet")}
 
 
 def test_replaced_files_are_deleted_a_night_later(data_dir: DataDir, lake: Path) -> None:

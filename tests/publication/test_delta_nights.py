@@ -3,11 +3,14 @@
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.database.data_dir import DataDir
-from tests.support.delta_lake import assert_equal, findings, publish, stop_after
+from gaussdb_tasks.publication.delta_tables import DeltaTables
+from tests.support.audited_archive import AuditedArchive
+from tests.support.delta_lake import assert_equal, files_of, findings, publish, stop_after
 from tests.support.invented_nights import NIGHTS, first_nights
 
 pytest.importorskip("deltalake", reason="needs the extra [delta]")
@@ -48,6 +51,42 @@ def test_nights_that_are_stopped_add_up(
         monkeypatch.undo()
     publish(first_nights(invented_nights, NIGHTS, nights), lake)
     assert_equal(lake, invented_nights)
+
+
+def test_what_was_edited_there_is_found_after_a_night(
+    invented_nights: DataDir, lake: Path, tmp_path: Path
+) -> None:
+    """Rows of tasks that are observed again are kept there, whether they were edited or not."""
+    nights = tmp_path / "nights"
+    publish(first_nights(invented_nights, NIGHTS - 1, nights), lake)
+    tasks = DeltaTables(str(lake)).open_known("tasks")
+    with duckdb.connect(invented_nights.database) as connection:
+        sql = """
+            select job_id from task_center.tasks
+            where last_seen_at > last_changed_at order by last_seen_at desc, job_id limit 2
+        """
+        (edited,), (deleted,) = connection.execute(sql).fetchall()
+    tasks.update({"status": "'Forged'"}, predicate=f"job_id = '{edited}'")
+    tasks.delete(f"job_id = '{deleted}'")
+    publish(invented_nights, lake)
+    assert findings(invented_nights, lake) == {
+        ("differs", "task_center.tasks", "status"),
+        ("differs", "task_center.tasks", None),
+    }
+
+
+def test_an_amendment_that_replaces_no_rows_is_appended(
+    audited: AuditedArchive, lake: Path, tmp_path: Path
+) -> None:
+    data_dir = audited.data_dir
+    names = sorted(path.name for path in data_dir.archive.iterdir())
+    (rotated,) = (place for place, name in enumerate(names) if name.endswith("-rotation"))
+    publish(first_nights(data_dir, rotated, tmp_path / "nights"), lake)
+    versions = files_of(lake, "task_versions")
+    done = publish(first_nights(data_dir, len(names), tmp_path / "nights"), lake)
+    assert done == (len(names) - rotated, False, False)
+    assert versions <= files_of(lake, "task_versions")
+    assert_equal(lake, data_dir)
 
 
 def test_a_table_that_is_made_again_gets_all_rows_of_intact_entries(

@@ -130,6 +130,10 @@ def assert_equal(lake: Path | str, *data_dirs: DataDir) -> None:
             assert (name, found) == (name, wanted)
 
 
+def files_of(lake: Path, table: str) -> set[str]:
+    return {path.name for path in (lake / table).rglob("*.parquet")}
+
+
 def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the next publication after some commits."""
     write, left = DeltaTables.write, iter(range(count))
