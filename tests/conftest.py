@@ -38,6 +38,7 @@ pytest_plugins = [
     "tests.support.commands",
     "tests.support.delta_lake",
     "tests.support.invented_archive",
+    "tests.support.invented_nights",
     "tests.support.loaded_archive",
     "tests.support.object_store",
     "tests.support.other_user",

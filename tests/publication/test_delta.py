@@ -3,23 +3,20 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from gaussdb_tasks.archive.verification.findings import Finding
-from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.connect import read_published
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.times import DAY, HOUR, iso
-from gaussdb_tasks.publication.delta import SHARED, write_lane
 from gaussdb_tasks.publication.delta_lanes import read_lane_rows
 from gaussdb_tasks.publication.delta_tables import LANE, DeltaTables, active_files, rows_of
+from gaussdb_tasks.publication.delta_writer import SHARED, LaneWriter
 from gaussdb_tasks.publication.lane import Lane, LaneError
-from gaussdb_tasks.publication.publish import refuse_unusable, verify_published
+from gaussdb_tasks.publication.publish import refuse_unusable
 from gaussdb_tasks.publication.target import parse_target
 from tests.support.commands import Command
 from tests.support.delta_lake import (
@@ -29,11 +26,15 @@ from tests.support.delta_lake import (
     as_published,
     assert_equal,
     chain_of,
+    files_of,
+    findings,
     load_third,
     of_database,
     publish,
     publish_at_once,
     row_of,
+    stop_after,
+    verified,
 )
 from tests.support.emulator_client import NOW, record
 from tests.support.made_once import made_once
@@ -88,10 +89,6 @@ def test_entries_are_appended_night_after_night(data_dir: DataDir, lake: Path) -
     assert len(list(log.glob("*.json"))) == 4, "made, and a commit for each publication"
 
 
-def files_of(lake: Path, table: str) -> set[str]:
-    return {path.name for path in (lake / table).rglob("*.parquet")}
-
-
 def test_replaced_files_are_deleted_a_night_later(data_dir: DataDir, lake: Path) -> None:
     """Who reads the last publication can go on during the next one."""
     publish(data_dir, lake)
@@ -99,12 +96,31 @@ def test_replaced_files_are_deleted_a_night_later(data_dir: DataDir, lake: Path)
     versions = row_of(lake, data_dir).versions
     expected = as_published(lake, data_dir, "tasks")
     for number in (6, 7):
-        load_third(data_dir.path, NOW + number * DAY, [record(number, NOW - 4 * DAY, None)])
+        load_third(data_dir.path, NOW + number * DAY, [record(number, NOW - 3 * DAY, None)])
         publish(data_dir, lake)
         if number == 6:
             assert as_published(lake, data_dir, "tasks", versions) == expected
     assert not first & files_of(lake, "tasks")
     assert_equal(lake, data_dir)
+
+
+def test_tasks_of_other_days_are_not_written_again(data_dir: DataDir, lake: Path) -> None:
+    """Also those that started later than an observed task."""
+    publish(data_dir, lake)
+    earlier = tasks_in_use(lake)
+    load_third(data_dir.path, NOW + 6 * DAY, [record(6, NOW + 5 * DAY, NOW + 5 * DAY)])
+    publish(data_dir, lake)
+    later = tasks_in_use(lake) - earlier
+    load_third(data_dir.path, NOW + 7 * DAY, [record(7, NOW - 3 * DAY, None)])
+    publish(data_dir, lake)
+    assert later
+    assert later <= tasks_in_use(lake)
+    assert not earlier & tasks_in_use(lake)
+    assert_equal(lake, data_dir)
+
+
+def tasks_in_use(lake: Path) -> set[str]:
+    return set(active_files(DeltaTables(str(lake)).open_known("tasks")))
 
 
 def test_archives_lie_side_by_side(data_dir: DataDir, other: DataDir, lake: Path) -> None:
@@ -224,17 +240,6 @@ def test_a_stopped_clean_up_is_completed_by_the_next_publication(
     assert_equal(lake, redacted)
 
 
-def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, left = DeltaTables.write, iter(range(count))
-
-    def stopping(*arguments: Any) -> None:
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        write(*arguments)
-
-    monkeypatch.setattr(DeltaTables, "write", stopping)
-
-
 def test_verify_finds_what_differs(
     nights: list[DataDir], lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +264,7 @@ def test_verify_finds_what_differs(
     shutil.rmtree(lake)
     lane, digests = lane_of(second)
     with read_published(forged.database) as connection:
-        write_lane(DeltaTables(str(lake)), connection, digests, lane)
+        LaneWriter(DeltaTables(str(lake)), lane, digests, []).write(connection)
     assert findings(second, lake) == {
         ("differs", "task_center.tasks", "status"),
         ("differs", "task_center.coverage", None),
@@ -302,19 +307,11 @@ def test_verify_finds_what_somebody_else_wrote(nights: list[DataDir], lake: Path
     assert [each.detail for each in verified(data_dir, lake)] == details[:1]
 
 
-def verified(data_dir: DataDir, lake: Path) -> list[Finding]:
-    return verify_published(data_dir, parse_target(str(lake)), VerifyOptions()).findings
-
-
 def lane_of(data_dir: DataDir) -> tuple[Lane, dict[int, str]]:
     """Return the lane of a whole archive, and the digests of its entries."""
     chain = chain_of(data_dir)
     digests = {entry.manifest.sequence: entry.sha256 for entry in chain}
     return Lane(chain[0].sha256, len(chain), chain[-1].sha256, iso(NOW), "0"), digests
-
-
-def findings(data_dir: DataDir, lake: Path) -> set[tuple[str, str, str | None]]:
-    return {(each.fault.value, each.where, each.column) for each in verified(data_dir, lake)}
 
 
 def test_another_version_of_the_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,14 +15,16 @@ from gaussdb_tasks.archive.amendments.amendment import Amendment
 from gaussdb_tasks.archive.amendments.redaction import redact
 from gaussdb_tasks.archive.recover import read_chain
 from gaussdb_tasks.archive.store import Archive, ChainEntry
+from gaussdb_tasks.archive.verification.findings import Finding
+from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.connect import read_published, registered
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.model.times import DAY, HOUR
-from gaussdb_tasks.publication.delta import OF_LANES
 from gaussdb_tasks.publication.delta_lanes import LaneRow, read_lane_rows
 from gaussdb_tasks.publication.delta_tables import LANE, DeltaTables, rows_of
-from gaussdb_tasks.publication.publish import publish_entries
+from gaussdb_tasks.publication.delta_writer import OF_LANES
+from gaussdb_tasks.publication.publish import publish_entries, verify_published
 from gaussdb_tasks.publication.target import parse_target
 from tests.support.emulator_client import NOW, Record, record
 from tests.support.loads import load
@@ -126,3 +128,27 @@ def assert_equal(lake: Path | str, *data_dirs: DataDir) -> None:
         for name in NAMES:
             found, wanted = as_published(lake, data_dir, name), of_database(data_dir, name)
             assert (name, found) == (name, wanted)
+
+
+def files_of(lake: Path, table: str) -> set[str]:
+    return {path.name for path in (lake / table).rglob("*.parquet")}
+
+
+def stop_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the next publication after some commits."""
+    write, left = DeltaTables.write, iter(range(count))
+
+    def stopping(*arguments: Any) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    monkeypatch.setattr(DeltaTables, "write", stopping)
+
+
+def verified(data_dir: DataDir, lake: Path) -> list[Finding]:
+    return verify_published(data_dir, parse_target(str(lake)), VerifyOptions()).findings
+
+
+def findings(data_dir: DataDir, lake: Path) -> set[tuple[str, str, str | None]]:
+    return {(each.fault.value, each.where, each.column) for each in verified(data_dir, lake)}

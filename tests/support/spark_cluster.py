@@ -23,9 +23,9 @@ from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.database.dialects import SPARK
 from gaussdb_tasks.database.views import view_script
 from gaussdb_tasks.model.tables import LOAD_ID, LOADED_TABLES
-from gaussdb_tasks.publication.delta import OF_LANES, SHARED, write_lane
 from gaussdb_tasks.publication.delta_lanes import read_lane_rows
 from gaussdb_tasks.publication.delta_tables import DeltaTables, active_files
+from gaussdb_tasks.publication.delta_writer import OF_LANES, SHARED, LaneWriter
 from gaussdb_tasks.publication.lane import Lane
 from tests.support.tool_environments import Environment
 
@@ -155,7 +155,7 @@ def publish(connection: duckdb.DuckDBPyConnection, lake: Path) -> list[str]:
             f"alter table task_center.{table.name} add column if not exists {column}"
         )
     lane = Lane("a" * 64, 1, "a" * 64, "2026-06-10T12:34:56Z", "0.2.0")
-    write_lane(DeltaTables(str(lake)), connection, {1: lane.head_digest}, lane)
+    LaneWriter(DeltaTables(str(lake)), lane, {1: lane.head_digest}, []).write(connection)
     return published_tables(lake, lane.archive_id)
 
 

@@ -93,15 +93,21 @@ def rebuild(
     )
 
 
-def restore(chain: Sequence[ChainEntry], path: Path) -> None:
+def restore(chain: Sequence[ChainEntry], path: Path, first: int = 0) -> None:
     """Write a new database with the rows of a chain: the entries, in order.
+
+    Args:
+        chain: all entries.
+        path: the database.
+        first: index of the first entry whose rows are written. Of the tasks that it and later ones
+            observed, those are missing whose state is in an earlier one.
 
     Raises:
         ArchiveError: a file of the archive cannot be read, although it has its digest.
     """
     with connect.writable_clone(None, path) as connection:
         try:
-            apply_entries(connection, chain)
+            apply_entries(connection, chain, first)
         except (duckdb.DataError, duckdb.ProgrammingError) as error:
             refuse_fault_of_machine(error)
             reason = str(error).partition("\n")[0]

@@ -142,9 +142,15 @@ def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainE
 
     It reads a temporary table that is created here from the archive's observations.
     """
+    latest_observations(connection, chain)
+    return _TASKS_FROM_OBSERVATIONS
+
+
+def latest_observations(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> str:
+    """Create a temporary table of the last observation of each task; return its name."""
     _number_loads(connection, chain)
     _read_observations(connection, _rows(chain, archive_tables.OBSERVATIONS, chain))
-    return _TASKS_FROM_OBSERVATIONS
+    return "latest_observations"
 
 
 def expected_vanished_tasks(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import in_one_line
+from gaussdb_tasks.model.tables import TASKS
 from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access, check_bucket_packages
 from gaussdb_tasks.publication.lane import (
     MAX_CAUSE_LENGTH,
@@ -41,6 +43,8 @@ _CONFIGURATION: Final[Mapping[str, str]] = MappingProxyType(
 # deltalake keeps so many rows in memory before it writes them.
 _ROWS_OF_A_GROUP: Final = 100_000
 _BYTES_OF_A_FILE: Final = 64 * 1024**2
+# A night writes those files of tasks again that have a row of an observed day.
+_BYTES_OF_A_FILE_OF_TASKS: Final = 8 * 1024**2
 
 
 class DeltaTables:
@@ -129,14 +133,17 @@ class DeltaTables:
             write_deltalake,
         )
 
-        with self._one_error(table.table_uri.rstrip("/").rpartition("/")[2]):
+        name = table.table_uri.rstrip("/").rpartition("/")[2]
+        with self._one_error(name):
             write_deltalake(  # type: ignore[call-overload]  # a predicate needs a literal mode
                 table,
                 rows,
                 mode="append" if replaced is None else "overwrite",
                 predicate=replaced,
                 schema_mode="merge",  # a later version of this program adds columns
-                target_file_size=_BYTES_OF_A_FILE,
+                target_file_size=(
+                    _BYTES_OF_A_FILE_OF_TASKS if name == TASKS.name else _BYTES_OF_A_FILE
+                ),
                 writer_properties=WriterProperties(
                     compression="ZSTD", max_row_group_size=_ROWS_OF_A_GROUP
                 ),
@@ -188,9 +195,15 @@ def lanes_of(table: "DeltaTable") -> set[str]:
     return {each[LANE] for each in table.partitions()}
 
 
-def rows_of(table: "DeltaTable", lane: str | None = None) -> "Dataset":
-    """Return the rows of a lane, or all, as a dataset of Arrow."""
-    return table.to_pyarrow_dataset(file_pruning_predicate=_of(lane))
+def rows_of(table: "DeltaTable", lane: str | None = None, days: Sequence[date] = ()) -> "Dataset":
+    """Return the rows of a lane, or all, as a dataset of Arrow.
+
+    If days are given, files without tasks that started on one of them are left out.
+    """
+    predicate = _of(lane)
+    if days:
+        predicate = [*(predicate or ()), ("created_date", "in", days)]
+    return table.to_pyarrow_dataset(file_pruning_predicate=predicate)
 
 
 def _of(lane: str | None) -> "FilterConjunctionType | None":
