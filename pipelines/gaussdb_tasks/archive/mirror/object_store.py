@@ -151,14 +151,11 @@ def lock_arguments(fs: Any, root: str, retain_until: datetime, name: str) -> dic
     """Return arguments that lock a new file; none if the bucket has a default rule.
 
     Raises:
-        ConfigurationError: the store or the bucket has no object lock.
+        ConfigurationError: the bucket has no object lock.
     """
     bucket = root.partition("/")[0]
     try:
         answer = fs.call_s3("get_object_lock_configuration", Bucket=bucket)
-    except AttributeError as error:
-        message = f"--archive-lock: {name} is not an object store with object lock; omit the option"
-        raise ConfigurationError(message) from error
     except Exception as error:
         if _NO_OBJECT_LOCK not in repr(error.__cause__) + repr(error) and not isinstance(
             error, FileNotFoundError

@@ -66,8 +66,8 @@ class Remote:
         refuse_other_urls(url, option=option)
         self._option = option
         self.name = _without_secrets(url)
-        self._is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
-        options = object_store.options() if self._is_s3 else {}
+        is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
+        options = object_store.options() if is_s3 else {}
         try:
             self._fs, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
         except ImportError as error:
@@ -77,7 +77,7 @@ class Remote:
             )
             raise ConfigurationError(message) from error
         self._root = str(root).rstrip("/")
-        self.path = Path(str(root)) if "file" in _protocols(self._fs) else None
+        self.path = None if is_s3 else Path(str(root))
         """The directory of the copy; None for an object store."""
         self._is_overwriting = is_overwriting
         self._retain_until = None if retain_until is None else to_datetime(retain_until)
@@ -151,7 +151,7 @@ class Remote:
                 f"{self._root}/{name}",
                 str(target),
                 callback=_bounded(f"{self.name}/{name}", max_bytes),
-                **self._deadline(max_bytes),
+                timeout=_seconds(max_bytes),
             )
 
     def remove(self, name: str) -> None:
@@ -161,7 +161,10 @@ class Remote:
             MirrorError: the remote refuses, such as while the file is locked.
         """
         with self._one_error(name), suppress(FileNotFoundError):
-            self._fs.rm_file(f"{self._root}/{name}", **self._deadline())
+            if self.path is not None:
+                (self.path / name).unlink()
+            else:
+                self._fs.rm_file(f"{self._root}/{name}", timeout=_CALL_SECONDS)
 
     def folders(self) -> list[str]:
         """Return the names of the folders, sorted; empty if the remote does not exist.
@@ -172,11 +175,7 @@ class Remote:
         with self._one_error(""), suppress(FileNotFoundError):
             if self.path is not None:
                 return sorted(directory.list_folders(self.path))
-            if self._is_s3:
-                return sorted(object_store.list_folders(self._fs, self._root, _CALL_SECONDS))
-            listed = self._fs.ls(self._root, detail=True, refresh=True)
-            folders = (str(each["name"]) for each in listed if each["type"] == "directory")
-            return sorted(folder.rstrip("/").rpartition("/")[2] for folder in folders)
+            return sorted(object_store.list_folders(self._fs, self._root, _CALL_SECONDS))
         return []
 
     def files(self, folder: str = "") -> dict[str, int]:
@@ -189,12 +188,7 @@ class Remote:
         with self._one_error(folder), suppress(FileNotFoundError):
             if self.path is not None:
                 return dict(directory.list_files(Path(root)))
-            if self._is_s3:
-                return dict(object_store.list_files(self._fs, root, _CALL_SECONDS))
-            found = self._fs.find(root, detail=True)
-            return {
-                str(path).removeprefix(f"{root}/"): each["size"] for path, each in found.items()
-            }
+            return dict(object_store.list_files(self._fs, root, _CALL_SECONDS))
         return {}
 
     def _create(self, name: str, content: bytes, *, is_again: bool = False) -> bool:
@@ -222,11 +216,14 @@ class Remote:
         if self.path is not None:
             directory.create(self.path / name, content)
             return
-        arguments = self._lock_arguments() | self._deadline(len(content))
-        if self._is_s3:
-            arguments |= object_store.upload_arguments(content)
-        mode = "overwrite" if self._is_overwriting else "create"
-        self._fs.pipe_file(f"{self._root}/{name}", content, mode=mode, **arguments)
+        self._fs.pipe_file(
+            f"{self._root}/{name}",
+            content,
+            mode="overwrite" if self._is_overwriting else "create",
+            timeout=_seconds(len(content)),
+            **object_store.upload_arguments(content),
+            **self._lock_arguments(),
+        )
 
     def _holds(self, name: str, content: bytes) -> bool:
         try:
@@ -243,12 +240,6 @@ class Remote:
                 self._fs, self._root, self._retain_until, self.name
             )
         return dict(self._lock)
-
-    def _deadline(self, size: int = 0) -> dict[str, float]:
-        """Return the argument that ends a call; only file systems with calls over a network do."""
-        if not getattr(self._fs, "async_impl", False):
-            return {}
-        return {"timeout": _CALL_SECONDS + size / _MIN_BYTES_PER_SECOND}
 
     @contextmanager
     def _one_error(self, name: str) -> Iterator[None]:
@@ -289,6 +280,11 @@ def _nearest_existing(path: Path) -> Path:
             return path
 
 
+def _seconds(size: int) -> float:
+    """Return how long the transfer of some bytes may take."""
+    return _CALL_SECONDS + size / _MIN_BYTES_PER_SECOND
+
+
 class _TooLongError(UnreadableFileError):
     """A file is longer than expected."""
 
@@ -315,10 +311,6 @@ def _cause(error: Exception) -> str:
         return "it did not answer in time"
     first_line = str(error).partition("\n")[0]
     return in_one_line(first_line, _MAX_CAUSE_LENGTH) or type(error).__name__
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def refuse_other_urls(url: str, *, option: str) -> None:
