@@ -9,7 +9,7 @@ from gaussdb_tasks.archive.key_history import KeyHistory, shown
 from gaussdb_tasks.archive.manifest import Handover
 from gaussdb_tasks.archive.recover import ArchiveError, read_chain
 from gaussdb_tasks.archive.signing import Signer
-from gaussdb_tasks.archive.store import Archive, ChainEntry, manifest_name
+from gaussdb_tasks.archive.store import Archive, ChainEntry, entry_name_of
 from gaussdb_tasks.archive.write import Head
 from gaussdb_tasks.errors import ConfigurationError
 
@@ -82,7 +82,7 @@ def _refuse_broken_chain(chain: Sequence[ChainEntry], recorded: Head | None) -> 
         manifest = entry.manifest
         if (manifest.sequence, manifest.previous) != (sequence, previous):
             raise ArchiveError(_broken(f"{entry.name} does not follow the entry before it"))
-        if manifest_name(manifest) != entry.name:
+        if entry_name_of(manifest) != entry.name:
             raise ArchiveError(_broken(f"{entry.name} has the manifest of another entry"))
         previous = entry.sha256
     if recorded is None:

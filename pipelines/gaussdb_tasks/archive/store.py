@@ -179,20 +179,8 @@ def entry_name(sequence: int, kind: str, at: Micros) -> str:
 
 
 def entry_name_of(manifest: Manifest) -> str:
-    """Return the folder name of the entry that a manifest describes.
-
-    Raises:
-        ConfigurationError: its field ``at`` is not a time.
-    """
+    """Return the folder name of the entry that a decoded manifest describes."""
     return entry_name(manifest.sequence, manifest.kind, parse_time(manifest.at, option="at"))
-
-
-def manifest_name(manifest: Manifest) -> str | None:
-    """Return the folder name of the entry that a manifest describes; None if it has no time."""
-    try:
-        return entry_name_of(manifest)
-    except (ConfigurationError, ValueError, OverflowError):
-        return None
 
 
 def tombstone_name(file_name: str) -> str:

@@ -21,8 +21,8 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     Entry,
     checksum_line,
+    entry_name_of,
     file_sha256,
-    manifest_name,
     tombstone_name,
 )
 from gaussdb_tasks.database.data_dir import DataDir
@@ -77,7 +77,7 @@ def _refuse_break(remote: Remote, last: Entry | None, fetched: ChainEntry) -> No
     expected = 1 if last is None else last.sequence + 1
     previous = None if last is None else last.read().sha256
     if (
-        manifest_name(fetched.manifest) != fetched.name
+        entry_name_of(fetched.manifest) != fetched.name
         or fetched.manifest.sequence != expected
         or fetched.manifest.previous != previous
     ):

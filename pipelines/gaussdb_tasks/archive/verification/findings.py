@@ -1,12 +1,14 @@
 """The findings of a verification."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import Removal
-from gaussdb_tasks.errors import ResourceError
+from gaussdb_tasks.errors import GaussdbTasksError, ResourceError
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.os_errors import explain_machine
 
@@ -52,6 +54,9 @@ class Finding:
     entry: str | None = None
     task: str | None = None
     column: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +123,29 @@ class Verification:
         """Whether there are no findings."""
         return not self.findings
 
-    def is_readable(self, file: Path) -> bool:
-        """Whether an archive table is there as it was written."""
-        return str(file) not in self.damaged and str(file) not in self.removed
+    def is_readable(self, file: Path | None) -> bool:
+        """Whether an archive table is there as it was written; None, without rows, always is."""
+        return file is None or (str(file) not in self.damaged and str(file) not in self.removed)
 
     def add(self, fault: Fault, where: str, detail: str, **more: str | None) -> None:
         """Add a finding."""
         self.findings.append(Finding(fault, where, detail, **more))
+
+    def add_file(
+        self, entry: Entry | ChainEntry, name: str, detail: str, fault: Fault = Fault.INVALID
+    ) -> None:
+        """Add a finding about a file in the folder of an entry."""
+        self.add(fault, f"{entry.name}/{name}", detail, entry=entry.name)
+
+    @contextmanager
+    def reading(self, entry: Entry | ChainEntry, name: str) -> Iterator[None]:
+        """Add a finding if a file of an entry is missing, or cannot be read."""
+        try:
+            yield
+        except FileNotFoundError:
+            self.add_file(entry, name, "the file is missing", Fault.MISSING)
+        except (OSError, GaussdbTasksError) as error:
+            self.add_unreadable(f"{entry.name}/{name}", error, entry=entry.name)
 
     def add_unreadable(
         self,

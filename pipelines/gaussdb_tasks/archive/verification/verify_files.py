@@ -4,10 +4,9 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
-from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
+from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.parquet_bounds import footer_problem
 from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import (
@@ -19,8 +18,8 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     Entry,
     checksum_line,
+    entry_name_of,
     file_sha256,
-    manifest_name,
     read_bounded,
 )
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
@@ -28,7 +27,6 @@ from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_amendments import verify_amendments
 from gaussdb_tasks.archive.verification.verify_loads import (
-    add_invalid_manifest,
     verify_completeness,
     verify_load_identities,
     verify_project_results,
@@ -36,9 +34,6 @@ from gaussdb_tasks.archive.verification.verify_loads import (
 )
 from gaussdb_tasks.archive.verification.verify_signatures import verify_signatures
 from gaussdb_tasks.archive.verification.verify_timestamps import verify_timestamps
-from gaussdb_tasks.errors import GaussdbTasksError
-
-_MISSING: Final = "the file is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +116,7 @@ def _verify_chain(entries: tuple[Entry, ...], found: Verification) -> None:
         found.chain.append(chained)
         if is_known and chained.manifest.previous != previous:
             detail = "it does not follow the previous entry, whose digest.json has another hash"
-            found.add(Fault.GAP, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+            found.add_file(entry, DIGEST_NAME, detail, Fault.GAP)
         previous, is_known = chained.sha256, True
 
 
@@ -134,44 +129,28 @@ def _verify_references(found: Verification) -> None:
         if sequence in by_sequence and not removal.is_of(known):
             file = f"{removal.file.entry}/{removal.file.file}"
             detail = f"it removes {file}, which the archive never had with this hash"
-            add_invalid_manifest(removal.amendment, detail, found)
+            found.add_file(removal.amendment, DIGEST_NAME, detail)
     for amendment in found.chain:
         for restated in amendment.manifest.restates:
             load = by_sequence.get(restated.sequence)
             if load is not None and restated.table not in load.manifest.tables:
                 detail = f"it restates rows of {restated.table} that {load.name} does not have"
-                add_invalid_manifest(amendment, detail, found)
+                found.add_file(amendment, DIGEST_NAME, detail)
 
 
 def _read(entry: Entry, found: Verification) -> ChainEntry | None:
-    where = f"{entry.name}/{DIGEST_NAME}"
-    try:
+    with found.reading(entry, DIGEST_NAME):
         chained = entry.read()
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-        return None
-    except (ManifestError, OSError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
-        return None
-    name = manifest_name(chained.manifest)
-    if name != entry.name:
-        found.add(Fault.INVALID, where, f"it is the manifest of {name}", entry=entry.name)
-    _verify_checksum(chained, found)
-    return chained
-
-
-def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
-    where = f"{entry.name}/{CHECKSUM_NAME}"
-    try:
-        content = read_bounded(entry.path / CHECKSUM_NAME)
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except (ManifestError, OSError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
-    else:
-        if content != checksum_line(entry.sha256).encode():
-            detail = f"its hash differs from the one in {CHECKSUM_NAME}"
-            found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+        name = entry_name_of(chained.manifest)
+        if name != entry.name:
+            found.add_file(entry, DIGEST_NAME, f"it is the manifest of {name}")
+        with found.reading(entry, CHECKSUM_NAME):
+            checksum = read_bounded(entry.path / CHECKSUM_NAME)
+            if checksum != checksum_line(chained.sha256).encode():
+                detail = f"its hash differs from the one in {CHECKSUM_NAME}"
+                found.add_file(entry, DIGEST_NAME, detail)
+        return chained
+    return None
 
 
 def _verify_files(
@@ -201,8 +180,7 @@ def _verify_files(
         return
     for path in paths:
         if path.name not in expected and (entry.name, path.name) not in removed:
-            detail = "it is not in the manifest"
-            found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
+            found.add_file(entry, path.name, "it is not in the manifest", Fault.EXTRA)
 
 
 def _verify_file(
@@ -213,19 +191,13 @@ def _verify_file(
     found: Verification,
 ) -> None:
     path = entry.path / str(digest.file)
-    where = f"{entry.name}/{path.name}"
-    try:
+    with found.reading(entry, path.name):
         detail = _describe_damage(path, digest, options) or (
             None if options.is_fast else footer_problem(path, table, digest)
         )
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except (OSError, GaussdbTasksError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
-    else:
         if detail is None:
             return
-        found.add(Fault.INVALID, where, detail, entry=entry.name)
+        found.add_file(entry, path.name, detail)
     found.damaged.add(str(path))
 
 
@@ -249,16 +221,11 @@ def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) ->
     path, tombstone = entry.path / removal.file.file, entry.path / removal.tombstone_name
     if path.exists():
         detail = f"{removal.amendment.name} removed it, but it exists; run that command again"
-        found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
-    where = f"{entry.name}/{tombstone.name}"
-    try:
+        found.add_file(entry, path.name, detail, Fault.EXTRA)
+    with found.reading(entry, tombstone.name):
         if read_bounded(tombstone) != removal.tombstone:
             detail = f"it differs from what {removal.amendment.name} recorded"
-            found.add(Fault.INVALID, where, detail, entry=entry.name)
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except (ManifestError, OSError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
+            found.add_file(entry, tombstone.name, detail)
 
 
 def _verify_expected_head(expected: str | None, found: Verification) -> None:
