@@ -103,9 +103,9 @@ def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: Signer) -> No
     history = KeyHistory(keys, current=None if first is None else first.old_key)
     for entry in chain[start:]:
         history.follow(entry)
-    if history.problems:
+    if history.findings:
         remedy = "; to go on in spite of it, see: gaussdb-tasks keys rotate -h"
-        raise ArchiveError(_broken(str(history.problems[0])) + remedy)
+        raise ArchiveError(_broken(str(history.findings[0])) + remedy)
 
 
 def _reachable_keys(chain: Sequence[ChainEntry], signer: Signer) -> Mapping[str, bytes]:

@@ -22,15 +22,12 @@ def verify_signatures(keys: PublicKeys | None, found: Verification) -> None:
     history = KeyHistory(None if keys is None else keys.by_fingerprint)
     for entry in found.chain:
         history.follow(entry)
-    for problem in history.problems:
-        name = problem.entry.name
-        found.add(Fault.SIGNATURE, f"{name}/{problem.file}", problem.detail, entry=name)
+    found.findings.extend(history.findings)
     found.notes.extend(history.notes)
     if history.signed_since is None:
         if keys is not None and found.chain:
-            last = found.chain[-1].name
             detail = "neither it nor an earlier entry is signed"
-            found.add(Fault.SIGNATURE, f"{last}/{DIGEST_NAME}", detail, entry=last)
+            found.add_file(found.chain[-1], DIGEST_NAME, detail, Fault.SIGNATURE)
     elif keys is None:
         found.notes.append("signatures were not checked; check them with --public-key")
     else:
