@@ -124,19 +124,17 @@ def read_intact_chain(
     """
     found = verify_archive(archive, VerifyOptions(is_rereading=False))
     if not found.chain:
-        first = found.findings[0]
-        message = f"{archive.path} has no readable entry: {first.where}: {first.detail}"
+        message = f"{archive.path} has no readable entry: {found.findings[0]}"
         raise ArchiveError(message)
     damage = tuple(each for each in found.findings if each.fault not in _NO_DAMAGE)
     if not damage:
         return found.chain, ()
     if not is_skipping_damage:
         refuse_unread(found)
-        first = damage[0]
         message = (
-            f"the archive is damaged: {len(damage):,} findings, such as {first.where}: "
-            f"{first.detail}; restore the files from a copy (gaussdb-tasks verify lists them), or "
-            "skip damaged files with --skip-damaged"
+            f"the archive is damaged: {len(damage):,} findings, such as {damage[0]}; restore the "
+            "files from a copy (gaussdb-tasks verify lists them), or skip damaged files with "
+            "--skip-damaged"
         )
         raise ArchiveError(message)
     return [entry.without(found.damaged) for entry in found.chain], damage
@@ -150,10 +148,9 @@ def refuse_unread(found: Verification) -> None:
     """
     unread = [each for each in found.findings if each.fault is Fault.UNREAD]
     if unread:
-        first = unread[0]
         message = (
-            f"{len(unread):,} files of the archive could not be read, such as {first.where}: "
-            f"{first.detail}; nothing was changed"
+            f"{len(unread):,} files of the archive could not be read, such as {unread[0]}; "
+            "nothing was changed"
         )
         raise ArchiveError(message)
 
