@@ -49,11 +49,6 @@ class File:
     parts: Sequence[Part]
 
     @property
-    def where(self) -> str:
-        """The place in a finding."""
-        return f"{self.entry.name}/{self.path.name}"
-
-    @property
     def marks(self) -> tuple[str, ...]:
         """The columns whose values must be those of the load that wrote the row."""
         wanted = (LOAD_ID.name, self.table.clock, "run_id", "load_number")

@@ -82,7 +82,7 @@ def _is_as_loaded(table: ArchiveTable, found: Verification) -> bool:
     return all(
         rows.holder is rows.load
         and rows.columns == table.column_names
-        and (rows.file is None or found.is_readable(rows.file))
+        and found.is_readable(rows.file)
         for rows in current_rows(found.chain, table)
     )
 

@@ -72,7 +72,7 @@ class AmendedRows:
         Returns:
             the number of rows that it changed; None if the rows do not show it.
         """
-        if not all(self._is_there(entry, name) for name in entry.manifest.tables):
+        if not all(self._found.is_readable(entry.file(name)) for name in entry.manifest.tables):
             return None  # a later amendment removed them, and accounts for what is left
         try:
             if entry.manifest.kind != _RENORMALISATION:
@@ -95,10 +95,6 @@ class AmendedRows:
             )
         found.add(Fault.AMENDMENT, entry.name, detail, entry=entry.name)
 
-    def _is_there(self, entry: ChainEntry, table: str) -> bool:
-        path = entry.file(table)
-        return path is None or self._found.is_readable(path)
-
     def _superseded(self, position: int) -> set[Key]:
         """Return the rows that a later renormalisation made again from their records."""
         return {
@@ -111,10 +107,9 @@ class AmendedRows:
     def _can_reread(self, entry: ChainEntry, position: int) -> bool:
         restated = {(each.table, each.sequence) for each in entry.manifest.restates}
         return not restated <= self._superseded(position) and all(
-            self._is_there(rows.holder, rows.table)
+            self._found.is_readable(rows.file)
             for table in TASK_TABLES
             for rows in current_rows(self._found.chain[:position], table)
-            if rows.file is not None
         )
 
     def _reread(self, entry: ChainEntry, position: int) -> int:
@@ -182,7 +177,7 @@ class AmendedRows:
                 for each in current_rows(chain, table)
                 if each.load.manifest.sequence in sequences and each.file is not None
             ]
-            if not all(self._is_there(each.holder, name) for each in rows):
+            if not all(self._found.is_readable(each.file) for each in rows):
                 return None
             parts += [
                 f"select {_RECORD} from ({typed(table, relation)})" for relation in relations(rows)

@@ -107,29 +107,19 @@ def _verify_amendment(
     entry = amendment.entry
     problems = list(_problems(amendment))
     for problem in problems:
-        found.add(Fault.AMENDMENT, _where(entry), problem, entry=entry.name)
+        found.add_file(entry, DIGEST_NAME, problem, Fault.AMENDMENT)
     position = len(amendment.earlier)
     changed = None if rows is None or problems else rows.verify(entry, position)
     return AmendmentAccount(
         entry=entry,
-        rows_removed=sum(map(_removed, *_pairs(amendment))),
+        rows_removed=sum(
+            max(before.row_count - restated.row_count, 0)
+            for restated, before in amendment.restatements()
+        ),
         rows_changed=entry.manifest.rows_changed if changed is None else changed,
         is_recomputed=changed is not None,
         is_later=is_later,
     )
-
-
-def _where(entry: ChainEntry) -> str:
-    return f"{entry.name}/{DIGEST_NAME}"
-
-
-def _pairs(amendment: _Amendment) -> tuple[list[Restatement], list[Rows]]:
-    pairs = list(amendment.restatements())
-    return [restated for restated, _ in pairs], [before for _, before in pairs]
-
-
-def _removed(restated: Restatement, before: Rows) -> int:
-    return max(before.row_count - restated.row_count, 0)
 
 
 def _problems(amendment: _Amendment) -> Iterator[str]:

@@ -50,8 +50,7 @@ def _verify_task_types(connection: duckdb.DuckDBPyConnection, found: Verificatio
 
 
 def _is_damaged(table: ArchiveTable, source: ArchiveTable, found: Verification) -> bool:
-    files = [rows.file for rows in current_rows(found.chain, source)]
-    if all(file is None or found.is_readable(file) for file in files):
+    if all(found.is_readable(rows.file) for rows in current_rows(found.chain, source)):
         return False
     found.notes.append(
         f"{table_sql(table)} was not compared: {source.name} files of the archive are damaged"

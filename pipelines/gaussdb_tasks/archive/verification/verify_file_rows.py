@@ -109,14 +109,13 @@ def _read(
 
 
 def _add_unreadable(file: File, error: Exception, found: Verification) -> None:
-    name = file.entry.name
     # A file of anybody can demand any amount of memory. It can also have these words as a text.
     if MEMORY_LIMIT_REACHED in own_words(error):
         detail = f"its rows were not verified: to read them takes more than {MEMORY_LIMIT}"
-        found.add(Fault.UNREAD, file.where, detail, entry=name)
+        found.add_file(file.entry, file.path.name, detail, Fault.UNREAD)
     else:
-        words = "its rows cannot be read: "
-        found.add_unreadable(file.where, error, entry=name, words=words)
+        where, words = f"{file.entry.name}/{file.path.name}", "its rows cannot be read: "
+        found.add_unreadable(where, error, entry=file.entry.name, words=words)
     found.damaged.add(str(file.path))
 
 
@@ -128,7 +127,8 @@ def _verify(files: Files, rows: FileRows, found: Verification) -> ResultRows:
         row_count = file.digest.row_count
         detail = _describe(file, rows, start)
         if detail is not None:
-            _add(file, detail, found)
+            found.add_file(file.entry, file.path.name, detail)
+            found.damaged.add(str(file.path))
         elif rows.results.num_columns:
             results[file.table.name, file.entry.name] = rows.results.slice(start, row_count)
         start += row_count
@@ -176,8 +176,3 @@ def _expected_mark(load: ChainEntry, name: str) -> object:
     if name in {"run_id", "load_number"}:
         return getattr(identity, name)
     return parse_time(load.manifest.at, option="at")
-
-
-def _add(file: File, detail: str, found: Verification) -> None:
-    found.add(Fault.INVALID, file.where, detail, entry=file.entry.name)
-    found.damaged.add(str(file.path))
