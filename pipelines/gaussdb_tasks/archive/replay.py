@@ -20,7 +20,7 @@ from gaussdb_tasks.archive.archive_tables import (
     table_sql,
 )
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of, loads_of
 from gaussdb_tasks.archive.write import create_amendments_table, record_loads
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
@@ -98,19 +98,17 @@ def apply_entries(
 def _apply(
     connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], new: Sequence[ChainEntry]
 ) -> None:
-    _number_loads(connection, new)
+    number_loads(connection, new)
     for table in archive_tables.APPENDED:
         for relation in relations(_rows(chain, table, new)):
             connection.execute(f"insert into {table_sql(table)} by name {typed(table, relation)}")
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
-    loads, archive_id = [], archive_id_of(chain)
+    archive_id = archive_id_of(chain)
     for entry in new:
-        load = entry.manifest.load
-        if load is None:
+        if entry.manifest.load is None:
             record_amendment(connection, entry, archive_id)
-        else:
-            loads.append((load.load_id, entry.manifest.sequence, entry.sha256))
+    loads = [(each.load_id, each.manifest.sequence, each.sha256) for each in loads_of(new)]
     if loads:
         record_loads(connection, loads, archive_id)
 
@@ -142,7 +140,7 @@ def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainE
 
     It reads a temporary table that is created here from the archive's observations.
     """
-    _number_loads(connection, chain)
+    number_loads(connection, chain)
     _read_observations(connection, _rows(chain, archive_tables.OBSERVATIONS, chain))
     return _TASKS_FROM_OBSERVATIONS
 
@@ -151,17 +149,14 @@ def expected_vanished_tasks(
     connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]
 ) -> str | None:
     """Return SQL for the rows of ``vanished_tasks`` in the archive; None if there are none."""
-    _number_loads(connection, chain)
+    number_loads(connection, chain)
     rows = _rows(chain, archive_tables.VANISHED_TASKS, chain)
     return _latest(archive_tables.VANISHED_TASKS, rows) if rows else None
 
 
 def task_types_file(chain: Sequence[ChainEntry]) -> Path | None:
     """Return the file with the documented task types of the last load."""
-    holder = next(
-        (each.manifest.task_types for each in reversed(chain) if each.manifest.load is not None),
-        None,
-    )
+    holder = next((each.manifest.task_types for each in reversed(loads_of(chain))), None)
     files = (
         entry.file(archive_tables.TASK_TYPES.name)
         for entry in chain
@@ -217,20 +212,25 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
     selects = " union all ".join(typed(table, relation) for relation in relations(rows))
     return (
         f"select rows.* from ({selects}) as rows "
-        "inner join numbered_loads using (_dlt_load_id) "
+        "inner join load_order using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
-        "order by numbered_loads.load_position desc) = 1"
+        "order by load_order.sequence desc) = 1"
     )
 
 
-def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntry]) -> None:
+def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
+    """Make the temporary table ``load_order``: ``_dlt_load_id`` and ``sequence`` of each load."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
-    loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
-    # As a parameter, a list of many values takes long.
-    numbered = pa.table({"_dlt_load_id": loads, "load_position": range(len(loads))})
+    loads = loads_of(chain)
+    numbered = pa.table(
+        {
+            "_dlt_load_id": pa.array([each.load_id for each in loads], pa.string()),
+            "sequence": pa.array([each.manifest.sequence for each in loads], pa.int64()),
+        }
+    )
     with registered(connection, "numbered", numbered):
-        connection.execute("create or replace temporary table numbered_loads as from numbered")
+        connection.execute("create or replace temporary table load_order as from numbered")
 
 
 def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
@@ -256,9 +256,7 @@ def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) ->
 def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     if rows:
         table = archive_tables.VANISHED_TASKS
-        latest = (
-            f"{_latest(table, rows)} order by numbered_loads.load_position, {', '.join(table.key)}"
-        )
+        latest = f"{_latest(table, rows)} order by load_order.sequence, {', '.join(table.key)}"
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
         _delete_matching(connection, table, "latest_vanished")
         connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")
@@ -299,11 +297,10 @@ def _has_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[Chain
 
 def _replace_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
     file = task_types_file(chain)
-    load_ids = [entry.manifest.load.load_id for entry in chain if entry.manifest.load is not None]
     if file is not None:
         connection.execute(f"delete from {_TASK_TYPES}")
         connection.execute(
             f"insert into {_TASK_TYPES} by name "
             f"select *, ? as _dlt_load_id from {parquet_sql(file)}",
-            [load_ids[-1]],
+            [loads_of(chain)[-1].load_id],
         )

@@ -1,7 +1,7 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -85,6 +85,12 @@ class ChainEntry:
         """The entry's folder."""
         return self.entry.path
 
+    @property
+    def load_id(self) -> str:
+        """The value of ``_dlt_load_id`` in the rows of a load; empty for an amendment."""
+        identity = self.manifest.load
+        return "" if identity is None else identity.load_id
+
     def file(self, table: str) -> Path | None:
         """Return the file with the entry's rows of a table; None if there is none."""
         rows = self.manifest.tables.get(table)
@@ -98,6 +104,11 @@ class ChainEntry:
             if rows.file is None or str(self.path / rows.file) not in damaged
         }
         return replace(self, manifest=msgspec.structs.replace(self.manifest, tables=intact))
+
+
+def loads_of(chain: Iterable[ChainEntry]) -> list[ChainEntry]:
+    """Return the entries of loads, without the amendments."""
+    return [entry for entry in chain if entry.manifest.load is not None]
 
 
 def archive_id_of(chain: Sequence[ChainEntry]) -> str | None:

@@ -181,11 +181,7 @@ def _restatements(
         digests = digest_by_load(context.connection, table, rows, written.columns).digests
         if kept_columns:
             kept = digest_by_load(context.connection, table, rows, kept_columns).digests
-    load_ids = {
-        entry.manifest.sequence: entry.manifest.load.load_id
-        for entry in context.chain
-        if entry.manifest.load is not None
-    }
+    load_ids = {entry.manifest.sequence: entry.load_id for entry in context.chain}
     restatements = []
     for sequence, effect in sorted(rewrite.effects.items()):
         load_id = load_ids[sequence]

@@ -25,6 +25,7 @@ from gaussdb_tasks.archive.amendments.redacted_records import (
 )
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import REDACTABLE, ArchiveTable, quoted_text
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.data_dir import DataDir
 
 _BATCH_SIZE: Final = 10_000
@@ -110,9 +111,8 @@ def _redact_records(
                 "redacted_extra": pa.array([redacted_extra(raw) for raw in redacted], pa.string()),
             }
         )
-        context.connection.register("records_batch", records_batch)
-        context.connection.execute("insert into redacted_records from records_batch")
-        context.connection.unregister("records_batch")
+        with registered(context.connection, "records_batch", records_batch):
+            context.connection.execute("insert into redacted_records from records_batch")
 
 
 def _versions_change(columns: Sequence[str], is_selected: str) -> RowChange:

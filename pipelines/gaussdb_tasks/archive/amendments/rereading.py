@@ -21,7 +21,8 @@ from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.current_rows import Rows
 from gaussdb_tasks.archive.manifest import file_names
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, loads_of
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.tables import Table
 from gaussdb_tasks.model.task import Rejection, Task
@@ -177,15 +178,13 @@ def plan_rereading(context: AmendmentContext, rereading: Rereading) -> list[Rewr
         for table in TASK_TABLES
     }
     effects: dict[ArchiveTable, dict[int, Effect]] = {table: {} for table in TASK_TABLES}
-    for entry in context.chain:
-        if entry.manifest.load is None:
-            continue
+    for entry in loads_of(context.chain):
         sequence = entry.manifest.sequence
         old = {
             table.name: _rows(context, table, by_table[table].get(sequence))
             for table in TASK_TABLES
         }
-        new = rereading.read_load(entry.entry.name, old)
+        new = rereading.read_load(entry.name, old)
         for table in TASK_TABLES:
             changed = _count_changes(old[table.name], new[table.name])
             if changed:
@@ -216,15 +215,13 @@ def _add_restated(
     context: AmendmentContext, table: ArchiveTable, entry: ChainEntry, rows: Iterable[Row]
 ) -> None:
     """Add the new rows of a load to the table that is written into the amendment's file."""
-    identity = entry.manifest.load
-    marked = [row | {"_dlt_load_id": identity.load_id if identity else None} for row in rows]
+    marked = [row | {"_dlt_load_id": entry.load_id} for row in rows]
     declared = Table(table.name, table.meaning, table.columns, table.key)
     batch: pa.Table = declared.arrow_from_rows(marked)
     name = f"restated_{table.name}"
-    context.connection.register("batch", batch)
-    context.connection.execute(f"create table if not exists {name} as from batch limit 0")
-    context.connection.execute(f"insert into {name} from batch")
-    context.connection.unregister("batch")
+    with registered(context.connection, "batch", batch):
+        context.connection.execute(f"create table if not exists {name} as from batch limit 0")
+        context.connection.execute(f"insert into {name} from batch")
 
 
 def read_columns(table: ArchiveTable) -> str:

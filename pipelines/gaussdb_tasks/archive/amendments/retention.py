@@ -14,6 +14,7 @@ from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentConte
 from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.archive.store import loads_of
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
@@ -74,11 +75,7 @@ def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -
     connection.execute("create table loads (_dlt_load_id varchar, is_old boolean)")
     connection.execute("create table held_instances (instance varchar)")
     connection.execute("create table held_time (held_from timestamp, held_to timestamp)")
-    loads = [
-        (entry.manifest.load.load_id, entry.manifest.at < iso(before))
-        for entry in context.chain
-        if entry.manifest.load is not None
-    ]
+    loads = [(each.load_id, each.manifest.at < iso(before)) for each in loads_of(context.chain)]
     connection.executemany("insert into loads values (?, ?)", loads)
     for instance in holds.instances:
         connection.execute("insert into held_instances values (?)", [instance])

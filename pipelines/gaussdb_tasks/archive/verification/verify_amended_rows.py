@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext, number_loads
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext
 from gaussdb_tasks.archive.amendments.rereading import (
     Rereading,
     plan_rereading,
@@ -21,8 +21,8 @@ from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quot
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
 from gaussdb_tasks.archive.current_rows import Key, current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
-from gaussdb_tasks.archive.replay import relations, typed
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.replay import number_loads, relations, typed
+from gaussdb_tasks.archive.store import ChainEntry, loads_of
 from gaussdb_tasks.archive.verification.amended_records import check_row
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.version import VERSION
@@ -146,8 +146,7 @@ class AmendedRows:
         for restated in entry.manifest.restates:
             if (restated.table, restated.sequence) not in keys:
                 continue
-            load = loads[restated.sequence]
-            load_id = load.manifest.load.load_id if load.manifest.load else ""
+            load, load_id = loads[restated.sequence], loads[restated.sequence].load_id
             table = archive_tables.BY_NAME[restated.table]
             made = f"(from restated_{table.name} where _dlt_load_id = {quoted_text(load_id)})"
             digests = digest_by_load(connection, table, made, restated.columns).digests
@@ -189,11 +188,7 @@ class AmendedRows:
         if entry.manifest.kind == _REDACTION:
             self._verify_kept_columns(entry, position)
         superseded = self._superseded(position)
-        sequences = {
-            each.manifest.load.load_id: each.manifest.sequence
-            for each in self._found.chain
-            if each.manifest.load is not None
-        }
+        sequences = {each.load_id: each.manifest.sequence for each in loads_of(self._found.chain)}
         redacted: Counter[Key] = Counter()
         for name, hash_column in _HASHES.items():
             path = entry.file(name)

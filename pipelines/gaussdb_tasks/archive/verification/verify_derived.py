@@ -12,6 +12,7 @@ from gaussdb_tasks.archive.replay import (
     expected_vanished_tasks,
     task_types_file,
 )
+from gaussdb_tasks.archive.store import loads_of
 from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 from gaussdb_tasks.model.tables import LOAD_ID, TASK_TYPES, TASKS, Table, stored_columns
@@ -42,9 +43,8 @@ def verify_states(connection: duckdb.DuckDBPyConnection, found: Verification) ->
 def _verify_task_types(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the task types with those of the last load, which wrote all rows again."""
     file = task_types_file(found.chain)
-    loads = [each.manifest.load for each in found.chain if each.manifest.load is not None]
     if file is not None and found.is_readable(file):
-        load_id = quoted_text(loads[-1].load_id)
+        load_id = quoted_text(loads_of(found.chain)[-1].load_id)
         expected = f"select *, {load_id} as {LOAD_ID.name} from {parquet_sql(file)}"
         _compare(connection, found, _TASK_TYPES, expected)
 

@@ -20,7 +20,7 @@ from gaussdb_tasks.archive.file_queries import (
     open_for_files,
 )
 from gaussdb_tasks.archive.manifest import TableDigest
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, loads_of
 from gaussdb_tasks.archive.verification.file_rows import (
     UNREADABLE,
     File,
@@ -70,7 +70,7 @@ def _kind(file: File) -> tuple[str, Sequence[str]]:
 
 
 def _files(found: Verification) -> Iterator[File]:
-    loads = {each.manifest.sequence: each for each in found.chain if each.manifest.load}
+    loads = {each.manifest.sequence: each for each in loads_of(found.chain)}
     for entry in found.chain:
         for name, digest in entry.manifest.tables.items():
             path = entry.file(name)
