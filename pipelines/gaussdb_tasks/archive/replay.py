@@ -147,11 +147,11 @@ def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainE
 
 def expected_vanished_tasks(
     connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]
-) -> str | None:
-    """Return SQL for the rows of ``vanished_tasks`` in the archive; None if there are none."""
+) -> str:
+    """Return SQL for the rows of ``vanished_tasks`` in the archive."""
     number_loads(connection, chain)
-    rows = _rows(chain, archive_tables.VANISHED_TASKS, chain)
-    return _latest(archive_tables.VANISHED_TASKS, rows) if rows else None
+    table = archive_tables.VANISHED_TASKS
+    return _latest(table, _rows(chain, table, chain))
 
 
 def task_types_file(chain: Sequence[ChainEntry]) -> Path | None:
@@ -209,6 +209,8 @@ def typed(table: ArchiveTable, relation: str) -> str:
 
 def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
     """Read the last row of each key."""
+    if not rows:
+        return table.select(f"{table_sql(table)} where false")
     selects = " union all ".join(typed(table, relation) for relation in relations(rows))
     return (
         f"select rows.* from ({selects}) as rows "
@@ -234,11 +236,7 @@ def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEnt
 
 
 def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
-    latest = (
-        _latest(archive_tables.OBSERVATIONS, rows)
-        if rows
-        else archive_tables.OBSERVATIONS.select(f"{SCHEMA_NAME}.tasks where false")
-    )
+    latest = _latest(archive_tables.OBSERVATIONS, rows)
     connection.execute(f"create or replace temporary table latest_observations as {latest}")
 
 
