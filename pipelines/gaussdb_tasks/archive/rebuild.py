@@ -8,12 +8,11 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.recover import ArchiveError
+from gaussdb_tasks.archive.recover import ArchiveError, read_recorded_head
 from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.verification.findings import Fault, Finding, Verification
-from gaussdb_tasks.archive.verification.verify_database import recorded_sequence
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import recorded_head
 from gaussdb_tasks.database import connect, files
@@ -161,17 +160,15 @@ def refuse_data_loss(target: Path, last_sequence: int) -> None:
     Raises:
         ArchiveError: the database contains a later entry than ``last_sequence``.
     """
-    if not target.exists():
-        return
     try:
-        recorded = recorded_sequence(target)
+        head = read_recorded_head(target)
     except (GaussdbTasksError, duckdb.Error) as error:
         refuse_fault_of_machine(error, target)
         return  # an unreadable database has nothing to lose
-    if recorded > last_sequence:
+    if head is not None and head.sequence > last_sequence:
         message = (
-            f"{target} contains entries up to {recorded}, the archive ends at {last_sequence}; "
-            "restore the entries from a copy, or write another file with --output"
+            f"{target} contains entries up to {head.sequence}, the archive ends at {last_sequence};"
+            " restore the entries from a copy, or write another file with --output"
         )
         raise ArchiveError(message)
 

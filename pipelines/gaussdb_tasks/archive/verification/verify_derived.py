@@ -62,8 +62,8 @@ def _compare(
     connection: duckdb.DuckDBPyConnection,
     found: Verification,
     table: ArchiveTable,
-    expected: str | None,
+    expected: str,
 ) -> None:
     actual = table.select(table_sql(table))
-    relation = f"{table_sql(table)} where false" if expected is None else f"({expected})"
-    compare_rows(connection, found, table, expected=table.select(relation), actual=actual)
+    wanted = table.select(f"({expected})")
+    compare_rows(connection, found, table, expected=wanted, actual=actual)
