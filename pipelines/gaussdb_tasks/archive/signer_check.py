@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from gaussdb_tasks.archive.key_history import KeyHistory, shown
 from gaussdb_tasks.archive.manifest import Handover
 from gaussdb_tasks.archive.recover import ArchiveError, read_chain
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import Archive, ChainEntry, entry_name_of
 from gaussdb_tasks.archive.write import Head
 from gaussdb_tasks.errors import ConfigurationError
 
 
-def check_signer(archive: Archive, recorded: Head | None, signer: Signer | None) -> None:
+def check_signer(archive: Archive, recorded: Head | None, signer: KeySigner | None) -> None:
     """Read the manifests of an archive, and check that the signer may continue the chain.
 
     Args:
@@ -39,7 +39,7 @@ def check_signer(archive: Archive, recorded: Head | None, signer: Signer | None)
 def check_signer_of_chain(
     chain: Sequence[ChainEntry],
     recorded: Head | None,
-    signer: Signer | None,
+    signer: KeySigner | None,
     *,
     is_old_key_lost: bool = False,
 ) -> None:
@@ -94,7 +94,7 @@ def _refuse_broken_chain(chain: Sequence[ChainEntry], recorded: Head | None) -> 
         raise ArchiveError(_broken(f"{entry.name} is not the entry that the database records"))
 
 
-def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: Signer) -> None:
+def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: KeySigner) -> None:
     """Check the signatures from the first one, or from where a lost key was replaced."""
     lost = [position for position, each in enumerate(chain) if _replaces_lost_key(each)]
     start = lost[-1] if lost else 0
@@ -108,7 +108,7 @@ def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: Signer) -> No
         raise ArchiveError(_broken(str(history.findings[0])) + remedy)
 
 
-def _reachable_keys(chain: Sequence[ChainEntry], signer: Signer) -> Mapping[str, bytes]:
+def _reachable_keys(chain: Sequence[ChainEntry], signer: KeySigner) -> Mapping[str, bytes]:
     """Return the signer's key, and the keys before it: each handed over to the next."""
     keys = {signer.fingerprint: signer.public_key}
     for entry in reversed(chain):

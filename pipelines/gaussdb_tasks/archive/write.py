@@ -27,7 +27,7 @@ from gaussdb_tasks.archive.manifest import (
 )
 from gaussdb_tasks.archive.parquet import Digests, rows_of_load, write_rows
 from gaussdb_tasks.archive.project_results import RUN_COLUMNS, WINDOW_COLUMNS, project_results
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
@@ -129,7 +129,7 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
     load_number: int,
     head: Head | None,
     folder: Path,
-    signer: Signer | None = None,
+    signer: KeySigner | None = None,
     *,
     of_files: Mapping[str, Digests] = MappingProxyType({}),
 ) -> WrittenEntry:
@@ -205,7 +205,7 @@ def record_loads(
 
 
 def write_manifest(
-    folder: Path, manifest: Manifest, at: Micros, signer: Signer | None
+    folder: Path, manifest: Manifest, at: Micros, signer: KeySigner | None
 ) -> WrittenEntry:
     """Write the manifest into an entry's folder, and sign it if there is a key."""
     if signer is not None:

@@ -27,7 +27,7 @@ from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.recover import read_recorded_head
 from gaussdb_tasks.archive.signer_check import check_signer_of_chain
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
@@ -45,7 +45,7 @@ class Amendment:
     kind: EntryKind
     at: Micros
     reason: str | None
-    signer: Signer | None = None
+    signer: KeySigner | None = None
     handover: Handover | None = None
 
 

@@ -10,13 +10,13 @@ from gaussdb_tasks.archive.amendments.amendment import (
 from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.manifest import Handover, sha256
 from gaussdb_tasks.archive.signer_check import current_key
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 
 
 def rotate(
-    data_dir: DataDir, amendment: Amendment, signer: Signer, new_key: bytes | None
+    data_dir: DataDir, amendment: Amendment, signer: KeySigner, new_key: bytes | None
 ) -> AmendmentReport:
     """Write an entry that hands over to a new key.
 

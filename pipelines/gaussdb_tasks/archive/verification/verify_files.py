@@ -8,7 +8,6 @@ from pathlib import Path
 from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
 from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.parquet_bounds import footer_problem
-from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
@@ -45,14 +44,14 @@ class VerifyOptions:
         is_rereading: whether to read the records of amendments again, unless it is fast. What
             follows from a record depends on the version of the parser.
         expected_head: SHA-256 of a manifest that must be in the chain.
-        keys: trusted public keys; None: the signatures themselves are not checked.
+        keys: trusted public keys by fingerprint; None: the signatures are not checked.
         timestamp_trust: trusted authorities; None: who gave a time stamp is not checked.
     """
 
     is_fast: bool = False
     is_rereading: bool = True
     expected_head: str | None = None
-    keys: PublicKeys | None = None
+    keys: Mapping[str, bytes] | None = None
     timestamp_trust: TimestampTrust | None = None
 
 
