@@ -20,10 +20,7 @@ from gaussdb_tasks.model.tables import LOAD_ID, TASK_TYPES, TASKS, Table, stored
 
 def stored(table: Table) -> ArchiveTable:
     """Describe all columns of a table of the database."""
-    columns = stored_columns(table)
-    return ArchiveTable(
-        table.name, table.name, table.grain, columns, table.primary_key, is_appended=False
-    )
+    return archive_tables.with_columns(table, stored_columns(table))
 
 
 _TASKS: Final = stored(TASKS)
