@@ -18,6 +18,7 @@ from gaussdb_tasks.archive.current_rows import Key, Rows, follow
 from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.manifest import LOAD, RemovedFile, Restatement
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
+from gaussdb_tasks.archive.tombstones import Place
 from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Fault, Verification
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def _removal_problems(amendment: _Amendment) -> Iterator[str]:
             yield f"it removes the rows of {rows.table} of {rows.load.name} without a word"
 
 
-def _expected_removals(amendment: _Amendment) -> Mapping[tuple[str, str], RemovedFile]:
+def _expected_removals(amendment: _Amendment) -> Mapping[Place, RemovedFile]:
     rewrites = [
         Rewrite(
             table,

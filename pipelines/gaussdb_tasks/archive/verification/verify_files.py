@@ -22,7 +22,7 @@ from gaussdb_tasks.archive.store import (
     read_bounded,
 )
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
-from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
+from gaussdb_tasks.archive.tombstones import Place, Removal, files_of, removals
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_amendments import verify_amendments
 from gaussdb_tasks.archive.verification.verify_loads import (
@@ -75,7 +75,7 @@ def verify_archive(
     _verify_chain(entries, found)
     found.removals.extend(removals(found.chain))
     _verify_references(found)
-    removed = {(each.file.entry, each.file.file): each for each in found.removals}
+    removed = {each.place: each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
     verify_load_identities(found)
@@ -126,7 +126,7 @@ def _verify_references(found: Verification) -> None:
     for removal in found.removals:
         sequence = int(removal.file.entry.partition("-")[0])
         if sequence in by_sequence and not removal.is_of(known):
-            file = f"{removal.file.entry}/{removal.file.file}"
+            file = "/".join(removal.place)
             detail = f"it removes {file}, which the archive never had with this hash"
             found.add_file(removal.amendment, DIGEST_NAME, detail)
     for amendment in found.chain:
@@ -154,7 +154,7 @@ def _read(entry: Entry, found: Verification) -> ChainEntry | None:
 
 def _verify_files(
     entry: ChainEntry,
-    removed: Mapping[tuple[str, str], Removal],
+    removed: Mapping[Place, Removal],
     options: VerifyOptions,
     found: Verification,
 ) -> None:
