@@ -6,6 +6,7 @@ The same recovers a database that was lost, or that was restored from an old cop
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -150,28 +151,24 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
 def _check_head(head: Head, archive: Archive) -> Recovered:
     """Continue from the head that was published, even if the archive lost or changed it."""
     problem = f"the archive lacks entry {head.sequence}, which the database contains; {_REMEDY}"
-    for entry in archive.entries():
+    entries = archive.entries()
+    for entry in entries:
         if entry.sequence != head.sequence:
             continue
         try:
-            last = entry.read()
-        except (ManifestError, OSError) as error:
-            refuse_fault_of_machine(error, entry.digest_path)
-            problem = f"{entry.digest_path}: {error}; {_REMEDY}"
+            (last,) = read_chain([entry])
+        except ArchiveError as error:
+            problem = str(error)
             continue
         if last.sha256 == head.sha256:
-            holders = [e for e in archive.entries() if e.sequence == last.manifest.task_types]
-            known = chain_head([*_readable(holders), last])
+            chain = [last]
+            with suppress(ArchiveError):  # then the task types are written once more
+                holders = [each for each in entries if each.sequence == last.manifest.task_types]
+                chain = [*read_chain(holders), last]
+            known = chain_head(chain)
             return Recovered(known and replace(known, archive_id=head.archive_id), (), ())
         problem = f"{entry.digest_path} differs from the one that was published; {_REMEDY}"
     return Recovered(head, (), (problem,))
-
-
-def _readable(entries: Sequence[Entry]) -> list[ChainEntry]:
-    try:
-        return read_chain(entries)
-    except ArchiveError:
-        return []  # then the task types are written once more
 
 
 def refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:

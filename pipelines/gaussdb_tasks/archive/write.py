@@ -54,20 +54,13 @@ _PROJECTS: Final = f"""
 _WINDOWS: Final = f"""
     select {", ".join(WINDOW_COLUMNS)} from {SCHEMA_NAME}.coverage where _dlt_load_id = ?
 """
-_ENTRY_TABLES: Final = tuple(
-    with_text_column(f"{SCHEMA_NAME}.{table}", "archive_id")
-    for table in (LOAD_RUNS.name, AMENDMENTS.name)
+_ENTRIES: Final = " union all ".join(
+    "select archive_sequence, head_digest, archive_id from "
+    + with_text_column(f"{SCHEMA_NAME}.{table.name}", "archive_id")
+    for table in (LOAD_RUNS, AMENDMENTS)
 )
 _HEAD: Final = f"""
-    select archive_sequence, head_digest, archive_id
-    from (
-        select archive_sequence, head_digest, archive_id from {_ENTRY_TABLES[0]}
-        union all
-        select archive_sequence, head_digest, archive_id from {_ENTRY_TABLES[1]}
-    )
-    where archive_sequence is not null
-    order by archive_sequence desc
-    limit 1
+    from ({_ENTRIES}) where archive_sequence is not null order by archive_sequence desc limit 1
 """
 
 
@@ -141,7 +134,11 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
         DatabaseError: a file was read back with other rows than the database has.
     """
     folder.mkdir(exist_ok=True)
-    run_id, load_id, observed_at = _one_row(connection, _LOAD, load_number)
+    row = connection.execute(_LOAD, [load_number]).fetchone()
+    if row is None or row[1] is None:
+        message = f"load {load_number} has no row in load_runs"
+        raise DatabaseError(message)
+    run_id, load_id, observed_at = row
     tables = {
         table.name: write_rows(
             connection,
@@ -245,13 +242,3 @@ def _task_types(
     if previous is not None and previous[1] == rows.rows_sha256:
         return {}, previous[0]
     return {table.name: write_rows(connection, table, relation, folder / table.file_name)}, sequence
-
-
-def _one_row(
-    connection: duckdb.DuckDBPyConnection, sql: str, load_number: int
-) -> tuple[str, str, int]:
-    row = connection.execute(sql, [load_number]).fetchone()
-    if row is None or row[1] is None:
-        message = f"load {load_number} has no row in load_runs"
-        raise DatabaseError(message)
-    return row[0], row[1], row[2]
