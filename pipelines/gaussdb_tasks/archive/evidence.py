@@ -130,10 +130,10 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
     found = verify_archive(archive, VerifyOptions(is_fast=True))
     verify_counts(connection, found)
     chain = found.chain
-    versions = {rows.load_id: rows for rows in current_rows(chain, archive_tables.TASK_VERSIONS)}
-    rejections = {
-        rows.load_id: rows for rows in current_rows(chain, archive_tables.REJECTED_RECORDS)
-    }
+    versions, rejections = (
+        {rows.load_id: rows for rows in current_rows(chain, table)}
+        for table in (archive_tables.TASK_VERSIONS, archive_tables.REJECTED_RECORDS)
+    )
     tasks = tuple(
         TaskEvidence(
             task,

@@ -204,10 +204,7 @@ class _Element:
 
 
 def _elements(content: bytes, start: int, end: int) -> Sequence[_Element]:
-    return list(_read_elements(content, start, end))
-
-
-def _read_elements(content: bytes, start: int, end: int) -> Iterator[_Element]:
+    elements = []
     while start < end:
         header = content[start : start + 2 + _MAX_LENGTH_BYTES]
         if len(header) < 2:  # noqa: PLR2004 - tag and length
@@ -220,8 +217,9 @@ def _read_elements(content: bytes, start: int, end: int) -> Iterator[_Element]:
             length, value = int.from_bytes(header[2 : 2 + size]), value + size
         if value + length > end:
             break
-        yield _Element(header[0], start, (value, value + length))
+        elements.append(_Element(header[0], start, (value, value + length)))
         start = value + length
     if start != end:
         message = "it is not DER"
         raise ValueError(message)
+    return elements

@@ -29,6 +29,8 @@ from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.data_dir import DataDir
 
 _BATCH_SIZE: Final = 10_000
+_VERSIONS: Final = archive_tables.TASK_VERSIONS
+_REJECTED: Final = archive_tables.REJECTED_RECORDS
 
 
 def redact(
@@ -55,17 +57,12 @@ def redact(
             "create table redacted_tasks as select unnest(?::varchar[]) as job_id", [list(job_ids)]
         )
         _redact_records(context, wanted, is_selected)
-        rewrites = plan_rewrites(
-            context,
-            {
-                archive_tables.TASK_VERSIONS: _versions_change(
-                    wanted, is_selected[archive_tables.TASK_VERSIONS]
-                ),
-                archive_tables.REJECTED_RECORDS: _rejected_records_change(
-                    is_selected[archive_tables.REJECTED_RECORDS]
-                ),
-            },
-        )
+        changes = {
+            _VERSIONS: _versions_change(wanted, is_selected[_VERSIONS]),
+            # The reason stays: it quotes only fields of a task's identity, which redaction leaves.
+            _REJECTED: RowChange(replaced={"raw": _redacted("raw", is_selected[_REJECTED])}),
+        }
+        rewrites = plan_rewrites(context, changes)
         if is_dry_run or not rewrites:
             return report(context, rewrites)
         return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
@@ -73,16 +70,12 @@ def redact(
 
 def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
     """Return the condition of rows to redact, by table."""
+    if not job_ids:
+        return {_VERSIONS: "true", _REJECTED: "true"}
     return {
-        archive_tables.TASK_VERSIONS: (
-            "stored.job_id in (select job_id from redacted_tasks)" if job_ids else "true"
-        ),
-        archive_tables.REJECTED_RECORDS: (
-            "exists (from redacted_tasks where redacted_tasks.job_id = stored.job_id"
-            " or contains(stored.raw, redacted_tasks.job_id))"
-            if job_ids
-            else "true"
-        ),
+        _VERSIONS: "stored.job_id in (select job_id from redacted_tasks)",
+        _REJECTED: "exists (from redacted_tasks where redacted_tasks.job_id = stored.job_id"
+        " or contains(stored.raw, redacted_tasks.job_id))",
     }
 
 
@@ -125,11 +118,6 @@ def _versions_change(columns: Sequence[str], is_selected: str) -> RowChange:
     replaced["raw"] = _redacted("raw", is_selected)
     replaced["extra"] = _redacted("extra", f"{is_selected} and extra is not null")
     return RowChange(replaced=replaced)
-
-
-def _rejected_records_change(is_selected: str) -> RowChange:
-    # The reason stays: it quotes only fields of a task's identity, which redaction leaves.
-    return RowChange(replaced={"raw": _redacted("raw", is_selected)})
 
 
 def _redacted(column: str, is_selected: str) -> str:

@@ -19,6 +19,7 @@ from gaussdb_tasks.archive.store import (
     checksum_line,
     entry_name_of,
     file_sha256,
+    loads_of,
     read_bounded,
 )
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
@@ -240,6 +241,6 @@ def _verify_expected_head(expected: str | None, found: Verification) -> None:
         return
     position = positions[expected]
     later = found.chain[position + 1 :]
-    loads = sum(entry.manifest.load is not None for entry in later)
+    loads = len(loads_of(later))
     counted = f"{loads:,} later loads, {len(later) - loads:,} later amendments"
     found.notes.append(f"the expected head is {found.chain[position].name}; it has {counted}")
