@@ -185,33 +185,32 @@ def _proof(connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row) -
     if rows is None:
         return None
     expected = rows.holder.manifest.tables[rows.table].file_sha256
-    mismatches = []
-    if rows.file is None or not rows.file.exists():
-        mismatches.append("the file is missing")
-    else:
-        try:
-            is_unchanged = file_sha256(rows.file) == expected
-        except OSError as error:
-            refuse_fault_of_machine(error, rows.file)
-            mismatches.append(f"the file cannot be read: {error}")
-        else:
-            mismatches.extend(
-                _differences(connection, rows, row)
-                if is_unchanged
-                else ["the file does not match its digest"]
-            )
     return Proof(
         rows.holder.name,
         rows.load.name,
         rows.file,
         expected,
         rows.holder.sha256,
-        tuple(mismatches),
+        tuple(_mismatches(connection, rows, row, expected)),
     )
 
 
-def _differences(connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row) -> Iterator[str]:
-    """Compare every value of a row of the database with the archive's file."""
+def _mismatches(
+    connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row, file_hash: str | None
+) -> Iterator[str]:
+    """Compare a file with its hash, then every value of a row of the database with the file."""
+    if rows.file is None or not rows.file.exists():
+        yield "the file is missing"
+        return
+    try:
+        is_unchanged = file_sha256(rows.file) == file_hash
+    except OSError as error:
+        refuse_fault_of_machine(error, rows.file)
+        yield f"the file cannot be read: {error}"
+        return
+    if not is_unchanged:
+        yield "the file does not match its digest"
+        return
     table = archive_tables.BY_NAME[rows.table]
     form = canonical_sql(table, rows.columns)
     names = [name for name in _IDENTITY if name in row]
