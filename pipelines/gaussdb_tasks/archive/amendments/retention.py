@@ -71,18 +71,21 @@ def retain(
 
 def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -> None:
     """Fill the tables that ``_change`` refers to: old tasks, old loads, and holds."""
-    connection = context.connection
-    connection.execute("create table loads (_dlt_load_id varchar, is_old boolean)")
-    connection.execute("create table held_instances (instance varchar)")
-    connection.execute("create table held_time (held_from timestamp, held_to timestamp)")
-    loads = [(each.load_id, each.manifest.at < iso(before)) for each in loads_of(context.chain)]
-    connection.executemany("insert into loads values (?, ?)", loads)
-    for instance in holds.instances:
-        connection.execute("insert into held_instances values (?)", [instance])
-    for start, end in holds.time_ranges:
-        connection.execute(
-            "insert into held_time values (make_timestamp(?), make_timestamp(?))", [start, end]
-        )
+    connection, loads = context.connection, loads_of(context.chain)
+    connection.execute(
+        "create table loads as "
+        "select unnest(?::varchar[]) as _dlt_load_id, unnest(?::boolean[]) as is_old",
+        [[each.load_id for each in loads], [each.manifest.at < iso(before) for each in loads]],
+    )
+    connection.execute(
+        "create table held_instances as select unnest(?::varchar[]) as instance",
+        [list(holds.instances)],
+    )
+    connection.execute(
+        "create table held_time as select make_timestamp(unnest(?::bigint[])) as held_from, "
+        "make_timestamp(unnest(?::bigint[])) as held_to",
+        [[start for start, _ in holds.time_ranges], [end for _, end in holds.time_ranges]],
+    )
     seen = " union all ".join(
         "select region, project_id, job_id, created_at, _dlt_load_id "
         f"from ({context.relation(table)})"
