@@ -100,14 +100,7 @@ _CHANGES: Final = """
             rejected.project_id,
             loads.project_name,
             rejected.job_id,
-            null as task_name,
-            null as instance_name,
             'rejected' as change,
-            null as version,
-            null as status_before,
-            null as status,
-            null as progress_before,
-            null as progress_percent,
             rejected.reason as fail_reason
         from task_center.rejected_records as rejected
         inner join loads using (region, project_id, run_id)
@@ -116,8 +109,8 @@ _CHANGES: Final = """
     select archive_sequence as entry, * exclude (archive_sequence) from versions
     union all
     select * from deletions
-    union all
-    select * from rejections
+    union all by name
+    select archive_sequence as entry, * exclude (archive_sequence) from rejections
     order by entry, region, project_id, job_id, version, change
 """
 

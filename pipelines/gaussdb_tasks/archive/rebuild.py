@@ -14,12 +14,12 @@ from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.verification.findings import Fault, Finding, Verification
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
-from gaussdb_tasks.archive.write import recorded_head
+from gaussdb_tasks.archive.write import recorded_head, row_counts
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.model.tables import SCHEMA_NAME
+from gaussdb_tasks.model.tables import TASK_VERSIONS
 from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 # Rows can be read in spite of them; `verify` reports them.
@@ -75,8 +75,7 @@ def rebuild(
         fresh = scratch / data_dir.database.name
         restore(chain, fresh)
         with connect.read_published(fresh) as connection:
-            sql = f"select count(*) from {SCHEMA_NAME}.task_versions"
-            (version_count,) = connection.execute(sql).fetchone() or (0,)
+            version_count = row_counts(connection)[TASK_VERSIONS.name]
             head = recorded_head(connection)
         if output is None:
             files.publish(fresh, target)

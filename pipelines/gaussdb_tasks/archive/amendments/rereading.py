@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 
 from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
-from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.amendments.context import (
     TASK_TABLES,
     AmendmentContext,
@@ -18,7 +17,13 @@ from gaussdb_tasks.archive.amendments.context import (
     union,
 )
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
-from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.archive.archive_tables import (
+    OBSERVATIONS,
+    REJECTED_RECORDS,
+    TASK_VERSIONS,
+    VANISHED_TASKS,
+    ArchiveTable,
+)
 from gaussdb_tasks.archive.current_rows import Rows
 from gaussdb_tasks.archive.manifest import file_names
 from gaussdb_tasks.archive.store import ChainEntry, loads_of
@@ -75,7 +80,7 @@ class Rereading:
         versions: list[Row] = []
         observations: dict[int, Row] = {}
         rejected: list[Row] = []
-        for row in old[archive_tables.REJECTED_RECORDS.name]:
+        for row in old[REJECTED_RECORDS.name]:
             read = read_record(row["raw"])
             if isinstance(read, Task):
                 key = _key({**row, "job_id": read.job_id}, read.created_at)
@@ -87,21 +92,19 @@ class Rereading:
                 self._add_difference(entry, row, None, row["reason"], None)
             else:
                 rejected.append(self._rejection(entry, row, read))
-        versions += [
-            self._known_version(entry, row) for row in old[archive_tables.TASK_VERSIONS.name]
-        ]
-        for row in old[archive_tables.OBSERVATIONS.name]:
+        versions += [self._known_version(entry, row) for row in old[TASK_VERSIONS.name]]
+        for row in old[OBSERVATIONS.name]:
             identity = self._by_old_key[_key(row, row["created_at"])]
             observations[id(identity)] = _observation(row, identity, row["last_seen_at"])
         vanished = [
             row | {"created_at": self._by_old_key[_key(row, row["created_at"])].created_at}
-            for row in old[archive_tables.VANISHED_TASKS.name]
+            for row in old[VANISHED_TASKS.name]
         ]
         return {
-            archive_tables.TASK_VERSIONS.name: versions,
-            archive_tables.OBSERVATIONS.name: list(observations.values()),
-            archive_tables.REJECTED_RECORDS.name: rejected,
-            archive_tables.VANISHED_TASKS.name: vanished,
+            TASK_VERSIONS.name: versions,
+            OBSERVATIONS.name: list(observations.values()),
+            REJECTED_RECORDS.name: rejected,
+            VANISHED_TASKS.name: vanished,
         }
 
     def _known_version(self, entry: str, row: Row) -> Row:
@@ -153,9 +156,7 @@ class Rereading:
         return new
 
     def _add_difference(self, entry: str, row: Row, column: str | None, was: Any, now: Any) -> None:
-        table = (
-            archive_tables.TASK_VERSIONS if "version" in row else archive_tables.REJECTED_RECORDS
-        )
+        table = TASK_VERSIONS if "version" in row else REJECTED_RECORDS
         self.differences.append(
             Difference(
                 entry=entry,
