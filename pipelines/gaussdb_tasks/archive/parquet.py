@@ -52,14 +52,7 @@ def write_rows(
 ) -> TableDigest:
     """Write rows in their order, and return their digest; a file that is there is only compared.
 
-    Without rows no file is written.
-
-    Args:
-        connection: the database with the rows.
-        table: the archive table.
-        relation: the rows.
-        file: the file of the rows.
-        of_file: the digests of the rows of a file that is there; None to compute those of the rows.
+    Without rows no file is written. The digests of the rows of a file that is there may be known.
 
     Raises:
         DatabaseError: the file has other rows.

@@ -52,11 +52,8 @@ def rebuild(
 ) -> Rebuilt:
     """Rebuild the database of a data directory from its archive.
 
-    Args:
-        data_dir: directory of the archive and the database.
-        output: another file to write, which must not exist; the data directory's is not changed.
-        is_replacing: whether to replace an existing database.
-        is_skipping_damage: whether to skip damaged files; otherwise they are an error.
+    With an output, that file is written, which must not exist; the directory's is not changed.
+    Damaged files are an error, or are skipped.
 
     Raises:
         ConfigurationError: there is no archive, or the target exists.
@@ -112,10 +109,6 @@ def read_intact_chain(
     archive: Archive, *, is_skipping_damage: bool
 ) -> tuple[list[ChainEntry], tuple[Finding, ...]]:
     """Verify every byte of an archive; return its chain, and findings for what was skipped.
-
-    Args:
-        archive: the archive to read.
-        is_skipping_damage: whether to skip damaged files.
 
     Raises:
         ArchiveError: the archive is damaged.

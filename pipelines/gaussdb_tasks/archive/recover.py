@@ -86,12 +86,8 @@ def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
 def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
     """Return the newest entry that a published database records; None if there is none.
 
-    Args:
-        published: the database, which need not exist.
-        is_refusing: whether to refuse a database that holds objects which no load creates.
-
     Raises:
-        DatabaseError: the database is refused.
+        DatabaseError: it holds objects that no load creates, and ``is_refusing``.
     """
     if not published.exists():
         return None
@@ -104,9 +100,7 @@ def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | 
 def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recovered:
     """Bring the missing entries into the clone, and return the head of the chain.
 
-    Args:
-        connection: the clone; new and empty if the plan is a rebuild.
-        plan: the result of ``plan_recovery``.
+    The clone is new and empty if the plan is a rebuild.
 
     Raises:
         ArchiveError: a missing entry is damaged.

@@ -17,10 +17,8 @@ from gaussdb_tasks.errors import ConfigurationError
 def check_signer(archive: Archive, recorded: Head | None, signer: KeySigner | None) -> None:
     """Read the manifests of an archive, and check that the signer may continue the chain.
 
-    Args:
-        archive: the archive.
-        recorded: the newest entry that the database records.
-        signer: signs the next entry; None for no signature.
+    The newest entry that the database records must be in the chain. Without a signer, no entry may
+    be signed.
 
     Raises:
         ConfigurationError: the chain is signed, and this is not its key.

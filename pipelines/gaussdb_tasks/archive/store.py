@@ -114,8 +114,7 @@ def loads_of(chain: Iterable[ChainEntry]) -> list[ChainEntry]:
 def archive_id_of(chain: Sequence[ChainEntry]) -> str | None:
     """Return the SHA-256 of the archive's first manifest, which identifies the archive.
 
-    Args:
-        chain: entries in order; damaged ones may be left out.
+    Damaged entries may be left out of the chain.
     """
     first = chain[0] if chain else None
     if first is not None and first.manifest.sequence == _SECOND:
@@ -216,9 +215,7 @@ MAX_SMALL_FILE_BYTES: Final = 256 * 1024
 def size_limit(file_name: str, manifest: Manifest | None = None) -> int:
     """Return how many bytes a file of an entry can have, to check before it is read.
 
-    Args:
-        file_name: one of ``KNOWN_NAMES``.
-        manifest: the manifest of the entry. A table that it does not name has no size.
+    The manifest of the entry has the sizes of tables; one that it does not name has none.
     """
     if file_name == DIGEST_NAME:
         return MAX_BYTES

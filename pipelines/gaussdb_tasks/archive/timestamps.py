@@ -79,14 +79,9 @@ def refuse_without_package(option: str) -> None:
 def read_timestamp(content: bytes, stamped: bytes, now: Micros) -> Timestamp:
     """Read a response, and check all that needs no certificate of an authority.
 
-    Args:
-        content: the response in DER.
-        stamped: the bytes that it must be of.
-        now: this machine's clock.
-
     Raises:
-        TimestampError: it is not a response, was refused, is of something else, is of the future,
-            or uses an algorithm that is too weak.
+        TimestampError: it is not a response in DER, was refused, is not of the stamped bytes, is of
+            the future, or uses an algorithm that is too weak.
     """
     with library_errors_reported("it is not a time stamp response of RFC 3161"):
         response = _decode(content)

@@ -75,10 +75,6 @@ def put_tombstones(archive: Archive, chain: Sequence[ChainEntry]) -> None:
 
     A removal that names no file of the chain removes nothing: `verify` reports it. The tombstone is
     written first, so that a stop in between leaves both files, not none.
-
-    Args:
-        archive: holds the entries.
-        chain: all of its entries.
     """
     known = files_of(chain)
     for removal in removals(chain):

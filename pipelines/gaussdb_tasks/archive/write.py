@@ -180,10 +180,7 @@ def record_loads(
 ) -> None:
     """Record the entries of loads in the database, with one scan of its loads.
 
-    Args:
-        connection: the database.
-        entries: the load_id, the sequence and the manifest's SHA-256 of each load.
-        archive_id: SHA-256 of the first manifest of their archive.
+    An entry is given as its load_id, its sequence and its manifest's SHA-256.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 

@@ -98,12 +98,8 @@ def write_amendment(
 
     If this is interrupted after the entry was added, the next load finishes it.
 
-    Args:
-        data_dir: locked by ``open_context``.
-        context: from ``open_context``.
-        amendment: time, reason and signer of the entry.
-        rewrites: the new rows.
-        is_removing: whether to remove the files that hold the earlier rows.
+    The context is from ``open_context``, which locks the data directory. The files that hold the
+    earlier rows are removed if ``is_removing``.
 
     Raises:
         ConfigurationError: the chain is signed, and the signer is not its key.

@@ -43,12 +43,7 @@ def redact(
 ) -> AmendmentReport:
     """Replace the values of columns, of all tasks or of some.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        columns: some of ``REDACTABLE``; empty for all of them.
-        job_ids: the tasks; empty for all.
-        amendment: time, reason and signer of the entry.
-        is_dry_run: whether to report only.
+    Without columns, all of ``REDACTABLE`` are meant; without ids, all tasks.
     """
     wanted = tuple(columns) or REDACTABLE
     is_selected = _conditions(job_ids)

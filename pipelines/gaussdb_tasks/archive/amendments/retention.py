@@ -44,13 +44,6 @@ def retain(
 
     Loads, coverage and digests stay, so that the completeness of the past can still be proved.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        before: tasks last seen before this time are removed.
-        holds: exceptions.
-        amendment: time, reason and signer of the entry.
-        is_dry_run: whether to report only.
-
     Raises:
         ConfigurationError: the next load could read again what would be removed.
     """

@@ -20,11 +20,8 @@ def rotate(
 ) -> AmendmentReport:
     """Write an entry that hands over to a new key.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        amendment: time and reason of the entry.
-        signer: the old key; the new one if the old one is lost.
-        new_key: the 32 bytes of the new public key; None if the old key is lost.
+    The signer has the old key, and the new one is given as the 32 bytes of its public half. If the
+    old key is lost, the signer has the new one, and none is given.
 
     Raises:
         ConfigurationError: the chain is not signed, or the new key has signed before.

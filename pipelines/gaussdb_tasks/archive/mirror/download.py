@@ -37,12 +37,8 @@ def download_entry(
     A file that is not read has its listed size, and no content: archive tables if only the small
     files are wanted, and files of a size that they cannot have. Unknown files are omitted.
 
-    Args:
-        remote: has the entry.
-        sizes: size in bytes of each file of the entry.
-        folder: the new folder; its name is the entry's.
-        is_whole: whether to read the archive tables.
-        on_unreadable: called with the name and the error of a file that cannot be read.
+    The folder has the name of the entry. ``sizes`` has the bytes of each of its files.
+    ``on_unreadable`` is called with the name and the error of a file that cannot be read.
 
     Raises:
         MirrorError: the remote cannot be read, or the disk is full.

@@ -97,12 +97,7 @@ class Remote:
             raise self._explained(error, self.name, MirrorError) from error
 
     def put(self, name: str, content: bytes, *, exists: bool) -> None:
-        """Create a file, and read it back; an existing file is compared.
-
-        Args:
-            name: of the file, relative to the remote.
-            content: its bytes.
-            exists: whether a listing has the file.
+        """Create a file, and read it back; one that exists, as a listing says, is compared.
 
         Raises:
             MirrorError: another file exists, or the remote does not keep what it gets.

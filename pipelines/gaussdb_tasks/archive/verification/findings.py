@@ -42,7 +42,6 @@ class Finding:
 
     Attributes:
         where: file or table.
-        detail: description of the fault.
         entry: name of the entry, and so of the load.
         task: key of the row.
         column: name of the column.
@@ -95,7 +94,7 @@ class AmendmentAccount:
 
 @dataclass
 class Verification:
-    """Collect the findings of a verification and the entries that it read.
+    """The findings of a verification and the entries that it read.
 
     Attributes:
         chain: entries with a readable manifest, in order.
@@ -158,12 +157,7 @@ class Verification:
     ) -> None:
         """Add a finding for a file that cannot be read.
 
-        Args:
-            where: the file.
-            error: what reading it raised.
-            entry: name of its entry.
-            fault: the finding if the content is at fault.
-            words: stand before the reason then.
+        If its content is at fault, this fault is found, and the words stand before the reason.
 
         Raises:
             ResourceError: this process lacks memory, threads, open files or space.

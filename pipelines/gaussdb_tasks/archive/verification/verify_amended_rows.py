@@ -50,18 +50,14 @@ _UNREADABLE: Final = (
 
 
 class AmendedRows:
-    """Verify the rows of an amendment, with findings for those that are not accounted for."""
+    """Verify the rows of an amendment, with findings for those that are not accounted for.
+
+    The connection is from ``open_for_files``; the position is that of the amendment in the chain.
+    """
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, found: Verification, position: int
     ) -> None:
-        """Prepare.
-
-        Args:
-            connection: from ``open_for_files``.
-            found: its chain is read; findings are added.
-            position: index of the amendment in the chain.
-        """
         self._connection = connection
         self._found = found
         self._entry = found.chain[position]

@@ -71,10 +71,8 @@ def verify_amendments(
 ) -> None:
     """Recompute what each amendment removed and changed, and list all amendments.
 
-    Args:
-        found: the verification of the files; findings and amendments are added to it.
-        expected_head: amendments after the entry with this digest are marked.
-        is_rereading: whether to read rows; otherwise only the row counts of the chain are compared.
+    Amendments after the entry with the expected digest are marked. Without rereading, only the row
+    counts of the chain are compared.
     """
     positions = [entry.sha256 for entry in found.chain]
     head = positions.index(expected_head) if expected_head in positions else len(positions)

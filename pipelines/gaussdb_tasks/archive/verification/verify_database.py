@@ -32,13 +32,7 @@ FULL_CHECKS: Final = (
 
 
 def verify_database(path: Path, found: Verification, *, is_fast: bool) -> None:
-    """Compare the published database with the chain.
-
-    Args:
-        path: the published database.
-        found: the archive's verification; findings are added to it.
-        is_fast: whether to count rows instead of reading them.
-    """
+    """Compare the published database with the chain; a fast check counts rows only."""
     journal = journal_of(path)
     if journal.exists():
         detail = (

@@ -40,9 +40,7 @@ from gaussdb_tasks.os_errors import own_words
 def verify_file_rows(found: Verification, database: Path | None = None) -> ResultRows:
     """Compare the rows of every file that is there with its manifest; damaged files are skipped.
 
-    Args:
-        found: findings are added, and tables of the database whose rows are those of the files.
-        database: a database to compare with; None: without.
+    A database is compared with them at the same time; see ``Verification.matched``.
     """
     results: ResultRows = {}
     with (

@@ -61,11 +61,8 @@ def verify_archive(
 ) -> Verification:
     """Verify every entry, and report all faults.
 
-    Args:
-        archive: the archive.
-        options: how it is verified.
-        database: a database to compare with files while they are read, unless it is fast; see
-            ``Verification.matched``.
+    Unless it is fast, a database is compared with files while they are read; see
+    ``Verification.matched``.
     """
     found = Verification()
     for path in archive.unexpected_paths():
