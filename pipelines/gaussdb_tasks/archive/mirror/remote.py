@@ -6,13 +6,13 @@ A file counts as copied only after it was read back. An existing file is compare
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gaussdb_tasks.archive.mirror import directory, object_store
-from gaussdb_tasks.archive.mirror.object_store import Refusal
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.known_secrets import in_one_line, mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
@@ -27,6 +27,10 @@ _MIN_BYTES_PER_SECOND: Final = 50_000
 _CALL_SECONDS: Final = 300.0
 
 
+# So stores answer that do not know the condition of a request.
+_UNKNOWN: Final = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+)
 _FORMS: Final = re.compile(r"file:///.|(?:s3|s3a)://(?:[^/]*@)?[^/?#@]+(?:[/?]|$)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -192,18 +196,23 @@ class Remote:
             with self._one_error(name):
                 self._send(name, content)
         except MirrorError as error:
-            match object_store.refusal(error.__cause__ or error):
-                case Refusal.EXISTS:
-                    return False
-                case Refusal.CONFLICT if not is_again:
-                    return self._create(name, content, is_again=True)
-                case Refusal.NO_CONDITIONS if not self._is_overwriting:
-                    answer = object_store.describe(error.__cause__ or error)
-                    message = (
-                        f"{error} ({answer}); if the store cannot create a file on condition, use "
-                        "--archive-overwrite"
-                    )
-                    raise MirrorError(message) from error
+            status, code = object_store.answer_of(error)
+            if (
+                isinstance(error.__cause__, FileExistsError)
+                or status == HTTPStatus.PRECONDITION_FAILED
+                or code == "PreconditionFailed"
+            ):
+                return False
+            # Another request for the same file was in progress.
+            if status == HTTPStatus.CONFLICT and not is_again:
+                return self._create(name, content, is_again=True)
+            if (status in _UNKNOWN or code == "NotImplemented") and not self._is_overwriting:
+                answer = f"{status or ''} {code}".strip()
+                message = (
+                    f"{error} ({answer}); if the store cannot create a file on condition, use "
+                    "--archive-overwrite"
+                )
+                raise MirrorError(message) from error
             raise
         return True
 
