@@ -5,12 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from gaussdb_tasks.archive.archive_tables import (
-    UNPRUNED_LOAD_ID,
-    ArchiveTable,
-    parquet_sql,
-    quoted_text,
-)
+from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.manifest import Restatement, TableDigest
 from gaussdb_tasks.archive.store import ChainEntry
 
@@ -46,16 +41,6 @@ class Rows:
     def amendment_file(self) -> Path | None:
         """The file, if an amendment wrote it: it contains rows of several loads, in their order."""
         return None if self.holder is self.load else self.file
-
-    @property
-    def relation(self) -> str:
-        """The rows as a relation of SQL; only if there is a file."""
-        if self.file is None:
-            raise ValueError(self.table)
-        all_rows = parquet_sql(self.file)
-        if self.amendment_file is None:
-            return all_rows
-        return f"{all_rows} where {UNPRUNED_LOAD_ID} = {quoted_text(self.load_id)}"
 
 
 def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]:

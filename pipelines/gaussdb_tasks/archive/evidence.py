@@ -11,6 +11,7 @@ from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import canonical_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.store import Archive, file_sha256
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.verification.verify_rows import verify_counts
@@ -216,7 +217,7 @@ def _mismatches(
     names = [name for name in _IDENTITY if name in row]
     is_same = " and ".join(f"{name} = ?" for name in names)
     sql = f"""
-        select count(*) from (select {form} as form from {rows.relation})
+        select count(*) from (select {form} as form from {next(relations([rows]))})
         where form in (select {form} from {table_sql(table)} where {is_same})
     """
     try:

@@ -138,18 +138,15 @@ def record_amendment(
 def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> str:
     """Return SQL for the rows of ``tasks`` that follow from the versions in the database.
 
-    It reads a temporary table that is created here from the archive's observations.
+    It reads a temporary table that is created here from the archive's observations, after
+    ``number_loads``.
     """
-    number_loads(connection, chain)
     _read_observations(connection, _rows(chain, archive_tables.OBSERVATIONS, chain))
     return _TASKS_FROM_OBSERVATIONS
 
 
-def expected_vanished_tasks(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]
-) -> str:
-    """Return SQL for the rows of ``vanished_tasks`` in the archive."""
-    number_loads(connection, chain)
+def expected_vanished_tasks(chain: Sequence[ChainEntry]) -> str:
+    """Return SQL for the rows of ``vanished_tasks`` in the archive; ``number_loads`` ran."""
     table = archive_tables.VANISHED_TASKS
     return _latest(table, _rows(chain, table, chain))
 

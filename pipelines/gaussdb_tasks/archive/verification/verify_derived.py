@@ -10,6 +10,7 @@ from gaussdb_tasks.archive.current_rows import current_rows
 from gaussdb_tasks.archive.replay import (
     expected_tasks,
     expected_vanished_tasks,
+    number_loads,
     task_types_file,
 )
 from gaussdb_tasks.archive.store import loads_of
@@ -29,11 +30,12 @@ _TASK_TYPES: Final = stored(TASK_TYPES)
 
 def verify_states(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare latest states, vanished tasks and task types with the archive."""
+    number_loads(connection, found.chain)
     if not _is_damaged(_TASKS, archive_tables.OBSERVATIONS, found):
         _compare(connection, found, _TASKS, expected_tasks(connection, found.chain))
     vanished = archive_tables.VANISHED_TASKS
     if not _is_damaged(vanished, vanished, found):
-        _compare(connection, found, vanished, expected_vanished_tasks(connection, found.chain))
+        _compare(connection, found, vanished, expected_vanished_tasks(found.chain))
     _verify_task_types(connection, found)
 
 
