@@ -12,7 +12,7 @@ from gaussdb_tasks.archive.recover import ArchiveError, read_recorded_head
 from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.verification.findings import Fault, Finding, Verification
+from gaussdb_tasks.archive.verification.findings import Fault, Finding
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.write import recorded_head, row_counts
 from gaussdb_tasks.database import connect, files
@@ -121,7 +121,13 @@ def read_intact_chain(
     if not damage:
         return found.chain, ()
     if not is_skipping_damage:
-        refuse_unread(found)
+        unread = [each for each in damage if each.fault is Fault.UNREAD]
+        if unread:  # they may be intact
+            message = (
+                f"{len(unread):,} files of the archive could not be read, such as {unread[0]}; "
+                "nothing was changed"
+            )
+            raise ArchiveError(message)
         message = (
             f"the archive is damaged: {len(damage):,} findings, such as {damage[0]}; restore the "
             "files from a copy (gaussdb-tasks verify lists them), or skip damaged files with "
@@ -129,21 +135,6 @@ def read_intact_chain(
         )
         raise ArchiveError(message)
     return [entry.without(found.damaged) for entry in found.chain], damage
-
-
-def refuse_unread(found: Verification) -> None:
-    """Refuse an archive of which files could not be read: they may be intact.
-
-    Raises:
-        ArchiveError: a file was not read.
-    """
-    unread = [each for each in found.findings if each.fault is Fault.UNREAD]
-    if unread:
-        message = (
-            f"{len(unread):,} files of the archive could not be read, such as {unread[0]}; "
-            "nothing was changed"
-        )
-        raise ArchiveError(message)
 
 
 def refuse_data_loss(target: Path, last_sequence: int) -> None:

@@ -6,7 +6,6 @@ A signature covers all earlier entries. So a key signs only on a chain that hold
 from collections.abc import Mapping, Sequence
 
 from gaussdb_tasks.archive.key_history import KeyHistory, shown
-from gaussdb_tasks.archive.manifest import Handover
 from gaussdb_tasks.archive.recover import ArchiveError, read_chain
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import Archive, ChainEntry, entry_name_of
@@ -94,11 +93,12 @@ def _refuse_broken_chain(chain: Sequence[ChainEntry], recorded: Head | None) -> 
 
 def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: KeySigner) -> None:
     """Check the signatures from the first one, or from where a lost key was replaced."""
-    lost = [position for position, each in enumerate(chain) if _replaces_lost_key(each)]
-    start = lost[-1] if lost else 0
-    first = chain[start].manifest.handover if lost else None
-    keys = _reachable_keys(chain[start:], signer)
-    history = KeyHistory(keys, current=None if first is None else first.old_key)
+    start, lost_key = 0, None
+    for position, entry in enumerate(chain):
+        handover = entry.manifest.handover
+        if handover is not None and handover.is_old_key_lost:
+            start, lost_key = position, handover.old_key
+    history = KeyHistory(_reachable_keys(chain[start:], signer), current=lost_key)
     for entry in chain[start:]:
         history.follow(entry)
     if history.findings:
@@ -114,11 +114,6 @@ def _reachable_keys(chain: Sequence[ChainEntry], signer: KeySigner) -> Mapping[s
         if handover is not None and handover.new_key in keys and handover.old_public_key:
             keys[handover.old_key] = bytes.fromhex(handover.old_public_key)
     return keys
-
-
-def _replaces_lost_key(entry: ChainEntry) -> bool:
-    handover: Handover | None = entry.manifest.handover
-    return handover is not None and handover.is_old_key_lost
 
 
 def _unsigned(signed_since: str) -> str:

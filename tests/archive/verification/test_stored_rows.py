@@ -14,8 +14,8 @@ import pytest
 from gaussdb_tasks.archive.archive_tables import APPENDED, TASK_VERSIONS, ArchiveTable
 from gaussdb_tasks.archive.canonical import FORM, read_forms
 from gaussdb_tasks.archive.current_rows import current_rows
-from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.file_queries import open_for_files
+from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification import verify as verify_module
 from gaussdb_tasks.archive.verification.findings import Verification
