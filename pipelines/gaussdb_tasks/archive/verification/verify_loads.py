@@ -1,9 +1,11 @@
 """Verify what manifests say about their loads: identities, results of projects, and row counts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.current_rows import Key
 from gaussdb_tasks.archive.project_results import project_results
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
 from gaussdb_tasks.archive.verification.findings import Verification
@@ -62,13 +64,16 @@ def verify_row_counts(found: Verification) -> None:
     """
     if [entry.manifest.sequence for entry in found.chain] != [*range(1, len(found.chain) + 1)]:
         return  # the rows of missing entries are not known
-    counts: dict[str, dict[int, int]] = {table.name: {} for table in archive_tables.APPENDED}
+    counts: Counter[Key] = Counter()
+    totals: Counter[str] = Counter()
     for entry in found.chain:
-        _count_rows(entry, counts)
-        for name, of_table in counts.items():
-            stated, expected = entry.manifest.database.get(name), sum(of_table.values())
+        for key, row_count in _row_counts(entry):
+            totals[key[0]] += row_count - counts[key]
+            counts[key] = row_count
+        for table in archive_tables.APPENDED:
+            stated, expected = entry.manifest.database.get(table.name), totals[table.name]
             if stated is not None and stated != expected:
-                detail = f"database: {name} has {stated:,} rows; expected: {expected:,}"
+                detail = f"database: {table.name} has {stated:,} rows; expected: {expected:,}"
                 found.add_file(entry, DIGEST_NAME, detail)
 
 
@@ -89,14 +94,13 @@ def verify_project_results(rows: "ResultRows", found: Verification) -> None:
             _report_projects(entry, expected, found)
 
 
-def _count_rows(entry: ChainEntry, counts: Mapping[str, dict[int, int]]) -> None:
+def _row_counts(entry: ChainEntry) -> Iterator[tuple[Key, int]]:
+    """Yield the number of rows that loads have since an entry."""
     manifest = entry.manifest
-    for name, of_table in counts.items():
-        if manifest.load is not None and name in manifest.tables:
-            of_table[manifest.sequence] = manifest.tables[name].row_count
+    for name, table in manifest.tables.items() if manifest.load is not None else ():
+        yield (name, manifest.sequence), table.row_count
     for restated in manifest.restates:
-        if restated.table in counts:
-            counts[restated.table][restated.sequence] = restated.row_count
+        yield (restated.table, restated.sequence), restated.row_count
 
 
 def _tuples(rows: "pa.Table | None") -> Iterable[tuple[Any, ...]]:
