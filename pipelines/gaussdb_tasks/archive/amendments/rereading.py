@@ -3,19 +3,15 @@
 A renormalisation writes these rows. A verification compares them with those that it wrote.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
-from gaussdb_tasks.archive.amendments.context import (
-    TASK_TABLES,
-    AmendmentContext,
-    in_order,
-    union,
-)
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
 from gaussdb_tasks.archive.archive_tables import (
     OBSERVATIONS,
@@ -26,6 +22,7 @@ from gaussdb_tasks.archive.archive_tables import (
 )
 from gaussdb_tasks.archive.current_rows import Rows
 from gaussdb_tasks.archive.manifest import file_names
+from gaussdb_tasks.archive.replay import relations, typed
 from gaussdb_tasks.archive.store import ChainEntry, loads_of
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.model.normalise import normalise
@@ -36,6 +33,7 @@ from gaussdb_tasks.model.times import DAY, Micros, iso
 Row: TypeAlias = dict[str, Any]
 """Values by column; times are microseconds since 1970-01-01 UTC, dates are days since then."""
 
+_BATCH_ROWS: Final = 10_000
 _READ_AS: Final[Mapping[str, str]] = {
     "timestamp": "epoch_us({0}) as {0}",
     "date": "date_diff('day', date '1970-01-01', {0}) as {0}",
@@ -206,10 +204,7 @@ def plan_rereading(context: AmendmentContext, rereading: Rereading) -> list[Rewr
 def _rows(context: AmendmentContext, table: ArchiveTable, rows: Rows | None) -> list[Row]:
     if rows is None:
         return []
-    relation = in_order(table, union(table, [rows]))
-    cursor = context.connection.execute(f"select {read_columns(table)} from ({relation})")
-    names = table.column_names
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    return list(read_rows(context.connection, table, next(relations([rows]))))
 
 
 def _add_restated(
@@ -225,11 +220,17 @@ def _add_restated(
         context.connection.execute(f"insert into {name} from batch")
 
 
-def read_columns(table: ArchiveTable) -> str:
-    """Return SQL that selects the columns of a table as the values of a ``Row``."""
-    return ", ".join(
+def read_rows(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str
+) -> Iterator[Row]:
+    """Yield the rows of a relation with all columns of the table, in order."""
+    columns = ", ".join(
         _READ_AS.get(column.data_type, "{0}").format(column.name) for column in table.columns
     )
+    cursor = connection.execute(f"select {columns} from ({typed(table, relation)})")
+    while batch := cursor.fetchmany(_BATCH_ROWS):
+        for values in batch:
+            yield dict(zip(table.column_names, values, strict=True))
 
 
 def read_record(raw: str) -> Task | Rejection | None:

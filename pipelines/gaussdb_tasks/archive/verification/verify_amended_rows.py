@@ -1,10 +1,10 @@
 """Verify the rows that amendments wrote: recomputed where the earlier rows are there."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -14,14 +14,14 @@ from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentConte
 from gaussdb_tasks.archive.amendments.rereading import (
     Rereading,
     plan_rereading,
-    read_columns,
+    read_rows,
 )
 from gaussdb_tasks.archive.amendments.rewrites import Effect
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
+from gaussdb_tasks.archive.archive_tables import parquet_sql, quoted_text
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
 from gaussdb_tasks.archive.current_rows import Key, current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
-from gaussdb_tasks.archive.replay import number_loads, relations, typed
+from gaussdb_tasks.archive.replay import relations, typed
 from gaussdb_tasks.archive.store import ChainEntry, loads_of
 from gaussdb_tasks.archive.verification.amended_records import check_row
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
@@ -29,7 +29,6 @@ from gaussdb_tasks.version import VERSION
 
 _RENORMALISATION: Final = "renormalisation"
 _REDACTION: Final = "redaction"
-_BATCH_ROWS: Final = 10_000
 _HASHES: Final[Mapping[str, str]] = {
     archive_tables.TASK_VERSIONS.name: "version_hash",
     archive_tables.REJECTED_RECORDS.name: "record_hash",
@@ -115,7 +114,6 @@ class AmendedRows:
         earlier = self._earlier
         names = {each.manifest.sequence: each.name for each in earlier}
         with open_for_files() as connection, TemporaryDirectory() as folder:
-            number_loads(connection, earlier)
             context = AmendmentContext(connection, earlier, Path(folder))
             expected: dict[Key, Effect] = {}
             for rewrite in plan_rereading(context, Rereading()):
@@ -191,7 +189,8 @@ class AmendedRows:
             if path is None:
                 continue
             problems: dict[str, list[str]] = {}
-            for row in self._rows(archive_tables.BY_NAME[name], path):
+            table = archive_tables.BY_NAME[name]
+            for row in read_rows(self._connection, table, parquet_sql(path)):
                 key = (name, sequences.get(row["_dlt_load_id"], 0))
                 account = check_row(row, hash_column, is_following=key not in self._superseded)
                 redacted[key] += account.is_redacted
@@ -219,13 +218,6 @@ class AmendedRows:
                     self._add(
                         f"{name} of {before.load.name}: it changed columns that a redaction leaves"
                     )
-
-    def _rows(self, table: ArchiveTable, path: Path) -> Iterator[dict[str, Any]]:
-        sql = f"select {read_columns(table)} from ({typed(table, parquet_sql(path))})"
-        cursor = self._connection.execute(sql)
-        while batch := cursor.fetchmany(_BATCH_ROWS):
-            for values in batch:
-                yield dict(zip(table.column_names, values, strict=True))
 
     def _verify_redacted(self, redacted: Mapping[Key, int]) -> int | None:
         """Compare the number of redacted rows with what this and earlier redactions say."""
