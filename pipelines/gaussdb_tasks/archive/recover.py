@@ -13,7 +13,7 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.manifest import ManifestError
+from gaussdb_tasks.archive.manifest import LOAD, ManifestError
 from gaussdb_tasks.archive.replay import apply_entries, create_tables
 from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry, file_sha256, tombstone_name
 from gaussdb_tasks.archive.tombstones import put_tombstones
@@ -50,7 +50,7 @@ class RecoveryPlan:
     archive: Archive
     missing: tuple[Entry, ...]
     is_rebuild: bool
-    recorded: Head | None = None
+    recorded: Head | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Recovered:
     """
 
     head: Head | None
-    adopted: tuple[str, ...]
-    problems: tuple[str, ...]
+    adopted: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
@@ -74,13 +74,12 @@ def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
     Raises:
         DatabaseError: the database holds objects that no load creates.
     """
-    entries = archive.entries()
-    if not published.exists():
-        return RecoveryPlan(archive, entries, bool(entries))
     head = read_recorded_head(published, is_refusing=True)
     last = 0 if head is None else head.sequence
-    missing = tuple(entry for entry in entries if entry.sequence > last)
-    return RecoveryPlan(archive, missing, any(entry.kind != "load" for entry in missing), head)
+    missing = tuple(entry for entry in archive.entries() if entry.sequence > last)
+    is_new = not published.exists()
+    is_rebuild = any(is_new or entry.kind != LOAD for entry in missing)
+    return RecoveryPlan(archive, missing, is_rebuild, head)
 
 
 def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
@@ -105,18 +104,18 @@ def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recove
     Raises:
         ArchiveError: a missing entry is damaged.
     """
-    _prepare(connection)
+    create_amendments_table(connection)
+    if not has_tables(connection):
+        create_tables(connection)
     if plan.missing:
         chain = read_chain(plan.archive.entries())
         first = 0 if plan.is_rebuild else len(chain) - len(plan.missing)
         refuse_damage(chain[first:], recorded_head(connection))
         put_tombstones(plan.archive, chain)  # an amendment may have been stopped before this
         apply_entries(connection, chain, first)
-        return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing), ())
+        return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing))
     head = recorded_head(connection)
-    if head is None:
-        return Recovered(None, (), ())
-    return _check_head(head, plan.archive)
+    return Recovered(None) if head is None else _check_head(head, plan.archive)
 
 
 def read_chain(entries: Sequence[Entry]) -> list[ChainEntry]:
@@ -134,12 +133,6 @@ def read_chain(entries: Sequence[Entry]) -> list[ChainEntry]:
             message = f"{entry.digest_path}: {error}; {_REMEDY}"
             raise ArchiveError(message) from error
     return chain
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    create_amendments_table(connection)
-    if not has_tables(connection):
-        create_tables(connection)
 
 
 def _check_head(head: Head, archive: Archive) -> Recovered:
@@ -160,9 +153,9 @@ def _check_head(head: Head, archive: Archive) -> Recovered:
                 holders = [each for each in entries if each.sequence == last.manifest.task_types]
                 chain = [*read_chain(holders), last]
             known = chain_head(chain)
-            return Recovered(known and replace(known, archive_id=head.archive_id), (), ())
+            return Recovered(known and replace(known, archive_id=head.archive_id))
         problem = f"{entry.digest_path} differs from the one that was published; {_REMEDY}"
-    return Recovered(head, (), (problem,))
+    return Recovered(head, problems=(problem,))
 
 
 def refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:
