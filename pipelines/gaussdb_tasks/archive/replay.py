@@ -213,21 +213,17 @@ def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
         f"select rows.* from ({selects}) as rows "
         "inner join load_order using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
-        "order by load_order.sequence desc) = 1"
+        "order by load_order.position desc) = 1"
     )
 
 
 def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
-    """Make the temporary table ``load_order``: ``_dlt_load_id`` and ``sequence`` of each load."""
+    """Make the temporary table ``load_order``: ``_dlt_load_id`` and ``position`` of each load."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
-    loads = loads_of(chain)
-    numbered = pa.table(
-        {
-            "_dlt_load_id": pa.array([each.load_id for each in loads], pa.string()),
-            "sequence": pa.array([each.manifest.sequence for each in loads], pa.int64()),
-        }
-    )
+    load_ids = pa.array([each.load_id for each in loads_of(chain)], pa.string())
+    positions = pa.array(range(len(load_ids)), pa.int64())
+    numbered = pa.table({"_dlt_load_id": load_ids, "position": positions})
     with registered(connection, "numbered", numbered):
         connection.execute("create or replace temporary table load_order as from numbered")
 
@@ -251,7 +247,7 @@ def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) ->
 def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     if rows:
         table = archive_tables.VANISHED_TASKS
-        latest = f"{_latest(table, rows)} order by load_order.sequence, {', '.join(table.key)}"
+        latest = f"{_latest(table, rows)} order by load_order.position, {', '.join(table.key)}"
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
         _delete_matching(connection, table, "latest_vanished")
         connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")

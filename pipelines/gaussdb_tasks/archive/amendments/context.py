@@ -62,5 +62,5 @@ def in_order(table: ArchiveTable, relation: str) -> str:
     """
     return table.select(
         f"({relation}) as unordered inner join load_order using (_dlt_load_id) "
-        "order by load_order.sequence, unordered.file_row_number"
+        "order by load_order.position, unordered.file_row_number"
     )

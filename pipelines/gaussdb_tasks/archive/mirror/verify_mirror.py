@@ -101,7 +101,7 @@ def _compare(found: Verification, names: list[str], remote: Remote, data_dir: Da
         )
         found.add(Fault.EXTRA, name, detail, entry=name)
     digests = {entry.name: entry.sha256 for entry in found.chain}
-    for name in local.keys() & digests.keys():
+    for name in sorted(local.keys() & digests.keys()):
         _compare_digest(found, local[name], digests[name])
     _add_missing(found, [entry for name, entry in local.items() if name not in names], data_dir)
 
