@@ -5,7 +5,7 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of, loads_of
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import describe_change, shown_sql
 from gaussdb_tasks.archive.write import records_entries
@@ -134,10 +134,9 @@ def _verify_loads(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     recorded: dict[str, list[list[int | str | None]]] = {}
     for load_id, *values in connection.execute(sql).fetchall():
         recorded.setdefault(load_id, []).append(values)
-    for entry in found.chain:
-        load = entry.manifest.load
+    for entry in loads_of(found.chain):
         wanted = (entry.manifest.sequence, entry.sha256, *identity.values())
-        for values in [] if load is None else recorded.get(load.load_id, []):
+        for values in recorded.get(entry.load_id, []):
             _compare(_LOAD_RUNS, entry, zip(names, wanted, values, strict=True), found)
 
 
