@@ -89,8 +89,7 @@ def apply_entries(
     for name, value in BELIEVING_NO_STATISTICS.items():
         connection.execute(f"set {name} = {quoted_text(value)}")
     _apply(connection, chain, new)
-    if not (is_shared and _has_task_types(connection, chain)):
-        _replace_task_types(connection, chain)
+    _replace_task_types(connection, chain, is_shared=is_shared)
     for name in BELIEVING_NO_STATISTICS:
         connection.execute(f"reset {name}")
 
@@ -274,24 +273,22 @@ def _bounds(connection: duckdb.DuckDBPyConnection, keys: str, rows: str) -> str:
     return f"{rows}.created_at between {bounds}"
 
 
-def _has_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> bool:
+def _replace_task_types(
+    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], *, is_shared: bool
+) -> None:
     file = task_types_file(chain)
     if file is None:
-        return True
-    columns = ", ".join(column.name for column in TASK_TYPES.columns)
-    sides = [f"select {columns} from {each}" for each in (_TASK_TYPES, parquet_sql(file))]
-    difference = " union all ".join(
-        f"(({one}) except ({other}))" for one, other in (sides, reversed(sides))
-    )
-    return connection.execute(f"{difference} limit 1").fetchone() is None
-
-
-def _replace_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
-    file = task_types_file(chain)
-    if file is not None:
-        connection.execute(f"delete from {_TASK_TYPES}")
-        connection.execute(
-            f"insert into {_TASK_TYPES} by name "
-            f"select *, ? as _dlt_load_id from {parquet_sql(file)}",
-            [loads_of(chain)[-1].load_id],
+        return
+    if is_shared:
+        columns = ", ".join(column.name for column in TASK_TYPES.columns)
+        sides = [f"select {columns} from {each}" for each in (_TASK_TYPES, parquet_sql(file))]
+        difference = " union all ".join(
+            f"(({one}) except ({other}))" for one, other in (sides, reversed(sides))
         )
+        if connection.execute(f"{difference} limit 1").fetchone() is None:
+            return
+    connection.execute(f"delete from {_TASK_TYPES}")
+    connection.execute(
+        f"insert into {_TASK_TYPES} by name select *, ? as _dlt_load_id from {parquet_sql(file)}",
+        [loads_of(chain)[-1].load_id],
+    )
