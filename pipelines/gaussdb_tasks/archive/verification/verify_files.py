@@ -136,18 +136,20 @@ def _verify_references(found: Verification) -> None:
 
 
 def _read(entry: Entry, found: Verification) -> ChainEntry | None:
+    chained: ChainEntry | None = None
     with found.reading(entry, DIGEST_NAME):
         chained = entry.read()
-        name = entry_name_of(chained.manifest)
-        if name != entry.name:
-            found.add_file(entry, DIGEST_NAME, f"it is the manifest of {name}")
-        with found.reading(entry, CHECKSUM_NAME):
-            checksum = read_bounded(entry.path / CHECKSUM_NAME)
-            if checksum != checksum_line(chained.sha256).encode():
-                detail = f"its hash differs from the one in {CHECKSUM_NAME}"
-                found.add_file(entry, DIGEST_NAME, detail)
-        return chained
-    return None
+    if chained is None:
+        return None
+    name = entry_name_of(chained.manifest)
+    if name != entry.name:
+        found.add_file(entry, DIGEST_NAME, f"it is the manifest of {name}")
+    with found.reading(entry, CHECKSUM_NAME):
+        checksum = read_bounded(entry.path / CHECKSUM_NAME)
+        if checksum != checksum_line(chained.sha256).encode():
+            detail = f"its hash differs from the one in {CHECKSUM_NAME}"
+            found.add_file(entry, DIGEST_NAME, detail)
+    return chained
 
 
 def _verify_files(
