@@ -8,13 +8,13 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.recover import ArchiveError, read_recorded_head
+from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.archive.verification.findings import Fault, Finding
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
-from gaussdb_tasks.archive.write import recorded_head, row_counts
+from gaussdb_tasks.archive.write import read_recorded_head, recorded_head, row_counts
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views

@@ -21,12 +21,10 @@ from gaussdb_tasks.archive.write import (
     Head,
     chain_head,
     create_amendments_table,
+    read_recorded_head,
     recorded_head,
-    records_entries,
 )
-from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.state import has_tables
-from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
@@ -80,20 +78,6 @@ def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
     is_new = not published.exists()
     is_rebuild = any(is_new or entry.kind != LOAD for entry in missing)
     return RecoveryPlan(archive, missing, is_rebuild, head)
-
-
-def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
-    """Return the newest entry that a published database records; None if there is none.
-
-    Raises:
-        DatabaseError: it holds objects that no load creates, and ``is_refusing``.
-    """
-    if not published.exists():
-        return None
-    with read_untrusted(published) as connection:
-        if is_refusing:
-            refuse_foreign_objects(connection, published)
-        return recorded_head(connection) if records_entries(connection) else None
 
 
 def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recovered:

@@ -37,7 +37,9 @@ from gaussdb_tasks.archive.store import (
     checksum_line,
     entry_name,
 )
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.connect import registered
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.database.upgrades import with_text_column
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, LOADED_TABLES, SCHEMA_NAME
@@ -103,6 +105,20 @@ def records_entries(connection: duckdb.DuckDBPyConnection) -> bool:
             and column_name = 'head_digest' and table_name in ('load_runs', 'archive_acts')
     """
     return connection.execute(sql, [SCHEMA_NAME]).fetchone() == (2,)
+
+
+def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
+    """Return the newest entry that a published database records; None if there is none.
+
+    Raises:
+        DatabaseError: it holds objects that no load creates, and ``is_refusing``.
+    """
+    if not published.exists():
+        return None
+    with read_untrusted(published) as connection:
+        if is_refusing:
+            refuse_foreign_objects(connection, published)
+        return recorded_head(connection) if records_entries(connection) else None
 
 
 def chain_head(chain: Sequence[ChainEntry]) -> Head | None:

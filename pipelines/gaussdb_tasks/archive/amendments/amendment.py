@@ -25,12 +25,16 @@ from gaussdb_tasks.archive.manifest import (
 )
 from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import restore
-from gaussdb_tasks.archive.recover import read_recorded_head
 from gaussdb_tasks.archive.signer_check import check_signer_of_chain
 from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
+from gaussdb_tasks.archive.write import (
+    WrittenEntry,
+    read_recorded_head,
+    row_counts,
+    write_manifest,
+)
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import AMENDMENTS, SCHEMA_NAME

@@ -6,11 +6,11 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.recover import read_recorded_head
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_database import verify_database
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.write import read_recorded_head
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 
