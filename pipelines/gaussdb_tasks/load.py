@@ -24,7 +24,7 @@ from gaussdb_tasks.archive.mirror.mirror_state import MirrorState
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.recover import RecoveryPlan, plan_recovery, recover
 from gaussdb_tasks.archive.signer_check import check_signer
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.timestamp_authority import StampResult, TimestampAuthority
 from gaussdb_tasks.archive.write import WrittenEntry, write_load_entry
@@ -78,7 +78,7 @@ class LoadRequest:
     """Sign-ins that failed; their projects are not among the accesses."""
     on_pause: Callable[[float], None] = lambda _seconds: None
     """Called with the seconds to wait when the gateway asks to retry later."""
-    signer: Signer | None = None
+    signer: KeySigner | None = None
     """Signs the manifest of the load's archive entry, if there is a key."""
     timestamp_authority: TimestampAuthority | None = None
     """Confirms when the entry existed; None for no time stamp."""

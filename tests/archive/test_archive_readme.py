@@ -205,7 +205,7 @@ def test_the_example_of_a_row() -> None:
     """The README's example row has the digest that this program computes."""
     kinds = ("text", "text", "bigint", "double", "bool")
     columns = tuple(Column(f"c{place}", kind, "") for place, kind in enumerate(kinds))
-    table = ArchiveTable("example", "example", "", columns, (), is_appended=True)
+    table = ArchiveTable("example", "example", "", columns, ())
     row = "(select 'eu-de' as c0, null as c1, 7 as c2, 0.5::double as c3, true as c4)"
     ((digest,),) = duckdb.execute(f"select sha256({canonical_sql(table)}) from {row}").fetchall()
     (example,) = re.findall(r"^The row .* is `(.*)`\.$", README, flags=re.MULTILINE)

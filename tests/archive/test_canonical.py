@@ -55,7 +55,6 @@ _TABLE: Final = ArchiveTable(
     "",
     tuple(Column(name, kind, "") for name, kind in zip(_NAMES, _KINDS, strict=True)),
     (),
-    is_appended=True,
 )
 
 

@@ -92,6 +92,9 @@ CHANGES: dict[str, Callable[[Document], None]] = {
     ),
     "task types of a later entry": lambda d: d.update(task_types=99),
     "a clock that is not a time": lambda d: as_amendment(d, at="soon"),
+    "a clock before the first year in UTC": lambda d: as_amendment(
+        d, at="0001-01-01T00:00:00+14:00"
+    ),
     "a kind that is unknown": lambda d: d.update(kind="rewrite"),
     "a sequence of zero": lambda d: d.update(sequence=0),
     "a reason of a megabyte": lambda d: as_amendment(d, reason="x" * 1_000_000),

@@ -26,7 +26,7 @@ from gaussdb_tasks.archive.manifest import (
 )
 from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.signer_check import check_signer
-from gaussdb_tasks.archive.signing import KeySigner, PublicKeys
+from gaussdb_tasks.archive.signing import KeySigner, read_public_keys
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.archive.verification.verify import verify
@@ -163,7 +163,7 @@ def _rotation(keys: Path, rotation: Rotation) -> Manifest:
 
 
 def _verify(archive: Path, keys: Path, *names: str) -> Verification:
-    public = PublicKeys([keys / f"{name}.pub" for name in names]) if names else None
+    public = read_public_keys([keys / f"{name}.pub" for name in names]) if names else None
     return verify_archive(Archive(archive), VerifyOptions(is_fast=True, keys=public))
 
 
@@ -507,7 +507,7 @@ def test_a_load_after_rotations_follows_the_keys(keys: Path) -> None:
     with pytest.raises(ConfigurationError, match="keys rotate"):
         _load(keys, "second", 3)
     _load(keys, "third", 3)
-    found = verify(data_dir, VerifyOptions(keys=PublicKeys([keys / "first.pub"])))
+    found = verify(data_dir, VerifyOptions(keys=read_public_keys([keys / "first.pub"])))
     assert (found.findings, len(found.chain)) == ([], 5)
 
 

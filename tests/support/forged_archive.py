@@ -20,7 +20,7 @@ from gaussdb_tasks.archive.manifest import EntryKind, decode, encode, sha256
 from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import restore
 from gaussdb_tasks.archive.recover import read_chain
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     SIGNATURE_NAME,
@@ -37,7 +37,7 @@ Document: TypeAlias = dict[str, Any]
 class ForgedArchive:
     """An archive whose entries are changed, and made consistent again."""
 
-    def __init__(self, data_dir: DataDir, signer: Signer | None = None) -> None:
+    def __init__(self, data_dir: DataDir, signer: KeySigner | None = None) -> None:
         """Take an archive.
 
         Args:

@@ -3,7 +3,7 @@
 An archive table of a load contains the rows that the load wrote, in the database's row order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -37,7 +37,6 @@ class ArchiveTable:
         meaning: meaning of one row.
         columns: columns in the order of the file.
         key: columns that identify a row.
-        is_appended: whether rows are only added to the table, so that it is in order of the loads.
     """
 
     name: str
@@ -45,7 +44,6 @@ class ArchiveTable:
     meaning: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
-    is_appended: bool
 
     @property
     def file_name(self) -> str:
@@ -79,41 +77,30 @@ class ArchiveTable:
         return f"select {', '.join(selected)} from {relation}"
 
 
-def _archive_table(table: Table, *, is_appended: bool) -> ArchiveTable:
-    columns = tuple(column for column in table.columns if column.name not in _SET_AFTER_WRITING)
-    return ArchiveTable(
-        table.name,
-        table.name,
-        table.grain,
-        (*columns, LOAD_ID),
-        table.primary_key,
-        is_appended,
-    )
+def with_columns(table: Table, columns: Iterable[Column]) -> ArchiveTable:
+    """Describe some columns of a table of the database."""
+    return ArchiveTable(table.name, table.name, table.grain, tuple(columns), table.primary_key)
+
+
+def _of_a_load(table: Table) -> ArchiveTable:
+    columns = (column for column in table.columns if column.name not in _SET_AFTER_WRITING)
+    return with_columns(table, (*columns, LOAD_ID))
 
 
 def _observations() -> ArchiveTable:
     by_name = {column.name: column for column in tables.TASKS.columns}
     columns = tuple(by_name[name] for name in (*_OBSERVATION_KEY, *_OBSERVATION_COLUMNS))
     meaning = "one row per task that the load saw as new, changed, or still in flight"
-    return ArchiveTable(
-        "sightings", "tasks", meaning, (*columns, LOAD_ID), _OBSERVATION_KEY, is_appended=False
-    )
+    return ArchiveTable("sightings", "tasks", meaning, (*columns, LOAD_ID), _OBSERVATION_KEY)
 
 
-TASK_VERSIONS: Final = _archive_table(tables.TASK_VERSIONS, is_appended=True)
+TASK_VERSIONS: Final = _of_a_load(tables.TASK_VERSIONS)
 OBSERVATIONS: Final = _observations()
-COVERAGE: Final = _archive_table(tables.COVERAGE, is_appended=True)
-LOAD_RUNS: Final = _archive_table(tables.LOAD_RUNS, is_appended=True)
-REJECTED_RECORDS: Final = _archive_table(tables.REJECTED_RECORDS, is_appended=True)
-VANISHED_TASKS: Final = _archive_table(tables.VANISHED_TASKS, is_appended=False)
-TASK_TYPES: Final = ArchiveTable(
-    tables.TASK_TYPES.name,
-    tables.TASK_TYPES.name,
-    tables.TASK_TYPES.grain,
-    tables.TASK_TYPES.columns,
-    tables.TASK_TYPES.primary_key,
-    is_appended=False,
-)
+COVERAGE: Final = _of_a_load(tables.COVERAGE)
+LOAD_RUNS: Final = _of_a_load(tables.LOAD_RUNS)
+REJECTED_RECORDS: Final = _of_a_load(tables.REJECTED_RECORDS)
+VANISHED_TASKS: Final = _of_a_load(tables.VANISHED_TASKS)
+TASK_TYPES: Final = with_columns(tables.TASK_TYPES, tables.TASK_TYPES.columns)
 
 OF_A_LOAD: Final = (
     TASK_VERSIONS,
@@ -125,8 +112,8 @@ OF_A_LOAD: Final = (
 )
 """The archive tables of a load; task types are added if they changed."""
 
-APPENDED: Final = tuple(each for each in OF_A_LOAD if each.is_appended)
-"""The archive tables whose rows a load only appends to the database."""
+APPENDED: Final = (TASK_VERSIONS, COVERAGE, LOAD_RUNS, REJECTED_RECORDS)
+"""The archive tables whose rows a load only appends to the database, in order of the loads."""
 
 BY_NAME: Final = MappingProxyType({each.name: each for each in (*OF_A_LOAD, TASK_TYPES)})
 

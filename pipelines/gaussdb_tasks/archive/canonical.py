@@ -86,12 +86,7 @@ def read_forms(
 ) -> Iterator["pa.RecordBatch"]:
     """Read the rows of a relation in batches: the canonical form first, and further columns.
 
-    Args:
-        connection: the database.
-        table: the table of the rows.
-        relation: the rows, in their order.
-        columns: the columns that the digest covers; None for all.
-        more: SQL of the further columns.
+    The form covers the given columns, or all; ``more`` is SQL of the further ones.
 
     Raises:
         duckdb.Error: the rows cannot be read, also after some of them were.

@@ -6,7 +6,7 @@ load, with its latest state, and without rejected records.
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
@@ -100,14 +100,7 @@ _CHANGES: Final = """
             rejected.project_id,
             loads.project_name,
             rejected.job_id,
-            null as task_name,
-            null as instance_name,
             'rejected' as change,
-            null as version,
-            null as status_before,
-            null as status,
-            null as progress_before,
-            null as progress_percent,
             rejected.reason as fail_reason
         from task_center.rejected_records as rejected
         inner join loads using (region, project_id, run_id)
@@ -116,8 +109,8 @@ _CHANGES: Final = """
     select archive_sequence as entry, * exclude (archive_sequence) from versions
     union all
     select * from deletions
-    union all
-    select * from rejections
+    union all by name
+    select archive_sequence as entry, * exclude (archive_sequence) from rejections
     order by entry, region, project_id, job_id, version, change
 """
 
@@ -160,23 +153,17 @@ def changes(
         ConfigurationError: no load can be between the bounds.
     """
     _refuse_impossible(connection, since, until)
-    bounds: list[str] = []
-    values: list[int | None] = []
-    for bound, sign, time in (
-        (since, ">=", since.start),
-        (until, "<=", None if until is None else until.end),
-    ):
-        if bound is None:
-            continue
-        if bound.sequence is not None:
-            bounds.append(f"archive_sequence {sign} ?")
-            values.append(bound.sequence)
-        else:
-            bounds.append(f"epoch_us(observed_at) {sign} ?")
-            values.append(time)
-    sql = _CHANGES.format(
-        load_runs=with_project_name("task_center.load_runs"), is_selected=" and ".join(bounds)
+    bounds = [(">=", since.sequence, since.start)]
+    if until is not None:
+        bounds.append(("<=", until.sequence, until.end))
+    conditions = (
+        f"{'epoch_us(observed_at)' if sequence is None else 'archive_sequence'} {sign} ?"
+        for sign, sequence, _ in bounds
     )
+    sql = _CHANGES.format(
+        load_runs=with_project_name("task_center.load_runs"), is_selected=" and ".join(conditions)
+    )
+    values = [time if sequence is None else sequence for _, sequence, time in bounds]
     return connection.execute(sql, values)
 
 
@@ -188,11 +175,12 @@ def _refuse_impossible(
     Raises:
         ConfigurationError: the last load is before the first, or the first is yet to come.
     """
-    newest = _LoadTimes(connection)
-    if since.sequence is not None and since.sequence > newest.sequence:
-        message = f"--since {since.sequence}: the newest load is entry {newest.sequence}"
+    sql = "select max(archive_sequence), epoch_us(max(observed_at)) from task_center.load_runs"
+    newest, observed_at = connection.execute(sql).fetchone() or (None, None)
+    if since.sequence is not None and since.sequence > (newest or 0):
+        message = f"--since {since.sequence}: the newest load is entry {newest or 0}"
         raise ConfigurationError(message)
-    if since.start is not None and since.start > max(now(), newest.observed_at):
+    if since.start is not None and since.start > max(now(), observed_at or 0):
         message = f"--since {iso(since.start)} is in the future; use a time in the past"
         raise ConfigurationError(message)
     if until is None:
@@ -200,32 +188,16 @@ def _refuse_impossible(
     if since.sequence is not None and until.sequence is not None:
         is_reversed = until.sequence < since.sequence
     else:
-        start = newest.time_of(since.sequence) if since.start is None else since.start
-        end = newest.time_of(until.sequence) if until.end is None else until.end
+        start = _time_of(connection, since.sequence) if since.start is None else since.start
+        end = _time_of(connection, until.sequence) if until.end is None else until.end
         is_reversed = start is not None and end is not None and end < start
     if is_reversed:
         message = "--until is before --since, so no load is between them; swap them"
         raise ConfigurationError(message)
 
 
-class _LoadTimes:
-    """The newest load, and the times of others."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self.sequence, self.observed_at = self._row(
-            "select coalesce(max(archive_sequence), 0), coalesce(epoch_us(max(observed_at)), 0) "
-            "from task_center.load_runs"
-        )
-
-    def time_of(self, sequence: int | None) -> Micros | None:
-        """Return the clock of an entry's load; None if it has none."""
-        (time,) = self._row(
-            "select epoch_us(max(observed_at)) from task_center.load_runs "
-            "where archive_sequence = ?",
-            sequence,
-        )
-        return time if time is None else int(time)
-
-    def _row(self, sql: str, *values: int | None) -> tuple[Any, ...]:
-        return self._connection.execute(sql, values).fetchone() or ()
+def _time_of(connection: duckdb.DuckDBPyConnection, sequence: int | None) -> Micros | None:
+    """Return the clock of an entry's load; None if it has none."""
+    sql = "select epoch_us(max(observed_at)) from task_center.load_runs where archive_sequence = ?"
+    (time,) = connection.execute(sql, [sequence]).fetchone() or (None,)
+    return None if time is None else int(time)

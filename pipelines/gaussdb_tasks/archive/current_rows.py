@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from gaussdb_tasks.archive.archive_tables import (
-    UNPRUNED_LOAD_ID,
-    ArchiveTable,
-    parquet_sql,
-    quoted_text,
-)
-from gaussdb_tasks.archive.manifest import TableDigest
+from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.archive.manifest import Restatement, TableDigest
 from gaussdb_tasks.archive.store import ChainEntry
 
 Key: TypeAlias = tuple[str, int]
@@ -40,23 +35,12 @@ class Rows:
     @property
     def load_id(self) -> str:
         """The value of ``_dlt_load_id`` in the rows."""
-        identity = self.load.manifest.load
-        return "" if identity is None else identity.load_id
+        return self.load.load_id
 
     @property
     def amendment_file(self) -> Path | None:
         """The file, if an amendment wrote it: it contains rows of several loads, in their order."""
         return None if self.holder is self.load else self.file
-
-    @property
-    def relation(self) -> str:
-        """The rows as a relation of SQL; only if there is a file."""
-        if self.file is None:
-            raise ValueError(self.table)
-        all_rows = parquet_sql(self.file)
-        if self.amendment_file is None:
-            return all_rows
-        return f"{all_rows} where {UNPRUNED_LOAD_ID} = {quoted_text(self.load_id)}"
 
 
 def current_rows(chain: Sequence[ChainEntry], table: ArchiveTable) -> list[Rows]:
@@ -74,31 +58,23 @@ def follow(entry: ChainEntry, current: dict[Key, Rows], tables: Iterable[Archive
         for table in tables:
             written = manifest.tables.get(table.name)
             if written is not None:
-                key = table.name, manifest.sequence
-                current[key] = _rows_of_load(entry, table.name, written)
+                current[table.name, manifest.sequence] = _rows(entry, entry, table.name, written)
     for restated in manifest.restates:
         key = restated.table, restated.sequence
         if key in current:
-            current[key] = Rows(
-                load=current[key].load,
-                holder=entry,
-                table=restated.table,
-                row_count=restated.row_count,
-                rows_sha256=restated.rows_sha256,
-                columns=restated.columns,
-                kept_sha256=restated.kept_sha256,
-                file=entry.file(restated.table) if restated.row_count else None,
-            )
+            current[key] = _rows(current[key].load, entry, restated.table, restated)
 
 
-def _rows_of_load(entry: ChainEntry, table: str, written: TableDigest) -> Rows:
+def _rows(
+    load: ChainEntry, holder: ChainEntry, table: str, described: TableDigest | Restatement
+) -> Rows:
     return Rows(
-        load=entry,
-        holder=entry,
-        table=table,
-        row_count=written.row_count,
-        rows_sha256=written.rows_sha256,
-        columns=written.columns,
-        kept_sha256=written.kept_sha256,
-        file=entry.file(table),
+        load,
+        holder,
+        table,
+        described.row_count,
+        described.rows_sha256,
+        described.columns,
+        described.kept_sha256,
+        holder.file(table) if described.row_count else None,
     )

@@ -1,6 +1,6 @@
 """Collect all states of a task with their proofs: raw records, entries of the archive, digests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,8 @@ from gaussdb_tasks.archive import archive_tables
 from gaussdb_tasks.archive.archive_tables import table_sql
 from gaussdb_tasks.archive.canonical import canonical_sql
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.store import Archive, ChainEntry, file_sha256
+from gaussdb_tasks.archive.replay import relations
+from gaussdb_tasks.archive.store import Archive, file_sha256
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
 from gaussdb_tasks.archive.verification.verify_rows import verify_counts
 from gaussdb_tasks.database.upgrades import with_project_name
@@ -130,15 +131,15 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
     found = verify_archive(archive, VerifyOptions(is_fast=True))
     verify_counts(connection, found)
     chain = found.chain
-    versions = {rows.load_id: rows for rows in current_rows(chain, archive_tables.TASK_VERSIONS)}
-    rejections = {
-        rows.load_id: rows for rows in current_rows(chain, archive_tables.REJECTED_RECORDS)
-    }
+    versions, rejections = (
+        {rows.load_id: rows for rows in current_rows(chain, table)}
+        for table in (archive_tables.TASK_VERSIONS, archive_tables.REJECTED_RECORDS)
+    )
     tasks = tuple(
         TaskEvidence(
             task,
             tuple(
-                ProvedRow(row, _proof(connection, versions.get(row["_dlt_load_id"]), row, chain))
+                ProvedRow(row, _proof(connection, versions.get(row["_dlt_load_id"]), row))
                 for row in _rows(connection, _VERSIONS, job_id, *_key(task))
             ),
             _rows(connection, _VANISHED, job_id, *_key(task)),
@@ -146,7 +147,7 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
         for task in _rows(connection, _TASKS, job_id)
     )
     rejected = tuple(
-        ProvedRow(row, _proof(connection, rejections.get(row["_dlt_load_id"]), row, chain))
+        ProvedRow(row, _proof(connection, rejections.get(row["_dlt_load_id"]), row))
         for row in _rows(connection, _REJECTED, job_id)
     )
     if not tasks and not rejected:
@@ -155,9 +156,9 @@ def collect(connection: duckdb.DuckDBPyConnection, archive: Archive, job_id: str
         job_id,
         tasks,
         rejected,
-        (chain[-1].entry.name, chain[-1].sha256) if chain else None,
+        (chain[-1].name, chain[-1].sha256) if chain else None,
         (
-            *(f"{finding.where}: {finding.detail}" for finding in found.findings),
+            *map(str, found.findings),
             *(problem for task in tasks for problem in _latest_state_problems(task)),
         ),
     )
@@ -180,47 +181,43 @@ def _latest_state_problems(evidence: TaskEvidence) -> Iterator[str]:
             yield f"{where}: {name} is not that of the last state"
 
 
-def _proof(
-    connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row, chain: Sequence[ChainEntry]
-) -> Proof | None:
+def _proof(connection: duckdb.DuckDBPyConnection, rows: Rows | None, row: Row) -> Proof | None:
     """Check that the archive holds a row of the database, and that its file matches its digest."""
     if rows is None:
         return None
-    holder = next(each for each in chain if each.entry.path == rows.holder.entry.path)
-    expected = holder.manifest.tables[rows.table].file_sha256
-    mismatches = []
-    if rows.file is None or not rows.file.exists():
-        mismatches.append("the file is missing")
-    else:
-        try:
-            is_unchanged = file_sha256(rows.file) == expected
-        except OSError as error:
-            refuse_fault_of_machine(error, rows.file)
-            mismatches.append(f"the file cannot be read: {error}")
-        else:
-            mismatches.extend(
-                _differences(connection, rows, row)
-                if is_unchanged
-                else ["the file does not match its digest"]
-            )
+    expected = rows.holder.manifest.tables[rows.table].file_sha256
     return Proof(
-        holder.entry.name,
-        rows.load.entry.name,
+        rows.holder.name,
+        rows.load.name,
         rows.file,
         expected,
-        holder.sha256,
-        tuple(mismatches),
+        rows.holder.sha256,
+        tuple(_mismatches(connection, rows, row, expected)),
     )
 
 
-def _differences(connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row) -> Iterator[str]:
-    """Compare every value of a row of the database with the archive's file."""
+def _mismatches(
+    connection: duckdb.DuckDBPyConnection, rows: Rows, row: Row, file_hash: str | None
+) -> Iterator[str]:
+    """Compare a file with its hash, then every value of a row of the database with the file."""
+    if rows.file is None or not rows.file.exists():
+        yield "the file is missing"
+        return
+    try:
+        is_unchanged = file_sha256(rows.file) == file_hash
+    except OSError as error:
+        refuse_fault_of_machine(error, rows.file)
+        yield f"the file cannot be read: {error}"
+        return
+    if not is_unchanged:
+        yield "the file does not match its digest"
+        return
     table = archive_tables.BY_NAME[rows.table]
     form = canonical_sql(table, rows.columns)
     names = [name for name in _IDENTITY if name in row]
     is_same = " and ".join(f"{name} = ?" for name in names)
     sql = f"""
-        select count(*) from (select {form} as form from {rows.relation})
+        select count(*) from (select {form} as form from {next(relations([rows]))})
         where form in (select {form} from {table_sql(table)} where {is_same})
     """
     try:

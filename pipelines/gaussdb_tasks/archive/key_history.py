@@ -1,7 +1,6 @@
 """Follow the signing keys through a chain: who signs, since when, and who handed over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gaussdb_tasks.archive.manifest import Handover, sha256
 from gaussdb_tasks.archive.signing import SIGNATURE_BYTES, is_valid_signature
@@ -11,19 +10,8 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     read_small_file,
 )
+from gaussdb_tasks.archive.verification.findings import Fault, Finding
 from gaussdb_tasks.os_errors import refuse_fault_of_machine
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureProblem:
-    """Describe what is wrong with the signature of an entry."""
-
-    entry: ChainEntry
-    file: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.entry.name}/{self.file}: {self.detail}"
 
 
 class KeyHistory:
@@ -34,7 +22,7 @@ class KeyHistory:
 
     Attributes:
         signed_since: name of the first signed entry; None if none is signed yet.
-        problems: problems of the signatures so far.
+        findings: faults of the signatures so far.
         notes: changes of the key so far, and what speaks for them.
     """
 
@@ -46,7 +34,7 @@ class KeyHistory:
             current: fingerprint of the key that signed before; None for none.
         """
         self.signed_since: str | None = None
-        self.problems: list[SignatureProblem] = []
+        self.findings: list[Finding] = []
         self.notes: list[str] = []
         self._given = keys
         self._trusted = dict(keys or {})
@@ -122,7 +110,8 @@ class KeyHistory:
         self._current = handover.new_key
 
     def _add(self, entry: ChainEntry, file: str, detail: str) -> None:
-        self.problems.append(SignatureProblem(entry, file, detail))
+        where = f"{entry.name}/{file}"
+        self.findings.append(Finding(Fault.SIGNATURE, where, detail, entry.name))
 
 
 def shown(fingerprint: str) -> str:

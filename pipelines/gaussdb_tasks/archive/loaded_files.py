@@ -36,10 +36,9 @@ class LoadedFiles:
         self._running: dict[str, Future[Digests]] = {}
 
     def take(self, files: Mapping[str, Path]) -> None:
-        """Take over files before they are loaded, or write those with some of their columns.
+        """Take over a file of each table before it is loaded, or write one with some columns of it.
 
-        Args:
-            files: a file for each table, with its rows in the order in which they are loaded.
+        Its rows are in the order in which they are loaded.
         """
         # Only this needs the package, which dlt has imported.
         from pyarrow import parquet  # noqa: PLC0415

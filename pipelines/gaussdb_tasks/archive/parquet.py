@@ -52,14 +52,7 @@ def write_rows(
 ) -> TableDigest:
     """Write rows in their order, and return their digest; a file that is there is only compared.
 
-    Without rows no file is written.
-
-    Args:
-        connection: the database with the rows.
-        table: the archive table.
-        relation: the rows.
-        file: the file of the rows.
-        of_file: the digests of the rows of a file that is there; None to compute those of the rows.
+    Without rows no file is written. The digests of the rows of a file that is there may be known.
 
     Raises:
         DatabaseError: the file has other rows.
@@ -67,9 +60,20 @@ def write_rows(
         duckdb.Error: the file cannot be written.
     """
     if of_file is None:
-        return _table_digest(table, write_file(connection, table, relation, file), file)
-    _refuse_other_rows(file, of_file.checksum, _checksum(connection, table, relation))
-    return _table_digest(table, of_file, file)
+        digests = write_file(connection, table, relation, file)
+    else:
+        digests = of_file
+        _refuse_other_rows(file, digests.checksum, _checksum(connection, table, relation))
+    has_file = digests.rows != NO_ROWS
+    return TableDigest(
+        row_count=digests.rows.row_count,
+        rows_sha256=digests.rows.rows_sha256,
+        columns=table.column_names,
+        file=file.name if has_file else None,
+        file_bytes=file.stat().st_size if has_file else None,
+        file_sha256=file_sha256(file) if has_file else None,
+        kept_sha256=digests.kept_sha256 if has_file else None,
+    )
 
 
 def write_file(
@@ -97,19 +101,6 @@ class Digests(NamedTuple):
     rows: RowsDigest
     kept_sha256: str | None
     checksum: bytes
-
-
-def _table_digest(table: ArchiveTable, digests: Digests, file: Path) -> TableDigest:
-    has_file = digests.rows != NO_ROWS
-    return TableDigest(
-        row_count=digests.rows.row_count,
-        rows_sha256=digests.rows.rows_sha256,
-        columns=table.column_names,
-        file=file.name if has_file else None,
-        file_bytes=file.stat().st_size if has_file else None,
-        file_sha256=file_sha256(file) if has_file else None,
-        kept_sha256=digests.kept_sha256 if has_file else None,
-    )
 
 
 def digest(connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str) -> Digests:

@@ -29,10 +29,7 @@ _MAX_TEXT_BYTES: Final = 1024 * 1024
 def footer_problem(path: Path, table: ArchiveTable, digest: TableDigest) -> str | None:
     """Return what is wrong with the footer of a file; None if its rows can be read.
 
-    Args:
-        path: the file; its hash was checked before.
-        table: the table of its rows.
-        digest: the description of the file in its manifest.
+    The hash of the file was checked before.
 
     Raises:
         GaussdbTasksError: the machine does not let it be read.

@@ -12,15 +12,14 @@ from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.archive.replay import apply_entries
 from gaussdb_tasks.archive.store import Archive, ChainEntry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.verification.findings import Fault, Finding, Verification
-from gaussdb_tasks.archive.verification.verify_database import recorded_sequence
+from gaussdb_tasks.archive.verification.findings import Fault, Finding
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
-from gaussdb_tasks.archive.write import recorded_head
+from gaussdb_tasks.archive.write import read_recorded_head, recorded_head, row_counts
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.views import apply_views
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.model.tables import SCHEMA_NAME
+from gaussdb_tasks.model.tables import TASK_VERSIONS
 from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
 # Rows can be read in spite of them; `verify` reports them.
@@ -53,11 +52,8 @@ def rebuild(
 ) -> Rebuilt:
     """Rebuild the database of a data directory from its archive.
 
-    Args:
-        data_dir: directory of the archive and the database.
-        output: another file to write, which must not exist; the data directory's is not changed.
-        is_replacing: whether to replace an existing database.
-        is_skipping_damage: whether to skip damaged files; otherwise they are an error.
+    With an output, that file is written, which must not exist; the directory's is not changed.
+    Damaged files are an error, or are skipped.
 
     Raises:
         ConfigurationError: there is no archive, or the target exists.
@@ -76,8 +72,7 @@ def rebuild(
         fresh = scratch / data_dir.database.name
         restore(chain, fresh)
         with connect.read_published(fresh) as connection:
-            sql = f"select count(*) from {SCHEMA_NAME}.task_versions"
-            (version_count,) = connection.execute(sql).fetchone() or (0,)
+            version_count = row_counts(connection)[TASK_VERSIONS.name]
             head = recorded_head(connection)
         if output is None:
             files.publish(fresh, target)
@@ -121,47 +116,31 @@ def read_intact_chain(
 ) -> tuple[list[ChainEntry], tuple[Finding, ...]]:
     """Verify every byte of an archive; return its chain, and findings for what was skipped.
 
-    Args:
-        archive: the archive to read.
-        is_skipping_damage: whether to skip damaged files.
-
     Raises:
         ArchiveError: the archive is damaged.
     """
     found = verify_archive(archive, VerifyOptions(is_rereading=False))
     if not found.chain:
-        first = found.findings[0]
-        message = f"{archive.path} has no readable entry: {first.where}: {first.detail}"
+        message = f"{archive.path} has no readable entry: {found.findings[0]}"
         raise ArchiveError(message)
     damage = tuple(each for each in found.findings if each.fault not in _NO_DAMAGE)
     if not damage:
         return found.chain, ()
     if not is_skipping_damage:
-        refuse_unread(found)
-        first = damage[0]
+        unread = [each for each in damage if each.fault is Fault.UNREAD]
+        if unread:  # they may be intact
+            message = (
+                f"{len(unread):,} files of the archive could not be read, such as {unread[0]}; "
+                "nothing was changed"
+            )
+            raise ArchiveError(message)
         message = (
-            f"the archive is damaged: {len(damage):,} findings, such as {first.where}: "
-            f"{first.detail}; restore the files from a copy (gaussdb-tasks verify lists them), or "
-            "skip damaged files with --skip-damaged"
+            f"the archive is damaged: {len(damage):,} findings, such as {damage[0]}; restore the "
+            "files from a copy (gaussdb-tasks verify lists them), or skip damaged files with "
+            "--skip-damaged"
         )
         raise ArchiveError(message)
     return [entry.without(found.damaged) for entry in found.chain], damage
-
-
-def refuse_unread(found: Verification) -> None:
-    """Refuse an archive of which files could not be read: they may be intact.
-
-    Raises:
-        ArchiveError: a file was not read.
-    """
-    unread = [each for each in found.findings if each.fault is Fault.UNREAD]
-    if unread:
-        first = unread[0]
-        message = (
-            f"{len(unread):,} files of the archive could not be read, such as {first.where}: "
-            f"{first.detail}; nothing was changed"
-        )
-        raise ArchiveError(message)
 
 
 def refuse_data_loss(target: Path, last_sequence: int) -> None:
@@ -170,17 +149,15 @@ def refuse_data_loss(target: Path, last_sequence: int) -> None:
     Raises:
         ArchiveError: the database contains a later entry than ``last_sequence``.
     """
-    if not target.exists():
-        return
     try:
-        recorded = recorded_sequence(target)
+        head = read_recorded_head(target)
     except (GaussdbTasksError, duckdb.Error) as error:
         refuse_fault_of_machine(error, target)
         return  # an unreadable database has nothing to lose
-    if recorded > last_sequence:
+    if head is not None and head.sequence > last_sequence:
         message = (
-            f"{target} contains entries up to {recorded}, the archive ends at {last_sequence}; "
-            "restore the entries from a copy, or write another file with --output"
+            f"{target} contains entries up to {head.sequence}, the archive ends at {last_sequence};"
+            " restore the entries from a copy, or write another file with --output"
         )
         raise ArchiveError(message)
 

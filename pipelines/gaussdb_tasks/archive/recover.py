@@ -6,13 +6,14 @@ The same recovers a database that was lost, or that was restored from an old cop
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.manifest import ManifestError
+from gaussdb_tasks.archive.manifest import LOAD, ManifestError
 from gaussdb_tasks.archive.replay import apply_entries, create_tables
 from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry, file_sha256, tombstone_name
 from gaussdb_tasks.archive.tombstones import put_tombstones
@@ -20,12 +21,10 @@ from gaussdb_tasks.archive.write import (
     Head,
     chain_head,
     create_amendments_table,
+    read_recorded_head,
     recorded_head,
-    records_entries,
 )
-from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.state import has_tables
-from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.os_errors import refuse_fault_of_machine
 
@@ -49,7 +48,7 @@ class RecoveryPlan:
     archive: Archive
     missing: tuple[Entry, ...]
     is_rebuild: bool
-    recorded: Head | None = None
+    recorded: Head | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class Recovered:
     """
 
     head: Head | None
-    adopted: tuple[str, ...]
-    problems: tuple[str, ...]
+    adopted: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
@@ -73,55 +72,34 @@ def plan_recovery(archive: Archive, published: Path) -> RecoveryPlan:
     Raises:
         DatabaseError: the database holds objects that no load creates.
     """
-    entries = archive.entries()
-    if not published.exists():
-        return RecoveryPlan(archive, entries, bool(entries))
     head = read_recorded_head(published, is_refusing=True)
     last = 0 if head is None else head.sequence
-    missing = tuple(entry for entry in entries if entry.sequence > last)
-    return RecoveryPlan(archive, missing, any(entry.kind != "load" for entry in missing), head)
-
-
-def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
-    """Return the newest entry that a published database records; None if there is none.
-
-    Args:
-        published: the database, which need not exist.
-        is_refusing: whether to refuse a database that holds objects which no load creates.
-
-    Raises:
-        DatabaseError: the database is refused.
-    """
-    if not published.exists():
-        return None
-    with read_untrusted(published) as connection:
-        if is_refusing:
-            refuse_foreign_objects(connection, published)
-        return recorded_head(connection) if records_entries(connection) else None
+    missing = tuple(entry for entry in archive.entries() if entry.sequence > last)
+    is_new = not published.exists()
+    is_rebuild = any(is_new or entry.kind != LOAD for entry in missing)
+    return RecoveryPlan(archive, missing, is_rebuild, head)
 
 
 def recover(connection: duckdb.DuckDBPyConnection, plan: RecoveryPlan) -> Recovered:
     """Bring the missing entries into the clone, and return the head of the chain.
 
-    Args:
-        connection: the clone; new and empty if the plan is a rebuild.
-        plan: the result of ``plan_recovery``.
+    The clone is new and empty if the plan is a rebuild.
 
     Raises:
         ArchiveError: a missing entry is damaged.
     """
-    _prepare(connection)
+    create_amendments_table(connection)
+    if not has_tables(connection):
+        create_tables(connection)
     if plan.missing:
         chain = read_chain(plan.archive.entries())
         first = 0 if plan.is_rebuild else len(chain) - len(plan.missing)
         refuse_damage(chain[first:], recorded_head(connection))
         put_tombstones(plan.archive, chain)  # an amendment may have been stopped before this
         apply_entries(connection, chain, first)
-        return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing), ())
+        return Recovered(chain_head(chain), tuple(entry.name for entry in plan.missing))
     head = recorded_head(connection)
-    if head is None:
-        return Recovered(None, (), ())
-    return _check_head(head, plan.archive)
+    return Recovered(None) if head is None else _check_head(head, plan.archive)
 
 
 def read_chain(entries: Sequence[Entry]) -> list[ChainEntry]:
@@ -141,37 +119,27 @@ def read_chain(entries: Sequence[Entry]) -> list[ChainEntry]:
     return chain
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    create_amendments_table(connection)
-    if not has_tables(connection):
-        create_tables(connection)
-
-
 def _check_head(head: Head, archive: Archive) -> Recovered:
     """Continue from the head that was published, even if the archive lost or changed it."""
     problem = f"the archive lacks entry {head.sequence}, which the database contains; {_REMEDY}"
-    for entry in archive.entries():
+    entries = archive.entries()
+    for entry in entries:
         if entry.sequence != head.sequence:
             continue
         try:
-            last = entry.read()
-        except (ManifestError, OSError) as error:
-            refuse_fault_of_machine(error, entry.digest_path)
-            problem = f"{entry.digest_path}: {error}; {_REMEDY}"
+            (last,) = read_chain([entry])
+        except ArchiveError as error:
+            problem = str(error)
             continue
         if last.sha256 == head.sha256:
-            holders = [e for e in archive.entries() if e.sequence == last.manifest.task_types]
-            known = chain_head([*_readable(holders), last])
-            return Recovered(known and replace(known, archive_id=head.archive_id), (), ())
+            chain = [last]
+            with suppress(ArchiveError):  # then the task types are written once more
+                holders = [each for each in entries if each.sequence == last.manifest.task_types]
+                chain = [*read_chain(holders), last]
+            known = chain_head(chain)
+            return Recovered(known and replace(known, archive_id=head.archive_id))
         problem = f"{entry.digest_path} differs from the one that was published; {_REMEDY}"
-    return Recovered(head, (), (problem,))
-
-
-def _readable(entries: Sequence[Entry]) -> list[ChainEntry]:
-    try:
-        return read_chain(entries)
-    except ArchiveError:
-        return []  # then the task types are written once more
+    return Recovered(head, problems=(problem,))
 
 
 def refuse_damage(new: Sequence[ChainEntry], head: Head | None) -> None:

@@ -20,7 +20,7 @@ from gaussdb_tasks.archive.archive_tables import (
     table_sql,
 )
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
-from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of, loads_of
 from gaussdb_tasks.archive.write import create_amendments_table, record_loads
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
@@ -89,8 +89,7 @@ def apply_entries(
     for name, value in BELIEVING_NO_STATISTICS.items():
         connection.execute(f"set {name} = {quoted_text(value)}")
     _apply(connection, chain, new)
-    if not (is_shared and _has_task_types(connection, chain)):
-        _replace_task_types(connection, chain)
+    _replace_task_types(connection, chain, is_shared=is_shared)
     for name in BELIEVING_NO_STATISTICS:
         connection.execute(f"reset {name}")
 
@@ -98,19 +97,17 @@ def apply_entries(
 def _apply(
     connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], new: Sequence[ChainEntry]
 ) -> None:
-    _number_loads(connection, new)
+    number_loads(connection, new)
     for table in archive_tables.APPENDED:
         for relation in relations(_rows(chain, table, new)):
             connection.execute(f"insert into {table_sql(table)} by name {typed(table, relation)}")
     _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
     _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
-    loads, archive_id = [], archive_id_of(chain)
+    archive_id = archive_id_of(chain)
     for entry in new:
-        load = entry.manifest.load
-        if load is None:
+        if entry.manifest.load is None:
             record_amendment(connection, entry, archive_id)
-        else:
-            loads.append((load.load_id, entry.manifest.sequence, entry.sha256))
+    loads = [(each.load_id, each.manifest.sequence, each.sha256) for each in loads_of(new)]
     if loads:
         record_loads(connection, loads, archive_id)
 
@@ -140,34 +137,31 @@ def record_amendment(
 def expected_tasks(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> str:
     """Return SQL for the rows of ``tasks`` that follow from the versions in the database.
 
-    It reads a temporary table that is created here from the archive's observations.
+    It reads a temporary table that is created here from the archive's observations, after
+    ``number_loads``.
     """
     latest_observations(connection, chain)
     return _TASKS_FROM_OBSERVATIONS
 
 
 def latest_observations(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> str:
-    """Create a temporary table of the last observation of each task; return its name."""
-    _number_loads(connection, chain)
+    """Make a temporary table of the last observation of each task; return its name.
+
+    ``number_loads`` ran.
+    """
     _read_observations(connection, _rows(chain, archive_tables.OBSERVATIONS, chain))
     return "latest_observations"
 
 
-def expected_vanished_tasks(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]
-) -> str | None:
-    """Return SQL for the rows of ``vanished_tasks`` in the archive; None if there are none."""
-    _number_loads(connection, chain)
-    rows = _rows(chain, archive_tables.VANISHED_TASKS, chain)
-    return _latest(archive_tables.VANISHED_TASKS, rows) if rows else None
+def expected_vanished_tasks(chain: Sequence[ChainEntry]) -> str:
+    """Return SQL for the rows of ``vanished_tasks`` in the archive; ``number_loads`` ran."""
+    table = archive_tables.VANISHED_TASKS
+    return _latest(table, _rows(chain, table, chain))
 
 
 def task_types_file(chain: Sequence[ChainEntry]) -> Path | None:
     """Return the file with the documented task types of the last load."""
-    holder = next(
-        (each.manifest.task_types for each in reversed(chain) if each.manifest.load is not None),
-        None,
-    )
+    holder = next((each.manifest.task_types for each in reversed(loads_of(chain))), None)
     files = (
         entry.file(archive_tables.TASK_TYPES.name)
         for entry in chain
@@ -220,31 +214,30 @@ def typed(table: ArchiveTable, relation: str) -> str:
 
 def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
     """Read the last row of each key."""
+    if not rows:
+        return table.select(f"{table_sql(table)} where false")
     selects = " union all ".join(typed(table, relation) for relation in relations(rows))
     return (
         f"select rows.* from ({selects}) as rows "
-        "inner join numbered_loads using (_dlt_load_id) "
+        "inner join load_order using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
-        "order by numbered_loads.load_position desc) = 1"
+        "order by load_order.position desc) = 1"
     )
 
 
-def _number_loads(connection: duckdb.DuckDBPyConnection, new: Sequence[ChainEntry]) -> None:
+def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
+    """Make the temporary table ``load_order``: ``_dlt_load_id`` and ``position`` of each load."""
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
-    loads = [entry.manifest.load.load_id for entry in new if entry.manifest.load is not None]
-    # As a parameter, a list of many values takes long.
-    numbered = pa.table({"_dlt_load_id": loads, "load_position": range(len(loads))})
+    load_ids = pa.array([each.load_id for each in loads_of(chain)], pa.string())
+    positions = pa.array(range(len(load_ids)), pa.int64())
+    numbered = pa.table({"_dlt_load_id": load_ids, "position": positions})
     with registered(connection, "numbered", numbered):
-        connection.execute("create or replace temporary table numbered_loads as from numbered")
+        connection.execute("create or replace temporary table load_order as from numbered")
 
 
 def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
-    latest = (
-        _latest(archive_tables.OBSERVATIONS, rows)
-        if rows
-        else archive_tables.OBSERVATIONS.select(f"{SCHEMA_NAME}.tasks where false")
-    )
+    latest = _latest(archive_tables.OBSERVATIONS, rows)
     connection.execute(f"create or replace temporary table latest_observations as {latest}")
 
 
@@ -262,9 +255,7 @@ def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) ->
 def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
     if rows:
         table = archive_tables.VANISHED_TASKS
-        latest = (
-            f"{_latest(table, rows)} order by numbered_loads.load_position, {', '.join(table.key)}"
-        )
+        latest = f"{_latest(table, rows)} order by load_order.position, {', '.join(table.key)}"
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
         _delete_matching(connection, table, "latest_vanished")
         connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")
@@ -291,25 +282,22 @@ def _bounds(connection: duckdb.DuckDBPyConnection, keys: str, rows: str) -> str:
     return f"{rows}.created_at between {bounds}"
 
 
-def _has_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> bool:
+def _replace_task_types(
+    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], *, is_shared: bool
+) -> None:
     file = task_types_file(chain)
     if file is None:
-        return True
-    columns = ", ".join(column.name for column in TASK_TYPES.columns)
-    sides = [f"select {columns} from {each}" for each in (_TASK_TYPES, parquet_sql(file))]
-    difference = " union all ".join(
-        f"(({one}) except ({other}))" for one, other in (sides, reversed(sides))
-    )
-    return connection.execute(f"{difference} limit 1").fetchone() is None
-
-
-def _replace_task_types(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
-    file = task_types_file(chain)
-    load_ids = [entry.manifest.load.load_id for entry in chain if entry.manifest.load is not None]
-    if file is not None:
-        connection.execute(f"delete from {_TASK_TYPES}")
-        connection.execute(
-            f"insert into {_TASK_TYPES} by name "
-            f"select *, ? as _dlt_load_id from {parquet_sql(file)}",
-            [load_ids[-1]],
+        return
+    if is_shared:
+        columns = ", ".join(column.name for column in TASK_TYPES.columns)
+        sides = [f"select {columns} from {each}" for each in (_TASK_TYPES, parquet_sql(file))]
+        difference = " union all ".join(
+            f"(({one}) except ({other}))" for one, other in (sides, reversed(sides))
         )
+        if connection.execute(f"{difference} limit 1").fetchone() is None:
+            return
+    connection.execute(f"delete from {_TASK_TYPES}")
+    connection.execute(
+        f"insert into {_TASK_TYPES} by name select *, ? as _dlt_load_id from {parquet_sql(file)}",
+        [loads_of(chain)[-1].load_id],
+    )

@@ -6,21 +6,18 @@ A signature covers all earlier entries. So a key signs only on a chain that hold
 from collections.abc import Mapping, Sequence
 
 from gaussdb_tasks.archive.key_history import KeyHistory, shown
-from gaussdb_tasks.archive.manifest import Handover
 from gaussdb_tasks.archive.recover import ArchiveError, read_chain
-from gaussdb_tasks.archive.signing import Signer
-from gaussdb_tasks.archive.store import Archive, ChainEntry, manifest_name
+from gaussdb_tasks.archive.signing import KeySigner
+from gaussdb_tasks.archive.store import Archive, ChainEntry, entry_name_of
 from gaussdb_tasks.archive.write import Head
 from gaussdb_tasks.errors import ConfigurationError
 
 
-def check_signer(archive: Archive, recorded: Head | None, signer: Signer | None) -> None:
+def check_signer(archive: Archive, recorded: Head | None, signer: KeySigner | None) -> None:
     """Read the manifests of an archive, and check that the signer may continue the chain.
 
-    Args:
-        archive: the archive.
-        recorded: the newest entry that the database records.
-        signer: signs the next entry; None for no signature.
+    The newest entry that the database records must be in the chain. Without a signer, no entry may
+    be signed.
 
     Raises:
         ConfigurationError: the chain is signed, and this is not its key.
@@ -39,7 +36,7 @@ def check_signer(archive: Archive, recorded: Head | None, signer: Signer | None)
 def check_signer_of_chain(
     chain: Sequence[ChainEntry],
     recorded: Head | None,
-    signer: Signer | None,
+    signer: KeySigner | None,
     *,
     is_old_key_lost: bool = False,
 ) -> None:
@@ -82,7 +79,7 @@ def _refuse_broken_chain(chain: Sequence[ChainEntry], recorded: Head | None) -> 
         manifest = entry.manifest
         if (manifest.sequence, manifest.previous) != (sequence, previous):
             raise ArchiveError(_broken(f"{entry.name} does not follow the entry before it"))
-        if manifest_name(manifest) != entry.name:
+        if entry_name_of(manifest) != entry.name:
             raise ArchiveError(_broken(f"{entry.name} has the manifest of another entry"))
         previous = entry.sha256
     if recorded is None:
@@ -94,21 +91,22 @@ def _refuse_broken_chain(chain: Sequence[ChainEntry], recorded: Head | None) -> 
         raise ArchiveError(_broken(f"{entry.name} is not the entry that the database records"))
 
 
-def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: Signer) -> None:
+def _refuse_broken_signatures(chain: Sequence[ChainEntry], signer: KeySigner) -> None:
     """Check the signatures from the first one, or from where a lost key was replaced."""
-    lost = [position for position, each in enumerate(chain) if _replaces_lost_key(each)]
-    start = lost[-1] if lost else 0
-    first = chain[start].manifest.handover if lost else None
-    keys = _reachable_keys(chain[start:], signer)
-    history = KeyHistory(keys, current=None if first is None else first.old_key)
+    start, lost_key = 0, None
+    for position, entry in enumerate(chain):
+        handover = entry.manifest.handover
+        if handover is not None and handover.is_old_key_lost:
+            start, lost_key = position, handover.old_key
+    history = KeyHistory(_reachable_keys(chain[start:], signer), current=lost_key)
     for entry in chain[start:]:
         history.follow(entry)
-    if history.problems:
+    if history.findings:
         remedy = "; to go on in spite of it, see: gaussdb-tasks keys rotate -h"
-        raise ArchiveError(_broken(str(history.problems[0])) + remedy)
+        raise ArchiveError(_broken(str(history.findings[0])) + remedy)
 
 
-def _reachable_keys(chain: Sequence[ChainEntry], signer: Signer) -> Mapping[str, bytes]:
+def _reachable_keys(chain: Sequence[ChainEntry], signer: KeySigner) -> Mapping[str, bytes]:
     """Return the signer's key, and the keys before it: each handed over to the next."""
     keys = {signer.fingerprint: signer.public_key}
     for entry in reversed(chain):
@@ -116,11 +114,6 @@ def _reachable_keys(chain: Sequence[ChainEntry], signer: Signer) -> Mapping[str,
         if handover is not None and handover.new_key in keys and handover.old_public_key:
             keys[handover.old_key] = bytes.fromhex(handover.old_public_key)
     return keys
-
-
-def _replaces_lost_key(entry: ChainEntry) -> bool:
-    handover: Handover | None = entry.manifest.handover
-    return handover is not None and handover.is_old_key_lost
 
 
 def _unsigned(signed_since: str) -> str:

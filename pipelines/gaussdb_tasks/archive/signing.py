@@ -5,9 +5,9 @@ check it too. Through the chain a signature covers its entry and all earlier one
 """
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from gaussdb_tasks.archive.manifest import sha256
 from gaussdb_tasks.errors import ConfigurationError
@@ -24,23 +24,13 @@ _PRIVATE_MARK: Final = b"PRIVATE KEY"
 _REMEDY: Final = "create one with: openssl genpkey -algorithm ed25519 -out FILE"
 
 
-class Signer(Protocol):
-    """Sign manifests."""
-
-    @property
-    def public_key(self) -> bytes:
-        """The public key's 32 bytes."""
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the public key's 32 bytes."""
-
-    def sign(self, content: bytes) -> bytes:
-        """Return the signature of a manifest's bytes."""
-
-
 class KeySigner:
-    """Sign with a private key from a file."""
+    """Sign manifests with a private key from a file.
+
+    Attributes:
+        public_key: the public key's 32 bytes.
+        fingerprint: SHA-256 of these.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the key.
@@ -58,21 +48,14 @@ class KeySigner:
         return self._key.sign(content)
 
 
-class PublicKeys:
-    """The public keys that a verifier trusts; a chain may have several over the years.
+def read_public_keys(paths: Iterable[Path]) -> Mapping[str, bytes]:
+    """Read the public keys that a verifier trusts; return the 32 bytes of each by fingerprint.
 
-    Attributes:
-        by_fingerprint: the 32 bytes of each key.
+    Raises:
+        ConfigurationError: a file is not an Ed25519 public key in PEM.
     """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Read the keys.
-
-        Raises:
-            ConfigurationError: a file is not an Ed25519 public key in PEM.
-        """
-        keys = [_read_public_key(path, "--public-key") for path in paths]
-        self.by_fingerprint = {sha256(key): key for key in keys}
+    keys = [_read_public_key(path, "--public-key") for path in paths]
+    return {sha256(key): key for key in keys}
 
 
 def read_new_key(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """The archive on disk: a folder of entries; each entry is a folder that is complete or absent."""
 
 import hashlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -85,6 +85,12 @@ class ChainEntry:
         """The entry's folder."""
         return self.entry.path
 
+    @property
+    def load_id(self) -> str:
+        """The value of ``_dlt_load_id`` in the rows of a load; empty for an amendment."""
+        identity = self.manifest.load
+        return "" if identity is None else identity.load_id
+
     def file(self, table: str) -> Path | None:
         """Return the file with the entry's rows of a table; None if there is none."""
         rows = self.manifest.tables.get(table)
@@ -100,11 +106,15 @@ class ChainEntry:
         return replace(self, manifest=msgspec.structs.replace(self.manifest, tables=intact))
 
 
+def loads_of(chain: Iterable[ChainEntry]) -> list[ChainEntry]:
+    """Return the entries of loads, without the amendments."""
+    return [entry for entry in chain if entry.manifest.load is not None]
+
+
 def archive_id_of(chain: Sequence[ChainEntry]) -> str | None:
     """Return the SHA-256 of the archive's first manifest, which identifies the archive.
 
-    Args:
-        chain: entries in order; damaged ones may be left out.
+    Damaged entries may be left out of the chain.
     """
     first = chain[0] if chain else None
     if first is not None and first.manifest.sequence == _SECOND:
@@ -179,20 +189,8 @@ def entry_name(sequence: int, kind: str, at: Micros) -> str:
 
 
 def entry_name_of(manifest: Manifest) -> str:
-    """Return the folder name of the entry that a manifest describes.
-
-    Raises:
-        ConfigurationError: its field ``at`` is not a time.
-    """
+    """Return the folder name of the entry that a decoded manifest describes."""
     return entry_name(manifest.sequence, manifest.kind, parse_time(manifest.at, option="at"))
-
-
-def manifest_name(manifest: Manifest) -> str | None:
-    """Return the folder name of the entry that a manifest describes; None if it has no time."""
-    try:
-        return entry_name_of(manifest)
-    except (ConfigurationError, ValueError, OverflowError):
-        return None
 
 
 def tombstone_name(file_name: str) -> str:
@@ -217,9 +215,7 @@ MAX_SMALL_FILE_BYTES: Final = 256 * 1024
 def size_limit(file_name: str, manifest: Manifest | None = None) -> int:
     """Return how many bytes a file of an entry can have, to check before it is read.
 
-    Args:
-        file_name: one of ``KNOWN_NAMES``.
-        manifest: the manifest of the entry. A table that it does not name has no size.
+    The manifest of the entry has the sizes of tables; one that it does not name has none.
     """
     if file_name == DIGEST_NAME:
         return MAX_BYTES

@@ -79,14 +79,9 @@ def refuse_without_package(option: str) -> None:
 def read_timestamp(content: bytes, stamped: bytes, now: Micros) -> Timestamp:
     """Read a response, and check all that needs no certificate of an authority.
 
-    Args:
-        content: the response in DER.
-        stamped: the bytes that it must be of.
-        now: this machine's clock.
-
     Raises:
-        TimestampError: it is not a response, was refused, is of something else, is of the future,
-            or uses an algorithm that is too weak.
+        TimestampError: it is not a response in DER, was refused, is not of the stamped bytes, is of
+            the future, or uses an algorithm that is too weak.
     """
     with library_errors_reported("it is not a time stamp response of RFC 3161"):
         response = _decode(content)
@@ -204,10 +199,7 @@ class _Element:
 
 
 def _elements(content: bytes, start: int, end: int) -> Sequence[_Element]:
-    return list(_read_elements(content, start, end))
-
-
-def _read_elements(content: bytes, start: int, end: int) -> Iterator[_Element]:
+    elements = []
     while start < end:
         header = content[start : start + 2 + _MAX_LENGTH_BYTES]
         if len(header) < 2:  # noqa: PLR2004 - tag and length
@@ -220,8 +212,9 @@ def _read_elements(content: bytes, start: int, end: int) -> Iterator[_Element]:
             length, value = int.from_bytes(header[2 : 2 + size]), value + size
         if value + length > end:
             break
-        yield _Element(header[0], start, (value, value + length))
+        elements.append(_Element(header[0], start, (value, value + length)))
         start = value + length
     if start != end:
         message = "it is not DER"
         raise ValueError(message)
+    return elements

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from gaussdb_tasks.archive.manifest import RemovedFile
 from gaussdb_tasks.archive.store import Archive, ChainEntry, entry_name_of, tombstone_name
 from gaussdb_tasks.database import files
+
+Place: TypeAlias = tuple[str, str]
+"""A file of the archive: the name of its entry, and its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +22,14 @@ class Removal:
     amendment: ChainEntry
     file: RemovedFile
 
-    def is_of(self, known: Mapping[tuple[str, str], str | None]) -> bool:
+    @property
+    def place(self) -> Place:
+        """Where the file was."""
+        return self.file.entry, self.file.file
+
+    def is_of(self, known: Mapping[Place, str | None]) -> bool:
         """Whether the removed file is one of ``files_of`` a chain, with the same hash."""
-        return known.get((self.file.entry, self.file.file)) == self.file.file_sha256
+        return known.get(self.place) == self.file.file_sha256
 
     @property
     def tombstone_name(self) -> str:
@@ -44,8 +53,8 @@ class Removal:
         return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
 
-def files_of(chain: Iterable[ChainEntry]) -> Mapping[tuple[str, str], str | None]:
-    """Return the SHA-256 of each file of a chain, by entry name and file name."""
+def files_of(chain: Iterable[ChainEntry]) -> Mapping[Place, str | None]:
+    """Return the SHA-256 of each file of a chain."""
     return {
         (entry.name, rows.file): rows.file_sha256
         for entry in chain
@@ -66,10 +75,6 @@ def put_tombstones(archive: Archive, chain: Sequence[ChainEntry]) -> None:
 
     A removal that names no file of the chain removes nothing: `verify` reports it. The tombstone is
     written first, so that a stop in between leaves both files, not none.
-
-    Args:
-        archive: holds the entries.
-        chain: all of its entries.
     """
     known = files_of(chain)
     for removal in removals(chain):

@@ -27,7 +27,7 @@ from gaussdb_tasks.archive.manifest import (
 )
 from gaussdb_tasks.archive.parquet import Digests, rows_of_load, write_rows
 from gaussdb_tasks.archive.project_results import RUN_COLUMNS, WINDOW_COLUMNS, project_results
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
@@ -37,7 +37,9 @@ from gaussdb_tasks.archive.store import (
     checksum_line,
     entry_name,
 )
+from gaussdb_tasks.database.catalog import refuse_foreign_objects
 from gaussdb_tasks.database.connect import registered
+from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.database.upgrades import with_text_column
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOAD_RUNS, LOADED_TABLES, SCHEMA_NAME
@@ -54,20 +56,13 @@ _PROJECTS: Final = f"""
 _WINDOWS: Final = f"""
     select {", ".join(WINDOW_COLUMNS)} from {SCHEMA_NAME}.coverage where _dlt_load_id = ?
 """
-_ENTRY_TABLES: Final = tuple(
-    with_text_column(f"{SCHEMA_NAME}.{table}", "archive_id")
-    for table in (LOAD_RUNS.name, AMENDMENTS.name)
+_ENTRIES: Final = " union all ".join(
+    "select archive_sequence, head_digest, archive_id from "
+    + with_text_column(f"{SCHEMA_NAME}.{table.name}", "archive_id")
+    for table in (LOAD_RUNS, AMENDMENTS)
 )
 _HEAD: Final = f"""
-    select archive_sequence, head_digest, archive_id
-    from (
-        select archive_sequence, head_digest, archive_id from {_ENTRY_TABLES[0]}
-        union all
-        select archive_sequence, head_digest, archive_id from {_ENTRY_TABLES[1]}
-    )
-    where archive_sequence is not null
-    order by archive_sequence desc
-    limit 1
+    from ({_ENTRIES}) where archive_sequence is not null order by archive_sequence desc limit 1
 """
 
 
@@ -112,6 +107,20 @@ def records_entries(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute(sql, [SCHEMA_NAME]).fetchone() == (2,)
 
 
+def read_recorded_head(published: Path, *, is_refusing: bool = False) -> Head | None:
+    """Return the newest entry that a published database records; None if there is none.
+
+    Raises:
+        DatabaseError: it holds objects that no load creates, and ``is_refusing``.
+    """
+    if not published.exists():
+        return None
+    with read_untrusted(published) as connection:
+        if is_refusing:
+            refuse_foreign_objects(connection, published)
+        return recorded_head(connection) if records_entries(connection) else None
+
+
 def chain_head(chain: Sequence[ChainEntry]) -> Head | None:
     """Return the head of a chain: the entry that the next one follows; None if it is empty."""
     if not chain:
@@ -129,7 +138,7 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
     load_number: int,
     head: Head | None,
     folder: Path,
-    signer: Signer | None = None,
+    signer: KeySigner | None = None,
     *,
     of_files: Mapping[str, Digests] = MappingProxyType({}),
 ) -> WrittenEntry:
@@ -141,7 +150,11 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
         DatabaseError: a file was read back with other rows than the database has.
     """
     folder.mkdir(exist_ok=True)
-    run_id, load_id, observed_at = _one_row(connection, _LOAD, load_number)
+    row = connection.execute(_LOAD, [load_number]).fetchone()
+    if row is None or row[1] is None:
+        message = f"load {load_number} has no row in load_runs"
+        raise DatabaseError(message)
+    run_id, load_id, observed_at = row
     tables = {
         table.name: write_rows(
             connection,
@@ -183,10 +196,7 @@ def record_loads(
 ) -> None:
     """Record the entries of loads in the database, with one scan of its loads.
 
-    Args:
-        connection: the database.
-        entries: the load_id, the sequence and the manifest's SHA-256 of each load.
-        archive_id: SHA-256 of the first manifest of their archive.
+    An entry is given as its load_id, its sequence and its manifest's SHA-256.
     """
     import pyarrow as pa  # noqa: PLC0415 - slow to import; verify --fast does not need it
 
@@ -205,7 +215,7 @@ def record_loads(
 
 
 def write_manifest(
-    folder: Path, manifest: Manifest, at: Micros, signer: Signer | None
+    folder: Path, manifest: Manifest, at: Micros, signer: KeySigner | None
 ) -> WrittenEntry:
     """Write the manifest into an entry's folder, and sign it if there is a key."""
     if signer is not None:
@@ -245,13 +255,3 @@ def _task_types(
     if previous is not None and previous[1] == rows.rows_sha256:
         return {}, previous[0]
     return {table.name: write_rows(connection, table, relation, folder / table.file_name)}, sequence
-
-
-def _one_row(
-    connection: duckdb.DuckDBPyConnection, sql: str, load_number: int
-) -> tuple[str, str, int]:
-    row = connection.execute(sql, [load_number]).fetchone()
-    if row is None or row[1] is None:
-        message = f"load {load_number} has no row in load_runs"
-        raise DatabaseError(message)
-    return row[0], row[1], row[2]

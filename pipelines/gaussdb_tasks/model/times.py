@@ -84,17 +84,15 @@ def parse_time(text: str, *, option: str) -> Micros:
             return from_datetime(datetime.fromisoformat(text))
     import pendulum  # noqa: PLC0415 - slow to import, and most commands read no time
 
-    try:
+    with suppress(ValueError, OverflowError):  # the latter also for a time before year 1 in UTC
         parsed = pendulum.parse(text)
-    except (ValueError, OverflowError):
-        parsed = None
-    if not isinstance(parsed, datetime):
-        message = (
-            f"{option}: {text!r} is not a date and time; "
-            "write it as 2026-01-31T02:00:00Z or 2026-01-31 (UTC)"
-        )
-        raise ConfigurationError(message)
-    return from_datetime(parsed)
+        if isinstance(parsed, datetime):
+            return from_datetime(parsed)
+    message = (
+        f"{option}: {text!r} is not a date and time; "
+        "write it as 2026-01-31T02:00:00Z or 2026-01-31 (UTC)"
+    )
+    raise ConfigurationError(message)
 
 
 def parse_period(text: str, *, option: str) -> CalendarPeriod:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -80,9 +81,7 @@ def _tables(catalogue: str, other_archives: Sequence[str]) -> Iterator[tuple[Arc
 def _without_load(table: ArchiveTable) -> ArchiveTable:
     """Leave out which load wrote the task types: all archives share them."""
     columns = tuple(column for column in table.columns if column != LOAD_ID)
-    return ArchiveTable(
-        table.name, table.table, table.meaning, columns, table.key, is_appended=False
-    )
+    return replace(table, columns=columns)
 
 
 def _compare(

@@ -17,7 +17,7 @@ from gaussdb_tasks.archive.archive_tables import (
     quoted_text,
     table_sql,
 )
-from gaussdb_tasks.archive.replay import latest_observations
+from gaussdb_tasks.archive.replay import latest_observations, number_loads
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.verify_derived import stored
 from gaussdb_tasks.database.connect import registered
@@ -205,6 +205,7 @@ class LaneWriter:
         An earlier entry has the state of a task that did not change: the row is kept, and gets what
         was observed.
         """
+        number_loads(connection, entries)
         observations = latest_observations(connection, entries)
         sql = f"select distinct created_at::date as day from {observations} order by day"
         days = [day for (day,) in connection.execute(sql).fetchall()]

@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 import pytest
 
-from gaussdb_tasks.archive.amendments.context import AmendmentContext, number_loads
+from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import VANISHED_TASKS
 from gaussdb_tasks.archive.current_rows import current_rows
@@ -18,7 +18,7 @@ from gaussdb_tasks.archive.manifest import (
     Restatement,
     TableDigest,
 )
-from gaussdb_tasks.archive.replay import relations
+from gaussdb_tasks.archive.replay import number_loads, relations
 from gaussdb_tasks.archive.store import ChainEntry, Entry
 
 LOADS: Final = 12

@@ -19,7 +19,7 @@ from gaussdb_tasks.archive.mirror.mirror import refuse_another_digest
 from gaussdb_tasks.archive.mirror.remote import Remote
 from gaussdb_tasks.archive.rebuild import read_intact_chain, refuse_data_loss
 from gaussdb_tasks.archive.recover import ArchiveError, read_chain
-from gaussdb_tasks.archive.signing import PublicKeys
+from gaussdb_tasks.archive.signing import read_public_keys
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.verification.file_rows import FileReader
@@ -112,7 +112,7 @@ def verified_database(audited: AuditedArchive) -> Verification:
 
 def signed(audited: AuditedArchive) -> Verification:
     """Verify with a key."""
-    return verified(audited, is_fast=True, keys=PublicKeys([audited.public_key]))
+    return verified(audited, is_fast=True, keys=read_public_keys([audited.public_key]))
 
 
 def stamped(audited: AuditedArchive) -> Verification:

@@ -15,6 +15,7 @@ from gaussdb_tasks.archive.archive_tables import APPENDED, TASK_VERSIONS, Archiv
 from gaussdb_tasks.archive.canonical import FORM, read_forms
 from gaussdb_tasks.archive.current_rows import current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
+from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification import verify as verify_module
 from gaussdb_tasks.archive.verification.findings import Verification
@@ -40,7 +41,7 @@ class Compared:
                     batch.column(FORM)
                     for rows in current_rows(self.chain, table)
                     if rows.file is not None
-                    for batch in read_forms(files, table, rows.relation)
+                    for batch in read_forms(files, table, next(relations([rows])))
                 ]
                 for table in APPENDED
             }

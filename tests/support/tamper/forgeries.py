@@ -22,7 +22,7 @@ from gaussdb_tasks.archive.archive_tables import (
     ArchiveTable,
 )
 from gaussdb_tasks.archive.manifest import EntryKind
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.model.times import DAY
 from tests.support.audited_archive import AMENDED_AT, AuditedArchive
 from tests.support.forged_archive import Document
@@ -211,7 +211,7 @@ def _append(
     archive: AuditedArchive,
     kind: EntryKind,
     changes: Mapping[ArchiveTable, RowChange],
-    signer: Signer | None,
+    signer: KeySigner | None,
     *,
     is_removing: bool,
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from tests.support.audited_archive import FIRST_SIGNED, AuditedArchive
 from tests.support.forged_archive import Document
 from tests.support.tamper.edits import Evidence, edit
@@ -89,7 +89,7 @@ def _unsign(document: Document, folder: Path) -> None:
     (folder / "digest.sig").unlink(missing_ok=True)
 
 
-def _sign_by(signer: Signer) -> Sign:
+def _sign_by(signer: KeySigner) -> Sign:
     def sign(document: Document, folder: Path) -> None:
         if document["signed_by"] is None:
             return

@@ -25,12 +25,16 @@ from gaussdb_tasks.archive.manifest import (
 )
 from gaussdb_tasks.archive.parquet import write_rows
 from gaussdb_tasks.archive.rebuild import restore
-from gaussdb_tasks.archive.recover import read_recorded_head
 from gaussdb_tasks.archive.signer_check import check_signer_of_chain
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.archive.store import Archive, ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import put_tombstones
-from gaussdb_tasks.archive.write import WrittenEntry, row_counts, write_manifest
+from gaussdb_tasks.archive.write import (
+    WrittenEntry,
+    read_recorded_head,
+    row_counts,
+    write_manifest,
+)
 from gaussdb_tasks.database import connect, files
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.model.tables import AMENDMENTS, SCHEMA_NAME
@@ -45,7 +49,7 @@ class Amendment:
     kind: EntryKind
     at: Micros
     reason: str | None
-    signer: Signer | None = None
+    signer: KeySigner | None = None
     handover: Handover | None = None
 
 
@@ -98,12 +102,8 @@ def write_amendment(
 
     If this is interrupted after the entry was added, the next load finishes it.
 
-    Args:
-        data_dir: locked by ``open_context``.
-        context: from ``open_context``.
-        amendment: time, reason and signer of the entry.
-        rewrites: the new rows.
-        is_removing: whether to remove the files that hold the earlier rows.
+    The context is from ``open_context``, which locks the data directory. The files that hold the
+    earlier rows are removed if ``is_removing``.
 
     Raises:
         ConfigurationError: the chain is signed, and the signer is not its key.
@@ -181,11 +181,7 @@ def _restatements(
         digests = digest_by_load(context.connection, table, rows, written.columns).digests
         if kept_columns:
             kept = digest_by_load(context.connection, table, rows, kept_columns).digests
-    load_ids = {
-        entry.manifest.sequence: entry.manifest.load.load_id
-        for entry in context.chain
-        if entry.manifest.load is not None
-    }
+    load_ids = {entry.manifest.sequence: entry.load_id for entry in context.chain}
     restatements = []
     for sequence, effect in sorted(rewrite.effects.items()):
         load_id = load_ids[sequence]

@@ -24,10 +24,7 @@ TASK_TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AmendmentContext:
-    """A verified chain, and a scratch database with its connection.
-
-    The scratch database has a table ``load_order``: each load's ``_dlt_load_id`` and ``sequence``.
-    """
+    """A verified chain, and a scratch database with its connection, where ``number_loads`` ran."""
 
     connection: duckdb.DuckDBPyConnection
     chain: Sequence[ChainEntry]
@@ -65,19 +62,5 @@ def in_order(table: ArchiveTable, relation: str) -> str:
     """
     return table.select(
         f"({relation}) as unordered inner join load_order using (_dlt_load_id) "
-        "order by load_order.sequence, unordered.file_row_number"
-    )
-
-
-def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry]) -> None:
-    """Make the table ``load_order``."""
-    loads = [
-        (entry.manifest.load.load_id, entry.manifest.sequence)
-        for entry in chain
-        if entry.manifest.load is not None
-    ]
-    connection.execute(
-        "create table load_order as "
-        "select unnest(?::varchar[]) as _dlt_load_id, unnest(?::bigint[]) as sequence",
-        [[load_id for load_id, _ in loads], [sequence for _, sequence in loads]],
+        "order by load_order.position, unordered.file_row_number"
     )

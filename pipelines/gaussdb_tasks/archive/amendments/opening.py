@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gaussdb_tasks.archive.amendments.context import AmendmentContext, number_loads
+from gaussdb_tasks.archive.amendments.context import AmendmentContext
 from gaussdb_tasks.archive.rebuild import read_intact_chain, refuse_data_loss
+from gaussdb_tasks.archive.replay import number_loads
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.tombstones import put_tombstones
 from gaussdb_tasks.database.connect import open_database

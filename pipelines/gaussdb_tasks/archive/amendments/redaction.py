@@ -25,9 +25,12 @@ from gaussdb_tasks.archive.amendments.redacted_records import (
 )
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import REDACTABLE, ArchiveTable, quoted_text
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.data_dir import DataDir
 
 _BATCH_SIZE: Final = 10_000
+_VERSIONS: Final = archive_tables.TASK_VERSIONS
+_REJECTED: Final = archive_tables.REJECTED_RECORDS
 
 
 def redact(
@@ -40,12 +43,7 @@ def redact(
 ) -> AmendmentReport:
     """Replace the values of columns, of all tasks or of some.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        columns: some of ``REDACTABLE``; empty for all of them.
-        job_ids: the tasks; empty for all.
-        amendment: time, reason and signer of the entry.
-        is_dry_run: whether to report only.
+    Without columns, all of ``REDACTABLE`` are meant; without ids, all tasks.
     """
     wanted = tuple(columns) or REDACTABLE
     is_selected = _conditions(job_ids)
@@ -54,17 +52,12 @@ def redact(
             "create table redacted_tasks as select unnest(?::varchar[]) as job_id", [list(job_ids)]
         )
         _redact_records(context, wanted, is_selected)
-        rewrites = plan_rewrites(
-            context,
-            {
-                archive_tables.TASK_VERSIONS: _versions_change(
-                    wanted, is_selected[archive_tables.TASK_VERSIONS]
-                ),
-                archive_tables.REJECTED_RECORDS: _rejected_records_change(
-                    is_selected[archive_tables.REJECTED_RECORDS]
-                ),
-            },
-        )
+        changes = {
+            _VERSIONS: _versions_change(wanted, is_selected[_VERSIONS]),
+            # The reason stays: it quotes only fields of a task's identity, which redaction leaves.
+            _REJECTED: RowChange(replaced={"raw": _redacted("raw", is_selected[_REJECTED])}),
+        }
+        rewrites = plan_rewrites(context, changes)
         if is_dry_run or not rewrites:
             return report(context, rewrites)
         return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
@@ -72,16 +65,12 @@ def redact(
 
 def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
     """Return the condition of rows to redact, by table."""
+    if not job_ids:
+        return {_VERSIONS: "true", _REJECTED: "true"}
     return {
-        archive_tables.TASK_VERSIONS: (
-            "stored.job_id in (select job_id from redacted_tasks)" if job_ids else "true"
-        ),
-        archive_tables.REJECTED_RECORDS: (
-            "exists (from redacted_tasks where redacted_tasks.job_id = stored.job_id"
-            " or contains(stored.raw, redacted_tasks.job_id))"
-            if job_ids
-            else "true"
-        ),
+        _VERSIONS: "stored.job_id in (select job_id from redacted_tasks)",
+        _REJECTED: "exists (from redacted_tasks where redacted_tasks.job_id = stored.job_id"
+        " or contains(stored.raw, redacted_tasks.job_id))",
     }
 
 
@@ -110,9 +99,8 @@ def _redact_records(
                 "redacted_extra": pa.array([redacted_extra(raw) for raw in redacted], pa.string()),
             }
         )
-        context.connection.register("records_batch", records_batch)
-        context.connection.execute("insert into redacted_records from records_batch")
-        context.connection.unregister("records_batch")
+        with registered(context.connection, "records_batch", records_batch):
+            context.connection.execute("insert into redacted_records from records_batch")
 
 
 def _versions_change(columns: Sequence[str], is_selected: str) -> RowChange:
@@ -125,11 +113,6 @@ def _versions_change(columns: Sequence[str], is_selected: str) -> RowChange:
     replaced["raw"] = _redacted("raw", is_selected)
     replaced["extra"] = _redacted("extra", f"{is_selected} and extra is not null")
     return RowChange(replaced=replaced)
-
-
-def _rejected_records_change(is_selected: str) -> RowChange:
-    # The reason stays: it quotes only fields of a task's identity, which redaction leaves.
-    return RowChange(replaced={"raw": _redacted("raw", is_selected)})
 
 
 def _redacted(column: str, is_selected: str) -> str:

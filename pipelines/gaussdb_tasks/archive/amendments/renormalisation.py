@@ -23,11 +23,6 @@ def renormalise(
 ) -> tuple[AmendmentReport, Sequence[Difference]]:
     """Read every record again, and write the rows that are read differently today.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        amendment: time, reason and signer of the entry.
-        is_dry_run: whether to report only.
-
     Returns:
         the report, and each value that differs.
     """

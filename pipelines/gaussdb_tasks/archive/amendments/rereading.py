@@ -3,25 +3,28 @@
 A renormalisation writes these rows. A verification compares them with those that it wrote.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.api.responses import BrokenBodyError, parse_record
-from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.amendments.context import (
-    TASK_TABLES,
-    AmendmentContext,
-    in_order,
-    union,
-)
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext
 from gaussdb_tasks.archive.amendments.rewrites import Effect, Rewrite
-from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.archive.archive_tables import (
+    OBSERVATIONS,
+    REJECTED_RECORDS,
+    TASK_VERSIONS,
+    VANISHED_TASKS,
+    ArchiveTable,
+)
 from gaussdb_tasks.archive.current_rows import Rows
 from gaussdb_tasks.archive.manifest import file_names
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.replay import relations, typed
+from gaussdb_tasks.archive.store import ChainEntry, loads_of
+from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.model.normalise import normalise
 from gaussdb_tasks.model.tables import Table
 from gaussdb_tasks.model.task import Rejection, Task
@@ -30,6 +33,7 @@ from gaussdb_tasks.model.times import DAY, Micros, iso
 Row: TypeAlias = dict[str, Any]
 """Values by column; times are microseconds since 1970-01-01 UTC, dates are days since then."""
 
+_BATCH_ROWS: Final = 10_000
 _READ_AS: Final[Mapping[str, str]] = {
     "timestamp": "epoch_us({0}) as {0}",
     "date": "date_diff('day', date '1970-01-01', {0}) as {0}",
@@ -74,7 +78,7 @@ class Rereading:
         versions: list[Row] = []
         observations: dict[int, Row] = {}
         rejected: list[Row] = []
-        for row in old[archive_tables.REJECTED_RECORDS.name]:
+        for row in old[REJECTED_RECORDS.name]:
             read = read_record(row["raw"])
             if isinstance(read, Task):
                 key = _key({**row, "job_id": read.job_id}, read.created_at)
@@ -86,21 +90,19 @@ class Rereading:
                 self._add_difference(entry, row, None, row["reason"], None)
             else:
                 rejected.append(self._rejection(entry, row, read))
-        versions += [
-            self._known_version(entry, row) for row in old[archive_tables.TASK_VERSIONS.name]
-        ]
-        for row in old[archive_tables.OBSERVATIONS.name]:
+        versions += [self._known_version(entry, row) for row in old[TASK_VERSIONS.name]]
+        for row in old[OBSERVATIONS.name]:
             identity = self._by_old_key[_key(row, row["created_at"])]
             observations[id(identity)] = _observation(row, identity, row["last_seen_at"])
         vanished = [
             row | {"created_at": self._by_old_key[_key(row, row["created_at"])].created_at}
-            for row in old[archive_tables.VANISHED_TASKS.name]
+            for row in old[VANISHED_TASKS.name]
         ]
         return {
-            archive_tables.TASK_VERSIONS.name: versions,
-            archive_tables.OBSERVATIONS.name: list(observations.values()),
-            archive_tables.REJECTED_RECORDS.name: rejected,
-            archive_tables.VANISHED_TASKS.name: vanished,
+            TASK_VERSIONS.name: versions,
+            OBSERVATIONS.name: list(observations.values()),
+            REJECTED_RECORDS.name: rejected,
+            VANISHED_TASKS.name: vanished,
         }
 
     def _known_version(self, entry: str, row: Row) -> Row:
@@ -152,9 +154,7 @@ class Rereading:
         return new
 
     def _add_difference(self, entry: str, row: Row, column: str | None, was: Any, now: Any) -> None:
-        table = (
-            archive_tables.TASK_VERSIONS if "version" in row else archive_tables.REJECTED_RECORDS
-        )
+        table = TASK_VERSIONS if "version" in row else REJECTED_RECORDS
         self.differences.append(
             Difference(
                 entry=entry,
@@ -177,15 +177,13 @@ def plan_rereading(context: AmendmentContext, rereading: Rereading) -> list[Rewr
         for table in TASK_TABLES
     }
     effects: dict[ArchiveTable, dict[int, Effect]] = {table: {} for table in TASK_TABLES}
-    for entry in context.chain:
-        if entry.manifest.load is None:
-            continue
+    for entry in loads_of(context.chain):
         sequence = entry.manifest.sequence
         old = {
             table.name: _rows(context, table, by_table[table].get(sequence))
             for table in TASK_TABLES
         }
-        new = rereading.read_load(entry.entry.name, old)
+        new = rereading.read_load(entry.name, old)
         for table in TASK_TABLES:
             changed = _count_changes(old[table.name], new[table.name])
             if changed:
@@ -206,32 +204,33 @@ def plan_rereading(context: AmendmentContext, rereading: Rereading) -> list[Rewr
 def _rows(context: AmendmentContext, table: ArchiveTable, rows: Rows | None) -> list[Row]:
     if rows is None:
         return []
-    relation = in_order(table, union(table, [rows]))
-    cursor = context.connection.execute(f"select {read_columns(table)} from ({relation})")
-    names = table.column_names
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    return list(read_rows(context.connection, table, next(relations([rows]))))
 
 
 def _add_restated(
     context: AmendmentContext, table: ArchiveTable, entry: ChainEntry, rows: Iterable[Row]
 ) -> None:
     """Add the new rows of a load to the table that is written into the amendment's file."""
-    identity = entry.manifest.load
-    marked = [row | {"_dlt_load_id": identity.load_id if identity else None} for row in rows]
+    marked = [row | {"_dlt_load_id": entry.load_id} for row in rows]
     declared = Table(table.name, table.meaning, table.columns, table.key)
     batch: pa.Table = declared.arrow_from_rows(marked)
     name = f"restated_{table.name}"
-    context.connection.register("batch", batch)
-    context.connection.execute(f"create table if not exists {name} as from batch limit 0")
-    context.connection.execute(f"insert into {name} from batch")
-    context.connection.unregister("batch")
+    with registered(context.connection, "batch", batch):
+        context.connection.execute(f"create table if not exists {name} as from batch limit 0")
+        context.connection.execute(f"insert into {name} from batch")
 
 
-def read_columns(table: ArchiveTable) -> str:
-    """Return SQL that selects the columns of a table as the values of a ``Row``."""
-    return ", ".join(
+def read_rows(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, relation: str
+) -> Iterator[Row]:
+    """Yield the rows of a relation with all columns of the table, in order."""
+    columns = ", ".join(
         _READ_AS.get(column.data_type, "{0}").format(column.name) for column in table.columns
     )
+    cursor = connection.execute(f"select {columns} from ({typed(table, relation)})")
+    while batch := cursor.fetchmany(_BATCH_ROWS):
+        for values in batch:
+            yield dict(zip(table.column_names, values, strict=True))
 
 
 def read_record(raw: str) -> Task | Rejection | None:

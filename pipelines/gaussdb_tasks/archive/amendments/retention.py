@@ -14,6 +14,7 @@ from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentConte
 from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
+from gaussdb_tasks.archive.store import loads_of
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.model.time_range import TimeRange
@@ -43,13 +44,6 @@ def retain(
 
     Loads, coverage and digests stay, so that the completeness of the past can still be proved.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        before: tasks last seen before this time are removed.
-        holds: exceptions.
-        amendment: time, reason and signer of the entry.
-        is_dry_run: whether to report only.
-
     Raises:
         ConfigurationError: the next load could read again what would be removed.
     """
@@ -70,22 +64,21 @@ def retain(
 
 def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -> None:
     """Fill the tables that ``_change`` refers to: old tasks, old loads, and holds."""
-    connection = context.connection
-    connection.execute("create table loads (_dlt_load_id varchar, is_old boolean)")
-    connection.execute("create table held_instances (instance varchar)")
-    connection.execute("create table held_time (held_from timestamp, held_to timestamp)")
-    loads = [
-        (entry.manifest.load.load_id, entry.manifest.at < iso(before))
-        for entry in context.chain
-        if entry.manifest.load is not None
-    ]
-    connection.executemany("insert into loads values (?, ?)", loads)
-    for instance in holds.instances:
-        connection.execute("insert into held_instances values (?)", [instance])
-    for start, end in holds.time_ranges:
-        connection.execute(
-            "insert into held_time values (make_timestamp(?), make_timestamp(?))", [start, end]
-        )
+    connection, loads = context.connection, loads_of(context.chain)
+    connection.execute(
+        "create table loads as "
+        "select unnest(?::varchar[]) as _dlt_load_id, unnest(?::boolean[]) as is_old",
+        [[each.load_id for each in loads], [each.manifest.at < iso(before) for each in loads]],
+    )
+    connection.execute(
+        "create table held_instances as select unnest(?::varchar[]) as instance",
+        [list(holds.instances)],
+    )
+    connection.execute(
+        "create table held_time as select make_timestamp(unnest(?::bigint[])) as held_from, "
+        "make_timestamp(unnest(?::bigint[])) as held_to",
+        [[start for start, _ in holds.time_ranges], [end for _, end in holds.time_ranges]],
+    )
     seen = " union all ".join(
         "select region, project_id, job_id, created_at, _dlt_load_id "
         f"from ({context.relation(table)})"

@@ -1,6 +1,5 @@
 """Plan which rows and files an amendment rewrites."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +7,7 @@ from gaussdb_tasks.archive.amendments.context import AmendmentContext, in_order,
 from gaussdb_tasks.archive.archive_tables import ArchiveTable
 from gaussdb_tasks.archive.manifest import RemovedFile
 from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.tombstones import removals
+from gaussdb_tasks.archive.tombstones import Place, files_of, removals
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +85,16 @@ def removed_files(
     chain: Sequence[ChainEntry], rewrites: Sequence[Rewrite]
 ) -> tuple[RemovedFile, ...]:
     """Return the earlier files that hold rewritten rows, with the rows removed and changed."""
-    removed = []
+    known, removed = files_of(chain), []
     for rewrite in rewrites:
-        for (entry, file), sequences in _loads_by_file(chain, rewrite.table).items():
-            rewritten = sequences & rewrite.effects.keys()
-            if rewritten:
-                effects = [rewrite.effects[sequence] for sequence in rewritten]
+        for place, sequences in _loads_by_file(chain, rewrite.table).items():
+            effects = [rewrite.effects[each] for each in sequences & rewrite.effects.keys()]
+            if effects:
                 removed.append(
                     RemovedFile(
-                        entry=entry,
-                        file=file,
-                        file_sha256=_file_sha256(chain, entry, rewrite.table),
+                        entry=place[0],
+                        file=place[1],
+                        file_sha256=known[place] or "",
                         rows_removed=sum(effect.rows_removed for effect in effects),
                         rows_changed=sum(effect.rows_changed for effect in effects),
                     )
@@ -143,24 +141,17 @@ def _with_file_neighbours(
     return found
 
 
-def _loads_by_file(
-    chain: Sequence[ChainEntry], table: ArchiveTable
-) -> dict[tuple[str, str], set[int]]:
+def _loads_by_file(chain: Sequence[ChainEntry], table: ArchiveTable) -> dict[Place, set[int]]:
     """Return a table's files that still exist, with the loads that have rows in each."""
-    removed = {(removal.file.entry, removal.file.file) for removal in removals(chain)}
-    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    removed = {removal.place for removal in removals(chain)}
+    found: dict[Place, set[int]] = {}
     for entry in chain:
-        digest = entry.manifest.tables.get(table.name)
-        if digest is None or digest.file is None or (entry.entry.name, digest.file) in removed:
+        file = entry.file(table.name)
+        if file is None or (entry.name, file.name) in removed:
             continue
+        loads = {each.sequence for each in entry.manifest.restates if each.table == table.name}
         if entry.manifest.load is not None:
-            found[entry.entry.name, digest.file].add(entry.manifest.sequence)
-        for restated in entry.manifest.restates:
-            if restated.table == table.name:
-                found[entry.entry.name, digest.file].add(restated.sequence)
+            loads.add(entry.manifest.sequence)
+        if loads:
+            found[entry.name, file.name] = loads
     return found
-
-
-def _file_sha256(chain: Sequence[ChainEntry], entry_name: str, table: ArchiveTable) -> str:
-    tables = next(entry for entry in chain if entry.entry.name == entry_name).manifest.tables
-    return tables[table.name].file_sha256 or ""

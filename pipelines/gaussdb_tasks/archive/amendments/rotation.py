@@ -10,21 +10,18 @@ from gaussdb_tasks.archive.amendments.amendment import (
 from gaussdb_tasks.archive.amendments.opening import open_context
 from gaussdb_tasks.archive.manifest import Handover, sha256
 from gaussdb_tasks.archive.signer_check import current_key
-from gaussdb_tasks.archive.signing import Signer
+from gaussdb_tasks.archive.signing import KeySigner
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError
 
 
 def rotate(
-    data_dir: DataDir, amendment: Amendment, signer: Signer, new_key: bytes | None
+    data_dir: DataDir, amendment: Amendment, signer: KeySigner, new_key: bytes | None
 ) -> AmendmentReport:
     """Write an entry that hands over to a new key.
 
-    Args:
-        data_dir: the directory with the archive and the database.
-        amendment: time and reason of the entry.
-        signer: the old key; the new one if the old one is lost.
-        new_key: the 32 bytes of the new public key; None if the old key is lost.
+    The signer has the old key, and the new one is given as the 32 bytes of its public half. If the
+    old key is lost, the signer has the new one, and none is given.
 
     Raises:
         ConfigurationError: the chain is not signed, or the new key has signed before.

@@ -1,7 +1,7 @@
 """Download an entry of a remote: only files that an entry can have, and only of the listed size."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,24 +30,19 @@ def download_entry(
     folder: Path,
     *,
     is_whole: bool,
-    on_unreadable: Callable[[str, UnreadableFileError], None],
-) -> None:
-    """Copy an entry to a new folder.
+) -> dict[str, UnreadableFileError]:
+    """Copy an entry to a new folder; return the errors of files that cannot be read, by name.
 
     A file that is not read has its listed size, and no content: archive tables if only the small
     files are wanted, and files of a size that they cannot have. Unknown files are omitted.
 
-    Args:
-        remote: has the entry.
-        sizes: size in bytes of each file of the entry.
-        folder: the new folder; its name is the entry's.
-        is_whole: whether to read the archive tables.
-        on_unreadable: called with the name and the error of a file that cannot be read.
+    The folder has the name of the entry. ``sizes`` has the bytes of each of its files.
 
     Raises:
         MirrorError: the remote cannot be read, or the disk is full.
     """
     folder.mkdir()
+    unreadable = {}
 
     def read(file_name: str, max_bytes: int, *, is_wanted: bool = True) -> None:
         size, target = sizes[file_name], folder / file_name
@@ -56,7 +51,7 @@ def download_entry(
             try:
                 remote.fetch(f"{folder.name}/{file_name}", target, size)
             except UnreadableFileError as error:
-                on_unreadable(file_name, error)
+                unreadable[file_name] = error
             else:
                 return
         with target.open("wb") as file:
@@ -71,6 +66,7 @@ def download_entry(
             read(file_name, _MAX_TABLE_BYTES, is_wanted=is_wanted)
         else:
             read(file_name, size_limit(file_name))
+    return unreadable
 
 
 def _refuse_full_disk(folder: Path, size: int) -> None:

@@ -7,12 +7,7 @@ from typing import Final
 from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
 from gaussdb_tasks.archive.mirror.download import download_entry, entries_of
 from gaussdb_tasks.archive.mirror.mirror import refuse_another_digest
-from gaussdb_tasks.archive.mirror.remote import (
-    MAX_NAME_LENGTH,
-    MirrorError,
-    Remote,
-    UnreadableFileError,
-)
+from gaussdb_tasks.archive.mirror.remote import MAX_NAME_LENGTH, MirrorError, Remote
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
@@ -21,8 +16,8 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     Entry,
     checksum_line,
+    entry_name_of,
     file_sha256,
-    manifest_name,
     tombstone_name,
 )
 from gaussdb_tasks.database.data_dir import DataDir
@@ -77,7 +72,7 @@ def _refuse_break(remote: Remote, last: Entry | None, fetched: ChainEntry) -> No
     expected = 1 if last is None else last.sequence + 1
     previous = None if last is None else last.read().sha256
     if (
-        manifest_name(fetched.manifest) != fetched.name
+        entry_name_of(fetched.manifest) != fetched.name
         or fetched.manifest.sequence != expected
         or fetched.manifest.previous != previous
     ):
@@ -96,8 +91,8 @@ def _fetch(remote: Remote, sizes: Mapping[str, int], folder: Path) -> ChainEntry
             f"{where} holds a file that no entry has: {unknown[0][:MAX_NAME_LENGTH]!r}; {_REMEDY}"
         )
         raise MirrorError(message)
-    download_entry(remote, sizes, folder, is_whole=True, on_unreadable=_raise)
-    digest = folder / DIGEST_NAME
+    for error in download_entry(remote, sizes, folder, is_whole=True).values():
+        raise error
     try:
         fetched = Entry(folder, 0, "").read()
     except ManifestError as error:
@@ -108,7 +103,7 @@ def _fetch(remote: Remote, sizes: Mapping[str, int], folder: Path) -> ChainEntry
     ]
     checksum = folder / CHECKSUM_NAME
     if not checksum.exists() or checksum.read_bytes() != checksum_line(fetched.sha256).encode():
-        damaged.append(digest.name)
+        damaged.append(DIGEST_NAME)
     if damaged:
         message = f"{where}/{damaged[0]} is missing or damaged; {_REMEDY}"
         raise MirrorError(message)
@@ -122,7 +117,3 @@ def _is_damaged(folder: Path, table: TableDigest) -> bool:
     if not path.exists():
         return not (folder / tombstone_name(table.file)).exists()
     return path.stat().st_size != table.file_bytes or file_sha256(path) != table.file_sha256
-
-
-def _raise(_name: str, error: UnreadableFileError) -> None:
-    raise error

@@ -3,7 +3,8 @@
 Progress is stored beside the archive. So a load copies only new entries, at any number of entries.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,7 @@ def mirror_entries(data_dir: DataDir, remote: Remote) -> MirrorState:
             if entry.sequence <= state.sequence:
                 continue
             chain_entry = entry.read()
-            _copy(remote, chain_entry, lambda: _refuse_unknown_entries(remote, entries))
+            _copy(remote, chain_entry, entries)
             _copy_removals(remote, chain_entry, entries)
             state = msgspec.structs.replace(
                 state, sequence=entry.sequence, sha256=chain_entry.sha256
@@ -97,16 +98,12 @@ def _start_state(
     stored: MirrorState | None, remote: Remote, entries: tuple[Entry, ...]
 ) -> MirrorState:
     """Return the stored state if it is of this remote and this archive, else an empty one."""
-    fresh = MirrorState(remote=remote.name)
-    if stored is None or stored.remote != remote.name:
-        return fresh
-    for entry in entries:
-        if entry.sequence == stored.sequence:
-            try:
-                return stored if entry.read().sha256 == stored.sha256 else fresh
-            except (ManifestError, OSError):
-                return fresh
-    return fresh
+    if stored is not None and stored.remote == remote.name:
+        with suppress(ManifestError, OSError):
+            for entry in entries:
+                if entry.sequence == stored.sequence and entry.read().sha256 == stored.sha256:
+                    return stored
+    return MirrorState(remote=remote.name)
 
 
 def _refuse_another_archive(
@@ -164,11 +161,11 @@ def _refuse_unknown_entries(
         raise UnknownEntriesError(message)
 
 
-def _copy(remote: Remote, chain_entry: ChainEntry, before_digest: Callable[[], None]) -> None:
+def _copy(remote: Remote, chain_entry: ChainEntry, entries: tuple[Entry, ...]) -> None:
     listed = remote.files(chain_entry.name)
     for path in _files(chain_entry):
         if path.name == DIGEST_NAME:
-            before_digest()
+            _refuse_unknown_entries(remote, entries)
         name = f"{chain_entry.name}/{path.name}"
         remote.put(name, path.read_bytes(), exists=path.name in listed)
 

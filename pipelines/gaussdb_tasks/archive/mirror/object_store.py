@@ -8,7 +8,6 @@ import os
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from enum import Enum, auto
 from hashlib import md5
 from typing import Any, Final
 
@@ -28,17 +27,6 @@ _CHECKSUM_SETTINGS: Final = ("request_checksum_calculation", "response_checksum_
 
 class ListingError(Exception):
     """A store's listing has no end, or lacks a part."""
-
-
-class Refusal(Enum):
-    """Why a store did not create a file."""
-
-    EXISTS = auto()
-    CONFLICT = auto()
-    """Another request for the same file was in progress."""
-    NO_CONDITIONS = auto()
-    """The store may not know the condition of the request."""
-    OTHER = auto()
 
 
 def options() -> dict[str, Any]:
@@ -117,25 +105,7 @@ def _pages(
         more["ContinuationToken"] = token
 
 
-def refusal(error: BaseException) -> Refusal:
-    """Return why a store did not create a file."""
-    status, code = _answer(error)
-    if isinstance(error, FileExistsError) or status == 412 or code == "PreconditionFailed":  # noqa: PLR2004 - an HTTP status
-        return Refusal.EXISTS
-    if status == 409:  # noqa: PLR2004 - an HTTP status
-        return Refusal.CONFLICT
-    if status in {400, 405, 501} or code == "NotImplemented":
-        return Refusal.NO_CONDITIONS
-    return Refusal.OTHER
-
-
-def describe(error: BaseException) -> str:
-    """Return the status and the code of a store's answer, such as `501 NotImplemented`."""
-    status, code = _answer(error)
-    return f"{status or ''} {code}".strip()
-
-
-def _answer(error: BaseException) -> tuple[int | None, str]:
+def answer_of(error: BaseException) -> tuple[int | None, str]:
     """Return the HTTP status and the code of a store's answer, from what botocore raised."""
     caught: BaseException | None = error
     while caught is not None:
@@ -151,14 +121,11 @@ def lock_arguments(fs: Any, root: str, retain_until: datetime, name: str) -> dic
     """Return arguments that lock a new file; none if the bucket has a default rule.
 
     Raises:
-        ConfigurationError: the store or the bucket has no object lock.
+        ConfigurationError: the bucket has no object lock.
     """
     bucket = root.partition("/")[0]
     try:
         answer = fs.call_s3("get_object_lock_configuration", Bucket=bucket)
-    except AttributeError as error:
-        message = f"--archive-lock: {name} is not an object store with object lock; omit the option"
-        raise ConfigurationError(message) from error
     except Exception as error:
         if _NO_OBJECT_LOCK not in repr(error.__cause__) + repr(error) and not isinstance(
             error, FileNotFoundError

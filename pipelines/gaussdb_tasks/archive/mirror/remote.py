@@ -6,13 +6,13 @@ A file counts as copied only after it was read back. An existing file is compare
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gaussdb_tasks.archive.mirror import directory, object_store
-from gaussdb_tasks.archive.mirror.object_store import Refusal
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.known_secrets import in_one_line, mask, remember_url_credentials
 from gaussdb_tasks.model.times import Micros, to_datetime
@@ -27,6 +27,10 @@ _MIN_BYTES_PER_SECOND: Final = 50_000
 _CALL_SECONDS: Final = 300.0
 
 
+# So stores answer that do not know the condition of a request.
+_UNKNOWN: Final = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+)
 _FORMS: Final = re.compile(r"file:///.|(?:s3|s3a)://(?:[^/]*@)?[^/?#@]+(?:[/?]|$)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -66,8 +70,8 @@ class Remote:
         refuse_other_urls(url, option=option)
         self._option = option
         self.name = _without_secrets(url)
-        self._is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
-        options = object_store.options() if self._is_s3 else {}
+        is_s3 = fsspec.core.split_protocol(url)[0] in object_store.PROTOCOLS
+        options = object_store.options() if is_s3 else {}
         try:
             self._fs, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
         except ImportError as error:
@@ -77,7 +81,7 @@ class Remote:
             )
             raise ConfigurationError(message) from error
         self._root = str(root).rstrip("/")
-        self.path = Path(str(root)) if "file" in _protocols(self._fs) else None
+        self.path = None if is_s3 else Path(str(root))
         """The directory of the copy; None for an object store."""
         self._is_overwriting = is_overwriting
         self._retain_until = None if retain_until is None else to_datetime(retain_until)
@@ -97,12 +101,7 @@ class Remote:
             raise self._explained(error, self.name, MirrorError) from error
 
     def put(self, name: str, content: bytes, *, exists: bool) -> None:
-        """Create a file, and read it back; an existing file is compared.
-
-        Args:
-            name: of the file, relative to the remote.
-            content: its bytes.
-            exists: whether a listing has the file.
+        """Create a file, and read it back; one that exists, as a listing says, is compared.
 
         Raises:
             MirrorError: another file exists, or the remote does not keep what it gets.
@@ -151,7 +150,7 @@ class Remote:
                 f"{self._root}/{name}",
                 str(target),
                 callback=_bounded(f"{self.name}/{name}", max_bytes),
-                **self._deadline(max_bytes),
+                timeout=_seconds(max_bytes),
             )
 
     def remove(self, name: str) -> None:
@@ -161,7 +160,10 @@ class Remote:
             MirrorError: the remote refuses, such as while the file is locked.
         """
         with self._one_error(name), suppress(FileNotFoundError):
-            self._fs.rm_file(f"{self._root}/{name}", **self._deadline())
+            if self.path is not None:
+                (self.path / name).unlink()
+            else:
+                self._fs.rm_file(f"{self._root}/{name}", timeout=_CALL_SECONDS)
 
     def folders(self) -> list[str]:
         """Return the names of the folders, sorted; empty if the remote does not exist.
@@ -172,11 +174,7 @@ class Remote:
         with self._one_error(""), suppress(FileNotFoundError):
             if self.path is not None:
                 return sorted(directory.list_folders(self.path))
-            if self._is_s3:
-                return sorted(object_store.list_folders(self._fs, self._root, _CALL_SECONDS))
-            listed = self._fs.ls(self._root, detail=True, refresh=True)
-            folders = (str(each["name"]) for each in listed if each["type"] == "directory")
-            return sorted(folder.rstrip("/").rpartition("/")[2] for folder in folders)
+            return sorted(object_store.list_folders(self._fs, self._root, _CALL_SECONDS))
         return []
 
     def files(self, folder: str = "") -> dict[str, int]:
@@ -189,12 +187,7 @@ class Remote:
         with self._one_error(folder), suppress(FileNotFoundError):
             if self.path is not None:
                 return dict(directory.list_files(Path(root)))
-            if self._is_s3:
-                return dict(object_store.list_files(self._fs, root, _CALL_SECONDS))
-            found = self._fs.find(root, detail=True)
-            return {
-                str(path).removeprefix(f"{root}/"): each["size"] for path, each in found.items()
-            }
+            return dict(object_store.list_files(self._fs, root, _CALL_SECONDS))
         return {}
 
     def _create(self, name: str, content: bytes, *, is_again: bool = False) -> bool:
@@ -203,18 +196,23 @@ class Remote:
             with self._one_error(name):
                 self._send(name, content)
         except MirrorError as error:
-            match object_store.refusal(error.__cause__ or error):
-                case Refusal.EXISTS:
-                    return False
-                case Refusal.CONFLICT if not is_again:
-                    return self._create(name, content, is_again=True)
-                case Refusal.NO_CONDITIONS if not self._is_overwriting:
-                    answer = object_store.describe(error.__cause__ or error)
-                    message = (
-                        f"{error} ({answer}); if the store cannot create a file on condition, use "
-                        "--archive-overwrite"
-                    )
-                    raise MirrorError(message) from error
+            status, code = object_store.answer_of(error)
+            if (
+                isinstance(error.__cause__, FileExistsError)
+                or status == HTTPStatus.PRECONDITION_FAILED
+                or code == "PreconditionFailed"
+            ):
+                return False
+            # Another request for the same file was in progress.
+            if status == HTTPStatus.CONFLICT and not is_again:
+                return self._create(name, content, is_again=True)
+            if (status in _UNKNOWN or code == "NotImplemented") and not self._is_overwriting:
+                answer = f"{status or ''} {code}".strip()
+                message = (
+                    f"{error} ({answer}); if the store cannot create a file on condition, use "
+                    "--archive-overwrite"
+                )
+                raise MirrorError(message) from error
             raise
         return True
 
@@ -222,11 +220,14 @@ class Remote:
         if self.path is not None:
             directory.create(self.path / name, content)
             return
-        arguments = self._lock_arguments() | self._deadline(len(content))
-        if self._is_s3:
-            arguments |= object_store.upload_arguments(content)
-        mode = "overwrite" if self._is_overwriting else "create"
-        self._fs.pipe_file(f"{self._root}/{name}", content, mode=mode, **arguments)
+        self._fs.pipe_file(
+            f"{self._root}/{name}",
+            content,
+            mode="overwrite" if self._is_overwriting else "create",
+            timeout=_seconds(len(content)),
+            **object_store.upload_arguments(content),
+            **self._lock_arguments(),
+        )
 
     def _holds(self, name: str, content: bytes) -> bool:
         try:
@@ -243,12 +244,6 @@ class Remote:
                 self._fs, self._root, self._retain_until, self.name
             )
         return dict(self._lock)
-
-    def _deadline(self, size: int = 0) -> dict[str, float]:
-        """Return the argument that ends a call; only file systems with calls over a network do."""
-        if not getattr(self._fs, "async_impl", False):
-            return {}
-        return {"timeout": _CALL_SECONDS + size / _MIN_BYTES_PER_SECOND}
 
     @contextmanager
     def _one_error(self, name: str) -> Iterator[None]:
@@ -289,6 +284,11 @@ def _nearest_existing(path: Path) -> Path:
             return path
 
 
+def _seconds(size: int) -> float:
+    """Return how long the transfer of some bytes may take."""
+    return _CALL_SECONDS + size / _MIN_BYTES_PER_SECOND
+
+
 class _TooLongError(UnreadableFileError):
     """A file is longer than expected."""
 
@@ -315,10 +315,6 @@ def _cause(error: Exception) -> str:
         return "it did not answer in time"
     first_line = str(error).partition("\n")[0]
     return in_one_line(first_line, _MAX_CAUSE_LENGTH) or type(error).__name__
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def refuse_other_urls(url: str, *, option: str) -> None:

@@ -8,11 +8,7 @@ from typing import Final
 
 from gaussdb_tasks.archive.manifest import ENTRY_NAME, ManifestError
 from gaussdb_tasks.archive.mirror.download import download_entry, entries_of
-from gaussdb_tasks.archive.mirror.remote import (
-    MAX_NAME_LENGTH,
-    Remote,
-    UnreadableFileError,
-)
+from gaussdb_tasks.archive.mirror.remote import MAX_NAME_LENGTH, Remote
 from gaussdb_tasks.archive.store import DIGEST_NAME, KNOWN_NAMES, Archive, Entry
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify import verify_copy
@@ -54,13 +50,9 @@ def _verify_downloaded(remote: Remote, options: VerifyOptions) -> tuple[Verifica
         folder = Path(temporary)
         unreadable = Verification()
         for name, sizes in entries.items():
-
-            def report(file_name: str, error: UnreadableFileError, name: str = name) -> None:
+            errors = download_entry(remote, sizes, folder / name, is_whole=not options.is_fast)
+            for file_name, error in errors.items():
                 unreadable.add_unreadable(f"{name}/{file_name}", error, entry=name)
-
-            download_entry(
-                remote, sizes, folder / name, is_whole=not options.is_fast, on_unreadable=report
-            )
         found = verify_copy(folder, options)
         found.findings[:0] = unreadable.findings
         _rename(found, temporary, remote.name)
@@ -109,7 +101,7 @@ def _compare(found: Verification, names: list[str], remote: Remote, data_dir: Da
         )
         found.add(Fault.EXTRA, name, detail, entry=name)
     digests = {entry.name: entry.sha256 for entry in found.chain}
-    for name in local.keys() & digests.keys():
+    for name in sorted(local.keys() & digests.keys()):
         _compare_digest(found, local[name], digests[name])
     _add_missing(found, [entry for name, entry in local.items() if name not in names], data_dir)
 

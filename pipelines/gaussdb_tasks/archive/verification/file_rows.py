@@ -49,11 +49,6 @@ class File:
     parts: Sequence[Part]
 
     @property
-    def where(self) -> str:
-        """The place in a finding."""
-        return f"{self.entry.name}/{self.path.name}"
-
-    @property
     def marks(self) -> tuple[str, ...]:
         """The columns whose values must be those of the load that wrote the row."""
         wanted = (LOAD_ID.name, self.table.clock, "run_id", "load_number")
@@ -75,12 +70,7 @@ class FileRows:
     """
 
     def __init__(self, file: File, batches: Sequence[pa.RecordBatch]) -> None:
-        """Hash the rows.
-
-        Args:
-            file: any of the files.
-            batches: what ``FileReader`` reads.
-        """
+        """Hash the rows, which ``FileReader`` read; all files are of the kind of the given one."""
         self.forms: Final = [batch.column(FORM) for batch in batches]
         table = pa.Table.from_batches(batches)
         marks = (*file.marks, _IS_MISSING)
@@ -112,15 +102,12 @@ class _Runs:
 
 
 class FileReader:
-    """Read files in a thread, so that others are read while rows are worked with."""
+    """Read files in a thread, so that others are read while rows are worked with.
+
+    Only the thread, which has one worker, uses the connection; it is from ``open_for_files``.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, thread: ThreadPoolExecutor) -> None:
-        """Prepare.
-
-        Args:
-            connection: from ``open_for_files``; only the thread uses it.
-            thread: it has one worker.
-        """
         self._connection = connection
         self._thread = thread
 

@@ -1,12 +1,14 @@
 """The findings of a verification."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, Entry
 from gaussdb_tasks.archive.tombstones import Removal
-from gaussdb_tasks.errors import ResourceError
+from gaussdb_tasks.errors import GaussdbTasksError, ResourceError
 from gaussdb_tasks.model.times import Micros
 from gaussdb_tasks.os_errors import explain_machine
 
@@ -40,7 +42,6 @@ class Finding:
 
     Attributes:
         where: file or table.
-        detail: description of the fault.
         entry: name of the entry, and so of the load.
         task: key of the row.
         column: name of the column.
@@ -52,6 +53,9 @@ class Finding:
     entry: str | None = None
     task: str | None = None
     column: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class AmendmentAccount:
 
 @dataclass
 class Verification:
-    """Collect the findings of a verification and the entries that it read.
+    """The findings of a verification and the entries that it read.
 
     Attributes:
         chain: entries with a readable manifest, in order.
@@ -118,13 +122,29 @@ class Verification:
         """Whether there are no findings."""
         return not self.findings
 
-    def is_readable(self, file: Path) -> bool:
-        """Whether an archive table is there as it was written."""
-        return str(file) not in self.damaged and str(file) not in self.removed
+    def is_readable(self, file: Path | None) -> bool:
+        """Whether an archive table is there as it was written; None, without rows, always is."""
+        return file is None or (str(file) not in self.damaged and str(file) not in self.removed)
 
     def add(self, fault: Fault, where: str, detail: str, **more: str | None) -> None:
         """Add a finding."""
         self.findings.append(Finding(fault, where, detail, **more))
+
+    def add_file(
+        self, entry: Entry | ChainEntry, name: str, detail: str, fault: Fault = Fault.INVALID
+    ) -> None:
+        """Add a finding about a file in the folder of an entry."""
+        self.add(fault, f"{entry.name}/{name}", detail, entry=entry.name)
+
+    @contextmanager
+    def reading(self, entry: Entry | ChainEntry, name: str) -> Iterator[None]:
+        """Add a finding if a file of an entry is missing, or cannot be read."""
+        try:
+            yield
+        except FileNotFoundError:
+            self.add_file(entry, name, "the file is missing", Fault.MISSING)
+        except (OSError, GaussdbTasksError) as error:
+            self.add_unreadable(f"{entry.name}/{name}", error, entry=entry.name)
 
     def add_unreadable(
         self,
@@ -137,12 +157,7 @@ class Verification:
     ) -> None:
         """Add a finding for a file that cannot be read.
 
-        Args:
-            where: the file.
-            error: what reading it raised.
-            entry: name of its entry.
-            fault: the finding if the content is at fault.
-            words: stand before the reason then.
+        If its content is at fault, this fault is found, and the words stand before the reason.
 
         Raises:
             ResourceError: this process lacks memory, threads, open files or space.

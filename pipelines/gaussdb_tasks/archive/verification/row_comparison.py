@@ -25,16 +25,9 @@ def compare_rows(  # noqa: PLR0913 - the two sides, and how a difference is repo
     columns: Sequence[str] | None = None,
     entry: str | None = None,
 ) -> int:
-    """Compare two relations by the table's key; add findings and return the number of rows.
+    """Compare two relations by the table's key; return the number of rows that differ.
 
-    Args:
-        connection: the database.
-        found: findings are added to it; of many rows only the first are reported.
-        table: gives the key, the columns, and the name to report.
-        expected: SQL for the rows that follow from the archive.
-        actual: SQL for the rows of the database.
-        columns: columns to compare; None for all.
-        entry: entry to report.
+    The first of them become findings. The given columns are compared, or all.
     """
     types = {column.name: column.data_type for column in table.columns}
     is_same = " and ".join(f"e.{name} = a.{name}" for name in table.key)

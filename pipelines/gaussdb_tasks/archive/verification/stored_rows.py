@@ -21,15 +21,12 @@ from gaussdb_tasks.errors import GaussdbTasksError
 
 
 class StoredRows:
-    """The rows of a database, to compare with those of files."""
+    """The rows of a database, to compare with those of files.
+
+    The connection is from ``read_untrusted``; without one nothing is compared.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection | None, found: Verification) -> None:
-        """Prepare.
-
-        Args:
-            connection: from ``read_untrusted``; None to compare nothing.
-            found: the chain of the files; tables whose rows are equal are added to ``matched``.
-        """
         self._connection = connection
         self._found = found
         self._tables = frozenset(
@@ -82,7 +79,7 @@ def _is_as_loaded(table: ArchiveTable, found: Verification) -> bool:
     return all(
         rows.holder is rows.load
         and rows.columns == table.column_names
-        and (rows.file is None or found.is_readable(rows.file))
+        and found.is_readable(rows.file)
         for rows in current_rows(found.chain, table)
     )
 

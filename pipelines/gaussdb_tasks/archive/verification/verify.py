@@ -8,8 +8,9 @@ import duckdb
 
 from gaussdb_tasks.archive.store import Archive
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
-from gaussdb_tasks.archive.verification.verify_database import recorded_sequence, verify_database
+from gaussdb_tasks.archive.verification.verify_database import verify_database
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verify_archive
+from gaussdb_tasks.archive.write import read_recorded_head
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 
@@ -85,6 +86,7 @@ def _wait_for_publication(data_dir: DataDir, found: Verification) -> None:
 
 def _records(database: Path, sequence: int) -> bool:
     try:
-        return recorded_sequence(database) >= sequence
+        head = read_recorded_head(database)
     except (GaussdbTasksError, duckdb.Error):
         return True  # the checks of the database report it
+    return head is not None and head.sequence >= sequence

@@ -1,35 +1,34 @@
 """Verify the rows that amendments wrote: recomputed where the earlier rows are there."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from gaussdb_tasks.archive import archive_tables
-from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext, number_loads
+from gaussdb_tasks.archive.amendments.context import TASK_TABLES, AmendmentContext
 from gaussdb_tasks.archive.amendments.rereading import (
     Rereading,
     plan_rereading,
-    read_columns,
+    read_rows,
 )
 from gaussdb_tasks.archive.amendments.rewrites import Effect
-from gaussdb_tasks.archive.archive_tables import ArchiveTable, parquet_sql, quoted_text
+from gaussdb_tasks.archive.archive_tables import parquet_sql, quoted_text
 from gaussdb_tasks.archive.canonical import NO_ROWS, digest_by_load
 from gaussdb_tasks.archive.current_rows import Key, current_rows
 from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.replay import relations, typed
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, loads_of
 from gaussdb_tasks.archive.verification.amended_records import check_row
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.version import VERSION
 
 _RENORMALISATION: Final = "renormalisation"
 _REDACTION: Final = "redaction"
-_BATCH_ROWS: Final = 10_000
 _HASHES: Final[Mapping[str, str]] = {
     archive_tables.TASK_VERSIONS.name: "version_hash",
     archive_tables.REJECTED_RECORDS.name: "record_hash",
@@ -50,127 +49,117 @@ _UNREADABLE: Final = (
 
 
 class AmendedRows:
-    """Verify the rows of amendments, with findings for those that are not accounted for."""
+    """Verify the rows of an amendment, with findings for those that are not accounted for.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
-        """Prepare.
+    The connection is from ``open_for_files``; the position is that of the amendment in the chain.
+    """
 
-        Args:
-            connection: from ``open_for_files``.
-            found: its chain is read; findings are added.
-        """
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, found: Verification, position: int
+    ) -> None:
         self._connection = connection
         self._found = found
-
-    def verify(self, entry: ChainEntry, position: int) -> int | None:
-        """Verify the rows of an amendment whose manifest accounts for itself.
-
-        Args:
-            entry: the amendment.
-            position: its index in the chain.
-
-        Returns:
-            the number of rows that it changed; None if the rows do not show it.
-        """
-        if not all(self._is_there(entry, name) for name in entry.manifest.tables):
-            return None  # a later amendment removed them, and accounts for what is left
-        try:
-            if entry.manifest.kind != _RENORMALISATION:
-                return self._verify_records(entry, position)
-            if self._can_reread(entry, position):
-                return self._reread(entry, position)
-            self._verify_kept_records(entry, position)
-            self._verify_records(entry, position)
-        except _UNREADABLE as error:
-            reason = str(error).partition("\n")[0][:200] or type(error).__name__
-            self._add(entry, f"its rows cannot be compared: {reason}")
-        return None
-
-    def _add(self, entry: ChainEntry, detail: str) -> None:
-        found, version = self._found, entry.manifest.tool_version
-        if entry.manifest.kind == _RENORMALISATION and version != VERSION:
-            detail += (
-                f"; version {version} wrote it: verify with that version, or bring the rows to what"
-                " this version reads with rebuild --renormalise"
-            )
-        found.add(Fault.AMENDMENT, entry.name, detail, entry=entry.name)
-
-    def _is_there(self, entry: ChainEntry, table: str) -> bool:
-        path = entry.file(table)
-        return path is None or self._found.is_readable(path)
-
-    def _superseded(self, position: int) -> set[Key]:
-        """Return the rows that a later renormalisation made again from their records."""
-        return {
+        self._entry = found.chain[position]
+        self._manifest = self._entry.manifest
+        self._earlier = found.chain[:position]
+        # The rows that a later renormalisation made again from their records.
+        self._superseded = {
             (restated.table, restated.sequence)
-            for later in self._found.chain[position + 1 :]
+            for later in found.chain[position + 1 :]
             if later.manifest.kind == _RENORMALISATION
             for restated in later.manifest.restates
         }
 
-    def _can_reread(self, entry: ChainEntry, position: int) -> bool:
-        restated = {(each.table, each.sequence) for each in entry.manifest.restates}
-        return not restated <= self._superseded(position) and all(
-            self._is_there(rows.holder, rows.table)
+    def verify(self) -> int | None:
+        """Verify the rows of an amendment whose manifest accounts for itself.
+
+        Returns:
+            the number of rows that it changed; None if the rows do not show it.
+        """
+        files = map(self._entry.file, self._manifest.tables)
+        if not all(map(self._found.is_readable, files)):
+            return None  # a later amendment removed them, and accounts for what is left
+        try:
+            if self._manifest.kind != _RENORMALISATION:
+                return self._verify_records()
+            if self._can_reread():
+                return self._reread()
+            self._verify_kept_records()
+            self._verify_records()
+        except _UNREADABLE as error:
+            reason = str(error).partition("\n")[0][:200] or type(error).__name__
+            self._add(f"its rows cannot be compared: {reason}")
+        return None
+
+    def _add(self, detail: str) -> None:
+        version = self._manifest.tool_version
+        if self._manifest.kind == _RENORMALISATION and version != VERSION:
+            detail += (
+                f"; version {version} wrote it: verify with that version, or bring the rows to what"
+                " this version reads with rebuild --renormalise"
+            )
+        name = self._entry.name
+        self._found.add(Fault.AMENDMENT, name, detail, entry=name)
+
+    def _can_reread(self) -> bool:
+        restated = {(each.table, each.sequence) for each in self._manifest.restates}
+        return not restated <= self._superseded and all(
+            self._found.is_readable(rows.file)
             for table in TASK_TABLES
-            for rows in current_rows(self._found.chain[:position], table)
-            if rows.file is not None
+            for rows in current_rows(self._earlier, table)
         )
 
-    def _reread(self, entry: ChainEntry, position: int) -> int:
+    def _reread(self) -> int:
         """Make the renormalisation again, and compare."""
-        earlier, superseded = self._found.chain[:position], self._superseded(position)
+        earlier = self._earlier
         names = {each.manifest.sequence: each.name for each in earlier}
         with open_for_files() as connection, TemporaryDirectory() as folder:
-            number_loads(connection, earlier)
             context = AmendmentContext(connection, earlier, Path(folder))
             expected: dict[Key, Effect] = {}
             for rewrite in plan_rereading(context, Rereading()):
                 for sequence, effect in rewrite.effects.items():
                     expected[rewrite.table.name, sequence] = effect
-            stated = {(each.table, each.sequence): each for each in entry.manifest.restates}
-            for key in sorted((stated.keys() | expected.keys()) - superseded):
+            stated = {(each.table, each.sequence): each for each in self._manifest.restates}
+            for key in sorted((stated.keys() | expected.keys()) - self._superseded):
                 where = f"{key[0]} of {names.get(key[1], key[1])}"
                 if key not in expected:
-                    self._add(entry, f"{where}: its records say what the rows said before")
+                    self._add(f"{where}: its records say what the rows said before")
                 elif key not in stated:
-                    self._add(entry, f"{where}: its records say other rows than it left")
+                    self._add(f"{where}: its records say other rows than it left")
                 elif stated[key].rows_changed != expected[key].rows_changed:
                     self._add(
-                        entry,
                         f"{where}: it says that it changed {stated[key].rows_changed:,} rows; "
-                        f"recomputed: {expected[key].rows_changed:,}",
+                        f"recomputed: {expected[key].rows_changed:,}"
                     )
-            self._compare_digests(connection, entry, expected.keys() & stated.keys() - superseded)
+            keys = expected.keys() & stated.keys() - self._superseded
+            self._compare_digests(connection, keys)
             return sum(expected[key].rows_changed for key in expected.keys() & stated.keys())
 
-    def _compare_digests(
-        self, connection: duckdb.DuckDBPyConnection, entry: ChainEntry, keys: set[Key]
-    ) -> None:
+    def _compare_digests(self, connection: duckdb.DuckDBPyConnection, keys: set[Key]) -> None:
         loads = {each.manifest.sequence: each for each in self._found.chain}
-        for restated in entry.manifest.restates:
+        for restated in self._manifest.restates:
             if (restated.table, restated.sequence) not in keys:
                 continue
-            load = loads[restated.sequence]
-            load_id = load.manifest.load.load_id if load.manifest.load else ""
+            load, load_id = loads[restated.sequence], loads[restated.sequence].load_id
             table = archive_tables.BY_NAME[restated.table]
             made = f"(from restated_{table.name} where _dlt_load_id = {quoted_text(load_id)})"
             digests = digest_by_load(connection, table, made, restated.columns).digests
             if digests.get(load_id, NO_ROWS) != (restated.row_count, restated.rows_sha256):
-                self._add(entry, f"{table.name} of {load.name}: rows do not follow from raw")
+                self._add(f"{table.name} of {load.name}: rows do not follow from raw")
 
-    def _verify_kept_records(self, entry: ChainEntry, position: int) -> None:
+    def _verify_kept_records(self) -> None:
         """Check that a renormalisation kept every record, where its earlier files are there."""
-        restated = {each.sequence for each in entry.manifest.restates}
+        restated = {each.sequence for each in self._manifest.restates}
         before, after = (
-            self._records(self._found.chain[:end], restated) for end in (position, position + 1)
+            self._records(chain, restated)
+            for chain in (self._earlier, [*self._earlier, self._entry])
         )
         if before is None or after is None:
             return
         sql = f"select count(*) from (({before}) except all ({after}))"
         (count,) = self._connection.execute(sql).fetchone() or (0,)
         if count:
-            self._add(entry, f"{count:,} records of the earlier rows are missing or changed")
+            self._add(f"{count:,} records of the earlier rows are missing or changed")
 
     def _records(self, chain: Sequence[ChainEntry], sequences: set[int]) -> str | None:
         """Return SQL for the records of loads, as tasks or rejected; None if a file is gone."""
@@ -182,78 +171,64 @@ class AmendedRows:
                 for each in current_rows(chain, table)
                 if each.load.manifest.sequence in sequences and each.file is not None
             ]
-            if not all(self._is_there(each.holder, name) for each in rows):
+            if not all(self._found.is_readable(each.file) for each in rows):
                 return None
             parts += [
                 f"select {_RECORD} from ({typed(table, relation)})" for relation in relations(rows)
             ]
         return " union all ".join(parts) or None
 
-    def _verify_records(self, entry: ChainEntry, position: int) -> int | None:
+    def _verify_records(self) -> int | None:
         """Check each row against its record, and count the redacted ones by load."""
-        if entry.manifest.kind == _REDACTION:
-            self._verify_kept_columns(entry, position)
-        superseded = self._superseded(position)
-        sequences = {
-            each.manifest.load.load_id: each.manifest.sequence
-            for each in self._found.chain
-            if each.manifest.load is not None
-        }
+        if self._manifest.kind == _REDACTION:
+            self._verify_kept_columns()
+        sequences = {each.load_id: each.manifest.sequence for each in loads_of(self._found.chain)}
         redacted: Counter[Key] = Counter()
         for name, hash_column in _HASHES.items():
-            path = entry.file(name)
+            path = self._entry.file(name)
             if path is None:
                 continue
             problems: dict[str, list[str]] = {}
-            for row in self._rows(archive_tables.BY_NAME[name], path):
+            table = archive_tables.BY_NAME[name]
+            for row in read_rows(self._connection, table, parquet_sql(path)):
                 key = (name, sequences.get(row["_dlt_load_id"], 0))
-                account = check_row(row, hash_column, is_following=key not in superseded)
+                account = check_row(row, hash_column, is_following=key not in self._superseded)
                 redacted[key] += account.is_redacted
                 if account.problem is not None:
                     problems.setdefault(account.problem, []).append(str(row["job_id"]))
             for problem, jobs in problems.items():
-                self._add(entry, f"{name}: {problem}: {len(jobs):,} rows, such as job_id={jobs[0]}")
-        return self._verify_redacted(entry, position, redacted)
+                self._add(f"{name}: {problem}: {len(jobs):,} rows, such as job_id={jobs[0]}")
+        return self._verify_redacted(redacted)
 
-    def _verify_kept_columns(self, entry: ChainEntry, position: int) -> None:
+    def _verify_kept_columns(self) -> None:
         """Check that a redaction changed no other columns, where the earlier rows tell a digest."""
         for name in _HASHES:
-            path, table = entry.file(name), archive_tables.BY_NAME[name]
+            path, table = self._entry.file(name), archive_tables.BY_NAME[name]
             if path is None:
                 continue
-            restated = {each.sequence for each in entry.manifest.restates if each.table == name}
+            restated = {each.sequence for each in self._manifest.restates if each.table == name}
             kept = digest_by_load(
                 self._connection, table, parquet_sql(path), table.kept_columns
             ).digests
-            for before in current_rows(self._found.chain[:position], table):
+            for before in current_rows(self._earlier, table):
                 is_known = before.kept_sha256 is not None and before.columns == table.column_names
                 if not is_known or before.load.manifest.sequence not in restated:
                     continue
                 if kept.get(before.load_id, NO_ROWS).rows_sha256 != before.kept_sha256:
                     self._add(
-                        entry,
-                        f"{name} of {before.load.name}: it changed columns that a redaction leaves",
+                        f"{name} of {before.load.name}: it changed columns that a redaction leaves"
                     )
 
-    def _rows(self, table: ArchiveTable, path: Path) -> Iterator[dict[str, Any]]:
-        sql = f"select {read_columns(table)} from ({typed(table, parquet_sql(path))})"
-        cursor = self._connection.execute(sql)
-        while batch := cursor.fetchmany(_BATCH_ROWS):
-            for values in batch:
-                yield dict(zip(table.column_names, values, strict=True))
-
-    def _verify_redacted(
-        self, entry: ChainEntry, position: int, redacted: Mapping[Key, int]
-    ) -> int | None:
+    def _verify_redacted(self, redacted: Mapping[Key, int]) -> int | None:
         """Compare the number of redacted rows with what this and earlier redactions say."""
         history: dict[Key, list[tuple[str, int, int]]] = {}
-        for each in self._found.chain[: position + 1]:
+        for each in [*self._earlier, self._entry]:
             for restated in each.manifest.restates:
                 history.setdefault((restated.table, restated.sequence), []).append(
                     (each.manifest.kind, restated.rows_changed, restated.rows_removed)
                 )
         is_certain = True
-        for restated in entry.manifest.restates:
+        for restated in self._manifest.restates:
             key = restated.table, restated.sequence
             if restated.table not in _HASHES:
                 continue
@@ -265,11 +240,10 @@ class AmendedRows:
             fewest = max(changes, default=0) if is_only_redacted else 0
             if not fewest <= redacted.get(key, 0) <= sum(changes):
                 self._add(
-                    entry,
                     f"{restated.table} of entry {restated.sequence}: {redacted.get(key, 0):,} rows "
-                    f"are redacted; redactions say that they changed {sum(changes):,}",
+                    f"are redacted; redactions say that they changed {sum(changes):,}"
                 )
             is_certain &= len(changes) < 2 and is_only_redacted  # noqa: PLR2004 - more can overlap
-        if entry.manifest.kind == _REDACTION:
+        if self._manifest.kind == _REDACTION:
             return sum(redacted.values()) if is_certain else None
         return 0

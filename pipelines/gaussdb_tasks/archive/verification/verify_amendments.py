@@ -6,8 +6,8 @@ before a redaction or retention are gone; then the rows that are left must accou
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 
@@ -18,10 +18,8 @@ from gaussdb_tasks.archive.current_rows import Key, Rows, follow
 from gaussdb_tasks.archive.file_queries import open_for_files
 from gaussdb_tasks.archive.manifest import LOAD, RemovedFile, Restatement
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
+from gaussdb_tasks.archive.tombstones import Place
 from gaussdb_tasks.archive.verification.findings import AmendmentAccount, Fault, Verification
-
-if TYPE_CHECKING:
-    from gaussdb_tasks.archive.verification.verify_amended_rows import AmendedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +45,18 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 """Other kinds remove and change nothing."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Amendment:
     """An amendment, and the rows before it."""
 
     entry: ChainEntry
     earlier: Sequence[ChainEntry]
     before: Mapping[Key, Rows]
-    kind: _Kind = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.kind = _KINDS.get(self.entry.manifest.kind, _Kind())
+    @property
+    def kind(self) -> _Kind:
+        """What it may do."""
+        return _KINDS.get(self.entry.manifest.kind, _Kind())
 
     def restatements(self) -> Iterator[tuple[Restatement, Rows]]:
         """Yield each restatement with the rows before it."""
@@ -72,64 +71,52 @@ def verify_amendments(
 ) -> None:
     """Recompute what each amendment removed and changed, and list all amendments.
 
-    Args:
-        found: the verification of the files; findings and amendments are added to it.
-        expected_head: amendments after the entry with this digest are marked.
-        is_rereading: whether to read rows; otherwise only the row counts of the chain are compared.
+    Amendments after the entry with the expected digest are marked. Without rereading, only the row
+    counts of the chain are compared.
     """
     positions = [entry.sha256 for entry in found.chain]
     head = positions.index(expected_head) if expected_head in positions else len(positions)
     is_amended = any(entry.manifest.kind != LOAD for entry in found.chain)
     with open_for_files() if is_rereading and is_amended else nullcontext() as connection:
-        rows = None if connection is None else _amended_rows(connection, found)
         before: dict[Key, Rows] = {}
         for position, entry in enumerate(found.chain):
             if entry.manifest.kind != LOAD:
                 amendment = _Amendment(entry, found.chain[:position], before)
                 is_later = position > head
-                account = _verify_amendment(amendment, rows, found, is_later=is_later)
+                account = _verify_amendment(amendment, connection, found, is_later=is_later)
                 found.amendments.append(account)
             follow(entry, before, TASK_TABLES)
 
 
-def _amended_rows(connection: duckdb.DuckDBPyConnection, found: Verification) -> "AmendedRows":
-    # It reads records as a load does; most archives have no amendment.
-    from gaussdb_tasks.archive.verification.verify_amended_rows import (  # noqa: PLC0415
-        AmendedRows,
-    )
-
-    return AmendedRows(connection, found)
-
-
 def _verify_amendment(
-    amendment: _Amendment, rows: "AmendedRows | None", found: Verification, *, is_later: bool
+    amendment: _Amendment,
+    connection: duckdb.DuckDBPyConnection | None,
+    found: Verification,
+    *,
+    is_later: bool,
 ) -> AmendmentAccount:
     entry = amendment.entry
     problems = list(_problems(amendment))
     for problem in problems:
-        found.add(Fault.AMENDMENT, _where(entry), problem, entry=entry.name)
-    position = len(amendment.earlier)
-    changed = None if rows is None or problems else rows.verify(entry, position)
+        found.add_file(entry, DIGEST_NAME, problem, Fault.AMENDMENT)
+    changed = None
+    if connection is not None and not problems:
+        # It reads records as a load does; most archives have no amendment.
+        from gaussdb_tasks.archive.verification.verify_amended_rows import (  # noqa: PLC0415
+            AmendedRows,
+        )
+
+        changed = AmendedRows(connection, found, len(amendment.earlier)).verify()
     return AmendmentAccount(
         entry=entry,
-        rows_removed=sum(map(_removed, *_pairs(amendment))),
+        rows_removed=sum(
+            max(before.row_count - restated.row_count, 0)
+            for restated, before in amendment.restatements()
+        ),
         rows_changed=entry.manifest.rows_changed if changed is None else changed,
         is_recomputed=changed is not None,
         is_later=is_later,
     )
-
-
-def _where(entry: ChainEntry) -> str:
-    return f"{entry.name}/{DIGEST_NAME}"
-
-
-def _pairs(amendment: _Amendment) -> tuple[list[Restatement], list[Rows]]:
-    pairs = list(amendment.restatements())
-    return [restated for restated, _ in pairs], [before for _, before in pairs]
-
-
-def _removed(restated: Restatement, before: Rows) -> int:
-    return max(before.row_count - restated.row_count, 0)
 
 
 def _problems(amendment: _Amendment) -> Iterator[str]:
@@ -175,25 +162,19 @@ def _restatement_problems(
 
 def _record_problems(amendment: _Amendment) -> Iterator[str]:
     """Check that a renormalisation keeps every record: a rejected one may become a task."""
-    after = {
-        (restated.table, restated.sequence): restated.row_count
-        for restated, _ in amendment.restatements()
-    }
+    after = dict(amendment.before)
+    follow(amendment.entry, after, TASK_TABLES)
     for sequence in sorted({restated.sequence for restated, _ in amendment.restatements()}):
-        versions = _count(amendment.before, _VERSIONS, sequence)
-        rejected = _count(amendment.before, _REJECTED, sequence)
-        new_versions = after.get((_VERSIONS, sequence), versions)
-        new_rejected = after.get((_REJECTED, sequence), rejected)
+        versions, rejected, new_versions, new_rejected = (
+            0 if rows is None else rows.row_count
+            for current in (amendment.before, after)
+            for rows in (current.get((name, sequence)) for name in (_VERSIONS, _REJECTED))
+        )
         if new_versions + new_rejected != versions + rejected or new_versions < versions:
             yield (
                 f"entry {sequence}: of {versions:,} tasks and {rejected:,} rejected records it "
                 f"made {new_versions:,} and {new_rejected:,}"
             )
-
-
-def _count(rows: Mapping[Key, Rows], table: str, sequence: int) -> int:
-    found = rows.get((table, sequence))
-    return 0 if found is None else found.row_count
 
 
 def _table_problems(entry: ChainEntry) -> Iterator[str]:
@@ -232,7 +213,7 @@ def _removal_problems(amendment: _Amendment) -> Iterator[str]:
             yield f"it removes the rows of {rows.table} of {rows.load.name} without a word"
 
 
-def _expected_removals(amendment: _Amendment) -> Mapping[tuple[str, str], RemovedFile]:
+def _expected_removals(amendment: _Amendment) -> Mapping[Place, RemovedFile]:
     rewrites = [
         Rewrite(
             table,

@@ -2,6 +2,7 @@
 
 import duckdb
 
+from gaussdb_tasks.archive.store import loads_of
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.database.catalog import foreign_objects
 from gaussdb_tasks.database.outdated import outdated_objects
@@ -23,10 +24,10 @@ def verify_catalog(connection: duckdb.DuckDBPyConnection, found: Verification) -
 
 def _remedy(found: Verification) -> str:
     """Explain differences of views if another version of this program wrote the last load."""
-    last = next((each for each in reversed(found.chain) if each.manifest.load), None)
-    if last is None or last.manifest.tool_version == VERSION:
+    versions = [each.manifest.tool_version for each in loads_of(found.chain)]
+    if not versions or versions[-1] == VERSION:
         return ""
     return (
-        f"; version {last.manifest.tool_version} wrote the last load, this is {VERSION}: a load or "
+        f"; version {versions[-1]} wrote the last load, this is {VERSION}: a load or "
         "gaussdb-tasks rebuild --replace creates it again"
     )

@@ -10,12 +10,10 @@ from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_catalog import verify_catalog
 from gaussdb_tasks.archive.verification.verify_derived import verify_states
 from gaussdb_tasks.archive.verification.verify_recorded_entries import (
-    recorded_hashes,
     verify_amendments,
     verify_recorded_entries,
 )
 from gaussdb_tasks.archive.verification.verify_rows import verify_counts, verify_rows
-from gaussdb_tasks.archive.write import records_entries
 from gaussdb_tasks.database.connect import journal_of
 from gaussdb_tasks.database.untrusted import read_untrusted
 from gaussdb_tasks.errors import DatabaseError, GaussdbTasksError, ResourceError
@@ -34,13 +32,7 @@ FULL_CHECKS: Final = (
 
 
 def verify_database(path: Path, found: Verification, *, is_fast: bool) -> None:
-    """Compare the published database with the chain.
-
-    Args:
-        path: the published database.
-        found: the archive's verification; findings are added to it.
-        is_fast: whether to count rows instead of reading them.
-    """
+    """Compare the published database with the chain; a fast check counts rows only."""
     journal = journal_of(path)
     if journal.exists():
         detail = (
@@ -80,16 +72,3 @@ def _run(
             found.add_unreadable(name, error, entry=None, words=_INCOMPLETE)
             return checks[count:]
     return ()
-
-
-def recorded_sequence(path: Path) -> int:
-    """Return the sequence number of the last entry that a database records; 0 if there is none.
-
-    Raises:
-        GaussdbTasksError: the database cannot be opened.
-        duckdb.Error: the database cannot be read.
-    """
-    with read_untrusted(path) as connection:
-        if not records_entries(connection):
-            return 0
-        return max(recorded_hashes(connection), default=0)

@@ -20,7 +20,7 @@ from gaussdb_tasks.archive.file_queries import (
     open_for_files,
 )
 from gaussdb_tasks.archive.manifest import TableDigest
-from gaussdb_tasks.archive.store import ChainEntry
+from gaussdb_tasks.archive.store import ChainEntry, loads_of
 from gaussdb_tasks.archive.verification.file_rows import (
     UNREADABLE,
     File,
@@ -40,9 +40,7 @@ from gaussdb_tasks.os_errors import own_words
 def verify_file_rows(found: Verification, database: Path | None = None) -> ResultRows:
     """Compare the rows of every file that is there with its manifest; damaged files are skipped.
 
-    Args:
-        found: findings are added, and tables of the database whose rows are those of the files.
-        database: a database to compare with; None: without.
+    A database is compared with them at the same time; see ``Verification.matched``.
     """
     results: ResultRows = {}
     with (
@@ -70,7 +68,7 @@ def _kind(file: File) -> tuple[str, Sequence[str]]:
 
 
 def _files(found: Verification) -> Iterator[File]:
-    loads = {each.manifest.sequence: each for each in found.chain if each.manifest.load}
+    loads = {each.manifest.sequence: each for each in loads_of(found.chain)}
     for entry in found.chain:
         for name, digest in entry.manifest.tables.items():
             path = entry.file(name)
@@ -109,14 +107,13 @@ def _read(
 
 
 def _add_unreadable(file: File, error: Exception, found: Verification) -> None:
-    name = file.entry.name
     # A file of anybody can demand any amount of memory. It can also have these words as a text.
     if MEMORY_LIMIT_REACHED in own_words(error):
         detail = f"its rows were not verified: to read them takes more than {MEMORY_LIMIT}"
-        found.add(Fault.UNREAD, file.where, detail, entry=name)
+        found.add_file(file.entry, file.path.name, detail, Fault.UNREAD)
     else:
-        words = "its rows cannot be read: "
-        found.add_unreadable(file.where, error, entry=name, words=words)
+        where, words = f"{file.entry.name}/{file.path.name}", "its rows cannot be read: "
+        found.add_unreadable(where, error, entry=file.entry.name, words=words)
     found.damaged.add(str(file.path))
 
 
@@ -128,7 +125,8 @@ def _verify(files: Files, rows: FileRows, found: Verification) -> ResultRows:
         row_count = file.digest.row_count
         detail = _describe(file, rows, start)
         if detail is not None:
-            _add(file, detail, found)
+            found.add_file(file.entry, file.path.name, detail)
+            found.damaged.add(str(file.path))
         elif rows.results.num_columns:
             results[file.table.name, file.entry.name] = rows.results.slice(start, row_count)
         start += row_count
@@ -176,8 +174,3 @@ def _expected_mark(load: ChainEntry, name: str) -> object:
     if name in {"run_id", "load_number"}:
         return getattr(identity, name)
     return parse_time(load.manifest.at, option="at")
-
-
-def _add(file: File, detail: str, found: Verification) -> None:
-    found.add(Fault.INVALID, file.where, detail, entry=file.entry.name)
-    found.damaged.add(str(file.path))

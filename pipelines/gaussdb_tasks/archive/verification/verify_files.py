@@ -4,12 +4,10 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from gaussdb_tasks.archive.archive_tables import BY_NAME, ArchiveTable
-from gaussdb_tasks.archive.manifest import ManifestError, TableDigest
+from gaussdb_tasks.archive.manifest import TableDigest
 from gaussdb_tasks.archive.parquet_bounds import footer_problem
-from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import (
     CHECKSUM_NAME,
     DIGEST_NAME,
@@ -19,16 +17,16 @@ from gaussdb_tasks.archive.store import (
     ChainEntry,
     Entry,
     checksum_line,
+    entry_name_of,
     file_sha256,
-    manifest_name,
+    loads_of,
     read_bounded,
 )
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
-from gaussdb_tasks.archive.tombstones import Removal, files_of, removals
+from gaussdb_tasks.archive.tombstones import Place, Removal, files_of, removals
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify_amendments import verify_amendments
 from gaussdb_tasks.archive.verification.verify_loads import (
-    add_invalid_manifest,
     verify_completeness,
     verify_load_identities,
     verify_project_results,
@@ -36,9 +34,6 @@ from gaussdb_tasks.archive.verification.verify_loads import (
 )
 from gaussdb_tasks.archive.verification.verify_signatures import verify_signatures
 from gaussdb_tasks.archive.verification.verify_timestamps import verify_timestamps
-from gaussdb_tasks.errors import GaussdbTasksError
-
-_MISSING: Final = "the file is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +45,14 @@ class VerifyOptions:
         is_rereading: whether to read the records of amendments again, unless it is fast. What
             follows from a record depends on the version of the parser.
         expected_head: SHA-256 of a manifest that must be in the chain.
-        keys: trusted public keys; None: the signatures themselves are not checked.
+        keys: trusted public keys by fingerprint; None: the signatures are not checked.
         timestamp_trust: trusted authorities; None: who gave a time stamp is not checked.
     """
 
     is_fast: bool = False
     is_rereading: bool = True
     expected_head: str | None = None
-    keys: PublicKeys | None = None
+    keys: Mapping[str, bytes] | None = None
     timestamp_trust: TimestampTrust | None = None
 
 
@@ -66,11 +61,8 @@ def verify_archive(
 ) -> Verification:
     """Verify every entry, and report all faults.
 
-    Args:
-        archive: the archive.
-        options: how it is verified.
-        database: a database to compare with files while they are read, unless it is fast; see
-            ``Verification.matched``.
+    Unless it is fast, a database is compared with files while they are read; see
+    ``Verification.matched``.
     """
     found = Verification()
     for path in archive.unexpected_paths():
@@ -81,7 +73,7 @@ def verify_archive(
     _verify_chain(entries, found)
     found.removals.extend(removals(found.chain))
     _verify_references(found)
-    removed = {(each.file.entry, each.file.file): each for each in found.removals}
+    removed = {each.place: each for each in found.removals}
     for entry in found.chain:
         _verify_files(entry, removed, options, found)
     verify_load_identities(found)
@@ -121,7 +113,7 @@ def _verify_chain(entries: tuple[Entry, ...], found: Verification) -> None:
         found.chain.append(chained)
         if is_known and chained.manifest.previous != previous:
             detail = "it does not follow the previous entry, whose digest.json has another hash"
-            found.add(Fault.GAP, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+            found.add_file(entry, DIGEST_NAME, detail, Fault.GAP)
         previous, is_known = chained.sha256, True
 
 
@@ -132,51 +124,37 @@ def _verify_references(found: Verification) -> None:
     for removal in found.removals:
         sequence = int(removal.file.entry.partition("-")[0])
         if sequence in by_sequence and not removal.is_of(known):
-            file = f"{removal.file.entry}/{removal.file.file}"
+            file = "/".join(removal.place)
             detail = f"it removes {file}, which the archive never had with this hash"
-            add_invalid_manifest(removal.amendment, detail, found)
+            found.add_file(removal.amendment, DIGEST_NAME, detail)
     for amendment in found.chain:
         for restated in amendment.manifest.restates:
             load = by_sequence.get(restated.sequence)
             if load is not None and restated.table not in load.manifest.tables:
                 detail = f"it restates rows of {restated.table} that {load.name} does not have"
-                add_invalid_manifest(amendment, detail, found)
+                found.add_file(amendment, DIGEST_NAME, detail)
 
 
 def _read(entry: Entry, found: Verification) -> ChainEntry | None:
-    where = f"{entry.name}/{DIGEST_NAME}"
-    try:
+    chained: ChainEntry | None = None
+    with found.reading(entry, DIGEST_NAME):
         chained = entry.read()
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
+    if chained is None:
         return None
-    except (ManifestError, OSError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
-        return None
-    name = manifest_name(chained.manifest)
+    name = entry_name_of(chained.manifest)
     if name != entry.name:
-        found.add(Fault.INVALID, where, f"it is the manifest of {name}", entry=entry.name)
-    _verify_checksum(chained, found)
-    return chained
-
-
-def _verify_checksum(entry: ChainEntry, found: Verification) -> None:
-    where = f"{entry.name}/{CHECKSUM_NAME}"
-    try:
-        content = read_bounded(entry.path / CHECKSUM_NAME)
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except (ManifestError, OSError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
-    else:
-        if content != checksum_line(entry.sha256).encode():
+        found.add_file(entry, DIGEST_NAME, f"it is the manifest of {name}")
+    with found.reading(entry, CHECKSUM_NAME):
+        checksum = read_bounded(entry.path / CHECKSUM_NAME)
+        if checksum != checksum_line(chained.sha256).encode():
             detail = f"its hash differs from the one in {CHECKSUM_NAME}"
-            found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
+            found.add_file(entry, DIGEST_NAME, detail)
+    return chained
 
 
 def _verify_files(
     entry: ChainEntry,
-    removed: Mapping[tuple[str, str], Removal],
+    removed: Mapping[Place, Removal],
     options: VerifyOptions,
     found: Verification,
 ) -> None:
@@ -201,8 +179,7 @@ def _verify_files(
         return
     for path in paths:
         if path.name not in expected and (entry.name, path.name) not in removed:
-            detail = "it is not in the manifest"
-            found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
+            found.add_file(entry, path.name, "it is not in the manifest", Fault.EXTRA)
 
 
 def _verify_file(
@@ -213,19 +190,13 @@ def _verify_file(
     found: Verification,
 ) -> None:
     path = entry.path / str(digest.file)
-    where = f"{entry.name}/{path.name}"
-    try:
+    with found.reading(entry, path.name):
         detail = _describe_damage(path, digest, options) or (
             None if options.is_fast else footer_problem(path, table, digest)
         )
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except (OSError, GaussdbTasksError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
-    else:
         if detail is None:
             return
-        found.add(Fault.INVALID, where, detail, entry=entry.name)
+        found.add_file(entry, path.name, detail)
     found.damaged.add(str(path))
 
 
@@ -249,16 +220,11 @@ def _verify_removal(entry: ChainEntry, removal: Removal, found: Verification) ->
     path, tombstone = entry.path / removal.file.file, entry.path / removal.tombstone_name
     if path.exists():
         detail = f"{removal.amendment.name} removed it, but it exists; run that command again"
-        found.add(Fault.EXTRA, f"{entry.name}/{path.name}", detail, entry=entry.name)
-    where = f"{entry.name}/{tombstone.name}"
-    try:
+        found.add_file(entry, path.name, detail, Fault.EXTRA)
+    with found.reading(entry, tombstone.name):
         if read_bounded(tombstone) != removal.tombstone:
             detail = f"it differs from what {removal.amendment.name} recorded"
-            found.add(Fault.INVALID, where, detail, entry=entry.name)
-    except FileNotFoundError:
-        found.add(Fault.MISSING, where, _MISSING, entry=entry.name)
-    except (ManifestError, OSError) as error:
-        found.add_unreadable(where, error, entry=entry.name)
+            found.add_file(entry, tombstone.name, detail)
 
 
 def _verify_expected_head(expected: str | None, found: Verification) -> None:
@@ -274,6 +240,6 @@ def _verify_expected_head(expected: str | None, found: Verification) -> None:
         return
     position = positions[expected]
     later = found.chain[position + 1 :]
-    loads = sum(entry.manifest.load is not None for entry in later)
+    loads = len(loads_of(later))
     counted = f"{loads:,} later loads, {len(later) - loads:,} later amendments"
     found.notes.append(f"the expected head is {found.chain[position].name}; it has {counted}")

@@ -1,12 +1,14 @@
 """Verify what manifests say about their loads: identities, results of projects, and row counts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from gaussdb_tasks.archive import archive_tables
+from gaussdb_tasks.archive.current_rows import Key
 from gaussdb_tasks.archive.project_results import project_results
 from gaussdb_tasks.archive.store import DIGEST_NAME, ChainEntry
-from gaussdb_tasks.archive.verification.findings import Fault, Verification
+from gaussdb_tasks.archive.verification.findings import Verification
 from gaussdb_tasks.model.tables import LOADED_TABLES, TASK_TYPES
 
 if TYPE_CHECKING:
@@ -29,9 +31,9 @@ def verify_load_identities(found: Verification) -> None:
         for name in _IDENTITY:
             other = seen.setdefault((name, getattr(load, name)), entry.name)
             if other != entry.name:
-                add_invalid_manifest(entry, f"{other} has the same {name}", found)
+                found.add_file(entry, DIGEST_NAME, f"{other} has the same {name}")
         if load.load_number < last_number:
-            add_invalid_manifest(entry, "an earlier load has a higher load_number", found)
+            found.add_file(entry, DIGEST_NAME, "an earlier load has a higher load_number")
         last_number = max(last_number, load.load_number)
 
 
@@ -47,11 +49,11 @@ def verify_completeness(found: Verification) -> None:
         holder = None if sequence is None else by_sequence.get(sequence)
         has_none = holder is not None and TASK_TYPES.name not in holder.manifest.tables
         if sequence is None or has_none:
-            add_invalid_manifest(entry, "task_types: it names no entry with a file of them", found)
+            found.add_file(entry, DIGEST_NAME, "task_types: it names no entry with a file of them")
         for table in LOADED_TABLES:
             if table.name not in entry.manifest.database:
                 detail = f"database: the number of rows of {table.name} is missing"
-                add_invalid_manifest(entry, detail, found)
+                found.add_file(entry, DIGEST_NAME, detail)
 
 
 def verify_row_counts(found: Verification) -> None:
@@ -62,50 +64,43 @@ def verify_row_counts(found: Verification) -> None:
     """
     if [entry.manifest.sequence for entry in found.chain] != [*range(1, len(found.chain) + 1)]:
         return  # the rows of missing entries are not known
-    counts: dict[str, dict[int, int]] = {table.name: {} for table in archive_tables.APPENDED}
+    counts: Counter[Key] = Counter()
+    totals: Counter[str] = Counter()
     for entry in found.chain:
-        _count_rows(entry, counts)
-        for name, of_table in counts.items():
-            stated, expected = entry.manifest.database.get(name), sum(of_table.values())
+        for key, row_count in _row_counts(entry):
+            totals[key[0]] += row_count - counts[key]
+            counts[key] = row_count
+        for table in archive_tables.APPENDED:
+            stated, expected = entry.manifest.database.get(table.name), totals[table.name]
             if stated is not None and stated != expected:
-                detail = f"database: {name} has {stated:,} rows; expected: {expected:,}"
-                add_invalid_manifest(entry, detail, found)
+                detail = f"database: {table.name} has {stated:,} rows; expected: {expected:,}"
+                found.add_file(entry, DIGEST_NAME, detail)
 
 
 def verify_project_results(rows: "ResultRows", found: Verification) -> None:
     """Recompute the results of projects from each load's own rows; damaged files are skipped."""
     for entry in found.chain:
-        if entry.manifest.load is None or not _is_readable(entry, found):
+        is_readable = all(found.is_readable(entry.file(table.name)) for table in _OF_LOADS)
+        if entry.manifest.load is None or not is_readable:
             continue
         runs, windows = (_tuples(rows.get((table.name, entry.name))) for table in _OF_LOADS)
         try:
             expected = project_results(runs, windows)
         except (TypeError, ValueError, OverflowError):
             detail = "projects: the rows of the load have windows that are not times"
-            add_invalid_manifest(entry, detail, found)
+            found.add_file(entry, DIGEST_NAME, detail)
             continue
         if entry.manifest.projects != expected:
             _report_projects(entry, expected, found)
 
 
-def add_invalid_manifest(entry: ChainEntry, detail: str, found: Verification) -> None:
-    """Add a finding about the content of a manifest."""
-    found.add(Fault.INVALID, f"{entry.name}/{DIGEST_NAME}", detail, entry=entry.name)
-
-
-def _count_rows(entry: ChainEntry, counts: Mapping[str, dict[int, int]]) -> None:
+def _row_counts(entry: ChainEntry) -> Iterator[tuple[Key, int]]:
+    """Yield the number of rows that loads have since an entry."""
     manifest = entry.manifest
-    for name, of_table in counts.items():
-        if manifest.load is not None and name in manifest.tables:
-            of_table[manifest.sequence] = manifest.tables[name].row_count
+    for name, table in manifest.tables.items() if manifest.load is not None else ():
+        yield (name, manifest.sequence), table.row_count
     for restated in manifest.restates:
-        if restated.table in counts:
-            counts[restated.table][restated.sequence] = restated.row_count
-
-
-def _is_readable(entry: ChainEntry, found: Verification) -> bool:
-    files = (entry.file(table.name) for table in _OF_LOADS)
-    return all(file is None or found.is_readable(file) for file in files)
+        yield (restated.table, restated.sequence), restated.row_count
 
 
 def _tuples(rows: "pa.Table | None") -> Iterable[tuple[Any, ...]]:
@@ -121,9 +116,9 @@ def _report_projects(entry: ChainEntry, expected: Iterable[Any], found: Verifica
             project = "/".join(key)
             names = ", ".join(_differing(stated.get(key), wanted.get(key)))
             detail = f"projects: {project} does not follow from the rows of the load ({names})"
-            add_invalid_manifest(entry, detail, found)
+            found.add_file(entry, DIGEST_NAME, detail)
             return
-    add_invalid_manifest(entry, "projects: they are in another order, or one is repeated", found)
+    found.add_file(entry, DIGEST_NAME, "projects: they are in another order, or one is repeated")
 
 
 def _differing(stated: Any, expected: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Final
 
 import duckdb
 
-from gaussdb_tasks.archive.store import ChainEntry, archive_id_of
+from gaussdb_tasks.archive.store import ChainEntry, archive_id_of, loads_of
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import describe_change, shown_sql
 from gaussdb_tasks.archive.write import records_entries
@@ -23,36 +23,25 @@ _AMENDMENT_COLUMNS: Final = (
 )
 
 
-def recorded_hashes(connection: duckdb.DuckDBPyConnection) -> dict[int, set[str | None]]:
-    """Return the manifest hashes that the database records, by sequence number."""
-    hashes: dict[int, set[str | None]] = {}
-    sql = f"""
-        select archive_sequence, head_digest from {_LOAD_RUNS}
-        union all
-        select archive_sequence, head_digest from {_AMENDMENTS}
-    """
-    for sequence, digest in connection.execute(sql).fetchall():
-        if sequence is not None:
-            hashes.setdefault(sequence, set()).add(digest)
-    return hashes
-
-
 def verify_recorded_entries(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
     """Compare the entries that the database records with those of the chain."""
     if not records_entries(connection):
         detail = "the database is older than its archive, or was not created by a load"
         found.add(Fault.DIFFERS, _LOAD_RUNS, detail, column="head_digest")
         return
-    hashes = recorded_hashes(connection)
+    sql = f"""
+        select archive_sequence from {_LOAD_RUNS} union select archive_sequence from {_AMENDMENTS}
+    """
+    recorded = {sequence for (sequence,) in connection.execute(sql).fetchall()} - {None}
     chain = {entry.manifest.sequence: entry for entry in found.chain}
     _verify_loads(connection, found)
-    _verify_missing_entries(hashes.keys() - chain.keys(), found)
+    _verify_missing_entries(recorded - chain.keys(), found)
     for sequence, entry in chain.items():
-        if sequence not in hashes:
+        if sequence not in recorded:
             detail = "the database lacks this entry; the next load adds it"
             found.add(Fault.DIFFERS, _LOAD_RUNS, detail, entry=entry.name)
-    if hashes and max(hashes) in chain:
-        _verify_totals(connection, chain[max(hashes)], found)
+    if recorded and max(recorded) in chain:
+        _verify_totals(connection, chain[max(recorded)], found)
 
 
 def verify_amendments(connection: duckdb.DuckDBPyConnection, found: Verification) -> None:
@@ -145,10 +134,9 @@ def _verify_loads(connection: duckdb.DuckDBPyConnection, found: Verification) ->
     recorded: dict[str, list[list[int | str | None]]] = {}
     for load_id, *values in connection.execute(sql).fetchall():
         recorded.setdefault(load_id, []).append(values)
-    for entry in found.chain:
-        load = entry.manifest.load
+    for entry in loads_of(found.chain):
         wanted = (entry.manifest.sequence, entry.sha256, *identity.values())
-        for values in [] if load is None else recorded.get(load.load_id, []):
+        for values in recorded.get(entry.load_id, []):
             _compare(_LOAD_RUNS, entry, zip(names, wanted, values, strict=True), found)
 
 

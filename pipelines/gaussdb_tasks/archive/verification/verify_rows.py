@@ -9,6 +9,7 @@ import duckdb
 from gaussdb_tasks.archive.archive_tables import APPENDED, ArchiveTable, quoted_text, table_sql
 from gaussdb_tasks.archive.canonical import NO_ROWS, RowsDigest, digest_by_load
 from gaussdb_tasks.archive.current_rows import Rows, current_rows
+from gaussdb_tasks.archive.replay import relations
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 
@@ -112,17 +113,13 @@ def _report_rows(
         detail = "rows of this load differ; the archive's file is damaged and cannot show which"
         found.add(Fault.DIFFERS, where, detail, entry=entry)
         return
-    expected = (
-        table.select(rows.relation, rows.columns)
-        if rows.file is not None
-        else table.select(f"{where} where false", rows.columns)
-    )
+    expected = next(relations([rows])) if rows.file is not None else f"{where} where false"
     actual = table.select(f"{where} where _dlt_load_id = {quoted_text(rows.load_id)}", rows.columns)
     if not compare_rows(
         connection,
         found,
         table,
-        expected=expected,
+        expected=table.select(expected, rows.columns),
         actual=actual,
         columns=rows.columns,
         entry=entry,

@@ -1,9 +1,9 @@
 """Verify the signatures of a chain."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from gaussdb_tasks.archive.key_history import KeyHistory
-from gaussdb_tasks.archive.signing import PublicKeys
 from gaussdb_tasks.archive.store import DIGEST_NAME
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
 
@@ -14,23 +14,20 @@ _LIMITS: Final = (
 )
 
 
-def verify_signatures(keys: PublicKeys | None, found: Verification) -> None:
-    """Check who signed each entry; with keys check the signatures, too.
+def verify_signatures(keys: Mapping[str, bytes] | None, found: Verification) -> None:
+    """Check who signed each entry; with keys, by fingerprint, check the signatures, too.
 
     Through the chain each signature covers all earlier entries.
     """
-    history = KeyHistory(None if keys is None else keys.by_fingerprint)
+    history = KeyHistory(keys)
     for entry in found.chain:
         history.follow(entry)
-    for problem in history.problems:
-        name = problem.entry.name
-        found.add(Fault.SIGNATURE, f"{name}/{problem.file}", problem.detail, entry=name)
+    found.findings.extend(history.findings)
     found.notes.extend(history.notes)
     if history.signed_since is None:
         if keys is not None and found.chain:
-            last = found.chain[-1].name
             detail = "neither it nor an earlier entry is signed"
-            found.add(Fault.SIGNATURE, f"{last}/{DIGEST_NAME}", detail, entry=last)
+            found.add_file(found.chain[-1], DIGEST_NAME, detail, Fault.SIGNATURE)
     elif keys is None:
         found.notes.append("signatures were not checked; check them with --public-key")
     else:

@@ -41,8 +41,7 @@ def verify_timestamps(trust: TimestampTrust | None, found: Verification) -> None
         return
     if found.chain and not stamped:
         detail = "neither it nor an earlier entry has a time stamp"
-        last = found.chain[-1].name
-        found.add(Fault.TIMESTAMP, f"{last}/{TIMESTAMP_NAME}", detail, entry=last)
+        found.add_file(found.chain[-1], TIMESTAMP_NAME, detail, Fault.TIMESTAMP)
     found.stamped.extend(_stamped_entries(valid))
     found.notes.extend(_notes(found))
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from gaussdb_tasks.archive.signing import PublicKeys
+from gaussdb_tasks.archive.signing import read_public_keys
 from gaussdb_tasks.archive.timestamp_trust import TimestampTrust
 from gaussdb_tasks.archive.verification.findings import (
     AmendmentAccount,
@@ -107,7 +107,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks verify --published postgresql://reader@db.example/tasks
     Exit codes: 0 intact; 1 findings.
     """
-    keys = PublicKeys(public_keys) if public_keys else None
+    keys = read_public_keys(public_keys) if public_keys else None
     trust = TimestampTrust(timestamp_cas) if timestamp_cas else None
     options = VerifyOptions(
         is_fast=fast, expected_head=expect_head, keys=keys, timestamp_trust=trust
