@@ -78,6 +78,16 @@ class ArchiveTable:
         ]
         return f"select {', '.join(selected)} from {relation}"
 
+    def with_nulls_replaced(self, relation: str, replacement: str) -> str:
+        """Return a relation whose texts have another character instead of U+0000."""
+        if replacement == "\0":
+            return relation
+        texts = (column.name for column in self.columns if column.data_type == "text")
+        replaced = ", ".join(
+            f"replace({name}, chr(0), {quoted_text(replacement)}) as {name}" for name in texts
+        )
+        return f"(select * replace ({replaced}) from {relation})"
+
 
 def _archive_table(table: Table, *, is_appended: bool) -> ArchiveTable:
     columns = tuple(column for column in table.columns if column.name not in _SET_AFTER_WRITING)

@@ -126,7 +126,11 @@ class Catalogue(ABC):
                 first = 0  # the lane's row, or rows of loads, were edited there
             if first == 0:
                 self._remove_rows(lane.archive_id, chain)
-            apply_entries(self._connection, chain, first, is_shared=True)
+            apply_entries(
+                *(self._connection, chain, first),
+                is_shared=True,
+                null_replacement=self._null_replacement,
+            )
             self._write_lane(lane, self._apply_views())
 
     def clean(self) -> None:

@@ -52,7 +52,8 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
     restore(chain, path)
     connect.attach(connection, path, _EXPECTED)
     for table, condition in _tables(catalogue, other_archives):
-        expected = _with_texts(table, f"{_EXPECTED}.{table_sql(table)}", null_replacement)
+        rows = f"{_EXPECTED}.{table_sql(table)}"
+        expected = table.with_nulls_replaced(rows, null_replacement)
         actual = f"{catalogue}.{table_sql(table)} where {condition}"
         _compare(connection, found, table, expected, actual)
 
@@ -103,17 +104,6 @@ def _compare(
     )
     if not count:
         found.add(Fault.DIFFERS, table_sql(table), "rows are there twice")
-
-
-def _with_texts(table: ArchiveTable, relation: str, null_replacement: str) -> str:
-    """Return a relation whose texts are as the catalogue holds them."""
-    if null_replacement == "\0":
-        return relation
-    texts = (column.name for column in table.columns if column.data_type == "text")
-    replaced = ", ".join(
-        f"replace({name}, chr(0), {quoted_text(null_replacement)}) as {name}" for name in texts
-    )
-    return f"(select * replace ({replaced}) from {relation})"
 
 
 def _digest(
