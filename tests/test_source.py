@@ -210,6 +210,23 @@ def test_plain_files_refuse_the_tables_that_must_be_merged(
     assert not list((tmp_path / "lake").rglob("*.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("destination", "stored"),
+    [("postgres", "a\ufffdb"), ("redshift", "a\ufffdb"), ("duckdb", "a\0b")],
+)
+def test_a_destination_without_u_0000_gets_another_character(
+    tmp_path: Path, destination: str, stored: str
+) -> None:
+    """Else dlt would try the same package again in each run."""
+    world = FixedWorld({PROJECT: [record(1, job_id="a\0b", fail_reason="a\0b")]})
+    chosen = getattr(dlt.destinations, destination)("postgresql://user:any@localhost/tasks")
+    with Emulator(world, clock=SettableClock(NOW)) as emulator:
+        pipeline_into(tmp_path, chosen).extract(source(emulator))
+    files = str(tmp_path / "pipelines/**/tasks.*.parquet")
+    rows = duckdb.execute(f"select job_id, fail_reason from '{files}'").fetchall()
+    assert rows == [(stored, stored)]
+
+
 def test_a_user_may_append_where_nothing_can_be_merged(emulator: Emulator, tmp_path: Path) -> None:
     """A function as a destination gets the changed rows, if the user asks for them."""
     taken = set()

@@ -36,7 +36,7 @@ from gaussdb_tasks.model import tables, times
 from gaussdb_tasks.model.project_state import project_label
 from gaussdb_tasks.model.tables import Table
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
-from gaussdb_tasks.source_destination import adapt_to_destination
+from gaussdb_tasks.source_destination import adapt_to_destination, as_stored
 from gaussdb_tasks.source_settings import (
     CONNECTIONS,
     SOURCE_NAME,
@@ -219,8 +219,12 @@ def _filled(
     table: Table, write_disposition: TWriteDispositionConfig, fill: Callable[[], Iterator[pa.Table]]
 ) -> DltResource:
     """Make the resource of a table, with all its columns declared."""
+
+    def stored() -> Iterator[pa.Table]:
+        yield from map(as_stored, fill())
+
     resource: DltResource = dlt.resource(
-        fill,
+        stored,
         name=table.name,
         write_disposition=write_disposition,
         columns=cast("TTableHintTemplate[TAnySchemaColumns]", table.dlt_columns()),
