@@ -1,6 +1,7 @@
 """An archive that is published answers like its local database."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,46 @@ def test_what_was_edited_there_is_replaced(
     done = command(*given, "--replace")
     assert "all rows were replaced" in done.stderr
     assert place.rows() == expected
+
+
+@pytest.mark.parametrize("place", ["postgres", "file_lake"], indirect=True)
+def test_what_was_dropped_there_is_found_and_made_again(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    given = ["--data-dir", str(data_dir.path)]
+    cascade = " cascade" if place.kind == "postgres" else ""
+    place.publish(data_dir)
+    place.change(f"drop view main.failed_tasks{cascade}")
+    place.change("alter table task_center.rejected_records rename raw to other")
+    place.change(f"drop table task_center.vanished_tasks{cascade}")
+    found = command("verify", *given, "--published", place.url, "--format", "json")
+    missing = {
+        each["where"]: each["detail"]
+        for each in json.loads(found.stdout)["findings"]
+        if each["fault"] == "missing"
+    }
+    assert missing.pop("main.failed_tasks") == "the view is missing"
+    assert "raw" in missing["task_center.rejected_records"]
+    assert "vanished_tasks does not exist" in missing["task_center.vanished_tasks"]
+    place.change(f"drop table task_center.published_archives{cascade}")
+    place.change("drop table task_center.rejected_records")
+    status = command("publish", "--status", *given, *place.options)
+    assert (status.exit_code, "5 entries wait" in status.stderr) == (0, True)
+    assert place.publish(data_dir).entries == 5
+    assert place.rows() == local_rows(data_dir)
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_a_dropped_view_is_there_after_the_next_entry(
+    place: Place, data_dir: DataDir, original: Path, tmp_path: Path
+) -> None:
+    earlier = DataDir(Path(shutil.copytree(original, tmp_path / "earlier")))
+    shutil.rmtree(max(earlier.archive.iterdir()))
+    place.publish(earlier)
+    place.change("drop view main.failed_tasks")
+    place.change("drop table task_center.load_runs")
+    assert place.publish(data_dir).entries == 1
+    assert place.rows() == local_rows(data_dir)
 
 
 def test_a_lake_in_a_file_needs_no_data_path(

@@ -15,6 +15,7 @@ from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 from gaussdb_tasks.archive.verification.verify_derived import stored
 from gaussdb_tasks.database import connect
+from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.tables import (
     AMENDMENTS,
     LOAD_ID,
@@ -23,6 +24,7 @@ from gaussdb_tasks.model.tables import (
     SCHEMA_NAME,
     TASK_TYPES,
 )
+from gaussdb_tasks.publication.lane import MAX_CAUSE_LENGTH
 
 _EXPECTED: Final = "expected"
 
@@ -55,7 +57,11 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
         rows = f"{_EXPECTED}.{table_sql(table)}"
         expected = table.with_nulls_replaced(rows, null_replacement)
         actual = f"{catalogue}.{table_sql(table)} where {condition}"
-        _compare(connection, found, table, expected, actual)
+        try:
+            _compare(connection, found, table, expected, actual)
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            cause = in_one_line(str(error).partition("\n")[0], MAX_CAUSE_LENGTH)
+            found.add(Fault.MISSING, table_sql(table), f"it cannot be read: {cause}")
 
 
 def _tables(catalogue: str, other_archives: Sequence[str]) -> Iterator[tuple[ArchiveTable, str]]:
