@@ -128,6 +128,27 @@ def test_what_was_dropped_there_is_found_and_made_again(
     assert place.rows() == local_rows(data_dir)
 
 
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_views_of_others_on_the_views_do_not_stop_a_publication(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    """Neither those of an analyst, nor those that the loader's user has in the same schema."""
+    assert place.server is not None
+    given = ["publish", "--data-dir", str(data_dir.path), *place.options]
+    place.publish(data_dir)
+    place.server.run("create view main.own as select * from task_center.tasks", place.database)
+    assert command(*given, "--replace").exit_code == 0
+    place.server.run(
+        "create schema bi; create materialized view bi.failures as select * from main.failed_tasks",
+        place.database,
+    )
+    replaced = command(*given, "--replace")
+    assert replaced.exit_code == 0, replaced.stderr
+    counts = "select (select count(*) from bi.failures), (select count(*) from main.own)"
+    assert place.server.run(counts, place.database).strip() == "1|7"
+    assert place.rows() == local_rows(data_dir)
+
+
 @pytest.mark.parametrize("place", ["file_lake"], indirect=True)
 def test_a_dropped_view_is_there_after_the_next_entry(
     place: Place, data_dir: DataDir, original: Path, tmp_path: Path

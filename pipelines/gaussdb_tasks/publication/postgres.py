@@ -13,6 +13,8 @@ from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.dialects import POSTGRES
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import LockedError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.catalogue import (
@@ -31,6 +33,21 @@ _LOCK: Final = "lock_of_catalogue"
 # Any number that no other program takes in the same database.
 _LOCK_KEY: Final = 0x6761757373
 _BACKEND: Final = "select pg_backend_pid()"
+# A view that depends on another one does so by its rule. None is dropped if another view reads one.
+_UNUSED_VIEWS: Final = f"""
+    with ours as (
+        select oid, relname from pg_class
+        where relnamespace = to_regnamespace('{VIEW_SCHEMA}') and relkind = 'v'
+            and relname in ({{names}}) and relowner = current_user::regrole
+    )
+    select string_agg(format('{VIEW_SCHEMA}.%I', relname), ', ') from ours
+    where not exists (
+        select from pg_depend inner join pg_rewrite on pg_rewrite.oid = pg_depend.objid
+        where pg_depend.classid = 'pg_rewrite'::regclass
+            and pg_depend.refobjid in (select oid from ours)
+            and pg_rewrite.ev_class not in (select oid from ours)
+    )
+"""
 MAX_LOCK_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.5
 
@@ -43,12 +60,12 @@ class PostgresCatalogue(Catalogue):
         run_on_server(self._connection, script)
 
     def _drop_views(self) -> None:
-        """Drop the views of an older version: PostgreSQL replaces none with other columns."""
-        sql = """
-            select string_agg(format('main.%I', viewname), ', ') from pg_views
-            where schemaname = 'main' and viewowner = current_user
+        """Drop the views of an older version: PostgreSQL replaces none with other columns.
+
+        They are replaced instead if a view of somebody else reads one of them.
         """
-        (views,) = ask_server(self._connection, sql)
+        names = ", ".join(quoted_text(file.name) for file in view_files())
+        (views,) = ask_server(self._connection, _UNUSED_VIEWS.format(names=names))
         if views is not None:
             run_on_server(self._connection, f"drop view {views}")
 

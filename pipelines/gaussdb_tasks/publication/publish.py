@@ -191,9 +191,9 @@ def _publish_once(
         lane = _lane_of(publication, archive_id)
         start = _unpublished_from(chain, lane, target)
         new, head = chain[start:], chain[-1]
-        is_replacing = lane is not None and (
-            is_replacing or any(entry.manifest.restates for entry in new)
-        )
+        # Without its lane, which somebody deleted, an archive can still have rows there.
+        is_there = lane is not None or archive_id in publication.owners().values()
+        is_replacing = is_there and (is_replacing or any(entry.manifest.restates for entry in new))
         if new or is_replacing:
             first = 0 if is_replacing else start
             _refuse_other_archives(publication, chain[first:], archive_id, target)
