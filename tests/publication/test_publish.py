@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from gaussdb_tasks.database.data_dir import DataDir
@@ -160,6 +161,23 @@ def test_a_dropped_view_is_there_after_the_next_entry(
     place.change("drop table task_center.load_runs")
     assert place.publish(data_dir).entries == 1
     assert place.rows() == local_rows(data_dir)
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_a_lake_of_another_version_is_refused(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    place.publish(data_dir)
+    with duckdb.connect(place.url.removeprefix("ducklake:")) as catalogue:
+        catalogue.execute("update ducklake_metadata set value = '9.7' where key = 'version'")
+    given = ["--data-dir", str(data_dir.path)]
+    for run in (
+        command("publish", *given, *place.options),
+        command("publish", "--status", *given, *place.options),
+        command("verify", *given, "--published", place.url),
+    ):
+        assert run.exit_code == 2, run.stderr
+        assert "made by another version of DuckLake" in run.stderr
 
 
 def test_a_lake_in_a_file_needs_no_data_path(
