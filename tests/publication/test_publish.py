@@ -148,6 +148,15 @@ def test_views_of_others_on_the_views_do_not_stop_a_publication(
     counts = "select (select count(*) from bi.failures), (select count(*) from main.own)"
     assert place.server.run(counts, place.database).strip() == "1|7"
     assert place.rows() == local_rows(data_dir)
+    place.server.run(
+        "drop materialized view bi.failures; drop view main.failed_tasks cascade; "
+        "create view main.failed_tasks as select 1 as of_another_version; "
+        "create view bi.failures as select * from main.failed_tasks",
+        place.database,
+    )
+    refused = command(*given, "--replace")
+    assert refused.exit_code == 2
+    assert "bi.failures reads it; drop that one" in refused.stderr
 
 
 @pytest.mark.parametrize("place", ["file_lake"], indirect=True)
