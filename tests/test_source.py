@@ -490,14 +490,20 @@ def test_settings_come_from_variables_of_their_section_only(
         ({"project_id": 12}, "project_id is 12; write a text or a list of texts"),
         ({"os_cloud": ["otc", None]}, "os_cloud is .*; write a text or a list of texts"),
         ({"project_id": "[1"}, "project_id is .*; write a text or a list of texts"),
+        ({"region": ["eu-de"]}, "region is not a text, but of the type list; write a text"),
+        ({"endpoint": 8280}, "endpoint is not a text, but of the type int; write a text"),
+        ({"token": b"secret"}, "token is not a text, but of the type bytes; write a text"),
+        ({"now": CLOCK.isoformat()}, "now is '.*'; give a datetime with a timezone, such as UTC"),
+        ({"now": CLOCK.replace(tzinfo=None)}, "now is .*; give a datetime with a timezone"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(
     options: dict[str, Any], message: str
 ) -> None:
     """Before a pipeline runs, in one sentence."""
-    with pytest.raises(ConfigurationError, match=message):
-        task_center(**options)
+    for source in (task_center, task_center_part):
+        with pytest.raises(ConfigurationError, match=message):
+            source(**options)
 
 
 def test_the_state_is_not_larger_after_a_year(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from gaussdb_tasks.source_settings import (
     HistorySettings,
     PartSettings,
     SignIn,
+    refuse_unusable_clock,
 )
 from gaussdb_tasks.source_state import StoredStates
 from gaussdb_tasks.version import VERSION
@@ -82,6 +83,7 @@ def task_center(  # noqa: PLR0913 - dlt can inject each of these settings but th
         AccessError: the service refuses; inside dlt's own exception while the pipeline runs.
         ServiceError: the service fails; inside dlt's own exception while the pipeline runs.
     """
+    refuse_unusable_clock(now)
     signing_in = SignIn.with_settings(project_id, os_cloud, endpoint, region, token)
 
     def read() -> Extraction:
@@ -136,6 +138,7 @@ def task_center_part(  # noqa: PLR0913 - dlt can inject each of these settings b
         AccessError: the service refuses; inside dlt's own exception while the pipeline runs.
         ServiceError: the service fails; inside dlt's own exception while the pipeline runs.
     """
+    refuse_unusable_clock(now)
     signing_in = SignIn.with_settings(project_id, os_cloud, endpoint, region, token)
 
     def read() -> Iterator[pa.Table]:
