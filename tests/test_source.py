@@ -210,6 +210,23 @@ def test_plain_files_refuse_the_tables_that_must_be_merged(
     assert not list((tmp_path / "lake").rglob("*.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("destination", "stored"),
+    [("postgres", "a\ufffdb"), ("redshift", "a\ufffdb"), ("duckdb", "a\0b")],
+)
+def test_a_destination_without_u_0000_gets_another_character(
+    tmp_path: Path, destination: str, stored: str
+) -> None:
+    """Else dlt would try the same package again in each run."""
+    world = FixedWorld({PROJECT: [record(1, job_id="a\0b", fail_reason="a\0b")]})
+    chosen = getattr(dlt.destinations, destination)("postgresql://user:any@localhost/tasks")
+    with Emulator(world, clock=SettableClock(NOW)) as emulator:
+        pipeline_into(tmp_path, chosen).extract(source(emulator))
+    files = str(tmp_path / "pipelines/**/tasks.*.parquet")
+    rows = duckdb.execute(f"select job_id, fail_reason from '{files}'").fetchall()
+    assert rows == [(stored, stored)]
+
+
 def test_a_user_may_append_where_nothing_can_be_merged(emulator: Emulator, tmp_path: Path) -> None:
     """A function as a destination gets the changed rows, if the user asks for them."""
     taken = set()
@@ -473,14 +490,20 @@ def test_settings_come_from_variables_of_their_section_only(
         ({"project_id": 12}, "project_id is 12; write a text or a list of texts"),
         ({"os_cloud": ["otc", None]}, "os_cloud is .*; write a text or a list of texts"),
         ({"project_id": "[1"}, "project_id is .*; write a text or a list of texts"),
+        ({"region": ["eu-de"]}, "region is not a text, but of the type list; write a text"),
+        ({"endpoint": 8280}, "endpoint is not a text, but of the type int; write a text"),
+        ({"token": b"secret"}, "token is not a text, but of the type bytes; write a text"),
+        ({"now": CLOCK.isoformat()}, "now is '.*'; give a datetime with a timezone, such as UTC"),
+        ({"now": CLOCK.replace(tzinfo=None)}, "now is .*; give a datetime with a timezone"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(
     options: dict[str, Any], message: str
 ) -> None:
     """Before a pipeline runs, in one sentence."""
-    with pytest.raises(ConfigurationError, match=message):
-        task_center(**options)
+    for source in (task_center, task_center_part):
+        with pytest.raises(ConfigurationError, match=message):
+            source(**options)
 
 
 def test_the_state_is_not_larger_after_a_year(tmp_path: Path) -> None:

@@ -36,13 +36,14 @@ from gaussdb_tasks.model import tables, times
 from gaussdb_tasks.model.project_state import project_label
 from gaussdb_tasks.model.tables import Table
 from gaussdb_tasks.settings import LoadSettings, RetrySettings
-from gaussdb_tasks.source_destination import adapt_to_destination
+from gaussdb_tasks.source_destination import adapt_to_destination, as_stored
 from gaussdb_tasks.source_settings import (
     CONNECTIONS,
     SOURCE_NAME,
     HistorySettings,
     PartSettings,
     SignIn,
+    refuse_unusable_clock,
 )
 from gaussdb_tasks.source_state import StoredStates
 from gaussdb_tasks.version import VERSION
@@ -82,6 +83,7 @@ def task_center(  # noqa: PLR0913 - dlt can inject each of these settings but th
         AccessError: the service refuses; inside dlt's own exception while the pipeline runs.
         ServiceError: the service fails; inside dlt's own exception while the pipeline runs.
     """
+    refuse_unusable_clock(now)
     signing_in = SignIn.with_settings(project_id, os_cloud, endpoint, region, token)
 
     def read() -> Extraction:
@@ -136,6 +138,7 @@ def task_center_part(  # noqa: PLR0913 - dlt can inject each of these settings b
         AccessError: the service refuses; inside dlt's own exception while the pipeline runs.
         ServiceError: the service fails; inside dlt's own exception while the pipeline runs.
     """
+    refuse_unusable_clock(now)
     signing_in = SignIn.with_settings(project_id, os_cloud, endpoint, region, token)
 
     def read() -> Iterator[pa.Table]:
@@ -219,8 +222,12 @@ def _filled(
     table: Table, write_disposition: TWriteDispositionConfig, fill: Callable[[], Iterator[pa.Table]]
 ) -> DltResource:
     """Make the resource of a table, with all its columns declared."""
+
+    def stored() -> Iterator[pa.Table]:
+        yield from map(as_stored, fill())
+
     resource: DltResource = dlt.resource(
-        fill,
+        stored,
         name=table.name,
         write_disposition=write_disposition,
         columns=cast("TTableHintTemplate[TAnySchemaColumns]", table.dlt_columns()),

@@ -3,6 +3,8 @@
 from typing import Final
 
 import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
 from dlt.common.configuration.container import Container
 from dlt.common.destination.capabilities import DestinationCapabilitiesContext
 from dlt.common.destination.utils import resolve_merge_strategy
@@ -14,6 +16,8 @@ from gaussdb_tasks.model.tables import TASK_TYPES, TASKS, VANISHED_TASKS
 _MERGED: Final = frozenset({TASKS.name, VANISHED_TASKS.name, TASK_TYPES.name})
 # These replace the row with the same key; dlt's other strategies keep old rows, or no new ones.
 _REPLACING: Final = frozenset[TLoaderMergeStrategy | None]({"delete-insert", "upsert"})
+# They refuse a text with U+0000, and dlt would try the same package again in each run.
+_WITHOUT_NULL_CHARACTERS: Final = frozenset({"postgres", "redshift"})
 
 
 def adapt_to_destination() -> None:
@@ -55,3 +59,15 @@ def _appended_tables(capabilities: DestinationCapabilitiesContext) -> list[str]:
         if table.get("write_disposition") == "merge"
         and resolve_merge_strategy(tables, table, capabilities) not in _REPLACING
     ]
+
+
+def as_stored(rows: pa.Table) -> pa.Table:
+    """Return rows as the running pipeline's destination can hold them: U+FFFD replaces U+0000."""
+    capabilities = Container().get(DestinationCapabilitiesContext)
+    if capabilities is None or capabilities.sqlglot_dialect not in _WITHOUT_NULL_CHARACTERS:
+        return rows
+    columns = [
+        pc.replace_substring(column, "\0", "\ufffd") if pa.types.is_string(column.type) else column
+        for column in rows.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=rows.schema)

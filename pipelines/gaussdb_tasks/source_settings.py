@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import dlt
@@ -80,6 +81,7 @@ class SignIn:
         Raises:
             ConfigurationError: a value has the wrong type, or a token has no project or no address.
         """
+        _refuse_other_than_texts(endpoint=endpoint, region=region, token=token)
         request = AccessRequest(
             os_clouds=_texts(os_cloud, "os_cloud"),
             project_ids=_texts(project_id, "project_id"),
@@ -128,6 +130,24 @@ class SignIn:
             region=self.request.region,
             connections=self.request.connections,
         )
+
+
+def refuse_unusable_clock(now: object) -> None:
+    """Refuse a clock that is not a time with a timezone, before the pipeline runs.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if now is not None and (not isinstance(now, datetime) or now.utcoffset() is None):
+        message = f"now is {now!r}; give a datetime with a timezone, such as UTC"
+        raise ConfigurationError(message)
+
+
+def _refuse_other_than_texts(**settings: object) -> None:
+    for name, value in settings.items():
+        if not isinstance(value, (str, type(None))):
+            message = f"{name} is not a text, but of the type {type(value).__name__}; write a text"
+            raise ConfigurationError(message)
 
 
 def _texts(value: object, setting: str) -> tuple[str, ...]:

@@ -191,6 +191,35 @@ def test_shards_that_no_load_could_read(command: Command, words: str, message: s
     assert message in run.stderr
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        ("--publish-to", "ducklake:/data/lake.ducklake"),
+        ("--publish-to", "/data/delta"),
+        ("--publish-to", "ducklake:postgresql://db.example/lake", "--publish-data-path", "/data"),
+    ],
+)
+def test_shards_publish_to_one_place(command: Command, target: tuple[str, ...]) -> None:
+    """The folder /data is another one for each shard."""
+    refused = command("schedule", "kubernetes", "--all-projects", "--shards", "3", *target)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "each would publish to another place" in refused.stderr
+    alone = command("schedule", "kubernetes", "--all-projects", *target)
+    assert alone.exit_code == 0, alone.stderr
+
+
+@pytest.mark.parametrize("kind", SCHEDULERS)
+def test_a_user_in_the_url_of_a_target_is_not_a_secret(command: Command, kind: str) -> None:
+    """The help of publish has such a URL; one with a password is refused."""
+    url = "postgresql://loader@db.example/tasks"
+    run = command("schedule", kind, "--publish-to", url)
+    assert run.exit_code == 0, run.stderr
+    assert url in run.stdout
+    refused = command("schedule", kind, "--publish-to", url.replace("@", ":hidden@"))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "hidden" not in refused.stderr
+
+
 def test_every_scheduler_passes_the_shard_on(command: Command) -> None:
     for kind in SCHEDULERS:
         run = command("schedule", kind, "--all-projects", "--shard", "2/3")

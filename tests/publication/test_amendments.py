@@ -59,6 +59,18 @@ def test_a_redacted_text_is_in_no_file_of_the_target(place: Place, data_dir: Dat
 
 
 @pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_a_redacted_text_is_removed_although_the_lane_was_deleted(
+    place: Place, data_dir: DataDir
+) -> None:
+    place.publish(data_dir)
+    place.change("delete from task_center.published_archives")
+    redact_reasons(data_dir)
+    done = place.publish(data_dir)
+    assert (done.entries, done.is_replaced, done.is_cleaned) == (6, True, True)
+    assert kept_bytes(place) == []
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
 def test_a_lake_deletes_no_file_of_others(place: Place, data_dir: DataDir, tmp_path: Path) -> None:
     """It is made in a folder without files; who adds some later hears of it."""
     place.publish(data_dir)

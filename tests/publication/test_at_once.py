@@ -150,6 +150,9 @@ def test_a_project_of_another_archive_is_refused(
     assert refused.value.exit_code == 2
     assert PROJECT in str(refused.value)
     assert place.rows(TABLES) == local_rows(data_dir, TABLES)
+    place.change("update task_center.load_runs set region = 'eu-nl'")
+    with pytest.raises(LaneError, match=r"\(eu-nl\).* would be doubled"):
+        place.publish(DataDir(second))
 
 
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)

@@ -1,8 +1,10 @@
 """An archive that is published answers like its local database."""
 
 import json
+import shutil
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from gaussdb_tasks.database.data_dir import DataDir
@@ -98,6 +100,93 @@ def test_what_was_edited_there_is_replaced(
     done = command(*given, "--replace")
     assert "all rows were replaced" in done.stderr
     assert place.rows() == expected
+
+
+@pytest.mark.parametrize("place", ["postgres", "file_lake"], indirect=True)
+def test_what_was_dropped_there_is_found_and_made_again(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    given = ["--data-dir", str(data_dir.path)]
+    cascade = " cascade" if place.kind == "postgres" else ""
+    place.publish(data_dir)
+    place.change(f"drop view main.failed_tasks{cascade}")
+    place.change("alter table task_center.rejected_records rename raw to other")
+    place.change(f"drop table task_center.vanished_tasks{cascade}")
+    found = command("verify", *given, "--published", place.url, "--format", "json")
+    missing = {
+        each["where"]: each["detail"]
+        for each in json.loads(found.stdout)["findings"]
+        if each["fault"] == "missing"
+    }
+    assert missing.pop("main.failed_tasks") == "the view is missing"
+    assert "raw" in missing["task_center.rejected_records"]
+    assert "vanished_tasks does not exist" in missing["task_center.vanished_tasks"]
+    place.change(f"drop table task_center.published_archives{cascade}")
+    place.change("drop table task_center.rejected_records")
+    status = command("publish", "--status", *given, *place.options)
+    assert (status.exit_code, "5 entries wait" in status.stderr) == (0, True)
+    assert place.publish(data_dir).entries == 5
+    assert place.rows() == local_rows(data_dir)
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_views_of_others_on_the_views_do_not_stop_a_publication(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    """Neither those of an analyst, nor those that the loader's user has in the same schema."""
+    assert place.server is not None
+    given = ["publish", "--data-dir", str(data_dir.path), *place.options]
+    place.publish(data_dir)
+    place.server.run("create view main.own as select * from task_center.tasks", place.database)
+    assert command(*given, "--replace").exit_code == 0
+    place.server.run(
+        "create schema bi; create materialized view bi.failures as select * from main.failed_tasks",
+        place.database,
+    )
+    replaced = command(*given, "--replace")
+    assert replaced.exit_code == 0, replaced.stderr
+    counts = "select (select count(*) from bi.failures), (select count(*) from main.own)"
+    assert place.server.run(counts, place.database).strip() == "1|7"
+    assert place.rows() == local_rows(data_dir)
+    place.server.run(
+        "drop materialized view bi.failures; drop view main.failed_tasks cascade; "
+        "create view main.failed_tasks as select 1 as of_another_version; "
+        "create view bi.failures as select * from main.failed_tasks",
+        place.database,
+    )
+    refused = command(*given, "--replace")
+    assert refused.exit_code == 2
+    assert "bi.failures reads it; drop that one" in refused.stderr
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_a_dropped_view_is_there_after_the_next_entry(
+    place: Place, data_dir: DataDir, original: Path, tmp_path: Path
+) -> None:
+    earlier = DataDir(Path(shutil.copytree(original, tmp_path / "earlier")))
+    shutil.rmtree(max(earlier.archive.iterdir()))
+    place.publish(earlier)
+    place.change("drop view main.failed_tasks")
+    place.change("drop table task_center.load_runs")
+    assert place.publish(data_dir).entries == 1
+    assert place.rows() == local_rows(data_dir)
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_a_lake_of_another_version_is_refused(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    place.publish(data_dir)
+    with duckdb.connect(place.url.removeprefix("ducklake:")) as catalogue:
+        catalogue.execute("update ducklake_metadata set value = '9.7' where key = 'version'")
+    given = ["--data-dir", str(data_dir.path)]
+    for run in (
+        command("publish", *given, *place.options),
+        command("publish", "--status", *given, *place.options),
+        command("verify", *given, "--published", place.url),
+    ):
+        assert run.exit_code == 2, run.stderr
+        assert "made by another version of DuckLake" in run.stderr
 
 
 def test_a_lake_in_a_file_needs_no_data_path(

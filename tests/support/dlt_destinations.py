@@ -96,7 +96,7 @@ def new_world() -> FixedWorld:
                     4,
                     NOW - DAY,
                     NOW - HOUR,
-                    fail_reason="it's \"\\n\" 'so'\n\tü 😀",
+                    fail_reason="it's \"\\n\" 'so'\n\tü \0 😀",
                     status="Failed",
                 ),
                 {**record(8), "created_at": None},
@@ -116,7 +116,7 @@ def main() -> None:
         for each in DESTINATIONS:
             pipeline, read = _pipeline(folder, each, tried), tried[each.name].read
             different = {
-                table.name: _differences(own, table, partial(read, pipeline))
+                table.name: _differences(own, table, partial(read, pipeline), each)
                 for table in LOADED_TABLES
                 if table.name in each.tables
             }
@@ -162,11 +162,21 @@ def _differences(
     own: duckdb.DuckDBPyConnection,
     table: Table,
     read: Callable[[Table, Sequence[str]], Rows],
+    destination: DocumentedDestination,
 ) -> tuple[int, list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return how many rows there are, those of our own database only, and those of it only."""
+    null = "\ufffd" if destination.name == "postgres" else "\0"
     columns = [column.name for column in table.columns if column.name not in _OWN]
     sql = f"select {', '.join(columns)} from task_center.{table.name}"
-    ours = Counter(_texts(own.execute(sql).fetchall()))
+    rows = own.execute(sql).fetchall()
+    ours = Counter(
+        _texts(
+            [
+                tuple(each.replace("\0", null) if isinstance(each, str) else each for each in row)
+                for row in rows
+            ]
+        )
+    )
     theirs = Counter(_texts(read(table, columns)))
     only_ours, only_theirs = (ours - theirs).elements(), (theirs - ours).elements()
     return theirs.total(), list(only_ours), list(only_theirs)

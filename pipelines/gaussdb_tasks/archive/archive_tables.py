@@ -76,6 +76,16 @@ class ArchiveTable:
         ]
         return f"select {', '.join(selected)} from {relation}"
 
+    def with_nulls_replaced(self, relation: str, replacement: str) -> str:
+        """Return a relation whose texts have another character instead of U+0000."""
+        if replacement == "\0":
+            return relation
+        texts = (column.name for column in self.columns if column.data_type == "text")
+        replaced = ", ".join(
+            f"replace({name}, chr(0), {quoted_text(replacement)}) as {name}" for name in texts
+        )
+        return f"(select * replace ({replaced}) from {relation})"
+
 
 def with_columns(table: Table, columns: Iterable[Column]) -> ArchiveTable:
     """Describe some columns of a table of the database."""

@@ -71,6 +71,7 @@ def apply_entries(
     first: int = 0,
     *,
     is_shared: bool = False,
+    null_replacement: str = "\0",
 ) -> None:
     """Bring the rows of entries into the database.
 
@@ -81,6 +82,7 @@ def apply_entries(
             loads, or amendments that replace no rows.
         is_shared: whether other archives fill the database, too: then task types that are the same
             are not written again.
+        null_replacement: the character that texts of the database have instead of U+0000.
     """
     create_tables(connection)
     new = chain[first:]
@@ -88,21 +90,24 @@ def apply_entries(
         return
     for name, value in BELIEVING_NO_STATISTICS.items():
         connection.execute(f"set {name} = {quoted_text(value)}")
-    _apply(connection, chain, new)
+    _apply(connection, chain, new, null_replacement)
     _replace_task_types(connection, chain, is_shared=is_shared)
     for name in BELIEVING_NO_STATISTICS:
         connection.execute(f"reset {name}")
 
 
 def _apply(
-    connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEntry], new: Sequence[ChainEntry]
+    connection: duckdb.DuckDBPyConnection,
+    chain: Sequence[ChainEntry],
+    new: Sequence[ChainEntry],
+    null_replacement: str,
 ) -> None:
     number_loads(connection, new)
     for table in archive_tables.APPENDED:
         for relation in relations(_rows(chain, table, new)):
             connection.execute(f"insert into {table_sql(table)} by name {typed(table, relation)}")
-    _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new))
-    _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new))
+    _merge_tasks(connection, _rows(chain, archive_tables.OBSERVATIONS, new), null_replacement)
+    _merge_vanished(connection, _rows(chain, archive_tables.VANISHED_TASKS, new), null_replacement)
     archive_id = archive_id_of(chain)
     for entry in new:
         if entry.manifest.load is None:
@@ -212,13 +217,14 @@ def typed(table: ArchiveTable, relation: str) -> str:
     )
 
 
-def _latest(table: ArchiveTable, rows: Sequence[Rows]) -> str:
-    """Read the last row of each key."""
+def _latest(table: ArchiveTable, rows: Sequence[Rows], null_replacement: str = "\0") -> str:
+    """Read the last row of each key, as the database has the key."""
     if not rows:
         return table.select(f"{table_sql(table)} where false")
     selects = " union all ".join(typed(table, relation) for relation in relations(rows))
+    stored = table.with_nulls_replaced(f"({selects})", null_replacement)
     return (
-        f"select rows.* from ({selects}) as rows "
+        f"select rows.* from {stored} as rows "
         "inner join load_order using (_dlt_load_id) "
         f"qualify row_number() over (partition by {', '.join(table.key)} "
         "order by load_order.position desc) = 1"
@@ -236,13 +242,17 @@ def number_loads(connection: duckdb.DuckDBPyConnection, chain: Sequence[ChainEnt
         connection.execute("create or replace temporary table load_order as from numbered")
 
 
-def _read_observations(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
-    latest = _latest(archive_tables.OBSERVATIONS, rows)
+def _read_observations(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows], null_replacement: str = "\0"
+) -> None:
+    latest = _latest(archive_tables.OBSERVATIONS, rows, null_replacement)
     connection.execute(f"create or replace temporary table latest_observations as {latest}")
 
 
-def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
-    _read_observations(connection, rows)
+def _merge_tasks(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows], null_replacement: str
+) -> None:
+    _read_observations(connection, rows, null_replacement)
     _delete_matching(connection, archive_tables.OBSERVATIONS, "latest_observations")
     bounds = _bounds(connection, "latest_observations", "versions")
     connection.execute(
@@ -252,10 +262,13 @@ def _merge_tasks(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) ->
     connection.execute("drop table latest_observations")
 
 
-def _merge_vanished(connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows]) -> None:
+def _merge_vanished(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[Rows], null_replacement: str
+) -> None:
     if rows:
         table = archive_tables.VANISHED_TASKS
-        latest = f"{_latest(table, rows)} order by load_order.position, {', '.join(table.key)}"
+        order = f"order by load_order.position, {', '.join(table.key)}"
+        latest = f"{_latest(table, rows, null_replacement)} {order}"
         connection.execute(f"create or replace temporary table latest_vanished as {latest}")
         _delete_matching(connection, table, "latest_vanished")
         connection.execute(f"insert into {table_sql(table)} by name from latest_vanished")

@@ -13,10 +13,11 @@ import duckdb
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.archive.replay import apply_entries, create_tables
 from gaussdb_tasks.archive.store import ChainEntry
-from gaussdb_tasks.archive.verification.findings import Verification
+from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.database.dialects import Dialect
+from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.upgrades import refuse_newer, schema_version
-from gaussdb_tasks.database.views import view_script
+from gaussdb_tasks.database.views import VIEW_SCHEMA, view_script
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
 from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.project_state import ProjectKey
@@ -98,6 +99,8 @@ class Catalogue(ABC):
             if schema_version(self._connection) is None:
                 return ()
             refuse_newer(self._connection, self._name)
+            if LANES.name not in self._names_in(SCHEMA_NAME):
+                return ()
             sql = f"""
                 select archive_id, archive_sequence, head_digest, epoch_us(published_at),
                     tool_version, is_cleanup_due
@@ -112,7 +115,7 @@ class Catalogue(ABC):
     def owners(self) -> Mapping[ProjectKey, str]:
         """Return the archive that published each project."""
         with one_error(self._name):
-            if schema_version(self._connection) is None:
+            if LOAD_RUNS.name not in self._names_in(SCHEMA_NAME):
                 return {}
             sql = f"select distinct region, project_id, archive_id from {SCHEMA_NAME}.load_runs"
             rows = self._connection.execute(sql).fetchall()
@@ -126,7 +129,11 @@ class Catalogue(ABC):
                 first = 0  # the lane's row, or rows of loads, were edited there
             if first == 0:
                 self._remove_rows(lane.archive_id, chain)
-            apply_entries(self._connection, chain, first, is_shared=True)
+            apply_entries(
+                *(self._connection, chain, first),
+                is_shared=True,
+                null_replacement=self._null_replacement,
+            )
             self._write_lane(lane, self._apply_views())
 
     def clean(self) -> None:
@@ -140,6 +147,8 @@ class Catalogue(ABC):
         """Compare the rows of a lane with a database that is made from its entries."""
         archives = {each.archive_id for each in self.lanes()}
         with one_error(self._name):
+            for view in sorted(self._missing_views()):
+                found.add(Fault.MISSING, f"{VIEW_SCHEMA}.{view}", "the view is missing")
             compare_with_archive(
                 *(self._connection, CATALOGUE, chain, found, self._scratch),
                 other_archives=sorted(archives - {lane.archive_id}),
@@ -203,10 +212,23 @@ class Catalogue(ABC):
         script = self._comments() + views
         digest = hashlib.sha256(script.encode()).hexdigest()
         sql = f"select distinct views_digest from {LANES_SQL}"
-        if self._connection.execute(sql).fetchall() != [(digest,)]:
+        is_current = self._connection.execute(sql).fetchall() == [(digest,)]
+        if not is_current or self._missing_views():
             self._run(script)
             self._connection.execute(f"update {LANES_SQL} set views_digest = ?", [digest])
         return digest
+
+    def _missing_views(self) -> frozenset[str]:
+        """Return the names of views that were dropped there."""
+        return frozenset(file.name for file in view_files()) - self._names_in(VIEW_SCHEMA)
+
+    def _names_in(self, schema: str) -> frozenset[str]:
+        """Return the names of the tables and views of a schema."""
+        sql = """
+            select table_name from information_schema.tables
+            where table_catalog = current_database() and table_schema = ?
+        """
+        return frozenset(name for (name,) in self._connection.execute(sql, [schema]).fetchall())
 
     def _comments(self) -> str:
         """Return the statements that comment on tables and columns."""

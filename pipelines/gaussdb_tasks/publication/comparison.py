@@ -16,6 +16,7 @@ from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 from gaussdb_tasks.archive.verification.verify_derived import stored
 from gaussdb_tasks.database import connect
+from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.tables import (
     AMENDMENTS,
     LOAD_ID,
@@ -24,6 +25,7 @@ from gaussdb_tasks.model.tables import (
     SCHEMA_NAME,
     TASK_TYPES,
 )
+from gaussdb_tasks.publication.lane import MAX_CAUSE_LENGTH
 
 _EXPECTED: Final = "expected"
 
@@ -53,9 +55,14 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
     restore(chain, path)
     connect.attach(connection, path, _EXPECTED)
     for table, condition in _tables(catalogue, other_archives):
-        expected = _with_texts(table, f"{_EXPECTED}.{table_sql(table)}", null_replacement)
+        rows = f"{_EXPECTED}.{table_sql(table)}"
+        expected = table.with_nulls_replaced(rows, null_replacement)
         actual = f"{catalogue}.{table_sql(table)} where {condition}"
-        _compare(connection, found, table, expected, actual)
+        try:
+            _compare(connection, found, table, expected, actual)
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            cause = in_one_line(str(error).partition("\n")[0], MAX_CAUSE_LENGTH)
+            found.add(Fault.MISSING, table_sql(table), f"it cannot be read: {cause}")
 
 
 def _tables(catalogue: str, other_archives: Sequence[str]) -> Iterator[tuple[ArchiveTable, str]]:
@@ -102,17 +109,6 @@ def _compare(
     )
     if not count:
         found.add(Fault.DIFFERS, table_sql(table), "rows are there twice")
-
-
-def _with_texts(table: ArchiveTable, relation: str, null_replacement: str) -> str:
-    """Return a relation whose texts are as the catalogue holds them."""
-    if null_replacement == "\0":
-        return relation
-    texts = (column.name for column in table.columns if column.data_type == "text")
-    replaced = ", ".join(
-        f"replace({name}, chr(0), {quoted_text(null_replacement)}) as {name}" for name in texts
-    )
-    return f"(select * replace ({replaced}) from {relation})"
 
 
 def _digest(

@@ -28,13 +28,16 @@ from gaussdb_tasks.publication.postgres import (
 from gaussdb_tasks.publication.target import DuckLakeTarget, PostgresServer, is_bucket
 
 _METADATA: Final = f"__ducklake_metadata_{CATALOGUE}"
-_NOT_THERE: Final = MappingProxyType(
+_NOT_ATTACHED: Final = MappingProxyType(
     {
         "is explicitly disabled": "there is no {} yet; publish to it first",
         "data_path is not set": "there is no {} yet; to create it, name the folder or bucket of "
         "its data files with --data-path",
         "does not match existing data path": "{} has its data files in another place than "
         "--data-path; remove the option, or choose another catalogue",
+        "catalog version mismatch": "{} was made by another version of DuckLake than the one that "
+        "is installed; nothing was changed: install the DuckDB and the duckdb-extension-ducklake "
+        "that made it, or let DuckDB migrate it: attach it there with automatic_migration true",
     }
 )
 # DuckLake only widens the bounds of a table's columns: they may be texts that were removed.
@@ -175,12 +178,13 @@ def _attach(
     """Attach a lake as the catalogue, and make it the current database.
 
     Raises:
-        ConfigurationError: there is no lake yet, or its data files are in another place.
+        ConfigurationError: there is no lake yet, it is of another version, or its data files are in
+            another place.
     """
     try:
         _attach_or_create(connection, target, is_writing=is_writing)
     except duckdb.Error as error:
-        for cause, message in _NOT_THERE.items():
+        for cause, message in _NOT_ATTACHED.items():
             if cause in str(error):
                 raise ConfigurationError(message.format(target.name)) from None
         raise

@@ -1,6 +1,7 @@
 """Publish to PostgreSQL, which DuckDB attaches."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.dialects import POSTGRES
-from gaussdb_tasks.errors import LockedError
+from gaussdb_tasks.database.sql_files import view_files
+from gaussdb_tasks.database.views import VIEW_SCHEMA
+from gaussdb_tasks.errors import ConfigurationError, LockedError
+from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.catalogue import (
     CATALOGUE,
@@ -31,6 +35,24 @@ _LOCK: Final = "lock_of_catalogue"
 # Any number that no other program takes in the same database.
 _LOCK_KEY: Final = 0x6761757373
 _BACKEND: Final = "select pg_backend_pid()"
+_OTHER_COLUMNS: Final = re.compile("of view column|columns from view")
+_OUR_VIEWS: Final = f"""
+    with ours as (
+        select oid, relname from pg_class
+        where relnamespace = to_regnamespace('{VIEW_SCHEMA}') and relkind = 'v'
+            and relname in ({{names}})
+            and relowner = current_user::regrole
+    )
+"""
+_LISTED: Final = f"select string_agg(format('{VIEW_SCHEMA}.%I', relname), ', ') from ours"
+# A view depends on another one by its rule.
+_FOREIGN_VIEW: Final = """
+    select min(ev_class::regclass::text)
+    from pg_depend inner join pg_rewrite on pg_rewrite.oid = pg_depend.objid
+    where pg_depend.classid = 'pg_rewrite'::regclass
+        and pg_depend.refobjid in (select oid from ours)
+        and pg_rewrite.ev_class not in (select oid from ours)
+"""
 MAX_LOCK_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.5
 
@@ -39,18 +61,29 @@ class PostgresCatalogue(Catalogue):
     """Tables and views in a database of PostgreSQL."""
 
     def _run(self, script: str) -> None:
-        self._drop_views()
-        run_on_server(self._connection, script)
+        """Create the views; those of an older version go before, unless somebody's view reads one.
 
-    def _drop_views(self) -> None:
-        """Drop the views of an older version: PostgreSQL replaces none with other columns."""
-        sql = """
-            select string_agg(format('main.%I', viewname), ', ') from pg_views
-            where schemaname = 'main' and viewowner = current_user
+        PostgreSQL replaces no view with other columns.
+
+        Raises:
+            ConfigurationError: a view that must be replaced so is read.
         """
-        (views,) = ask_server(self._connection, sql)
-        if views is not None:
+        names = ", ".join(quoted_text(file.name) for file in view_files())
+        ours = _OUR_VIEWS.format(names=names)
+        (reader,) = ask_server(self._connection, ours + _FOREIGN_VIEW)
+        (views,) = ask_server(self._connection, ours + _LISTED)
+        if reader is None and views is not None:
             run_on_server(self._connection, f"drop view {views}")
+        try:
+            run_on_server(self._connection, script)
+        except duckdb.Error as error:
+            if reader is None or _OTHER_COLUMNS.search(str(error)) is None:
+                raise
+            message = (
+                f"{self._name}: a view has other columns in this version, and {visible(reader)} "
+                "reads it; drop that one, publish, and create it again"
+            )
+            raise ConfigurationError(message) from None
 
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
         """Bring entries and the lane there; the server counts what is new at once.

@@ -18,7 +18,6 @@ from gaussdb_tasks.archive.verification.verify_files import VerifyOptions, verif
 from gaussdb_tasks.archive.write import Head
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.times import iso, now
 from gaussdb_tasks.publication.delta import open_delta
 from gaussdb_tasks.publication.delta_tables import check_packages
@@ -191,9 +190,9 @@ def _publish_once(
         lane = _lane_of(publication, archive_id)
         start = _unpublished_from(chain, lane, target)
         new, head = chain[start:], chain[-1]
-        is_replacing = lane is not None and (
-            is_replacing or any(entry.manifest.restates for entry in new)
-        )
+        # Without its lane, which somebody deleted, an archive can still have rows there.
+        is_there = lane is not None or archive_id in publication.owners().values()
+        is_replacing = is_there and (is_replacing or any(entry.manifest.restates for entry in new))
         if new or is_replacing:
             first = 0 if is_replacing else start
             _refuse_other_archives(publication, chain[first:], archive_id, target)
@@ -257,20 +256,21 @@ def _unpublished_from(chain: Sequence[ChainEntry], lane: Lane | None, target: Ta
 def _refuse_other_archives(
     publication: Publication, new: Sequence[ChainEntry], archive_id: str, target: Target
 ) -> None:
-    owners = publication.owners()
-    keys = {
-        ProjectKey(each.region, each.project_id)
-        for entry in new
-        for each in entry.manifest.projects
+    # By its id alone: a project under another region is the same one.
+    others = {
+        key.project_id: (key, owner)
+        for key, owner in publication.owners().items()
+        if owner != archive_id
     }
-    for key in sorted(keys):
-        if owners.get(key, archive_id) != archive_id:
-            message = (
-                f"{target.name} has project {key.project_id} ({key.region}) from archive "
-                f"{owners[key]}; this archive {archive_id} has it, too, and its tasks would be "
-                "doubled; nothing was published: publish only one of the two archives there"
-            )
-            raise LaneError(message)
+    ids = {each.project_id for entry in new for each in entry.manifest.projects}
+    for project_id in sorted(ids & others.keys()):
+        key, owner = others[project_id]
+        message = (
+            f"{target.name} has project {project_id} ({key.region}) from archive "
+            f"{owner}; this archive {archive_id} has it, too, and its tasks would be "
+            "doubled; nothing was published: publish only one of the two archives there"
+        )
+        raise LaneError(message)
 
 
 def _refuse_damage(chain: Sequence[ChainEntry], first: int) -> None:

@@ -65,25 +65,32 @@ _LATER: Final = """
     )
     from schemas
 """
-# Whatever gave it the right: a grant, another role, or all roles.
+# Whatever gave it the right: a grant, all roles, or a role that it can become.
 _FAULTS: Final = """
-    select 'it administers the server or its roles' as fault from pg_roles
-    where rolname = {role} and (rolsuper or rolcreaterole)
+    , roles as (
+        select oid, rolname, rolsuper or rolcreaterole as is_administrator
+        from pg_roles where pg_has_role({role}, oid, 'member')
+    )
+    select 'it administers the server or its roles' as fault from roles where is_administrator
     union all
-    select 'it may create schemas in the database'
-    where has_database_privilege({role}, current_database(), 'create')
+    select 'it may write files of the server' from roles
+    where rolname in ('pg_execute_server_program', 'pg_write_server_files')
     union all
-    select 'it may create objects in schema ' || name
-    from schemas where has_schema_privilege({role}, oid, 'create')
+    select 'it may create schemas in the database' from roles
+    where has_database_privilege(oid, current_database(), 'create')
+    union all
+    select 'it may create objects in schema ' || schemas.name
+    from schemas, roles where has_schema_privilege(roles.oid, schemas.oid, 'create')
     union all
     select 'it may not use schema ' || name
     from schemas where not has_schema_privilege({role}, oid, 'usage')
     union all
-    select 'it owns ' || name from objects where pg_has_role({role}, relowner, 'member')
+    select 'it owns ' || objects.name from objects inner join roles on roles.oid = relowner
     union all
-    select 'it may write ' || name from objects
-    where has_table_privilege({role}, oid, 'insert, update, delete, truncate, references, trigger')
-        or has_any_column_privilege({role}, oid, 'insert, update')
+    select 'it may write ' || objects.name from objects, roles
+    where has_table_privilege(
+        roles.oid, objects.oid, 'insert, update, delete, truncate, references, trigger'
+    ) or has_any_column_privilege(roles.oid, objects.oid, 'insert, update')
     union all
     select 'it may not read ' || name
     from objects where not has_table_privilege({role}, oid, 'select')

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -114,6 +114,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     with load_command.make_context("load", given, parent=ctx.parent) as load:
         _refuse_contradiction(load, kind, shards)
         data_dir = _data_dir(load, is_elsewhere=is_elsewhere)
+        if shards is not None:
+            _refuse_target_of_each_shard(load, data_dir)
         schedule = Schedule(
             program=_program(program, is_elsewhere=is_elsewhere),
             arguments=["load", *_arguments(load, data_dir, is_elsewhere=is_elsewhere)],
@@ -146,6 +148,18 @@ def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) ->
         shard = Shard(1, shards)
     given = {field.name: load.params[field.name] for field in fields(AccessRequest)}
     refuse_contradiction(AccessRequest(**{**given, "shard": shard}))
+
+
+def _refuse_target_of_each_shard(load: click.Context, data_dir: Path) -> None:
+    """Refuse a target in the data directory, which is another folder for each shard."""
+    for folder in _published_folders(load):
+        if folder.is_relative_to(data_dir):
+            message = (
+                f"--publish-to: {folder} is in {data_dir}, which is a folder of its own for each "
+                "shard, so each would publish to another place; name a server, a bucket, or a "
+                "folder that all shards mount"
+            )
+            raise ConfigurationError(message)
 
 
 def _data_dir(load: click.Context, *, is_elsewhere: bool) -> Path:
@@ -202,7 +216,8 @@ def _refuse_secret(param: click.Option, text: str) -> None:
             f"file and set {param.envvar}_FILE to the name of that file"
         )
         raise ConfigurationError(message)
-    if mask_url_credentials(text) != text:
+    # The URL of a target was checked: it has no password, but it may have a user.
+    if name not in _PUBLISHED and mask_url_credentials(text) != text:
         message = (
             f"--{name} contains credentials, and schedulers show the arguments of a command; set "
             f"{param.envvar} in the scheduled load's environment instead"
@@ -235,9 +250,15 @@ def _folders_to_write(load: click.Context, data_dir: Path) -> Iterator[Path]:
     folder = None if archive_url is None else _local_folder(archive_url)
     if folder is not None:
         yield folder
+    yield from _published_folders(load)
+
+
+def _published_folders(load: click.Context) -> Sequence[Path]:
+    """Return the folders of the target that the load publishes to."""
     publish_to = load.params["publish_to"]
-    if publish_to is not None:
-        yield from parse_target(publish_to, load.params["publish_data_path"]).folders
+    if publish_to is None:
+        return ()
+    return parse_target(publish_to, load.params["publish_data_path"]).folders
 
 
 def _local_folder(url: str) -> Path | None:
