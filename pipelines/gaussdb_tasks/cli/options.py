@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from gaussdb_tasks.cli import url_options
+from gaussdb_tasks.cli.usage_errors import origin_of
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
@@ -37,7 +38,6 @@ class Option(click.Option):
     ) -> tuple[Any, ParameterSource]:
         """Return the value given after the command's name, else the one before it, else click's."""
         value, source = super().consume_value(ctx, opts)
-        _refuse_empty(ctx, self, value, source)
         group = ctx.find_root()
         if (
             source is not ParameterSource.COMMANDLINE
@@ -47,12 +47,31 @@ class Option(click.Option):
             return group.params[self.name], ParameterSource.COMMANDLINE
         return value, source
 
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the command gets it.
+
+        Raises:
+            BadParameter: it is empty, or not valid.
+            ConfigurationError: it is not valid; the message says where it was set.
+        """
+        _refuse_empty(ctx, self, value)
+        try:
+            return super().process_value(ctx, value)
+        except ConfigurationError as error:
+            origin = origin_of(ctx, self)
+            if not origin or "(set by " in str(error):
+                raise
+            message = f"{error}{origin}"
+            raise ConfigurationError(message) from error
+
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Return the value in the option's type; the password of a URL is masked from then on.
 
         Raises:
             BadParameter: it is not valid.
         """
+        if isinstance(self.type, (click.Path, url_options.UrlType)):
+            value = _with_home(value)
         converted = super().type_cast_value(ctx, value)
         if isinstance(converted, float) and not math.isfinite(converted):
             message = f"{converted} is not in the range"
@@ -70,13 +89,14 @@ class Option(click.Option):
 class Argument(click.Argument):
     """An argument in UTF-8."""
 
-    def consume_value(
-        self, ctx: click.Context, opts: Mapping[str, Any]
-    ) -> tuple[Any, ParameterSource]:
-        """Return the value, unless it is empty."""
-        value, source = super().consume_value(ctx, opts)
-        _refuse_empty(ctx, self, value, source)
-        return value, source
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the command gets it.
+
+        Raises:
+            BadParameter: it is empty, or not valid.
+        """
+        _refuse_empty(ctx, self, value)
+        return super().process_value(ctx, value)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Return the value in the argument's type.
@@ -87,16 +107,14 @@ class Argument(click.Argument):
         return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
 
 
-def _refuse_empty(
-    ctx: click.Context, param: click.Parameter, value: Any, source: ParameterSource
-) -> None:
-    """Refuse an empty text, which a shell makes of a variable that is not set.
+def _refuse_empty(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Refuse a text without content, which a shell makes of a variable that is not set.
 
     Raises:
-        BadParameter: a value on the command line is empty.
+        BadParameter: a value is empty.
     """
     given = value if isinstance(value, (list, tuple)) else (value,)
-    if source is ParameterSource.COMMANDLINE and "" in given:
+    if any(isinstance(each, str) and not each.strip() for each in given):
         name = "" if isinstance(param, click.Option) else f"{param.human_readable_name}: "
         message = f"{name}the value is empty; give one, or leave it out"
         raise click.BadParameter(message, ctx, param)
@@ -109,6 +127,18 @@ def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
             message = f"{each!r} is not valid UTF-8."
             raise click.BadParameter(message, ctx, param)
     return value
+
+
+def _with_home(value: Any) -> Any:
+    """Return a path with the home folder for ~, which shells expand only where a word begins."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_with_home, value))
+    if not (isinstance(value, str) and value.startswith("~")):
+        return value
+    try:
+        return str(Path(value).expanduser())
+    except RuntimeError:  # there is no such user
+        return value
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -184,7 +214,7 @@ class _UmaskType(click.ParamType):  # type: ignore[type-arg]  # not generic in c
         if isinstance(value, Umask):
             return value
         if not isinstance(value, str):
-            message = 'umask is a number, which is not octal; put it in quotes: umask = "077"'
+            message = f'--umask: {value} is not octal; write it in quotes, as in umask = "077"'
             raise ConfigurationError(message)
         if not _OCTAL.fullmatch(value) or int(value, base=8) > _ALL_PERMISSIONS:
             message = f"--umask: {value!r} is not an octal mask; write it like 077 or 027"

@@ -19,6 +19,7 @@ from gaussdb_tasks.cli import console, render
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.table import make_table
+from gaussdb_tasks.database.data_dir import refuse_own_file
 from gaussdb_tasks.database.files import replacing, require_replaceable
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible, visible_json
@@ -128,7 +129,7 @@ def refuse_unwritable(path: Path, setting: str) -> None:
     """Refuse a file that cannot be written, before work begins.
 
     Raises:
-        GaussdbTasksError: its folder does not exist, or the file cannot be replaced.
+        GaussdbTasksError: its folder does not exist, the file cannot be replaced, or it is data.
     """
     try:
         require_replaceable(path)
@@ -137,6 +138,7 @@ def refuse_unwritable(path: Path, setting: str) -> None:
         raise ConfigurationError(message) from error
     except OSError as error:
         raise explain(error, path=path, setting=setting) from error
+    refuse_own_file(path, setting)
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:

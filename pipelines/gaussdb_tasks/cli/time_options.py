@@ -49,7 +49,8 @@ def refuse_impossible(bounds: "TimeRange", listed: "TimeRange") -> None:
     start, end = bounds
     is_both_given = start != listed.start and end != listed.end
     if start >= end and is_both_given:
-        message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
+        remedy = "swap them" if start > end else "use a later --to"
+        message = f"--from {iso(start)} is not before --to {iso(end)}; {remedy}"
         raise ConfigurationError(message)
     if start > listed.end:
         message = f"--from {iso(start)} is in the future; use a time in the past"

@@ -19,7 +19,29 @@ _LOCK_NAME: Final = ".lock"
 _HOLDER_NAME: Final = ".lock_holder"
 _SCRATCH_NAME: Final = ".scratch"
 _COPIES_NAME: Final = "archive-copies.json"
+_OWN_NAMES: Final = frozenset(
+    {
+        *(DATABASE_NAME, f"{DATABASE_NAME}.wal", ARCHIVE_NAME, _COPIES_NAME),
+        *(_LOCK_NAME, _HOLDER_NAME, _SCRATCH_NAME),
+    }
+)
 # DuckDB takes these characters of a path for a pattern, or for the end of the path.
+
+
+def refuse_own_file(path: Path, setting: str) -> None:
+    """Refuse to write a user's file over the data of a directory, such as an archive entry.
+
+    Raises:
+        ConfigurationError: the file is a part of a data directory.
+    """
+    file = path.resolve()
+    for each in (file, *file.parents):
+        if each.name in _OWN_NAMES and (each.parent / _LOCK_NAME).is_file():
+            message = (
+                f"{path}: the data directory {each.parent} keeps its own data there; choose "
+                f"another file (set by {setting})"
+            )
+            raise ConfigurationError(message)
 
 
 @dataclass(frozen=True)

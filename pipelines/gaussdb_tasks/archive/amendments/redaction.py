@@ -26,6 +26,7 @@ from gaussdb_tasks.archive.amendments.redacted_records import (
 from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import REDACTABLE, ArchiveTable, quoted_text
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
 
 _BATCH_SIZE: Final = 10_000
 
@@ -46,6 +47,9 @@ def redact(
         job_ids: the tasks; empty for all.
         amendment: time, reason and signer of the entry.
         is_dry_run: whether to report only.
+
+    Raises:
+        ConfigurationError: nothing is known of one of the tasks.
     """
     wanted = tuple(columns) or REDACTABLE
     is_selected = _conditions(job_ids)
@@ -53,6 +57,7 @@ def redact(
         context.connection.execute(
             "create table redacted_tasks as select unnest(?::varchar[]) as job_id", [list(job_ids)]
         )
+        _refuse_unknown_tasks(context)
         _redact_records(context, wanted, is_selected)
         rewrites = plan_rewrites(
             context,
@@ -68,6 +73,27 @@ def redact(
         if is_dry_run or not rewrites:
             return report(context, rewrites)
         return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
+
+
+def _refuse_unknown_tasks(context: AmendmentContext) -> None:
+    """Refuse a task of which nothing is known: a typing error would leave what must not stay."""
+    versions, records = map(
+        context.relation, (archive_tables.TASK_VERSIONS, archive_tables.REJECTED_RECORDS)
+    )
+    unknown = context.connection.execute(f"""
+        select job_id from redacted_tasks
+        where
+            job_id not in (select job_id from ({versions}))
+            and not exists (
+                from ({records}) as stored
+                where
+                    stored.job_id = redacted_tasks.job_id
+                    or contains(stored.raw, redacted_tasks.job_id)
+            )
+    """).fetchone()
+    if unknown is not None:
+        message = f"--job-id: no task has the job_id {unknown[0]!r}; the view tasks lists all"
+        raise ConfigurationError(message)
 
 
 def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:
