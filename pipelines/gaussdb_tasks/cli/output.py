@@ -19,7 +19,7 @@ from gaussdb_tasks.cli import console, render
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.cli.options import combine, format_option, option
 from gaussdb_tasks.cli.table import make_table
-from gaussdb_tasks.database.data_dir import refuse_own_file
+from gaussdb_tasks.database.data_dir import refuse_own_path
 from gaussdb_tasks.database.files import replacing, require_replaceable
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible, visible_json
@@ -138,7 +138,7 @@ def refuse_unwritable(path: Path, setting: str) -> None:
         raise ConfigurationError(message) from error
     except OSError as error:
         raise explain(error, path=path, setting=setting) from error
-    refuse_own_file(path, setting)
+    refuse_own_path(path, setting)
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:

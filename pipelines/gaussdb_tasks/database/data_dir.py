@@ -28,18 +28,18 @@ _OWN_NAMES: Final = frozenset(
 # DuckDB takes these characters of a path for a pattern, or for the end of the path.
 
 
-def refuse_own_file(path: Path, setting: str) -> None:
-    """Refuse to write a user's file over the data of a directory, such as an archive entry.
+def refuse_own_path(path: Path, setting: str) -> None:
+    """Refuse to write something else where a data directory keeps its data, as in its archive.
 
     Raises:
-        ConfigurationError: the file is a part of a data directory.
+        ConfigurationError: the path belongs to a data directory.
     """
-    file = path.resolve()
-    for each in (file, *file.parents):
+    place = path.resolve()
+    for each in (place, *place.parents):
         if each.name in _OWN_NAMES and (each.parent / _LOCK_NAME).is_file():
             message = (
                 f"{path}: the data directory {each.parent} keeps its own data there; choose "
-                f"another file (set by {setting})"
+                f"another path (set by {setting})"
             )
             raise ConfigurationError(message)
 
@@ -72,6 +72,7 @@ class DataDir:
             ConfigurationError: it cannot be made or written, or dlt cannot work in it.
         """
         self.refuse_unusable_path()
+        refuse_own_path(self.path, "--data-dir")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_other_kinds()

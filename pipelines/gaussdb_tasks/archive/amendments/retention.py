@@ -133,8 +133,8 @@ def _refuse_unknown_holds(context: AmendmentContext) -> None:
     """).fetchone()  # fmt: skip
     if unknown is not None:
         message = (
-            f"--hold-instance: no task has the instance {unknown[0]!r}; give its name or its id, as "
-            "the view instance_timeline shows them"
+            f"--hold-instance: no task has the instance {unknown[0]!r}; give a name or an id that "
+            "the view instance_timeline shows"
         )
         raise ConfigurationError(message)
 

@@ -128,7 +128,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         from gaussdb_tasks.archive.mirror.remote import Remote  # noqa: PLC0415 - only for a copy
         from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote  # noqa: PLC0415
 
-        found = verify_remote(Remote(archive_url, option="--archive"), options, DataDir(data_dir))
+        remote, folder = Remote(archive_url, option="--archive"), DataDir(data_dir)
+        if remote.path is not None and remote.path.resolve() == folder.archive.resolve():
+            message = f"--archive: {remote.name} is the archive itself, not a copy; omit the option"
+            raise ConfigurationError(message)
+        found = verify_remote(remote, options, folder)
     if output_format == "json":
         _write_json(found, options)
     elif found.findings:
