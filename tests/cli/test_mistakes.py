@@ -39,6 +39,7 @@ def folder(command: Command, data_dir: DataDir) -> Path:
     (here / "other").mkdir()
     with open_database(here / "other" / data_dir.database.name) as connection:
         connection.execute("create table invoices (number integer)")
+    (here / "circle.csv").symlink_to("circle.csv")
     return here
 
 

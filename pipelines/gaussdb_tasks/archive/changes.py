@@ -186,13 +186,14 @@ def _refuse_impossible(
     """Refuse bounds between which no load can be.
 
     Raises:
-        ConfigurationError: the last load is before the first, or the first is yet to come.
+        ConfigurationError: the last load is before the first, or before all loads, or the first is
+            yet to come.
     """
-    newest = _LoadTimes(connection)
-    if since.sequence is not None and since.sequence > newest.sequence:
-        message = f"--since {since.sequence}: the newest load is entry {newest.sequence}"
+    loads = _LoadTimes(connection)
+    if since.sequence is not None and since.sequence > loads.sequence:
+        message = f"--since {since.sequence}: the newest load is entry {loads.sequence}"
         raise ConfigurationError(message)
-    if since.start is not None and since.start > max(now(), newest.observed_at):
+    if since.start is not None and since.start > max(now(), loads.observed_at):
         message = f"--since {iso(since.start)} is in the future; use a time in the past"
         raise ConfigurationError(message)
     if until is None:
@@ -200,22 +201,26 @@ def _refuse_impossible(
     if since.sequence is not None and until.sequence is not None:
         is_reversed = until.sequence < since.sequence
     else:
-        start = newest.time_of(since.sequence) if since.start is None else since.start
-        end = newest.time_of(until.sequence) if until.end is None else until.end
+        start = loads.time_of(since.sequence) if since.start is None else since.start
+        end = loads.time_of(until.sequence) if until.end is None else until.end
         is_reversed = start is not None and end is not None and end < start
     if is_reversed:
         message = "--until is before --since, so no load is between them; swap them"
         raise ConfigurationError(message)
+    if until.end is not None and until.end < loads.first_observed_at:
+        first = iso(loads.first_observed_at)
+        message = f"--until {iso(until.end)} is before the first load, of {first}; use a later time"
+        raise ConfigurationError(message)
 
 
 class _LoadTimes:
-    """The newest load, and the times of others."""
+    """The first and the newest load, and the times of others."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self.sequence, self.observed_at = self._row(
-            "select coalesce(max(archive_sequence), 0), coalesce(epoch_us(max(observed_at)), 0) "
-            "from task_center.load_runs"
+        self.sequence, self.observed_at, self.first_observed_at = self._row(
+            "select coalesce(max(archive_sequence), 0), coalesce(epoch_us(max(observed_at)), 0), "
+            "coalesce(epoch_us(min(observed_at)), 0) from task_center.load_runs"
         )
 
     def time_of(self, sequence: int | None) -> Micros | None:

@@ -70,9 +70,7 @@ class Option(click.Option):
         Raises:
             BadParameter: it is not valid.
         """
-        if isinstance(self.type, (click.Path, url_options.UrlType)):
-            value = _with_home(value)
-        converted = super().type_cast_value(ctx, value)
+        converted = super().type_cast_value(ctx, _with_home_if_path(self, value))
         if isinstance(converted, float) and not math.isfinite(converted):
             message = f"{converted} is not in the range"
             raise click.BadParameter(message, ctx, self)
@@ -104,7 +102,7 @@ class Argument(click.Argument):
         Raises:
             BadParameter: it is not valid.
         """
-        return _in_utf8(ctx, self, super().type_cast_value(ctx, value))
+        return _in_utf8(ctx, self, super().type_cast_value(ctx, _with_home_if_path(self, value)))
 
 
 def _refuse_empty(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -127,6 +125,11 @@ def _in_utf8(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
             message = f"{each!r} is not valid UTF-8."
             raise click.BadParameter(message, ctx, param)
     return value
+
+
+def _with_home_if_path(param: click.Parameter, value: Any) -> Any:
+    is_path = isinstance(param.type, (click.Path, url_options.UrlType))
+    return _with_home(value) if is_path else value
 
 
 def _with_home(value: Any) -> Any:

@@ -34,9 +34,12 @@ def refuse_own_path(path: Path, setting: str) -> None:
     Raises:
         ConfigurationError: the path belongs to a data directory.
     """
-    place = path.resolve()
+    place = Path(
+        os.path.realpath(path)
+    )  # resolve() raises an error of its own for a circle of links
     for each in (place, *place.parents):
-        if each.name in _OWN_NAMES and (each.parent / _LOCK_NAME).is_file():
+        marks = (each.parent / _LOCK_NAME, each.parent / DATABASE_NAME)
+        if each.name in _OWN_NAMES and any(map(os.path.isfile, marks)):
             message = (
                 f"{path}: the data directory {each.parent} keeps its own data there; choose "
                 f"another path (set by {setting})"

@@ -1,5 +1,6 @@
 """``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
+import os
 import sys
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -106,6 +107,8 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks verify --expect-head 3f2a... --public-key audit.pem
       gaussdb-tasks verify --archive s3://audit/gaussdb-tasks --fast
       gaussdb-tasks verify --published postgresql://reader@db.example/tasks
+
+    \b
     Exit codes: 0 intact; 1 findings.
     """
     keys = PublicKeys(public_keys) if public_keys else None
@@ -129,7 +132,9 @@ def command(  # noqa: PLR0913 - one parameter per option
         from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote  # noqa: PLC0415
 
         remote, folder = Remote(archive_url, option="--archive"), DataDir(data_dir)
-        if remote.path is not None and remote.path.resolve() == folder.archive.resolve():
+        if remote.path is not None and os.path.realpath(remote.path) == os.path.realpath(
+            folder.archive
+        ):
             message = f"--archive: {remote.name} is the archive itself, not a copy; omit the option"
             raise ConfigurationError(message)
         found = verify_remote(remote, options, folder)
