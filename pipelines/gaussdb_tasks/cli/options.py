@@ -17,7 +17,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
 
-_PREFIX: Final = "GAUSSDB_TASKS_"
+PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 
@@ -30,7 +30,7 @@ class Option(click.Option):
     def __init__(self, *args: Any, variable: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         long_name = max(self.opts, key=len).removeprefix("--")
-        self.envvar = _PREFIX + (variable or long_name.replace("-", "_").upper())
+        self.envvar = PREFIX + (variable or long_name.replace("-", "_").upper())
         self.show_envvar = True
 
     def consume_value(
