@@ -47,6 +47,7 @@ _FORMATS_BY_SUFFIX: Final = MappingProxyType(
 )
 _NEED_DISTINCT_NAMES: Final = frozenset({"json", "jsonl", "parquet"})
 
+_STDOUT: Final = Path("-")
 _MAX_TABLE_ROWS: Final = 1_000
 _FETCH_ROWS: Final = 10_000
 _DEFAULT_WIDTH: Final = 120
@@ -108,6 +109,8 @@ def _target(
     Raises:
         ConfigurationError: the suffix is not that of a format, or an option is of another format.
     """
+    if output_file == _STDOUT:
+        output_file = None
     if output_format is None:
         suffix = output_file.suffix.lower() if output_file else ".txt"
         output_format = _FORMATS_BY_SUFFIX.get(suffix)

@@ -39,7 +39,7 @@ def _read_variables(
         if not equals:
             message = f"--set: {name!r} has no value; write it like NAME=VALUE"
             raise ConfigurationError(message)
-    return {name.strip(): value for name, _, value in pairs}
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 class _Query(click.Command):
