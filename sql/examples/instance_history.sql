@@ -31,7 +31,10 @@ found as (
     select
         case
             when count(*) > 0 or getvariable('instance') is null then true
-            else error('no such instance: no task has this instance_name or instance_id')
+            else error(
+                'no such instance: no task has this instance_name or instance_id; the view '
+                || 'instance_timeline lists all'
+            )
         end as is_known
     from instances
 )

@@ -16,11 +16,33 @@ wanted as (
     from last_loads
 ),
 
+covered as (
+    select
+        min(covered_from) as covered_from,
+        max(covered_to) as covered_to
+    from archive_status
+),
+
 nights as (
     select
-        night_from,
-        night_from + interval 12 hours as night_to
+        case
+            when
+                getvariable('night') is not null
+                and (
+                    wanted.night_from >= covered.covered_to
+                    or wanted.night_from + interval 12 hours <= covered.covered_from
+                )
+                then error(
+                    'no load has read this night; the loads cover '
+                    || strftime(covered.covered_from, '%Y-%m-%d %H:%M')
+                    || ' to '
+                    || strftime(covered.covered_to, '%Y-%m-%d %H:%M')
+                )
+            else wanted.night_from
+        end as night_from,
+        wanted.night_from + interval 12 hours as night_to
     from wanted
+    cross join covered
 ),
 
 ran as (

@@ -14,7 +14,7 @@ found as (
     select
         case
             when count(*) > 0 or getvariable('job') is null then true
-            else error('no such task: no task has this job_id')
+            else error('no such task: no task has this job_id; the view tasks lists all')
         end as is_known
     from tasks
     where job_id = cast(getvariable('job') as varchar)

@@ -66,6 +66,33 @@ def test_a_variable_sets_an_option(command: Command) -> None:
     assert "elsewhere/gaussdb_tasks.duckdb" in run.stderr
 
 
+def test_a_variable_of_another_command_or_program_is_no_mistake(command: Command) -> None:
+    """Kubernetes sets the others for a service ``gaussdb-tasks``."""
+    others = {
+        "GAUSSDB_TASKS_SHARDS": "3",
+        "GAUSSDB_TASKS_PING_URL_FILE": "ping_url",
+        "GAUSSDB_TASKS_SERVICE_PORT": "8280",
+        "GAUSSDB_TASKS_PORT_8280_TCP_ADDR": "10.0.0.1",
+    }
+    run = command("load", "--shard", "4/3", env=others)
+    assert "shards count from" in run.stderr
+
+
+def test_a_tilde_is_the_home_directory(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells replace it only where a word begins, and never in a variable or a settings file."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Path("tilde.toml").write_text('data-dir = "~/tasks"\n')
+    there = f"{tmp_path}/home/tasks/gaussdb_tasks.duckdb"
+    assert there in command("status", "--data-dir=~/tasks").stderr
+    assert there in command("status", env={"GAUSSDB_TASKS_DATA_DIR": "~/tasks"}).stderr
+    assert there in command("status", "--config", "tilde.toml").stderr
+    copy = command("verify", "--data-dir", "any", "--archive=~/copy").stderr
+    assert f"{tmp_path}/home/copy" in copy
+    assert f"{tmp_path}/home/none" in command("report", "~/none/report.html").stderr
+
+
 def test_an_unknown_command_is_one_sentence(command: Command) -> None:
     """The message names the command and the help."""
     run = command("lode")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gaussdb_tasks.database.connect import open_database
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.commands import Command, Run
 from tests.support.golden_commands import Block, check, read_blocks
@@ -21,6 +22,10 @@ SETTINGS = {
     "number-out-of-range": "[load]\nhorizon-days = 0\n",
     "flag-as-text": '[status]\ncheck = "yes"\n',
     "list": '[load]\narchive-url = ["a", "b"]\n',
+    "fraction": "[load]\nhorizon-days = 3.5\n",
+    "boolean-as-number": "[load]\nhorizon-days = true\n",
+    "umask-as-number": "[load]\numask = 27\n",
+    "empty-text": 'region = ""\n',
 }
 
 
@@ -31,18 +36,26 @@ def folder(command: Command, data_dir: DataDir) -> Path:
     here = data_dir.path.parent
     for name, text in SETTINGS.items():
         (here / f"{name}.toml").write_text(text)
+    (here / "other").mkdir()
+    with open_database(here / "other" / data_dir.database.name) as connection:
+        connection.execute("create table invoices (number integer)")
+    (here / "circle.csv").symlink_to("circle.csv")
     return here
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_mistakes_are_understood(command: Command, folder: Path) -> None:
     """Each has its exit code and its words; nothing is written, and nothing is a traceback."""
-    before = sorted(folder.iterdir())
+    before = contents(folder)
 
     def answer(block: Block) -> Run:
         return command(*block.arguments, env=block.environment)
 
     check(GOLDEN, answer)
-    assert sorted(folder.iterdir()) == before
+    assert contents(folder) == before
     for block in read_blocks(GOLDEN):
         assert re.search(r"^exit code [12]$", block.output, re.MULTILINE), block.line
         assert "Traceback" not in block.output

@@ -281,6 +281,20 @@ def test_an_unknown_suffix_is_refused(command: Command, loaded: Path) -> None:
     assert command("query", SQL, *options).exit_code == 0
 
 
+def test_a_dash_is_stdout_as_for_a_report(command: Command, loaded: Path) -> None:
+    here = ("query", SQL, "--data-dir", loaded)
+    for arguments in ((), ("--format", "csv")):
+        assert (
+            command(*here, *arguments, "--output", "-").stdout == command(*here, *arguments).stdout
+        )
+    assert not Path("-").exists()
+
+
+def test_blanks_around_a_parameter_are_ignored(command: Command, loaded: Path) -> None:
+    run = command(*("query", "instances_without_backup", "--set", "days = 7"), "--data-dir", loaded)
+    assert run.exit_code == 0, run.stderr
+
+
 def test_a_table_in_a_file_has_all_rows(command: Command, loaded: Path) -> None:
     """On stdout a table ends after 1,000 rows, with a note; in a file it does not."""
     sql = "select range as n from range(1500)"

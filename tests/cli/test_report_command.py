@@ -82,7 +82,7 @@ def test_the_database_is_not_overwritten(command: Command, archive: Path) -> Non
     for target in (database, Path("link")):
         run = command("report", target, "--data-dir", archive)
         assert run.exit_code == 2
-        assert "belongs to the archive" in run.stderr
+        assert "keeps its own data there" in run.stderr
     assert database.read_bytes() == before
 
 

@@ -122,7 +122,7 @@ def test_a_report_shows_all_directories(
     assert all(name in page for name in NAMES)
     assert all(str(part.path) in page for part in parts)
     inside = parts[1].path / "gaussdb_tasks.duckdb"
-    assert "belongs to the archive" in command("report", inside, *options).stderr
+    assert "keeps its own data there" in command("report", inside, *options).stderr
 
 
 @pytest.mark.parametrize(

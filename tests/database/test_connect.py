@@ -49,7 +49,9 @@ def shown(connection):
     return value
 
 new, published = Path("new.duckdb"), Path("published.duckdb")
-duckdb.connect(published).close()
+with duckdb.connect(published) as connection:
+    connection.execute("create schema task_center")
+    connection.execute("create table task_center.load_runs (run_id varchar)")
 openings = {
     "duckdb itself": duckdb.connect(),
     "in memory": connect.open_empty(None),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.data_dir import DataDir, refuse_own_path
 from gaussdb_tasks.errors import ConfigurationError
 
 FILES = ("gaussdb_tasks.duckdb", ".lock", "archive-copies.json")
@@ -43,6 +43,31 @@ def test_a_file_in_place_of_the_scratch_folder_is_refused(tmp_path: Path) -> Non
     (tmp_path / ".scratch").write_text("not yours")
     with pytest.raises(ConfigurationError, match="of another kind"):
         DataDir(tmp_path).prepare()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gaussdb_tasks.duckdb", "gaussdb_tasks.duckdb.wal", "archive", "archive/1/x", "../link"],
+)
+def test_nothing_else_is_written_where_a_data_directory_keeps_its_data(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "data"
+    DataDir(folder).prepare()
+    (tmp_path / "link").symlink_to(folder / "archive")
+    with pytest.raises(ConfigurationError, match=r"keeps its own data there.*--output"):
+        refuse_own_path(folder / name, "--output")
+    with pytest.raises(ConfigurationError, match=r"keeps its own data there.*--data-dir"):
+        DataDir(folder / name).prepare()
+
+
+def test_a_file_beside_the_data_or_in_a_folder_of_another_program_is_accepted(
+    tmp_path: Path,
+) -> None:
+    """A report may be in the data directory; a folder ``archive`` may be of anybody."""
+    DataDir(tmp_path / "data").prepare()
+    refuse_own_path(tmp_path / "data" / "report.html", "--output")
+    refuse_own_path(tmp_path / "archive" / "tasks.csv", "--output")
 
 
 @pytest.mark.parametrize("name", ["a*c", "a?c", "a[b]c"])

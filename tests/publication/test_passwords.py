@@ -40,6 +40,7 @@ def test_a_password_is_taken_from_a_file(
         refused = command(*given, env={f"GAUSSDB_TASKS_PUBLISH_PASSWORD{name}": value})
         assert refused.exit_code == 2, refused.stderr
         assert "wr0ng" not in refused.stderr
+        assert "GAUSSDB_TASKS_PUBLISH_PASSWORD" in refused.stderr
         assert name or value == "" or "authentication failed" in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
     done = command(*given, env={"GAUSSDB_TASKS_PUBLISH_PASSWORD_FILE": str(file)})

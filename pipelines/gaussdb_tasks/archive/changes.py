@@ -6,7 +6,7 @@ load, with its latest state, and without rejected records.
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -173,14 +173,14 @@ def _refuse_impossible(
     """Refuse bounds between which no load can be.
 
     Raises:
-        ConfigurationError: the last load is before the first, or the first is yet to come.
+        ConfigurationError: the last load is before the first, or before all loads, or the first is
+            yet to come.
     """
-    sql = "select max(archive_sequence), epoch_us(max(observed_at)) from task_center.load_runs"
-    newest, observed_at = connection.execute(sql).fetchone() or (None, None)
-    if since.sequence is not None and since.sequence > (newest or 0):
-        message = f"--since {since.sequence}: the newest load is entry {newest or 0}"
+    loads = _LoadTimes(connection)
+    if since.sequence is not None and since.sequence > loads.sequence:
+        message = f"--since {since.sequence}: the newest load is entry {loads.sequence}"
         raise ConfigurationError(message)
-    if since.start is not None and since.start > max(now(), observed_at or 0):
+    if since.start is not None and since.start > max(now(), loads.observed_at):
         message = f"--since {iso(since.start)} is in the future; use a time in the past"
         raise ConfigurationError(message)
     if until is None:
@@ -188,16 +188,36 @@ def _refuse_impossible(
     if since.sequence is not None and until.sequence is not None:
         is_reversed = until.sequence < since.sequence
     else:
-        start = _time_of(connection, since.sequence) if since.start is None else since.start
-        end = _time_of(connection, until.sequence) if until.end is None else until.end
+        start = loads.time_of(since.sequence) if since.start is None else since.start
+        end = loads.time_of(until.sequence) if until.end is None else until.end
         is_reversed = start is not None and end is not None and end < start
     if is_reversed:
         message = "--until is before --since, so no load is between them; swap them"
         raise ConfigurationError(message)
+    if until.end is not None and until.end < loads.first_observed_at:
+        first = iso(loads.first_observed_at)
+        message = f"--until {iso(until.end)} is before the first load, of {first}; use a later time"
+        raise ConfigurationError(message)
 
 
-def _time_of(connection: duckdb.DuckDBPyConnection, sequence: int | None) -> Micros | None:
-    """Return the clock of an entry's load; None if it has none."""
-    sql = "select epoch_us(max(observed_at)) from task_center.load_runs where archive_sequence = ?"
-    (time,) = connection.execute(sql, [sequence]).fetchone() or (None,)
-    return None if time is None else int(time)
+class _LoadTimes:
+    """The first and the newest load, and the times of others."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.sequence, self.observed_at, self.first_observed_at = self._row(
+            "select coalesce(max(archive_sequence), 0), coalesce(epoch_us(max(observed_at)), 0), "
+            "coalesce(epoch_us(min(observed_at)), 0) from task_center.load_runs"
+        )
+
+    def time_of(self, sequence: int | None) -> Micros | None:
+        """Return the clock of an entry's load; None if it has none."""
+        (time,) = self._row(
+            "select epoch_us(max(observed_at)) from task_center.load_runs "
+            "where archive_sequence = ?",
+            sequence,
+        )
+        return time if time is None else int(time)
+
+    def _row(self, sql: str, *values: int | None) -> tuple[Any, ...]:
+        return self._connection.execute(sql, values).fetchone() or ()

@@ -1,5 +1,6 @@
 """A click group that imports a command only when it is used, so that help is fast."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -10,10 +11,16 @@ from click.shell_completion import CompletionItem
 
 from gaussdb_tasks.cli.completion import items, query_names
 from gaussdb_tasks.cli.last_handler import debug_option
+from gaussdb_tasks.cli.options import PREFIX
 
 _SQL_STARTS: Final = frozenset({"select", "with", "from"})
+_LIKENESS_OF_VARIABLES: Final = 0.85
 _OPTIONS_OF_THE_PROGRAM: Final = {"help": "-h", "version": "--version"}
 _LISTS_OF_QUERIES: Final = frozenset({"queries", "questions", "view", "question", "tables"})
+
+
+def _variables(command: click.Command) -> set[str]:
+    return {str(each.envvar) for each in command.params if each.envvar}
 
 
 class Subcommand(NamedTuple):
@@ -83,20 +90,44 @@ class LazyGroup(click.Group):
         """Find the command of the arguments; suggest another if there is none of that name.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is none, or a variable of its options is mistyped.
         """
         name = args[0]
         is_option = name.startswith("-")
         if name not in self._subcommands and not is_option and not ctx.resilient_parsing:
             message = f"No such command {name!r}. {self._hint(name)}".rstrip()
             raise click.UsageError(message, ctx)
-        return super().resolve_command(ctx, args)
+        found_name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing and not {"-h", "--help"} & set(rest):
+            self._refuse_mistyped_variables(ctx, command)
+        return found_name, command, rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands and options that begin with a text, without importing commands."""
         commands = {each.name: each.short_help for each in self.subcommands}
         options = click.Command.shell_complete(self, ctx, incomplete)
         return [*items(commands, incomplete), *options]
+
+    def _refuse_mistyped_variables(self, ctx: click.Context, command: click.Command) -> None:
+        """Refuse a variable that is almost one of the command's: its value would have no effect."""
+        own = _variables(command)
+        others = [each for each in os.environ if each.startswith(PREFIX) and each not in own]
+        for name in others:
+            import difflib  # noqa: PLC0415 - most users have no other variable
+
+            similar = difflib.get_close_matches(
+                name.removeprefix(PREFIX),
+                [each.removeprefix(PREFIX) for each in own],
+                n=1,
+                cutoff=_LIKENESS_OF_VARIABLES,
+            )
+            if similar and name not in self._variables_of_all(ctx):
+                message = f"No option has the variable {name}. Did you mean {PREFIX}{similar[0]}?"
+                raise click.UsageError(message, ctx)
+
+    def _variables_of_all(self, ctx: click.Context) -> set[str]:
+        commands = map(partial(self.get_command, ctx), self._subcommands)
+        return {name for each in commands if each is not None for name in _variables(each)}
 
     def _hint(self, name: str) -> str:
         """Return what the user may have meant: another command, a view or a saved question."""

@@ -9,7 +9,7 @@ from typing import Final
 from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.cli import console
 from gaussdb_tasks.cli.summary import remarks, summary_line
-from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.data_dir import DataDir, refuse_own_path
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
 from gaussdb_tasks.foreign_text import shortened, visible
 from gaussdb_tasks.known_secrets import mask
@@ -44,6 +44,8 @@ class LoadMonitor:
 
         if ping_url is None:
             ping_url = read_secret({**os.environ, _PING_URL: ""}, _PING_URL)
+        if metrics_file is not None:
+            refuse_own_path(metrics_file, "--metrics-file")
         if metrics_file is not None and not metrics_file.absolute().parent.is_dir():
             message = (
                 f"--metrics-file: there is no folder {metrics_file.absolute().parent}; create it"

@@ -12,11 +12,13 @@ from typing import Any, Final, TypeAlias
 import click
 from click.core import ParameterSource
 
+from gaussdb_tasks.cli.url_options import UrlType
+from gaussdb_tasks.cli.usage_errors import origin_of
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible
 from gaussdb_tasks.known_secrets import remember_url_credentials
 
-_PREFIX: Final = "GAUSSDB_TASKS_"
+PREFIX: Final = "GAUSSDB_TASKS_"
 _ALL_PERMISSIONS: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}")
 
@@ -32,21 +34,26 @@ Decorator: TypeAlias = Callable[[Command], Command]
 class _Checked(click.Parameter):
     """A parameter whose value is not empty and can be stored."""
 
-    def consume_value(
-        self, ctx: click.Context, opts: Mapping[str, Any]
-    ) -> tuple[Any, ParameterSource]:
-        """Return the value, unless a shell made it of a variable that is not set.
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value as the command gets it, unless a shell made it of an unset variable.
 
         Raises:
-            BadParameter: a value on the command line is empty.
+            BadParameter: it is empty, or not valid.
+            ConfigurationError: it is not valid; the message says where it was set.
         """
-        value, source = super().consume_value(ctx, opts)
         given = value if isinstance(value, (list, tuple)) else (value,)
-        if source is ParameterSource.COMMANDLINE and "" in given:
+        if any(isinstance(each, str) and not each.strip() for each in given):
             name = "" if isinstance(self, click.Option) else f"{self.human_readable_name}: "
             message = f"{name}the value is empty; give one, or leave it out"
             raise click.BadParameter(message, ctx, self)
-        return value, source
+        try:
+            return super().process_value(ctx, value)
+        except ConfigurationError as error:
+            origin = origin_of(ctx, self)
+            if not origin or "(set by " in str(error):
+                raise
+            message = f"{error}{origin}"
+            raise ConfigurationError(message) from error
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Return the value in its type; the password of a URL is masked from then on.
@@ -55,6 +62,8 @@ class _Checked(click.Parameter):
             BadParameter: it is not valid, or a text that the database cannot hold; the name of a
                 file can be so.
         """
+        if isinstance(self.type, (click.Path, UrlType)):
+            value = _with_home(value)
         converted = super().type_cast_value(ctx, value)
         if isinstance(converted, float) and not math.isfinite(converted):
             message = f"{converted} is not in the range"
@@ -78,7 +87,7 @@ class Option(_Checked, click.Option):
     def __init__(self, *args: Any, variable: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         long_name = max(self.opts, key=len).removeprefix("--")
-        self.envvar = _PREFIX + (variable or long_name.replace("-", "_").upper())
+        self.envvar = PREFIX + (variable or long_name.replace("-", "_").upper())
         self.show_envvar = True
         self.show_default = "default" in kwargs
 
@@ -100,6 +109,18 @@ class Option(_Checked, click.Option):
         """Return the option's help; a default may come from the settings file."""
         record = super().get_help_record(ctx)
         return None if record is None else (visible(record[0]), visible(record[1]))
+
+
+def _with_home(value: Any) -> Any:
+    """Return a path with the home folder for ~, which shells expand only where a word begins."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_with_home, value))
+    if not (isinstance(value, str) and value.startswith("~")):
+        return value
+    try:
+        return str(Path(value).expanduser())
+    except RuntimeError:  # there is no such user
+        return value
 
 
 def is_utf8(text: str) -> bool:
@@ -180,7 +201,7 @@ class _UmaskType(click.ParamType):  # type: ignore[type-arg]  # not generic in c
         if isinstance(value, Umask):
             return value
         if not isinstance(value, str):
-            message = 'umask is a number, which is not octal; put it in quotes: umask = "077"'
+            message = f'--umask: {value} is not octal; write it in quotes, as in umask = "077"'
             raise ConfigurationError(message)
         if not _OCTAL.fullmatch(value) or int(value, base=8) > _ALL_PERMISSIONS:
             message = f"--umask: {value!r} is not an octal mask; write it like 077 or 027"

@@ -18,6 +18,7 @@ from gaussdb_tasks.cli import console, render
 from gaussdb_tasks.cli.json_text import json_text
 from gaussdb_tasks.cli.options import Decorator, combine, format_option, option, together
 from gaussdb_tasks.cli.table import make_table
+from gaussdb_tasks.database.data_dir import refuse_own_path
 from gaussdb_tasks.database.files import replacing, require_replaceable
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.foreign_text import visible, visible_json
@@ -43,6 +44,7 @@ _FORMATS_BY_SUFFIX: Final = {f".{name}": name for name in (*_RENDERERS, "parquet
 }
 _NEED_DISTINCT_NAMES: Final = frozenset({"json", "jsonl", "parquet"})
 
+_STDOUT: Final = Path("-")
 _MAX_TABLE_ROWS: Final = 1_000
 _FETCH_ROWS: Final = 10_000
 _DEFAULT_WIDTH: Final = 120
@@ -101,6 +103,8 @@ def _target(
     Raises:
         ConfigurationError: the suffix is not that of a format, or an option is of another format.
     """
+    if output_file == _STDOUT:
+        output_file = None
     if output_format is None:
         suffix = output_file.suffix.lower() if output_file else ".txt"
         output_format = _FORMATS_BY_SUFFIX.get(suffix)
@@ -122,7 +126,7 @@ def refuse_unwritable(path: Path, setting: str) -> None:
     """Refuse a file that cannot be written, before work begins.
 
     Raises:
-        GaussdbTasksError: its folder does not exist, or the file cannot be replaced.
+        GaussdbTasksError: its folder does not exist, the file cannot be replaced, or it is data.
     """
     try:
         require_replaceable(path)
@@ -131,6 +135,7 @@ def refuse_unwritable(path: Path, setting: str) -> None:
         raise ConfigurationError(message) from error
     except OSError as error:
         raise explain(error, path=path, setting=setting) from error
+    refuse_own_path(path, setting)
 
 
 def write(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:

@@ -287,8 +287,18 @@ def _value(option: click.Option, key: str, value: Any, place: str) -> Any:
         return value
     if option.multiple:
         values = value if isinstance(value, list) else [value]
-        return tuple(clean(each) if isinstance(each, str) else each for each in values)
+        return tuple(_single(option, key, each, place) for each in values)
+    return _single(option, key, value, place)
+
+
+def _single(option: click.Option, key: str, value: Any, place: str) -> Any:
+    """Return one value of an option that is not a flag."""
+    is_number = isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType))
     if isinstance(value, (list, dict, bool)):
-        message = f'{place}: {key} takes one value, not {value!r}; write {key} = "..."'
+        shown = str(value).lower() if isinstance(value, bool) else repr(value)
+        what, example = ("a number", "1") if is_number else ("one value", '"..."')
+        message = f"{place}: {key} takes {what}, not {shown}; write {key} = {example}"
         raise ConfigurationError(message)
-    return value
+    if isinstance(value, float):
+        return str(value)  # click would cut a whole number from it
+    return clean(value) if isinstance(value, str) else value

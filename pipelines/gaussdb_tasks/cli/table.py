@@ -28,7 +28,7 @@ _SECONDS_PER_UNIT: Final = {"seconds": 1.0, "ms": 0.001, "minutes": 60.0, "hours
 _IMPORTANT: Final = (
     *("status", "task_label", "instance_name", "progress"),
     *("duration_seconds", "age_seconds", "change", "project", "project_name", "job_id"),
-    *("typical_seconds", "fail_reason", "remark", "created_at"),
+    *("typical_seconds", "fail_reason", "remark", "created_at", "is_overdue"),
 )
 """Columns that stay longest, the most important first. Others follow in their order."""
 _SAYS_THE_SAME: Final = {

@@ -52,7 +52,8 @@ def chosen_time(
     start = listed.start if start is None else start
     end = listed.end if end is None else end
     if start >= end and is_both_given:
-        message = f"--from {iso(start)} is not before --to {iso(end)}; swap them"
+        remedy = "swap them" if start > end else "use a later --to"
+        message = f"--from {iso(start)} is not before --to {iso(end)}; {remedy}"
         raise ConfigurationError(message)
     if start > listed.end:
         message = f"--from {iso(start)} is in the future; use a time in the past"

@@ -19,7 +19,32 @@ _LOCK_NAME: Final = ".lock"
 _HOLDER_NAME: Final = ".lock_holder"
 _SCRATCH_NAME: Final = ".scratch"
 _COPIES_NAME: Final = "archive-copies.json"
+_OWN_NAMES: Final = frozenset(
+    {
+        *(DATABASE_NAME, f"{DATABASE_NAME}.wal", ARCHIVE_NAME, _COPIES_NAME),
+        *(_LOCK_NAME, _HOLDER_NAME, _SCRATCH_NAME),
+    }
+)
 # DuckDB takes these characters of a path for a pattern, or for the end of the path.
+
+
+def refuse_own_path(path: Path, setting: str) -> None:
+    """Refuse to write something else where a data directory keeps its data, as in its archive.
+
+    Raises:
+        ConfigurationError: the path belongs to a data directory.
+    """
+    place = Path(
+        os.path.realpath(path)
+    )  # resolve() raises an error of its own for a circle of links
+    for each in (place, *place.parents):
+        marks = (each.parent / _LOCK_NAME, each.parent / DATABASE_NAME)
+        if each.name in _OWN_NAMES and any(map(os.path.isfile, marks)):
+            message = (
+                f"{path}: the data directory {each.parent} keeps its own data there; choose "
+                f"another path (set by {setting})"
+            )
+            raise ConfigurationError(message)
 
 
 @dataclass(frozen=True)
@@ -50,6 +75,7 @@ class DataDir:
             ConfigurationError: it cannot be made or written, or dlt cannot work in it.
         """
         self.refuse_unusable_path()
+        refuse_own_path(self.path, "--data-dir")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._refuse_other_kinds()

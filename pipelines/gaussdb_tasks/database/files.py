@@ -85,8 +85,7 @@ def replacing(target: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
     Raises:
         OSError: the file cannot be written there.
     """
-    require_replaceable(target)
-    target = target.resolve()
+    target = require_replaceable(target)
     with NamedTemporaryFile(
         dir=target.parent, prefix=f".{target.name[:64]}.", delete=False
     ) as half:
@@ -103,13 +102,18 @@ def replacing(target: Path, *, mode: int | None = None) -> Iterator[BinaryIO]:
             raise
 
 
-def require_replaceable(target: Path) -> None:
+def require_replaceable(target: Path) -> Path:
     """Find out, before work begins, whether ``replacing`` could write a file.
+
+    Returns:
+        The file to which links lead.
 
     Raises:
         OSError: the file cannot be written there.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
+    if target.is_symlink():  # resolve() would raise an error of its own, in some Pythons
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(target))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     if target.exists() and not target.is_file():  # root could replace even /dev/null
@@ -119,6 +123,7 @@ def require_replaceable(target: Path) -> None:
         raise OSError(number, os.strerror(number), str(target.parent))
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent))
+    return target
 
 
 def _umask() -> int:

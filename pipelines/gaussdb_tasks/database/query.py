@@ -193,7 +193,7 @@ def _refuse_impossible(named: NamedQuery, variables: Mapping[str, str]) -> None:
             raise ConfigurationError(message)
         default = _NUMBER.search(named.parameters[name])
         # A longer text is not converted: int() refuses thousands of digits.
-        is_number = value.isdecimal() and len(value) <= len(str(_MAX_NUMBER))
+        is_number = value.isascii() and value.isdecimal() and len(value) <= len(str(_MAX_NUMBER))
         if default is not None and not (is_number and 0 < int(value) <= _MAX_NUMBER):
             message = (
                 f"--set {name}={value}: {value!r} is not a whole number from 1 to {_MAX_NUMBER}; "

@@ -40,6 +40,7 @@ from gaussdb_tasks.publication.lane import (
     TransientPublicationError,
     published_comments,
 )
+from gaussdb_tasks.publication.target import PASSWORD
 
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
@@ -263,8 +264,11 @@ def one_error(name: str) -> Iterator[None]:
         # Statements hold values, and words that a cause has; settings are longer than the cause.
         text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
         cause = in_one_line(text, MAX_CAUSE_LENGTH)
-        message = f"{name} cannot be read or written: {cause}"
-        raise _kind_of(text)(message) from None
+        kind = _kind_of(text)
+        checks = f"; check the target, its user and its password ({PASSWORD})"
+        remedy = checks if kind is ConfigurationError else ""
+        message = f"{name} cannot be read or written: {cause}{remedy}"
+        raise kind(message) from None
 
 
 def _kind_of(text: str) -> type[GaussdbTasksError]:

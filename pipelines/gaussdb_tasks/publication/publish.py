@@ -154,17 +154,33 @@ def _compare(
 
 
 def refuse_unusable(target: Target) -> None:
-    """Refuse a target whose packages are missing, before a load.
+    """Refuse a target that nothing can be published to, before a load.
 
     Raises:
-        ConfigurationError: one is missing, or does not fit.
+        ConfigurationError: a package is missing or does not fit, or its place has something else.
     """
+    _refuse_other_files(target)
     if isinstance(target, PostgresTarget):
         server_extensions()
     elif isinstance(target, DuckLakeTarget):
         lake_extensions(target)
     else:
         check_packages(target.name)
+
+
+def _refuse_other_files(target: Target) -> None:
+    for folder in target.folders:
+        if folder.exists() and not folder.is_dir():
+            message = f"{folder} is a file, not a folder; choose another target"
+            raise ConfigurationError(message)
+    catalogue = target.catalogue if isinstance(target, DuckLakeTarget) else None
+    if not isinstance(catalogue, Path) or not catalogue.is_file():
+        return
+    with catalogue.open("rb") as file:
+        head = file.read(12)
+    if not head.endswith(b"DUCK"):  # behind the checksum of a DuckDB file
+        message = f"{catalogue} is not a catalogue of DuckLake; choose another target"
+        raise ConfigurationError(message)
 
 
 def open_target(

@@ -182,6 +182,9 @@ def _files(url: str, option: str) -> str:
         if "@" in url or "?" in url:
             message = f"{option}: write s3://BUCKET/PREFIX; keys belong in AWS_* or ~/.aws"
             raise ConfigurationError(message)
+        if not url.removeprefix("s3://").partition("/")[0]:
+            message = f"{option}: the bucket is missing: s3://BUCKET/PREFIX"
+            raise ConfigurationError(message)
         return url.rstrip("/")
     if not url or _SCHEME.match(url):
         message = f"{option}: {mask(url) or 'it'} cannot be published to; {_FORMS}"

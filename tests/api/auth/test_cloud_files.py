@@ -74,6 +74,17 @@ def test_password_and_passcode(home: Path, emulator: Emulator) -> None:
         sign_in(SHOP, {})
 
 
+def test_a_password_without_a_user_is_refused_before_any_call(
+    home: Path, emulator: Emulator
+) -> None:
+    settings = cloud(emulator)
+    del settings["auth"]["username"]
+    write(home, settings)
+    with pytest.raises(ConfigurationError, match="no user is set; set username"):
+        sign_in(SHOP, {})
+    assert not emulator.calls
+
+
 def test_passcode_beside_the_variables(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """OS_PASSCODE beside OS_PASSWORD has the same effect."""
     environ = {

@@ -163,6 +163,23 @@ def test_a_legal_hold_keeps_old_tasks(loaded: Path, holds: Holds) -> None:
     assert _is_intact(loaded)
 
 
+def test_a_hold_or_a_redaction_of_what_nobody_knows_changes_nothing(loaded: Path) -> None:
+    """A typing error beside a right id, too: what is held would go, what is redacted would stay."""
+    before = {path: path.read_bytes() for path in loaded.rglob("*") if path.is_file()}
+    holds = Holds(instances=[f"{1:032x}in14", "orders-prood"])
+    with pytest.raises(ConfigurationError, match=r"--hold-instance.*'orders-prood'"):
+        retain(DataDir(loaded), NOW + 200 * DAY, holds, _amendment("retention"), is_dry_run=False)
+    with pytest.raises(ConfigurationError, match=r"--job-id.*'nope'"):
+        redact(DataDir(loaded), [], [job_id(1), "nope"], _amendment(), is_dry_run=False)
+    assert {path: path.read_bytes() for path in loaded.rglob("*") if path.is_file()} == before
+
+
+def test_a_task_that_only_a_rejected_record_names_can_be_redacted(loaded: Path) -> None:
+    report = redact(DataDir(loaded), [], [job_id(3)], _amendment(), is_dry_run=False)
+    assert report.rows_changed
+    assert _is_intact(loaded)
+
+
 def test_a_task_seen_since_keeps_its_earlier_states(loaded: Path) -> None:
     retain(DataDir(loaded), NOW + DAY // 2, Holds(), _amendment("retention"), is_dry_run=False)
     assert _job_ids(loaded) == [job_id(2), job_id(4)]

@@ -264,7 +264,13 @@ def _read_files(cloud: str | None) -> Any:
         _read_clouds(Path(file))
     config = loader.OpenStackConfig(app_name="gaussdb-tasks")
     if cloud is not None and cloud not in config.get_cloud_names():
-        if config.config_filename is None:
+        named = Path(clean(os.environ.get("OS_CLIENT_CONFIG_FILE", "")))
+        if not named.exists():
+            message = (
+                f"cloud {cloud!r} is not known: {named} does not exist; correct the path (set by "
+                "OS_CLIENT_CONFIG_FILE)"
+            )
+        elif config.config_filename is None:
             message = (
                 f"cloud {cloud!r} is not known: there is no clouds.yaml; write one in this folder, "
                 "in ~/.config/openstack or in /etc/openstack, or name it with OS_CLIENT_CONFIG_FILE"

@@ -287,7 +287,11 @@ def _errors_explained(name: str) -> Iterator[None]:
 
 def _check_password(settings: Any, name: str) -> None:
     is_password = str(settings.config.get("auth_type") or "password") in _PASSWORD_TYPES
-    if is_password and not settings.get_auth_args().get("password"):
+    auth = settings.get_auth_args()
+    if is_password and not (auth.get("username") or auth.get("user_id")):
+        message = f"{name}: no user is set; set username (OS_USERNAME)"
+        raise ConfigurationError(message)
+    if is_password and not auth.get("password"):
         message = (
             f"{name}: no password is set; set OS_PASSWORD, OS_PASSWORD_FILE or "
             "OS_PASSWORD_COMMAND, or password in secure.yaml"

@@ -27,6 +27,7 @@ from gaussdb_tasks.archive.amendments.rewrites import RowChange, plan_rewrites
 from gaussdb_tasks.archive.archive_tables import REDACTABLE, ArchiveTable, quoted_text
 from gaussdb_tasks.database.connect import registered
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
 
 _BATCH_SIZE: Final = 10_000
 _VERSIONS: Final = archive_tables.TASK_VERSIONS
@@ -44,6 +45,9 @@ def redact(
     """Replace the values of columns, of all tasks or of some.
 
     Without columns, all of ``REDACTABLE`` are meant; without ids, all tasks.
+
+    Raises:
+        ConfigurationError: nothing is known of one of the tasks.
     """
     wanted = tuple(columns) or REDACTABLE
     is_selected = _conditions(job_ids)
@@ -51,6 +55,7 @@ def redact(
         context.connection.execute(
             "create table redacted_tasks as select unnest(?::varchar[]) as job_id", [list(job_ids)]
         )
+        _refuse_unknown_tasks(context)
         _redact_records(context, wanted, is_selected)
         changes = {
             _VERSIONS: _versions_change(wanted, is_selected[_VERSIONS]),
@@ -61,6 +66,25 @@ def redact(
         if is_dry_run or not rewrites:
             return report(context, rewrites)
         return write_amendment(data_dir, context, amendment, rewrites, is_removing=True)
+
+
+def _refuse_unknown_tasks(context: AmendmentContext) -> None:
+    """Refuse a task of which nothing is known: a typing error would leave what must not stay."""
+    versions, records = map(context.relation, (_VERSIONS, _REJECTED))
+    unknown = context.connection.execute(f"""
+        select job_id from redacted_tasks
+        where
+            job_id not in (select job_id from ({versions}))
+            and not exists (
+                from ({records}) as stored
+                where
+                    stored.job_id = redacted_tasks.job_id
+                    or contains(stored.raw, redacted_tasks.job_id)
+            )
+    """).fetchone()
+    if unknown is not None:
+        message = f"--job-id: no task has the job_id {unknown[0]!r}; the view tasks lists all"
+        raise ConfigurationError(message)
 
 
 def _conditions(job_ids: Sequence[str]) -> dict[ArchiveTable, str]:

@@ -45,7 +45,8 @@ def retain(
     Loads, coverage and digests stay, so that the completeness of the past can still be proved.
 
     Raises:
-        ConfigurationError: the next load could read again what would be removed.
+        ConfigurationError: the next load could read again what would be removed, or no task has
+            an instance that is held.
     """
     if before > amendment.at - MIN_DAYS * DAY:
         message = (
@@ -55,6 +56,7 @@ def retain(
         raise ConfigurationError(message)
     with open_context(data_dir) as context:
         _select_old_tasks(context, before, holds)
+        _refuse_unknown_holds(context)
         changes = {table: _change(table, holds) for table in TASK_TABLES}
         rewrites = plan_rewrites(context, changes)
         if is_dry_run or not rewrites:
@@ -109,6 +111,25 @@ def _select_old_tasks(context: AmendmentContext, before: Micros, holds: Holds) -
                 where instance in (versions.instance_id, versions.instance_name)
             )
     """)
+
+
+def _refuse_unknown_holds(context: AmendmentContext) -> None:
+    """Refuse a hold on an unknown instance: a typing error would remove what it should keep."""
+    versions = context.relation(archive_tables.TASK_VERSIONS)
+    unknown = context.connection.execute(f"""
+        select instance from held_instances
+        where
+            instance not in (select instance_id from ({versions}) where instance_id is not null)
+            and instance not in (
+                select instance_name from ({versions}) where instance_name is not null
+            )
+    """).fetchone()  # fmt: skip
+    if unknown is not None:
+        message = (
+            f"--hold-instance: no task has the instance {unknown[0]!r}; give a name or an id that "
+            "the view instance_timeline shows"
+        )
+        raise ConfigurationError(message)
 
 
 def _change(table: ArchiveTable, holds: Holds) -> RowChange:

@@ -41,6 +41,8 @@ def command(*, job_id: str, data_dir: Path, output_format: str) -> None:
     Examples:
       gaussdb-tasks evidence 2a4bd738-dd24-4a6f-b64f-85f3bde70df4
       gaussdb-tasks evidence 2a4bd738-dd24-4a6f-b64f-85f3bde70df4 --format json
+
+    \b
     Exit codes: 0 everything is proved; 1 something does not match the digests.
     """
     directory = DataDir(data_dir)

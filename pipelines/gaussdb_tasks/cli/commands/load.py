@@ -31,7 +31,7 @@ from gaussdb_tasks.cli.publish_options import PublishOptions, data_path_option
 from gaussdb_tasks.cli.summary import log_project, remarks, report_as_dict, summary_line
 from gaussdb_tasks.cli.time_options import chosen_time, now_option, time_option
 from gaussdb_tasks.cli.url_options import COPY, PING, PUBLICATION, TIMESTAMP_AUTHORITY
-from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.data_dir import DataDir, refuse_own_path
 from gaussdb_tasks.database.file_systems import NETWORK_REMEDY, network_file_system
 from gaussdb_tasks.database.shards import refuse_other_shards
 from gaussdb_tasks.errors import ConfigurationError, ExitCode, GaussdbTasksError, LockedError
@@ -100,7 +100,10 @@ class _MirrorOptions:
             period = parse_period(self.archive_lock, option="--archive-lock")
             # From the machine's clock, also with --now: the bucket uses its own clock.
             retain_until = period.after(machine_clock())
-        return Remote(self.archive_url, retain_until, is_overwriting=self.archive_overwrite)
+        remote = Remote(self.archive_url, retain_until, is_overwriting=self.archive_overwrite)
+        if remote.path is not None:
+            refuse_own_path(remote.path, "--archive-url")
+        return remote
 
 
 @click.command("load")

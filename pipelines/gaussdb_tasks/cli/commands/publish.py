@@ -73,6 +73,8 @@ def command(  # noqa: PLR0913 - one parameter an option
       gaussdb-tasks publish --to postgresql://loader@db.example/tasks --grant bi
       gaussdb-tasks publish --to ducklake:postgresql://db.example/lake --data-path /srv/lake
       gaussdb-tasks publish --to ducklake:/srv/lake.ducklake --status
+
+    \b
     Exit codes: 0 done; 1 failed, nothing published, run it again; 2 usage or configuration error;
     4 a load or another publication is running.
     """

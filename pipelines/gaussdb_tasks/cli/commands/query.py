@@ -15,6 +15,7 @@ from gaussdb_tasks.cli.interrupts import run_interruptibly
 from gaussdb_tasks.cli.options import Argument, option, output_file_option
 from gaussdb_tasks.cli.table import make_table
 from gaussdb_tasks.cli.time_options import now_option
+from gaussdb_tasks.cli.usage_errors import similar_options
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.query import (
     NamedQuery,
@@ -38,24 +39,32 @@ def _read_variables(
         if not equals:
             message = f"--set: {name!r} has no value; write it like NAME=VALUE"
             raise ConfigurationError(message)
-    return {name.strip(): value for name, _, value in pairs}
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 class _Query(click.Command):
-    """Explains why a SELECT without quotes cannot be read."""
+    """Says how a query is written if its words or its filter cannot be read."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments.
 
         Raises:
-            UsageError: there is more than one.
+            UsageError: there is more than one, or an option does not exist.
         """
         try:
             return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if similar_options(error):
+                raise
+            message = f"No such option {error.option_name!r}; choose rows with SQL or --set."
+            raise click.UsageError(message, ctx) from error
         except click.UsageError as error:
             if "unexpected extra argument" not in error.message:
                 raise
-            message = f"{error.message}; a query is one argument: put SQL in quotes."
+            message = (
+                f"{error.message}; a query is one argument: put SQL in quotes, and a parameter "
+                "after --set, as in --set days=7."
+            )
             raise click.UsageError(message, ctx) from error
 
 

@@ -89,6 +89,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     if renormalise and (database_file is not None or skip_damaged):
         message = "--renormalise cannot be combined with --output or --skip-damaged"
         raise ConfigurationError(message)
+    if database_file is not None and not database_file.exists():  # an existing one is refused below
+        output.refuse_unwritable(database_file, "--output")
     if source_url is not None:
         remote = Remote(source_url, option="--from")
         if not _fetch(DataDir(data_dir), remote, allows_empty=allow_empty):

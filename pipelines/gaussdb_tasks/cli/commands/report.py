@@ -47,7 +47,7 @@ def command(*, target: Path, data_dirs: Sequence[DataDir], now: Micros | None) -
     databases = [each.database for each in data_dirs]
     if target != _STDOUT:
         output.refuse_unwritable(target, "FILE")
-        _refuse_other_format(target, data_dirs)
+        _refuse_other_format(target)
     made_at = machine_clock() if now is None else now
     _write(target, _page(databases, made_at))
 
@@ -81,14 +81,10 @@ def _write(target: Path, page: bytes) -> None:
     console.info(f"{target}: {len(page) / 1000:,.0f} kB written; open it in a browser")
 
 
-def _refuse_other_format(target: Path, data_dirs: Sequence[DataDir]) -> None:
-    """Refuse a name that promises something else than a page of HTML, such as a database's."""
+def _refuse_other_format(target: Path) -> None:
+    """Refuse a name that promises something else than a page of HTML."""
     if target.suffix.lower() in _PAGES:
         return
-    file = target.resolve()
-    if target.exists() and any(file.is_relative_to(each.path.resolve()) for each in data_dirs):
-        message = f"{target} belongs to the archive; choose another file, such as report.html"
-        raise ConfigurationError(message)
     remedy = "; print the page as PDF in a browser" if target.suffix.lower() == ".pdf" else ""
     message = f"{target}: the report is a page of HTML; name it {target.stem}.html{remedy}"
     raise ConfigurationError(message)

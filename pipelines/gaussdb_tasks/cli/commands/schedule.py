@@ -21,6 +21,7 @@ from gaussdb_tasks.cli.settings_file import (
     settings_file_in_use,
     with_settings_file,
 )
+from gaussdb_tasks.database.data_dir import refuse_own_path
 from gaussdb_tasks.database.files import replacing
 from gaussdb_tasks.deployment.schedule_warnings import schedule_warnings
 from gaussdb_tasks.deployment.schedules import SCHEDULERS, Schedule
@@ -109,6 +110,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     \b
     Exit codes: 0 done; 2 usage or configuration error.
     """
+    if folder is not None:
+        refuse_own_path(folder, "--output")
     is_elsewhere = kind in _IN_CONTAINERS
     given = with_settings_file(ctx, load_options)
     with load_command.make_context("load", given, parent=ctx.parent) as load:

@@ -1,5 +1,6 @@
 """``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
+import os
 import re
 import sys
 from dataclasses import asdict, astuple
@@ -105,6 +106,8 @@ def command(  # noqa: PLR0913 - one parameter per option
       gaussdb-tasks verify --expect-head 3f2a... --public-key audit.pem
       gaussdb-tasks verify --archive s3://audit/gaussdb-tasks --fast
       gaussdb-tasks verify --published postgresql://reader@db.example/tasks
+
+    \b
     Exit codes: 0 intact; 1 findings.
     """
     keys = read_public_keys(public_keys) if public_keys else None
@@ -127,7 +130,13 @@ def command(  # noqa: PLR0913 - one parameter per option
         from gaussdb_tasks.archive.mirror.remote import Remote  # noqa: PLC0415 - only for a copy
         from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote  # noqa: PLC0415
 
-        found = verify_remote(Remote(archive_url, option="--archive"), options, DataDir(data_dir))
+        remote, folder = Remote(archive_url, option="--archive"), DataDir(data_dir)
+        if remote.path is not None and os.path.realpath(remote.path) == os.path.realpath(
+            folder.archive
+        ):
+            message = f"--archive: {remote.name} is the archive itself, not a copy; omit the option"
+            raise ConfigurationError(message)
+        found = verify_remote(remote, options, folder)
     if output_format == "json":
         _write_json(found, options)
     elif found.findings:
