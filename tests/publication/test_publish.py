@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.audited_archive import AuditedArchive
 from tests.support.commands import Command
@@ -100,6 +101,24 @@ def test_what_was_edited_there_is_replaced(
     done = command(*given, "--replace")
     assert "all rows were replaced" in done.stderr
     assert place.rows() == expected
+
+
+@pytest.mark.parametrize("place", ["file_lake"], indirect=True)
+def test_rows_that_are_written_again_are_of_undamaged_entries(
+    place: Place, data_dir: DataDir, tmp_path: Path
+) -> None:
+    """A night needs no earlier entry, unless rows there were edited."""
+    earlier = DataDir(tmp_path / "earlier")
+    shutil.copytree(data_dir.path, earlier.path)
+    shutil.rmtree(max(earlier.archive.iterdir()))
+    place.publish(earlier)
+    place.change("delete from task_center.load_runs")
+    before = place.rows(TABLES)
+    first, damaged, *_ = sorted(data_dir.archive.glob("*/task_versions*.parquet"))
+    damaged.write_bytes(first.read_bytes())
+    with pytest.raises(ArchiveError, match=damaged.parent.name):
+        place.publish(data_dir)
+    assert place.rows(TABLES) == before
 
 
 @pytest.mark.parametrize("place", ["postgres", "file_lake"], indirect=True)

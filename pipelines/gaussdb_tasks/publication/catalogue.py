@@ -11,6 +11,7 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.archive.recover import refuse_damage
 from gaussdb_tasks.archive.replay import apply_entries, create_tables
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.archive.verification.findings import Fault, Verification
@@ -127,7 +128,9 @@ class Catalogue(ABC):
         with one_error(self._name), self._transaction():
             self._create_tables()
             if first and self._last_entry(lane.archive_id) != chain[first - 1].manifest.sequence:
-                first = 0  # the lane's row, or rows of loads, were edited there
+                # The lane's row, or rows of loads, were edited there: all rows are written again.
+                refuse_damage(chain[:first], None)
+                first = 0
             if first == 0:
                 self._remove_rows(lane.archive_id, chain)
             apply_entries(
