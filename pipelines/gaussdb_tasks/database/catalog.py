@@ -16,7 +16,7 @@ import duckdb
 from gaussdb_tasks.database import connect
 from gaussdb_tasks.database.sql_files import Target, view_files
 from gaussdb_tasks.database.untrusted import UNTRUSTED
-from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, schema_version
+from gaussdb_tasks.database.upgrades import ADDED_NULLABLE, refuse_unfilled, schema_version
 from gaussdb_tasks.database.views import VIEW_SCHEMA, comments_in
 from gaussdb_tasks.errors import DatabaseError
 from gaussdb_tasks.foreign_text import visible
@@ -111,8 +111,10 @@ def refuse_foreign_objects(connection: duckdb.DuckDBPyConnection, path: Path) ->
     Tables and columns that an upgrade adds may be missing.
 
     Raises:
+        ConfigurationError: no load has filled it.
         DatabaseError: it holds other objects.
     """
+    refuse_unfilled(connection, path)
     is_current = schema_version(connection) == SCHEMA_VERSION
     faults = foreign_objects(connection)
     refuse(path, (fault for fault in faults if is_current or fault.kind != "missing"))

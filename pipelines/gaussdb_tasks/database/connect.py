@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from gaussdb_tasks.database import files
-from gaussdb_tasks.database.upgrades import refuse_newer, schema_version
+from gaussdb_tasks.database.upgrades import refuse_newer, refuse_unfilled
 from gaussdb_tasks.errors import ConfigurationError, DatabaseError, GaussdbTasksError
 from gaussdb_tasks.os_errors import explain, explain_machine
 
@@ -73,7 +73,7 @@ def read_published(path: Path, **config: Any) -> Iterator[duckdb.DuckDBPyConnect
     _refuse_missing(path)
     connection = _open_file(path, config, read_only=True)
     try:
-        _refuse_foreign(connection, path)
+        refuse_unfilled(connection, path)
         refuse_newer(connection, path)
         yield connection
     finally:
@@ -109,15 +109,6 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None
         connection.execute(f"attach '{quoted}' as {name} (type duckdb, read_only)")
     except duckdb.Error as error:
         raise _explained(path, error) from error
-
-
-def _refuse_foreign(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    if schema_version(connection) is None:
-        message = (
-            f"{path} is not a database of gaussdb-tasks: no load has filled it; name another "
-            "directory with --data-dir"
-        )
-        raise ConfigurationError(message)
 
 
 def _refuse_missing(path: Path) -> None:

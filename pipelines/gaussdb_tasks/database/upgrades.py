@@ -6,6 +6,7 @@ follow from other columns, since older entries of the archive do not have it and
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -35,6 +36,20 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
             return int(row[0])
     # Version 1 had no table for its version.
     return 1 if "load_runs" in names else None
+
+
+def refuse_unfilled(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a database of another program, or an empty one.
+
+    Raises:
+        ConfigurationError: no load has filled it.
+    """
+    if schema_version(connection) is None:
+        message = (
+            f"{path} is not a database of gaussdb-tasks: no load has filled it; name another "
+            "directory with --data-dir"
+        )
+        raise ConfigurationError(message)
 
 
 def refuse_newer(connection: duckdb.DuckDBPyConnection, what: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gaussdb_tasks.archive.rebuild import rebuild
 from gaussdb_tasks.database.catalog import foreign_objects
-from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.database.data_dir import DATABASE_NAME, DataDir
 from gaussdb_tasks.database.outdated import outdated_objects
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.untrusted import read_untrusted
@@ -263,6 +263,19 @@ def test_commands_that_refuse_them(
     assert "objects that no load creates" in run.last_line
     assert "\x1b" not in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_load_refuses_a_database_of_another_program(
+    tmp_path: Path, command: Command, more: tuple[str, ...]
+) -> None:
+    with duckdb.connect(tmp_path / DATABASE_NAME) as connection:
+        connection.execute("create table customers (name text)")
+    with Emulator(FixedWorld({PROJECT: []}), clock=SettableClock(NOW)) as emulator:
+        run = command("load", *more, "--data-dir", tmp_path, env=token_env(emulator))
+        assert list(emulator.calls) == []
+    assert run.exit_code == 2
+    assert "is not a database of gaussdb-tasks" in run.last_line
 
 
 def test_a_load_creates_changed_views_again(data_dir: DataDir) -> None:
