@@ -1,9 +1,11 @@
 """Shared by all tests: hypothesis profiles, the marker ``thorough``, and common fixtures."""
 
+import gc
 import socketserver
 import ssl
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,6 +19,10 @@ usual = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
 settings.load_profile("thorough" if IS_THOROUGH else "usual")
+
+# DuckDB looks for pandas at each query. Where it is not installed, all folders would be searched.
+if find_spec("pandas") is None:
+    sys.modules["pandas"] = None  # type: ignore[assignment]
 
 _report_error = socketserver.BaseServer.handle_error
 
@@ -53,6 +59,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if skipped:
         config.hook.pytest_deselected(items=skipped)
         items[:] = [item for item in items if item not in skipped]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules of all tests."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

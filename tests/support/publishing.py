@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import duckdb
 import pytest
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.errors import ConfigurationError
@@ -126,11 +128,21 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
-    """Make an empty target of a kind, and remove it afterwards."""
+    """Make an empty target of a kind, and remove it afterwards.
+
+    DuckDB would need a quarter of a second to check the signatures of both extensions, at each
+    connection. Publications in processes of their own, and those to buckets, do check them.
+    """
     try:
         extension_files("lake", "ducklake", "postgres_scanner")
     except ConfigurationError as error:
         pytest.skip(str(error))
+    unsigned = {**connect._CLOSED, "allow_unsigned_extensions": True}
+    with patch.object(connect, "_CLOSED", unsigned):
+        yield from _new_place(kind, request, folder)
+
+
+def _new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
     target = folder / "target"
     if kind == "file_lake":
         yield Place(kind, target, None, "")
