@@ -5,7 +5,6 @@ import socketserver
 import ssl
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -19,10 +18,6 @@ usual = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("usual", usual)
 settings.register_profile("thorough", usual, max_examples=5_000)
 settings.load_profile("thorough" if IS_THOROUGH else "usual")
-
-# DuckDB looks for pandas at each query. Where it is not installed, all folders would be searched.
-if find_spec("pandas") is None:
-    sys.modules["pandas"] = None  # type: ignore[assignment]
 
 _report_error = socketserver.BaseServer.handle_error
 
@@ -44,6 +39,7 @@ pytest_plugins = [
     "tests.support.commands",
     "tests.support.delta_lake",
     "tests.support.invented_archive",
+    "tests.support.killed_loads",
     "tests.support.loaded_archive",
     "tests.support.object_store",
     "tests.support.other_user",
