@@ -89,7 +89,7 @@ def publish_at_once(lake: Path | str, *data_dirs: DataDir) -> list[tuple[int, bo
         lake: where they are published.
         data_dirs: the directories of the archives.
     """
-    with ProcessPoolExecutor(len(data_dirs), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(data_dirs), get_context("forkserver")) as pool:
         return list(pool.map(publish, data_dirs, [lake] * len(data_dirs)))
 
 
