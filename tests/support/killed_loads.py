@@ -267,7 +267,7 @@ def stop_at(place: str, number: int) -> None:
     def trace(frame: FrameType, _event: str, _argument: object) -> None:
         if frame.f_code.co_qualname == place:
             sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
             os.kill(os.getpid(), number)
 
     sys.settrace(trace)
@@ -298,7 +298,7 @@ def _command(
         **variables,
     }
     tempfile.tempdir = None  # found again, in TMPDIR
-    os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), sys.__stderr__.fileno())
+    os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), 2)
     sys.argv = ["gaussdb-tasks", "load", "--data-dir", str(folder)]
     prepare(*arguments)
     main()

@@ -114,6 +114,18 @@ class Place:
             return rows_of(connection, names)
 
 
+@contextmanager
+def without_signatures() -> Iterator[None]:
+    """Load extensions of DuckDB without a check of their signatures.
+
+    For both extensions it takes a quarter of a second, at each connection. Commands in processes of
+    their own, and publications to buckets, do check them.
+    """
+    unsigned = {**connect._CLOSED, "allow_unsigned_extensions": True}
+    with patch.object(connect, "_CLOSED", unsigned):
+        yield
+
+
 @pytest.fixture(scope="session")
 def publish_server() -> Iterator[postgres.Server]:
     """A PostgreSQL server for all tests of a process."""
@@ -128,17 +140,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
-    """Make an empty target of a kind, and remove it afterwards.
-
-    DuckDB would need a quarter of a second to check the signatures of both extensions, at each
-    connection. Publications in processes of their own, and those to buckets, do check them.
-    """
+    """Make an empty target of a kind, and remove it afterwards."""
     try:
         extension_files("lake", "ducklake", "postgres_scanner")
     except ConfigurationError as error:
         pytest.skip(str(error))
-    unsigned = {**connect._CLOSED, "allow_unsigned_extensions": True}
-    with patch.object(connect, "_CLOSED", unsigned):
+    with without_signatures():
         yield from _new_place(kind, request, folder)
 
 
