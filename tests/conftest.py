@@ -1,5 +1,6 @@
 """Shared by all tests: hypothesis profiles, the marker ``thorough``, and common fixtures."""
 
+import gc
 import socketserver
 import ssl
 import sys
@@ -39,6 +40,7 @@ pytest_plugins = [
     "tests.support.delta_lake",
     "tests.support.invented_archive",
     "tests.support.invented_nights",
+    "tests.support.killed_loads",
     "tests.support.loaded_archive",
     "tests.support.object_store",
     "tests.support.other_user",
@@ -54,6 +56,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if skipped:
         config.hook.pytest_deselected(items=skipped)
         items[:] = [item for item in items if item not in skipped]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the modules of all tests."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ def emulator_of(listed: list[Record]) -> Emulator:
     return Emulator(FixedWorld({PROJECT: listed}), clock=SettableClock(NOW))
 
 
-@pytest.mark.parametrize("calls_in_time", [0, 3])
+@pytest.mark.parametrize("calls_in_time", [pytest.param(0, marks=pytest.mark.thorough), 3])
 def test_a_load_that_reaches_its_time_limit(tmp_path: Path, calls_in_time: int) -> None:
     """It makes no further call, publishes with code 3, and the next load reads the rest."""
     seconds = [0.0]

@@ -395,8 +395,11 @@ def test_a_wrong_clock_covers_nothing_that_was_not_read(
 
 @pytest.mark.parametrize(
     "options",
-    [{"refresh": mode} for mode in ("drop_resources", "drop_data")]
-    + [{"write_disposition": "replace"}],
+    [
+        {"refresh": "drop_resources"},
+        pytest.param({"refresh": "drop_data"}, marks=pytest.mark.thorough),
+        {"write_disposition": "replace"},
+    ],
     ids=str,
 )
 def test_tables_that_are_emptied_are_filled_again(

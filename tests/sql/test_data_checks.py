@@ -1,8 +1,8 @@
 """The data checks: each finds its error in the last load, and nothing in sound data."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,23 +144,10 @@ def test_a_latest_state_that_differs_from_the_newest_version_is_found(
     assert found(rows)["latest_state_differs"] == 1
 
 
-@pytest.mark.parametrize(
-    ("mib", "runs"),
-    [pytest.param(55, 1, id="enough"), pytest.param(15, 2, id="too little: it is lifted")],
-)
-def test_the_checks_of_a_month_run_in_little_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, runs: int
-) -> None:
-    """What does not fit is in the spill folder. A check that needs more runs again."""
-    monkeypatch.setattr(connect, "memory_bound", lambda _limit: mib * 1024**2)
-    run_counts: Counter[str] = Counter()
-    execute = SqlFile.execute
-
-    def counted(file: SqlFile, connection: Any) -> Any:
-        run_counts[file.name] += 1
-        return execute(file, connection)
-
-    archive = Archive(str(tmp_path / "month.duckdb"))
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The database of a month with many tasks."""
+    archive = Archive(str(tmp_path_factory.mktemp("month") / "month.duckdb"))
     archive.insert(load_runs=[load_run()], tasks=[task()], task_versions=[version()])
     for table in ("tasks", "task_versions"):
         archive.connection.execute(
@@ -171,8 +158,28 @@ def test_the_checks_of_a_month_run_in_little_memory(
         )
     archive.connection.execute("checkpoint")
     archive.connection.execute("set threads = 2")
+    yield archive
+    archive.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("mib", "runs"),
+    [pytest.param(55, 1, id="enough"), pytest.param(15, 2, id="too little: it is lifted")],
+)
+def test_the_checks_of_a_month_run_in_little_memory(
+    month: Archive, monkeypatch: pytest.MonkeyPatch, mib: int, runs: int
+) -> None:
+    """What does not fit is in the spill folder. A check that needs more runs again."""
+    monkeypatch.setattr(connect, "memory_bound", lambda _limit: mib * 1024**2)
+    run_counts: Counter[str] = Counter()
+    execute = SqlFile.execute
+
+    def counted(file: SqlFile, connection: Any) -> Any:
+        run_counts[file.name] += 1
+        return execute(file, connection)
+
     monkeypatch.setattr(SqlFile, "execute", counted)
-    assert run_checks(archive.connection) == ()
+    assert run_checks(month.connection) == ()
     assert max(run_counts.values()) == runs
 
 

@@ -1,5 +1,6 @@
 """Archives to publish as Delta tables, and what is there afterwards."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -91,8 +92,13 @@ def publish_at_once(lake: Path | str, *data_dirs: DataDir) -> list[tuple[int, bo
         lake: where they are published.
         data_dirs: the directories of the archives.
     """
-    with ProcessPoolExecutor(len(data_dirs), get_context("spawn")) as pool:
+    context = get_context("forkserver")  # its server may have been started before the test
+    with ProcessPoolExecutor(len(data_dirs), context, _set_variables, (dict(os.environ),)) as pool:
         return list(pool.map(publish, data_dirs, [lake] * len(data_dirs)))
+
+
+def _set_variables(variables: Mapping[str, str]) -> None:
+    os.environ |= variables
 
 
 @cache

@@ -13,7 +13,7 @@ from gaussdb_tasks.contract import TASK_TYPES
 from tests.support.sample_archive import Archive, task_type
 
 LOADS: Final = 2_190
-TASKS: Final = 20_000
+TASKS: Final = 10_000
 LAST_LOAD: Final = datetime(2026, 5, 18, 2)  # noqa: DTZ001 - as the database holds it: UTC
 
 # How often a kind occurs in a hundred tasks, and the seconds that it typically takes.

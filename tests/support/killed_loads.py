@@ -8,28 +8,35 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import random
+import resource
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
+
+import pytest
 
 from gaussdb_tasks.archive.verification.verify import verify
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
+from gaussdb_tasks.cli import main
 from gaussdb_tasks.database.data_dir import ARCHIVE_NAME, DATABASE_NAME, DataDir
 from gaussdb_tasks.emulator import Emulator, FixedWorld, SettableClock
 from gaussdb_tasks.errors import ExitCode, GaussdbTasksError
-from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros
+from gaussdb_tasks.model.times import DAY, HOUR, MINUTE, Micros, iso
 from tests.support.archive_contents import contents, evidence
 from tests.support.crash_points import CrashPoint, is_distinct, killed_at, tracing
 from tests.support.emulator_client import NOW, PROJECT, job_id, record
 from tests.support.loads import EmulatorAddress, address_of, load
+from tests.support.made_once import made_once
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["dlt", "gaussdb_tasks.load", __name__])
@@ -60,20 +67,12 @@ class KillResult:
 class KilledLoads:
     """Two loads of a small task center: the first is complete, the second can be killed."""
 
-    def __init__(self, emulator: Emulator, root: Path) -> None:
+    def __init__(self, emulator: Emulator, root: Path, loaded: Path) -> None:
         self.emulator = emulator
         self._root = root
-        self._first = root / "first"
-        world = emulator.world
-        assert isinstance(world, FixedWorld)
-        load(emulator, self._first, FIRST_LOAD)
+        self._first = loaded / "first"
         self.before = contents(self._first)
-        _change_for_second_load(world)
-        second = self.fresh_copy()
-        report = load(emulator, second, SECOND_LOAD)
-        assert report.exit_code is ExitCode.NEEDS_ATTENTION  # for the record that is not a task
-        assert (report.total("vanished_count"), report.total("changed_count")) == (1, 1)
-        self.after = contents(second)
+        self.after = contents(loaded / "second")
 
     def fresh_copy(self) -> Path:
         """Copy the data directory of the first load."""
@@ -126,6 +125,21 @@ class KilledLoads:
         time.sleep(seconds)
         process.kill()
         return self._inspect(folder, _exit_code_of(process))
+
+    def run_command(
+        self, folder: Path, prepare: Callable[..., None], *arguments: Any, **variables: str
+    ) -> tuple[int | None, str]:
+        """Run the second load as a command; return its exit code and what it wrote to stderr.
+
+        Args:
+            folder: the data directory.
+            prepare: a function that the process calls before the command, with its arguments.
+            arguments: of the function.
+            variables: further variables of the environment.
+        """
+        stderr = self._root / f"{folder.name}.stderr"
+        process = self._start(folder, _command, stderr, variables, prepare, *arguments)
+        return _exit_code_of(process), stderr.read_text()
 
     def load_as_other_user(self, folder: Path) -> str:
         """Load as a user without permissions on the folder; return the error."""
@@ -186,17 +200,48 @@ def _exit_code_of(process: multiprocessing.context.ForkServerProcess) -> int | N
         return process.exitcode
 
 
+@pytest.fixture(scope="module")
+def killed_loads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLoads]:
+    """Serve the task center of two loads that were made once."""
+    loaded = made_once(tmp_path_factory, "killed_loads", _load_twice)
+    with prepare_killed_loads(tmp_path_factory.mktemp("survival"), loaded) as prepared:
+        yield prepared
+
+
+def _load_twice(folder: Path) -> None:
+    """Run both loads without a kill: into ``first``, and into a copy of it."""
+    world = _world_of_first_load()
+    with Emulator(world, clock=SettableClock(SECOND_LOAD)) as emulator:
+        load(emulator, folder / "first", FIRST_LOAD)
+        _change_for_second_load(world)
+        second = Path(shutil.copytree(folder / "first", folder / "second"))
+        report = load(emulator, second, SECOND_LOAD)
+    assert report.exit_code is ExitCode.NEEDS_ATTENTION  # for the record that is not a task
+    assert (report.total("vanished_count"), report.total("changed_count")) == (1, 1)
+
+
 @contextmanager
-def prepare_killed_loads(root: Path) -> Iterator[KilledLoads]:
-    """Serve the task center, and run both loads without a kill."""
+def prepare_killed_loads(root: Path, loaded: Path) -> Iterator[KilledLoads]:
+    """Serve the task center as the second load finds it.
+
+    Args:
+        root: a folder for copies.
+        loaded: the folder with both loads; they are made if it is empty.
+    """
+    if not any(loaded.iterdir()):
+        _load_twice(loaded)
+    world = _world_of_first_load()
+    _change_for_second_load(world)
+    with Emulator(world, clock=SettableClock(SECOND_LOAD)) as emulator:
+        yield KilledLoads(emulator, root, loaded)
+
+
+def _world_of_first_load() -> FixedWorld:
     tasks = [
         record(number, FIRST_LOAD - number * HOUR, FIRST_LOAD - number * HOUR + 10 * MINUTE)
         for number in range(1, 240)
     ]
-    running = record(500, FIRST_LOAD - HOUR, None)
-    world = FixedWorld({PROJECT: [*tasks, running]})
-    with Emulator(world, clock=SettableClock(SECOND_LOAD)) as emulator:
-        yield KilledLoads(emulator, root)
+    return FixedWorld({PROJECT: [*tasks, record(500, FIRST_LOAD - HOUR, None)]})
 
 
 def sample(points: list[CrashPoint], count: int, seed: int = 0) -> list[CrashPoint]:
@@ -214,6 +259,49 @@ def _change_for_second_load(world: FixedWorld) -> None:
 
 def _plain_load(address: EmulatorAddress, folder: Path) -> None:
     load(address, folder, SECOND_LOAD)
+
+
+def stop_at(place: str, number: int) -> None:
+    """Send a signal to this process when a function is called for the first time."""
+
+    def trace(frame: FrameType, _event: str, _argument: object) -> None:
+        if frame.f_code.co_qualname == place:
+            sys.settrace(None)
+            threading.settrace(None)
+            os.kill(os.getpid(), number)
+
+    sys.settrace(trace)
+    threading.settrace(trace)
+
+
+def limit_files(size: int) -> None:
+    """Let this process write no larger file than this number of bytes, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def _command(
+    address: EmulatorAddress,
+    folder: Path,
+    stderr: Path,
+    variables: Mapping[str, str],
+    prepare: Callable[..., None],
+    *arguments: Any,
+) -> None:
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        del os.environ[name]
+    os.environ |= {
+        "GAUSSDB_TASKS_ENDPOINT": address.endpoint,
+        "GAUSSDB_TASKS_NOW": iso(SECOND_LOAD),
+        "GAUSSDB_TASKS_REGION": "eu-de",
+        "OS_TOKEN": address.token,
+        "OS_PROJECT_ID": PROJECT,
+        **variables,
+    }
+    tempfile.tempdir = None  # found again, in TMPDIR
+    os.dup2(os.open(stderr, os.O_CREAT | os.O_WRONLY), 2)
+    sys.argv = ["gaussdb-tasks", "load", "--data-dir", str(folder)]
+    prepare(*arguments)
+    main()
 
 
 def _load_without_rights(address: EmulatorAddress, folder: Path, sender: Connection) -> None:

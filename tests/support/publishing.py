@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import duckdb
 import pytest
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.database import connect
 from gaussdb_tasks.database.data_dir import DataDir
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.errors import ConfigurationError
@@ -112,6 +114,18 @@ class Place:
             return rows_of(connection, names)
 
 
+@contextmanager
+def without_signatures() -> Iterator[None]:
+    """Load extensions of DuckDB without a check of their signatures.
+
+    For both extensions it takes a quarter of a second, at each connection. Commands in processes of
+    their own, and publications to buckets, do check them.
+    """
+    unsigned = {**connect._CLOSED, "allow_unsigned_extensions": True}
+    with patch.object(connect, "_CLOSED", unsigned):
+        yield
+
+
 @pytest.fixture(scope="session")
 def publish_server() -> Iterator[postgres.Server]:
     """A PostgreSQL server for all tests of a process."""
@@ -131,6 +145,11 @@ def new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterat
         extension_files("lake", "ducklake", "postgres_scanner")
     except ConfigurationError as error:
         pytest.skip(str(error))
+    with without_signatures():
+        yield from _new_place(kind, request, folder)
+
+
+def _new_place(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
     target = folder / "target"
     if kind == "file_lake":
         yield Place(kind, target, None, "")

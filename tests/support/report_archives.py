@@ -42,7 +42,7 @@ def page_of_kind(kind: str) -> str:
         case "many":
             for project in ("project-1", "project-2"):
                 archive.insert(**loaded(project_id=project))
-            add_many_tasks(archive, 100_000)
+            add_many_tasks(archive, 20_000)
         case "years":
             add_years(archive)
         case "hostile":

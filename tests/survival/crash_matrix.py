@@ -35,8 +35,9 @@ def main(every: int, step: str | None, moments: int, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - moments, not secrets
     tally: dict[str, list[KillResult]] = defaultdict(list)
     with (
-        tempfile.TemporaryDirectory() as folder,
-        prepare_killed_loads(Path(folder)) as killed_loads,
+        tempfile.TemporaryDirectory() as copies,
+        tempfile.TemporaryDirectory() as loaded,
+        prepare_killed_loads(Path(copies), Path(loaded)) as killed_loads,
     ):
         points = [each for each in killed_loads.points() if step in (None, step_of(each).name)]
         targets: list[CrashPoint | float] = [*points[::every]]

@@ -6,7 +6,6 @@ changes with the code.
 """
 
 import linecache
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -15,15 +14,9 @@ import pytest
 import gaussdb_tasks
 from tests.support import IS_THOROUGH
 from tests.support.crash_points import CrashPoint, Step, step_of
-from tests.support.killed_loads import KilledLoads, prepare_killed_loads, sample
+from tests.support.killed_loads import KilledLoads, sample
 
 PACKAGE = Path(gaussdb_tasks.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def killed_loads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledLoads]:
-    with prepare_killed_loads(tmp_path_factory.mktemp("survival")) as prepared:
-        yield prepared
 
 
 @pytest.fixture(scope="module")
