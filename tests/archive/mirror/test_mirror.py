@@ -315,6 +315,15 @@ def test_an_unsupported_url_is_refused(url: str) -> None:
         Remote(url)
 
 
+def test_missing_credentials_come_with_a_remedy(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with pytest.raises(MirrorError, match="set AWS_PROFILE or AWS_ACCESS_KEY_ID"):
+        Remote(s3).read("x", 1)
+
+
 def test_secrets_in_a_url_are_hidden(tmp_path: Path) -> None:
     """User, password and query are in no name and no message."""
     remote = Remote("s3://user:hidden@bucket/prefix?token=hidden")

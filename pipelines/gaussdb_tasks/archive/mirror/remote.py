@@ -313,6 +313,8 @@ def _bounded(name: str, max_bytes: int) -> Any:
 def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it did not answer in time"
+    if type(error).__name__ == "NoCredentialsError":  # of botocore, which is optional
+        return "there are no credentials; set AWS_PROFILE or AWS_ACCESS_KEY_ID"
     first_line = str(error).partition("\n")[0]
     return in_one_line(first_line, _MAX_CAUSE_LENGTH) or type(error).__name__
 
