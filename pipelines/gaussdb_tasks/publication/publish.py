@@ -154,12 +154,13 @@ def _compare(
 
 
 def refuse_unusable(target: Target) -> None:
-    """Refuse a target that nothing can be published to, before a load.
+    """Refuse a target whose packages are missing, before a load.
+
+    What is there now is no reason: the load must run, and the next one publishes its entry, too.
 
     Raises:
-        ConfigurationError: a package is missing or does not fit, or its place has something else.
+        ConfigurationError: a package is missing, or does not fit.
     """
-    _refuse_other_files(target)
     if isinstance(target, PostgresTarget):
         server_extensions()
     elif isinstance(target, DuckLakeTarget):
@@ -186,7 +187,12 @@ def _refuse_other_files(target: Target) -> None:
 def open_target(
     target: Target, scratch: Path, *, is_writing: bool
 ) -> AbstractContextManager[Publication]:
-    """Open a target of any kind."""
+    """Open a target of any kind.
+
+    Raises:
+        ConfigurationError: its place has something else.
+    """
+    _refuse_other_files(target)
     if isinstance(target, PostgresTarget):
         return open_postgres(target, scratch, is_writing=is_writing)
     if isinstance(target, DuckLakeTarget):
