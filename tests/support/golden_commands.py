@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from difflib import unified_diff
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,8 @@ def check(path: Path, answer: Callable[[Block], Run]) -> None:
     answers = [block._replace(output=_shown(answer(block))) for block in blocks]
     if IS_UPDATING:
         path.write_text(_text(answers))
-    assert _text(answers) == _text(blocks)
+    found, expected = _text(answers), _text(blocks)
+    assert found == expected, "\n".join(unified_diff(expected.splitlines(), found.splitlines()))
 
 
 def _shown(run: Run) -> str:
