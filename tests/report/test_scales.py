@@ -11,6 +11,7 @@ from gaussdb_tasks.report.buckets import (
     Bucket,
     ReportPeriod,
     bucket_end,
+    bucket_start,
     duration_bucket,
     rate_bucket,
 )
@@ -64,7 +65,7 @@ def test_an_axis_of_rates_ends_at_100_percent(highest: float) -> None:
 @forall(one=DAYS, other=DAYS, bucket=st.sampled_from(Bucket))
 def test_an_axis_of_time_includes_its_buckets(one: date, other: date, bucket: Bucket) -> None:
     """From one day to ten thousand years."""
-    first, last = (start_of(bucket, on) for on in sorted((one, other)))
+    first, last = (bucket_start(bucket, on) for on in sorted((one, other)))
     scale = time_scale(ReportPeriod(bucket, first, last))
     assert_readable(scale)
     assert scale.low <= first.toordinal()
@@ -78,17 +79,6 @@ def test_longer_durations_are_higher_on_every_axis(one: float, other: float) -> 
     scale = duration_scale(low, high)
     assert 0 <= scale.fraction(low) <= scale.fraction(high) <= 1
     assert (scale.fraction(scale.low), scale.fraction(scale.high)) == (0, 1)
-
-
-def start_of(bucket: Bucket, on: date) -> date:
-    """Return the first day of the bucket that contains a day."""
-    match bucket:
-        case Bucket.DAY:
-            return on
-        case Bucket.WEEK:
-            return on - timedelta(days=on.weekday())
-        case Bucket.MONTH:
-            return on.replace(day=1)
 
 
 @pytest.mark.parametrize(

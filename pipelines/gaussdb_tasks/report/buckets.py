@@ -62,12 +62,12 @@ def bucket_end(bucket: Bucket, starts_on: date) -> int:
 
 def report_period(bucket: Bucket, first: date, last: date) -> ReportPeriod:
     """Return the time axis from one day to another; older buckets than plots show are cut."""
-    first, last = _bucket_start(bucket, first), _bucket_start(bucket, last)
+    first, last = bucket_start(bucket, first), bucket_start(bucket, last)
     shown = _first_shown(bucket, first, last)
     return ReportPeriod(bucket, shown, last, is_cut=shown > first)
 
 
-def _bucket_start(bucket: Bucket, on: date) -> date:
+def bucket_start(bucket: Bucket, on: date) -> date:
     """Return the first day of the bucket of a day, as in the views."""
     match bucket:
         case Bucket.DAY:
