@@ -9,8 +9,6 @@ from typing import Final, Generic, NamedTuple, TypeVar
 _T = TypeVar("_T")
 
 _POLL_SECONDS: Final = 0.2
-# Enough waiting batches to keep all workers busy, few enough to fit into memory.
-_MAX_WAITING_PER_WORKER: Final = 1
 
 
 class _End(NamedTuple):
@@ -33,7 +31,8 @@ def read_together(readers: Sequence[Callable[[], Iterator[_T]]], workers: int) -
 class _Readers(Generic[_T]):
     def __init__(self, workers: int) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="project")
-        self._waiting: Queue[_T | _End] = Queue(workers * _MAX_WAITING_PER_WORKER)
+        # One item a worker: enough to keep all busy, few enough to fit into memory.
+        self._waiting: Queue[_T | _End] = Queue(workers)
         self._is_over = threading.Event()
 
     def read(self, readers: Sequence[Callable[[], Iterator[_T]]]) -> Iterator[_T]:
