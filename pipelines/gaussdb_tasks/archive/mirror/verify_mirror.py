@@ -1,6 +1,7 @@
 """Verify a copy of the archive where it lies, and compare it with the local archive."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.verify import verify_copy
 from gaussdb_tasks.archive.verification.verify_files import VerifyOptions
 from gaussdb_tasks.database.data_dir import DataDir
+from gaussdb_tasks.errors import ConfigurationError
 
 # A folder of other files is one fault, not a million.
 _MAX_UNEXPECTED: Final = 100
@@ -27,9 +29,12 @@ def verify_remote(remote: Remote, options: VerifyOptions, data_dir: DataDir) -> 
 
     Raises:
         MirrorError: the remote cannot be read, or the disk is full.
-        ConfigurationError: the directory does not exist.
+        ConfigurationError: the directory does not exist, or it is the archive itself.
     """
     if remote.path is not None:
+        if os.path.realpath(remote.path) == os.path.realpath(data_dir.archive):
+            message = f"--archive: {remote.name} is the archive itself, not a copy; omit the option"
+            raise ConfigurationError(message)
         found = verify_copy(remote.path, options)
         names = [entry.name for entry in Archive(remote.path).entries()]
     else:

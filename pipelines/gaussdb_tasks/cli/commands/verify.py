@@ -1,6 +1,5 @@
 """``gaussdb-tasks verify``: check the archive's chain, and the database against it."""
 
-import os
 import re
 import sys
 from dataclasses import asdict, astuple
@@ -115,28 +114,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     options = VerifyOptions(
         is_fast=fast, expected_head=expect_head, keys=keys, timestamp_trust=trust
     )
-    if archive_url is not None and published_url is not None:
-        message = "--archive and --published are two checks; run verify once for each"
-        raise ConfigurationError(message)
-    if published_url is not None:
-        from gaussdb_tasks.publication.publish import verify_published  # noqa: PLC0415 - likewise
-        from gaussdb_tasks.publication.target import parse_target  # noqa: PLC0415
-
-        target = parse_target(published_url, option="--published")
-        found = verify_published(DataDir(data_dir), target, options)
-    elif archive_url is None:
-        found = verify(DataDir(data_dir), options)
-    else:
-        from gaussdb_tasks.archive.mirror.remote import Remote  # noqa: PLC0415 - only for a copy
-        from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote  # noqa: PLC0415
-
-        remote, folder = Remote(archive_url, option="--archive"), DataDir(data_dir)
-        if remote.path is not None and os.path.realpath(remote.path) == os.path.realpath(
-            folder.archive
-        ):
-            message = f"--archive: {remote.name} is the archive itself, not a copy; omit the option"
-            raise ConfigurationError(message)
-        found = verify_remote(remote, options, folder)
+    found = _verified(DataDir(data_dir), archive_url, published_url, options)
     if output_format == "json":
         _write_json(found, options)
     elif found.findings:
@@ -144,6 +122,27 @@ def command(  # noqa: PLR0913 - one parameter per option
         output.write_rows(_NAMES, rows, output.Target(output_format))
     _report(found, options)
     sys.exit(ExitCode.DONE if found.is_intact else ExitCode.FAILED)
+
+
+def _verified(
+    data_dir: DataDir, archive_url: str | None, published_url: str | None, options: VerifyOptions
+) -> Verification:
+    """Verify the data directory, or a copy or a publication of its archive."""
+    if archive_url is not None and published_url is not None:
+        message = "--archive and --published are two checks; run verify once for each"
+        raise ConfigurationError(message)
+    if published_url is not None:
+        from gaussdb_tasks.publication.publish import verify_published  # noqa: PLC0415 - rarely used
+        from gaussdb_tasks.publication.target import parse_target  # noqa: PLC0415 - likewise
+
+        target = parse_target(published_url, option="--published")
+        return verify_published(data_dir, target, options)
+    if archive_url is not None:
+        from gaussdb_tasks.archive.mirror.remote import Remote  # noqa: PLC0415 - only for a copy
+        from gaussdb_tasks.archive.mirror.verify_mirror import verify_remote  # noqa: PLC0415
+
+        return verify_remote(Remote(archive_url, option="--archive"), options, data_dir)
+    return verify(data_dir, options)
 
 
 def _row(finding: Finding) -> tuple[str | None, ...]:
