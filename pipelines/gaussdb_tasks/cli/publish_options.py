@@ -1,12 +1,11 @@
 """The options that name the place of a publication."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from gaussdb_tasks.cli.options import Decorator, option, refuse_without
 from gaussdb_tasks.database.data_dir import refuse_own_path
 from gaussdb_tasks.publication.publish import refuse_unusable
-from gaussdb_tasks.publication.target import DuckLakeTarget, Target, parse_target
+from gaussdb_tasks.publication.target import Target, parse_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,8 @@ class PublishOptions:
             return None
         target = parse_target(self.publish_to, self.publish_data_path, option=option)
         refuse_unusable(target)
-        catalogue = target.catalogue if isinstance(target, DuckLakeTarget) else None
-        for place in (*target.folders, catalogue):
-            if isinstance(place, Path):
-                refuse_own_path(place, option)
+        for place in (*target.folders, *target.files):
+            refuse_own_path(place, option)
         return target
 
 

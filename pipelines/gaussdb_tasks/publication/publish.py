@@ -174,14 +174,12 @@ def _refuse_other_files(target: Target) -> None:
         if folder.exists() and not folder.is_dir():
             message = f"{folder} is a file, not a folder; choose another target"
             raise ConfigurationError(message)
-    catalogue = target.catalogue if isinstance(target, DuckLakeTarget) else None
-    if not isinstance(catalogue, Path) or not catalogue.is_file():
-        return
-    with catalogue.open("rb") as file:
-        head = file.read(12)
-    if not head.endswith(b"DUCK"):  # behind the checksum of a DuckDB file
-        message = f"{catalogue} is not a catalogue of DuckLake; choose another target"
-        raise ConfigurationError(message)
+    for catalogue in filter(Path.is_file, target.files):
+        with catalogue.open("rb") as file:
+            head = file.read(12)
+        if not head.endswith(b"DUCK"):  # behind the checksum of a DuckDB file
+            message = f"{catalogue} is not a catalogue of DuckLake; choose another target"
+            raise ConfigurationError(message)
 
 
 def open_target(

@@ -62,8 +62,24 @@ class PostgresServer:
         return " ".join(f"{name}='{value}'" for name, value in quoted)
 
 
+class _Place:
+    """Where on this machine a publication writes."""
+
+    __slots__ = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that a publication writes to."""
+        return ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that a publication writes beside its folders."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
-class PostgresTarget:
+class PostgresTarget(_Place):
     """A PostgreSQL database that gets the tables and the views."""
 
     server: PostgresServer
@@ -73,14 +89,9 @@ class PostgresTarget:
         """The target as a URL that is safe to show."""
         return self.server.name
 
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """The folders of this machine that a publication writes to."""
-        return ()
-
 
 @dataclass(frozen=True, slots=True)
-class DuckLakeTarget:
+class DuckLakeTarget(_Place):
     """A DuckLake: its catalogue in PostgreSQL or in a file, its data in a folder or bucket.
 
     Attributes:
@@ -98,21 +109,26 @@ class DuckLakeTarget:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders of this machine that a publication writes to."""
-        catalogue, data = self.catalogue, self.data_path
-        found = [catalogue.parent] if isinstance(catalogue, Path) else []
+        """The folders of the catalogue and of the data files."""
+        data = self.data_path
+        found = [catalogue.parent for catalogue in self.files]
         return tuple(found if data is None or is_bucket(data) else [*found, Path(data)])
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The catalogue, if it is a file."""
+        return (self.catalogue,) if isinstance(self.catalogue, Path) else ()
 
 
 @dataclass(frozen=True, slots=True)
-class DeltaTarget:
+class DeltaTarget(_Place):
     """A folder, or a prefix in a bucket, with a Delta table for each table."""
 
     name: str
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders of this machine that a publication writes to."""
+        """The folder of the tables."""
         return () if is_bucket(self.name) else (Path(self.name),)
 
 
