@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.archive.mirror.object_store import CREDENTIALS_REMEDY
 from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import in_one_line, remember
 from gaussdb_tasks.publication.extensions import extension_files
@@ -68,7 +69,7 @@ def bucket_access(name: str) -> BucketAccess:
         message = f"{name} cannot be opened: {in_one_line(str(error), MAX_CAUSE_LENGTH)}"
         raise ConfigurationError(message) from error
     if found is None:
-        message = f"there are no credentials for {name}; set AWS_PROFILE or AWS_ACCESS_KEY_ID"
+        message = f"there are no credentials for {name}; {CREDENTIALS_REMEDY}"
         raise ConfigurationError(message)
     keys = found.get_frozen_credentials()
     for secret in (keys.secret_key, keys.token):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from gaussdb_tasks.errors import ConfigurationError
 
 PROTOCOLS: Final = frozenset({"s3", "s3a"})
+CREDENTIALS_REMEDY: Final = "set AWS_PROFILE or AWS_ACCESS_KEY_ID"
 
 # An archive of an hourly load for ten years has some 800,000 files.
 MAX_LISTED: Final = 2_000_000

@@ -314,7 +314,7 @@ def _cause(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it did not answer in time"
     if type(error).__name__ == "NoCredentialsError":  # of botocore, which is optional
-        return "there are no credentials; set AWS_PROFILE or AWS_ACCESS_KEY_ID"
+        return f"there are no credentials; {object_store.CREDENTIALS_REMEDY}"
     first_line = str(error).partition("\n")[0]
     return in_one_line(first_line, _MAX_CAUSE_LENGTH) or type(error).__name__
 
