@@ -153,13 +153,8 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         upgraded_from = upgrade(connection)
         recovered = recover(connection, recovery)
         sources = list(_sources(connection, request, limiters))
-        run = _run(request, run_id, next_load_number(sources))
-        extraction = Extraction(
-            run,
-            sources,
-            on_taken=Extraction.forget_states,  # the next load reads them from the database
-            creates_tables=not has_tables(connection),
-        )
+        load_number = next_load_number(sources)
+        extraction = _extraction(connection, request, run_id, load_number, sources)
         importing.join()
         _read_into(connection, extraction, scratch / "dlt", loaded, limiters)
         apply_views(connection, unless_current=upgraded_from is None)
@@ -168,7 +163,7 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         with connect.bounded_memory(connection):
             entry = write_load_entry(
                 connection,
-                run.load_number,
+                load_number,
                 recovered.head,
                 scratch / "entry",
                 request.signer,
@@ -193,6 +188,30 @@ def _load_in(scratch: Path, request: LoadRequest, run_id: str, started: float) -
         published=published,
         seconds=time.monotonic() - started,
         seconds_waited=limiters.seconds_waited,
+    )
+
+
+def _extraction(
+    connection: duckdb.DuckDBPyConnection,
+    request: LoadRequest,
+    run_id: str,
+    load_number: int,
+    sources: Sequence[ProjectSource],
+) -> Extraction:
+    run = Run(
+        run_id,
+        load_number,
+        VERSION,
+        request.settings,
+        request.connections,
+        request.on_progress,
+        request.on_read,
+    )
+    return Extraction(
+        run,
+        sources,
+        on_taken=Extraction.forget_states,  # the next load reads them from the database
+        creates_tables=not has_tables(connection),
     )
 
 
@@ -229,18 +248,6 @@ def _hand_on(request: LoadRequest, scratch: Path) -> tuple[MirrorState | None, P
     return (
         None if remote is None else mirror_entries(data_dir, remote),
         None if target is None else publish_after_load(data_dir, target, scratch),
-    )
-
-
-def _run(request: LoadRequest, run_id: str, load_number: int) -> Run:
-    return Run(
-        run_id,
-        load_number,
-        VERSION,
-        request.settings,
-        request.connections,
-        request.on_progress,
-        request.on_read,
     )
 
 

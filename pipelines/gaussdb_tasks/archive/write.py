@@ -150,11 +150,7 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
         DatabaseError: a file was read back with other rows than the database has.
     """
     folder.mkdir(exist_ok=True)
-    row = connection.execute(_LOAD, [load_number]).fetchone()
-    if row is None or row[1] is None:
-        message = f"load {load_number} has no row in load_runs"
-        raise DatabaseError(message)
-    run_id, load_id, observed_at = row
+    run_id, load_id, observed_at = _load(connection, load_number)
     tables = {
         table.name: write_rows(
             connection,
@@ -187,6 +183,16 @@ def write_load_entry(  # noqa: PLR0913 - the parts of an entry
     archive_id = written.sha256 if head is None else head.archive_id
     record_loads(connection, [(load_id, sequence, written.sha256)], archive_id)
     return written
+
+
+def _load(connection: duckdb.DuckDBPyConnection, load_number: int) -> tuple[str, str, Micros]:
+    """Return the run_id of a load, the load_id of its rows, and its clock."""
+    row = connection.execute(_LOAD, [load_number]).fetchone()
+    if row is None or row[1] is None:
+        message = f"load {load_number} has no row in load_runs"
+        raise DatabaseError(message)
+    run_id, load_id, observed_at = row
+    return str(run_id), str(load_id), int(observed_at)
 
 
 def record_loads(
