@@ -76,7 +76,7 @@ class SignIn:
     ) -> "SignIn":
         """Make a sign-in from the settings of a source; ``None`` and empty values are not set.
 
-        What cannot work is refused here, before the pipeline runs.
+        Wrong settings are refused here, before the pipeline runs.
 
         Raises:
             ConfigurationError: a value has the wrong type, or a token has no project or no address.

@@ -38,7 +38,7 @@ _INCLUDE: Final = re.compile(r"\{% include '(?P<path>[\w/]+\.sql)' %\}\n")
 
 
 Target: TypeAlias = tuple[str, str, str | None]
-"""What a comment is on: schema, table or view, and column; None for the table or view itself."""
+"""The place of a comment: schema, table or view, and column; None for the table or view itself."""
 
 
 class SqlFileError(GaussdbTasksError):
