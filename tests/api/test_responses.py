@@ -25,8 +25,10 @@ json_values = st.recursive(
 def test_raw_text(elements: list[Any], indent: int | None) -> None:
     """The raw text of each record is the text that was sent, for any JSON value."""
     sent = [json.dumps(element, indent=indent) for element in elements]
-    page = parse_page(f'{{"tasks": [ {" , ".join(sent)} ]}}'.encode())
+    body = f'{{"tasks": [ {" , ".join(sent)} ]}}'.encode()
+    page = parse_page(body)
     assert [record.raw for record in page.records] == sent
+    assert page.byte_count == len(body)
 
 
 @given(text=st.text(alphabet=st.characters(), max_size=30))

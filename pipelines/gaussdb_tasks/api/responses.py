@@ -30,12 +30,14 @@ class Page(NamedTuple):
         total_count: None if the response has no valid count.
         begin: position of the first record in the list, as it was requested.
         limit: the number of records that were requested.
+        byte_count: size of the response.
     """
 
     records: tuple[Record, ...]
     total_count: int | None
     begin: int = 0
     limit: int = PAGE_LIMIT
+    byte_count: int = 0
 
 
 class BrokenBodyError(ValueError):
@@ -83,7 +85,7 @@ def parse_page(body: bytes) -> Page:
         envelope = _ENVELOPE_DECODER.decode(body)
         _check_record_count(envelope.tasks or ())
         records = tuple(map(_parse_record, envelope.tasks or ()))
-        return Page(records, _count(envelope.total_count))
+        return Page(records, _count(envelope.total_count), byte_count=len(body))
     except (ValueError, RecursionError):
         return _parse_leniently(body)
 
@@ -148,7 +150,7 @@ def _parse_leniently(body: bytes) -> Page:
         message = "it is not a JSON object with an array tasks"
         raise BrokenBodyError(message) from error
     _check_record_count(records)
-    return Page(records, _count(total_count))
+    return Page(records, _count(total_count), byte_count=len(body))
 
 
 def _scan_object(text: str) -> Iterator[tuple[str, int]]:

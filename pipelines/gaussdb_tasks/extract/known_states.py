@@ -156,10 +156,12 @@ class KnownStates:
                 compared.add(job_id)
             elif job_id in before:
                 self._seen.add(job_id)
-        unknown = [(job_id, row) for job_id, row in rows.items() if job_id not in known]
         # Older ones than the project state may be known to the archive.
-        compared.update(id_ for id_, row in unknown if tasks.created_at[row] < self._known_from)
-        new = tasks.take(sorted(row for job_id, row in unknown if job_id not in compared))
+        if min(tasks.created_at, default=self._known_from) < self._known_from:
+            older = {id_ for id_, row in rows.items() if tasks.created_at[row] < self._known_from}
+            compared |= older - known
+        known |= compared
+        new = tasks.take(sorted(row for job_id, row in rows.items() if job_id not in known))
         self._first.add(new)
         return new, compared
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -24,7 +25,7 @@ class FetchedPage(NamedTuple):
         return len(self.page.records) >= self.length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PagedRead:
     """The pages of one query, read from the first to the last.
 
@@ -46,7 +47,7 @@ class PagedRead:
         """Yield every record of every page, repeats included."""
         return chain.from_iterable(page.records for page in self.pages)
 
-    @property
+    @cached_property
     def identities(self) -> frozenset[str]:
         """The distinct tasks that were listed, and the records without a job_id."""
         return frozenset(map(_IDENTITY, self.records()))

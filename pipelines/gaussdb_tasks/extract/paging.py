@@ -17,7 +17,6 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter
 from typing import Final, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
@@ -38,8 +37,6 @@ _MAX_CALLS: Final = 50_000
 
 MAX_RECORDS_OF_A_READ: Final = 50_000
 """Records of one query that are kept in memory at a time; a longer list is read in parts."""
-
-_RAW: Final = attrgetter("raw")
 
 _MAX_BYTES_OF_A_READ: Final = 128 * 1024 * 1024
 
@@ -261,23 +258,23 @@ class _Volume:
     """What a read holds in memory."""
 
     def __init__(self) -> None:
-        self._pages = self._records = self._characters = 0
+        self._pages = self._records = self._bytes = 0
 
     def add(self, fetched: Sequence[FetchedPage]) -> None:
         """Add pages that were fetched."""
         for page, _ in fetched:
             self._pages += 1
             self._records += len(page.records)
-            self._characters += sum(map(len, map(_RAW, page.records)))
+            self._bytes += page.byte_count
 
     @property
     def is_full(self) -> bool:
         """Whether no more must be read at once."""
-        return self._records >= MAX_RECORDS_OF_A_READ or self._characters >= _MAX_BYTES_OF_A_READ
+        return self._records >= MAX_RECORDS_OF_A_READ or self._bytes >= _MAX_BYTES_OF_A_READ
 
     @property
     def pages_left(self) -> int:
         """How many more pages of the usual size may be read at once."""
-        by_bytes = (_MAX_BYTES_OF_A_READ - self._characters) / max(self._characters, 1)
+        by_bytes = (_MAX_BYTES_OF_A_READ - self._bytes) / max(self._bytes, 1)
         by_records = (MAX_RECORDS_OF_A_READ - self._records) / max(self._records, 1)
         return max(int(min(by_bytes, by_records) * self._pages), 1)

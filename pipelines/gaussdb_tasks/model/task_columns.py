@@ -113,10 +113,10 @@ NO_TASKS: Final = TaskColumns((), (), (), (), (), ())
 
 def normalise_documented(records: Iterable[Record]) -> tuple[TaskColumns, list[Record]]:
     """Normalise records by columns; return the records that need ``normalise``, too."""
-    documented: list[Record] = []
-    others: list[Record] = []
-    for record in records:
-        (documented if isinstance(record.content, TaskFields) else others).append(record)
+    documented = list(records)
+    others = [record for record in documented if not isinstance(record.content, TaskFields)]
+    if others:
+        documented = [record for record in documented if isinstance(record.content, TaskFields)]
     tasks: list[TaskFields] = list(map(_CONTENT, documented))
     starts = read_times([task.created_at for task in tasks])
     ends = read_times([task.ended_at or None for task in tasks])
