@@ -121,6 +121,27 @@ def test_rows_that_are_written_again_are_of_undamaged_entries(
     assert place.rows(TABLES) == before
 
 
+@pytest.mark.parametrize("place", ["postgres", "lake", "file_lake"], indirect=True)
+def test_a_view_that_was_edited_is_found_and_made_again(
+    place: Place, data_dir: DataDir, command: Command
+) -> None:
+    given = ["--data-dir", str(data_dir.path), "--published", place.url, "--format", "json"]
+    place.publish(data_dir)
+    assert command("verify", *given).exit_code == 0
+    place.change(
+        "create or replace view main.task_regressions as "
+        "select region, task_name from task_center.tasks where false"
+    )
+    found = command("verify", *given)
+    assert found.exit_code == 1
+    assert [each["where"] for each in json.loads(found.stdout)["findings"]] == ["main"]
+    place.publish(data_dir)
+    if place.server is not None:  # how PostgreSQL shows a definition depends on it
+        place.server.run(f"alter database {place.database} set search_path = main, task_center")
+    assert command("verify", *given).exit_code == 0
+    assert place.rows() == local_rows(data_dir)
+
+
 @pytest.mark.parametrize("place", ["postgres", "file_lake"], indirect=True)
 def test_what_was_dropped_there_is_found_and_made_again(
     place: Place, data_dir: DataDir, command: Command

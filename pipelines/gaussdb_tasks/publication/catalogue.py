@@ -1,6 +1,7 @@
 """A catalogue that DuckDB attaches: entries are replayed there, in one transaction."""
 
 import hashlib
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,8 @@ from gaussdb_tasks.publication.target import PASSWORD
 
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
+
+VIEW_NAMES: Final = frozenset(file.name for file in view_files())
 
 LANES_SQL: Final = f"{SCHEMA_NAME}.{LANES.name}"
 _LANE_COLUMNS: Final = ", ".join(column.name for column in LANES.columns)
@@ -92,6 +95,10 @@ class Catalogue(ABC):
         """Run statements of the engine's own SQL, in the transaction."""
 
     @abstractmethod
+    def _kept_views(self) -> Sequence[str]:
+        """Return the name and the definition of each view of ours, as the engine keeps it."""
+
+    @abstractmethod
     def _clean(self) -> None:
         """Remove what amendments removed from older snapshots and files."""
 
@@ -123,6 +130,12 @@ class Catalogue(ABC):
             rows = self._connection.execute(sql).fetchall()
         return {ProjectKey(region, project): archive for region, project, archive in rows}
 
+    def are_views_current(self) -> bool:
+        """Whether the views are as this version made them."""
+        with one_error(self._name):
+            sql = f"select distinct views_digest from {LANES_SQL}"
+            return self._connection.execute(sql).fetchall() == [(self._views_digest(),)]
+
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
         """Bring entries and the lane there, in one transaction."""
         with one_error(self._name), self._transaction():
@@ -151,8 +164,12 @@ class Catalogue(ABC):
         """Compare the rows of a lane with a database that is made from its entries."""
         archives = {each.archive_id for each in self.lanes()}
         with one_error(self._name):
-            for view in sorted(self._missing_views()):
+            missing = sorted(VIEW_NAMES - self._names_in(VIEW_SCHEMA))
+            for view in missing:
                 found.add(Fault.MISSING, f"{VIEW_SCHEMA}.{view}", "the view is missing")
+            if not missing and not self.are_views_current():
+                detail = "a view was changed, or is of another version; publish makes it again"
+                found.add(Fault.DIFFERS, VIEW_SCHEMA, detail)
             compare_with_archive(
                 *(self._connection, CATALOGUE, chain, found, self._scratch),
                 other_archives=sorted(archives - {lane.archive_id}),
@@ -211,20 +228,21 @@ class Catalogue(ABC):
             self._connection.execute(sql, [archive_id])
 
     def _apply_views(self) -> str:
-        """Create the views again if they changed; return the digest of their statements."""
-        views = view_script(self._dialect).removeprefix("begin;\n").removesuffix("commit;\n")
-        script = self._comments() + views
-        digest = hashlib.sha256(script.encode()).hexdigest()
-        sql = f"select distinct views_digest from {LANES_SQL}"
-        is_current = self._connection.execute(sql).fetchall() == [(digest,)]
-        if not is_current or self._missing_views():
-            self._run(script)
+        """Create the views again unless they are current; return their digest."""
+        if not self.are_views_current():
+            self._run(self._view_script())
+            digest = self._views_digest()
             self._connection.execute(f"update {LANES_SQL} set views_digest = ?", [digest])
-        return digest
+        return self._views_digest()
 
-    def _missing_views(self) -> frozenset[str]:
-        """Return the names of views that were dropped there."""
-        return frozenset(file.name for file in view_files()) - self._names_in(VIEW_SCHEMA)
+    def _views_digest(self) -> str:
+        """Return the digest of the views' statements, and of what the engine made of them."""
+        parts = [self._view_script(), *sorted(self._kept_views())]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _view_script(self) -> str:
+        script = view_script(self._dialect).removeprefix("begin;\n").removesuffix("commit;\n")
+        return self._comments() + script
 
     def _names_in(self, schema: str) -> frozenset[str]:
         """Return the names of the tables and views of a schema."""

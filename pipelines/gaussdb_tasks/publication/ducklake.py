@@ -11,10 +11,11 @@ import duckdb
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.database.dialects import DUCKLAKE
 from gaussdb_tasks.database.files import publish
+from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 from gaussdb_tasks.publication.buckets import check_bucket_packages, use_buckets
-from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue, one_error
+from gaussdb_tasks.publication.catalogue import CATALOGUE, VIEW_NAMES, Catalogue, one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.lane import Publication
 from gaussdb_tasks.publication.postgres import (
@@ -74,6 +75,14 @@ class LakeCatalogue(Catalogue):
 
     def _run(self, script: str) -> None:
         self._connection.execute(script)
+
+    def _kept_views(self) -> Sequence[str]:
+        sql = """
+            select view_name || ' ' || sql from duckdb_views()
+            where database_name = ? and schema_name = ?
+        """
+        rows = self._connection.execute(sql, [CATALOGUE, VIEW_SCHEMA]).fetchall()
+        return [text for (text,) in rows if text.partition(" ")[0] in VIEW_NAMES]
 
     def _clean(self) -> None:
         """Leave only the files of the newest snapshot, without deleted rows in them."""

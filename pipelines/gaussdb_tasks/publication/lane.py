@@ -59,7 +59,7 @@ LANES = Table(
         Column("head_digest", "text", "SHA-256 of that entry's digest.json.", nullable=False),
         Column("published_at", "timestamp", "When it was published, UTC.", nullable=False),
         Column("tool_version", "text", "Version of gaussdb-tasks.", nullable=False),
-        Column("views_digest", "text", "SHA-256 of the statements that created the views."),
+        Column("views_digest", "text", "SHA-256 of the views, as they were created."),
         Column(
             "is_cleanup_due",
             "bool",
@@ -90,6 +90,10 @@ class Publication(Protocol):
 
     def owners(self) -> Mapping[ProjectKey, str]:
         """Return the archive that published each project."""
+        ...
+
+    def are_views_current(self) -> bool:
+        """Whether the views are as this version makes them, if the target has views at all."""
         ...
 
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:

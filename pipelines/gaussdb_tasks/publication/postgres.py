@@ -14,7 +14,6 @@ from gaussdb_tasks.api.auth.secret_values import read_secret
 from gaussdb_tasks.archive.archive_tables import quoted_text
 from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.dialects import POSTGRES
-from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.foreign_text import visible
@@ -22,6 +21,7 @@ from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.catalogue import (
     CATALOGUE,
     LANES_SQL,
+    VIEW_NAMES,
     Catalogue,
     one_error,
 )
@@ -36,11 +36,16 @@ _LOCK: Final = "lock_of_catalogue"
 _LOCK_KEY: Final = 0x6761757373
 _BACKEND: Final = "select pg_backend_pid()"
 _OTHER_COLUMNS: Final = re.compile("of view column|columns from view")
+_VIEW_NAMES: Final = ", ".join(map(quoted_text, sorted(VIEW_NAMES)))
+_DEFINITIONS: Final = f"""
+    select viewname || ' ' || definition from pg_views
+    where schemaname = '{VIEW_SCHEMA}' and viewname in ({_VIEW_NAMES})
+"""
 _OUR_VIEWS: Final = f"""
     with ours as (
         select oid, relname from pg_class
         where relnamespace = to_regnamespace('{VIEW_SCHEMA}') and relkind = 'v'
-            and relname in ({{names}})
+            and relname in ({_VIEW_NAMES})
             and relowner = current_user::regrole
     )
 """
@@ -68,10 +73,8 @@ class PostgresCatalogue(Catalogue):
         Raises:
             ConfigurationError: a view that must be replaced so is read.
         """
-        names = ", ".join(quoted_text(file.name) for file in view_files())
-        ours = _OUR_VIEWS.format(names=names)
-        (reader,) = ask_server(self._connection, ours + _FOREIGN_VIEW)
-        (views,) = ask_server(self._connection, ours + _LISTED)
+        (reader,) = ask_server(self._connection, _OUR_VIEWS + _FOREIGN_VIEW)
+        (views,) = ask_server(self._connection, _OUR_VIEWS + _LISTED)
         if reader is None and views is not None:
             run_on_server(self._connection, f"drop view {views}")
         try:
@@ -84,6 +87,11 @@ class PostgresCatalogue(Catalogue):
                 "reads it; drop that one, publish, and create it again"
             )
             raise ConfigurationError(message) from None
+
+    def _kept_views(self) -> Sequence[str]:
+        # PostgreSQL qualifies the names in a definition that the path does not reach.
+        ask_server(self._connection, "select set_config('search_path', '', true)")
+        return ask_server(self._connection, _DEFINITIONS)
 
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
         """Bring entries and the lane there; the server counts what is new at once.

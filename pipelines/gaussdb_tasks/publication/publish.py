@@ -213,7 +213,7 @@ def _publish_once(
         # Without its lane, which somebody deleted, an archive can still have rows there.
         is_there = lane is not None or archive_id in publication.owners().values()
         is_replacing = is_there and (is_replacing or any(entry.manifest.restates for entry in new))
-        if new or is_replacing:
+        if new or is_replacing or not publication.are_views_current():
             first = 0 if is_replacing else start
             _refuse_other_archives(publication, chain[first:], archive_id, target)
             _refuse_damage(chain, first)
