@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ from gaussdb_tasks.archive.recover import ArchiveError
 from gaussdb_tasks.database.data_dir import DataDir
 from tests.support.audited_archive import AuditedArchive
 from tests.support.commands import Command
-from tests.support.publishing import TABLES, Place, local_rows
+from tests.support.publishing import TABLES, Place, local_rows, new_place
 
 
 @pytest.mark.parametrize("place", ["file_lake"], indirect=True)
@@ -140,6 +141,67 @@ def test_a_view_that_was_edited_is_found_and_made_again(
         place.server.run(f"alter database {place.database} set search_path = main, task_center")
     assert command("verify", *given).exit_code == 0
     assert place.rows() == local_rows(data_dir)
+
+
+def deleted(file: Path) -> None:
+    file.unlink()
+
+
+def emptied(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def overwritten(file: Path) -> None:
+    size = file.stat().st_size
+    file.write_bytes(bytes(size - 4) + b"PAR1")
+
+
+@pytest.fixture(params=["file_lake", "delta"])
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new target whose rows are in files below the folder of the test."""
+    if request.param == "delta":
+        pytest.importorskip("deltalake")
+        yield str(tmp_path / "target")
+    else:
+        yield from (place.url for place in new_place("file_lake", request, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("damage", "table"),
+    [(deleted, "task_versions"), (emptied, "task_types"), (overwritten, "tasks")],
+)
+def test_a_damaged_file_is_found_and_replaced(
+    data_dir: DataDir, command: Command, files: str, damage: Callable[[Path], None], table: str
+) -> None:
+    given = ["--data-dir", str(data_dir.path)]
+    assert command("publish", *given, "--to", files).exit_code == 0
+    damage(data_files(data_dir, table)[0])
+    found = command("verify", *given, "--published", files, "--format", "json")
+    assert found.exit_code == 1, found.stderr
+    (finding,) = json.loads(found.stdout)["findings"]
+    assert finding["fault"] == ("missing" if damage is deleted else "invalid")
+    assert finding["where"] == f"task_center.{table}"
+    assert finding["detail"].startswith("it cannot be read: ")
+    assert command("publish", *given, "--to", files, "--replace").exit_code == 0
+    assert command("verify", *given, "--published", files).exit_code == 0
+
+
+def test_a_target_without_its_lanes_is_refused(
+    data_dir: DataDir, command: Command, files: str
+) -> None:
+    """The error says what is possible then."""
+    given = ["--data-dir", str(data_dir.path)]
+    command("publish", *given, "--to", files)
+    for file in data_files(data_dir, "published_archives"):
+        file.unlink()
+    for name, option in (("publish", "--to"), ("verify", "--published")):
+        refused = command(name, *given, option, files)
+        assert refused.exit_code == 1
+        assert "or publish to another --to" in refused.stderr
+
+
+def data_files(data_dir: DataDir, table: str) -> list[Path]:
+    return [*data_dir.path.parent.glob(f"target/**/{table}/**/*.parquet")]
 
 
 @pytest.mark.parametrize("place", ["postgres", "file_lake"], indirect=True)

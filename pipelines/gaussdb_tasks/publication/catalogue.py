@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from gaussdb_tasks.database.dialects import Dialect
 from gaussdb_tasks.database.sql_files import view_files
 from gaussdb_tasks.database.upgrades import refuse_newer, schema_version
 from gaussdb_tasks.database.views import VIEW_SCHEMA, view_script
-from gaussdb_tasks.errors import ConfigurationError, GaussdbTasksError
-from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import (
     AMENDMENTS,
@@ -31,18 +28,14 @@ from gaussdb_tasks.model.tables import (
     TASK_TYPES,
 )
 from gaussdb_tasks.model.times import iso
-from gaussdb_tasks.os_errors import explain_memory
 from gaussdb_tasks.publication.comparison import compare_with_archive
+from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.extensions import roll_back
 from gaussdb_tasks.publication.lane import (
     LANES,
-    MAX_CAUSE_LENGTH,
     Lane,
-    PublicationError,
-    TransientPublicationError,
     published_comments,
 )
-from gaussdb_tasks.publication.target import PASSWORD
 
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
@@ -53,20 +46,6 @@ LANES_SQL: Final = f"{SCHEMA_NAME}.{LANES.name}"
 _LANE_COLUMNS: Final = ", ".join(column.name for column in LANES.columns)
 _OF_PROJECTS: Final = tuple(
     table for table in LOADED_TABLES if table not in {LOAD_RUNS, TASK_TYPES}
-)
-_STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
-_CONNECTION: Final = re.compile(
-    r'(?:Failed to attach .*)?Unable to connect to Postgres at ".*": (?=connection to|could not)'
-)
-_WRONG_SETTINGS: Final = re.compile(
-    "authentication failed|no password supplied|permission denied|pg_hba|role .* does not exist"
-    "|database .* does not exist|data_path|could not translate host name",
-    re.IGNORECASE,
-)
-_TRANSIENT: Final = re.compile(
-    "conflict|could not serialize|deadlock|connection|could not set lock|terminat|starting up"
-    "|shutting down|duplicate key",
-    re.IGNORECASE,
 )
 
 
@@ -271,28 +250,3 @@ class Catalogue(ABC):
                 *(lane.tool_version, views_digest, lane.is_cleanup_due),
             ],
         )
-
-
-@contextmanager
-def one_error(name: str) -> Iterator[None]:
-    """Turn errors of DuckDB, and of engines behind it, into one sentence without secrets."""
-    try:
-        yield
-    except duckdb.Error as error:
-        of_memory = explain_memory(error)
-        if of_memory is not None:
-            raise of_memory from error
-        # Statements hold values, and words that a cause has; settings are longer than the cause.
-        text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
-        cause = in_one_line(text, MAX_CAUSE_LENGTH)
-        kind = _kind_of(text)
-        checks = f"; check the target, its user and its password ({PASSWORD})"
-        remedy = checks if kind is ConfigurationError else ""
-        message = f"{name} cannot be read or written: {cause}{remedy}"
-        raise kind(message) from None
-
-
-def _kind_of(text: str) -> type[GaussdbTasksError]:
-    if _WRONG_SETTINGS.search(text):
-        return ConfigurationError
-    return TransientPublicationError if _TRANSIENT.search(text) else PublicationError

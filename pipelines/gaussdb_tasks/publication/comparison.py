@@ -1,7 +1,9 @@
 """Compare the rows of an archive in a catalogue with a database that is made from its entries."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,9 +27,15 @@ from gaussdb_tasks.model.tables import (
     SCHEMA_NAME,
     TASK_TYPES,
 )
-from gaussdb_tasks.publication.lane import MAX_CAUSE_LENGTH
+from gaussdb_tasks.os_errors import explain_memory
+from gaussdb_tasks.publication.engine_errors import error_kind
+from gaussdb_tasks.publication.lane import MAX_CAUSE_LENGTH, PublicationError
 
 _EXPECTED: Final = "expected"
+_UNREAD: Final = "it cannot be read"
+_MISSING: Final = re.compile(
+    "Catalog Error|Binder Error|No such file|404|NoSuchKey|NoSuchBucket", re.IGNORECASE
+)
 
 
 def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
@@ -58,11 +66,32 @@ def compare_with_archive(  # noqa: PLR0913 - the two sides, and how texts differ
         rows = f"{_EXPECTED}.{table_sql(table)}"
         expected = table.with_nulls_replaced(rows, null_replacement)
         actual = f"{catalogue}.{table_sql(table)} where {condition}"
-        try:
+        with unread_as_finding(found, table):
             _compare(connection, found, table, expected, actual)
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            cause = in_one_line(str(error).partition("\n")[0], MAX_CAUSE_LENGTH)
-            found.add(Fault.MISSING, table_sql(table), f"it cannot be read: {cause}")
+            continue
+        with suppress(duckdb.TransactionException):  # there is none
+            connection.execute("rollback; begin transaction")
+            connect.attach(connection, path, _EXPECTED)
+
+
+@contextmanager
+def unread_as_finding(found: Verification, table: ArchiveTable) -> Iterator[None]:
+    """Make a finding of a table that is missing or damaged, unless it has one; go on without it.
+
+    Raises:
+        duckdb.Error: the table was not read for another cause.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        text, where = str(error), table_sql(table)
+        if explain_memory(error) is not None or error_kind(text) is not PublicationError:
+            raise
+        if any(each.where == where and _UNREAD in each.detail for each in found.findings):
+            return
+        fault = Fault.INVALID if _MISSING.search(text) is None else Fault.MISSING
+        cause = in_one_line(text.partition("\n")[0], MAX_CAUSE_LENGTH)
+        found.add(fault, where, f"{_UNREAD}: {cause}")
 
 
 def _tables(catalogue: str, other_archives: Sequence[str]) -> Iterator[tuple[ArchiveTable, str]]:
@@ -70,19 +99,21 @@ def _tables(catalogue: str, other_archives: Sequence[str]) -> Iterator[tuple[Arc
 
     They are all rows that are not of another archive there: also those of none.
     """
-    others = ", ".join(map(quoted_text, other_archives))
-    is_other = f"coalesce(archive_id in ({others}), false)" if others else "false"
-    is_own = f"not {is_other}"
-    projects = (
-        f"select region, project_id from {catalogue}.{SCHEMA_NAME}.load_runs where {is_other}"
-    )
+    is_own = of_own_projects = "true"
+    if other_archives:
+        others = ", ".join(map(quoted_text, other_archives))
+        is_other = f"coalesce(archive_id in ({others}), false)"
+        is_own = f"not {is_other}"
+        load_runs = f"{catalogue}.{SCHEMA_NAME}.load_runs"
+        projects = f"select region, project_id from {load_runs} where {is_other}"
+        of_own_projects = f"((region, project_id) in ({projects})) is not true"
     for table in (*LOADED_TABLES, AMENDMENTS):
         if table is TASK_TYPES:
             yield _without_load(stored(table)), "true"
         elif table in {LOAD_RUNS, AMENDMENTS}:
             yield stored(table), is_own
         else:
-            yield stored(table), f"((region, project_id) in ({projects})) is not true"
+            yield stored(table), of_own_projects
 
 
 def _without_load(table: ArchiveTable) -> ArchiveTable:

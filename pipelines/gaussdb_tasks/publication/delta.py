@@ -25,7 +25,7 @@ from gaussdb_tasks.database.untrusted import BELIEVING_NO_STATISTICS
 from gaussdb_tasks.model.project_state import ProjectKey
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 from gaussdb_tasks.publication.catalogue import CATALOGUE
-from gaussdb_tasks.publication.comparison import compare_with_archive
+from gaussdb_tasks.publication.comparison import compare_with_archive, unread_as_finding
 from gaussdb_tasks.publication.delta_lanes import (
     LaneRow,
     marks,
@@ -41,6 +41,7 @@ from gaussdb_tasks.publication.delta_tables import (
     rows_of,
 )
 from gaussdb_tasks.publication.delta_writer import OF_LANES, SHARED, LaneWriter
+from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.lane import Lane
 from gaussdb_tasks.publication.target import DeltaTarget
 
@@ -91,7 +92,8 @@ class DeltaPublication:
         # A table may need more: it was changed, or an amendment was not completed.
         before = Head(writer.done, digests[writer.done]) if start else None
         refuse_damage(chain[start:first], before)
-        with self._rows_of_entries(chain, start) as connection:
+        rows = self._rows_of_entries(chain, start)
+        with rows as connection, one_error(self._target.name):
             writer.write(connection, chain[start:])
 
     def clean(self) -> None:
@@ -107,13 +109,16 @@ class DeltaPublication:
         """Compare the rows that readers see, from a copy in a database."""
         lanes = read_lane_rows(self._target)
         copy = self._scratch / "published.duckdb"
-        with open_empty(self._scratch) as connection:
+        with open_empty(self._scratch) as connection, one_error(self._target.name):
             connection.execute(f"attach {quoted_text(str(copy))} as {CATALOGUE}")
             connection.execute(f"create schema {CATALOGUE}.{SCHEMA_NAME}")
             for table, rows in self._published_rows(lanes[lane.archive_id], lanes, found):
                 columns = ", ".join(table.column_names)
                 copied = f"create table {CATALOGUE}.{table_sql(table)} as select {columns}"
-                with registered(connection, "found", rows):
+                with (
+                    registered(connection, "found", rows),
+                    unread_as_finding(found, table),
+                ):
                     connection.execute(f"{copied} from found")
             compare_with_archive(connection, CATALOGUE, chain, found, self._scratch)
 

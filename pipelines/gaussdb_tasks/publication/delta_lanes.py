@@ -45,11 +45,16 @@ class LaneRow(msgspec.Struct, frozen=True):
 def read_lane_rows(target: DeltaTables) -> dict[str, LaneRow]:
     """Return the lanes, by archive; also those whose first publication is not complete."""
     table = target.open(LANES.name)
-    return {} if table is None else rows_in(table)
+    return {} if table is None else rows_in(target, table)
 
 
-def rows_in(table: "DeltaTable") -> dict[str, LaneRow]:
+def rows_in(target: DeltaTables, table: "DeltaTable") -> dict[str, LaneRow]:
     """Return the lanes that a table has, by archive."""
+    with target.one_error(LANES.name):
+        return _lane_rows(table)
+
+
+def _lane_rows(table: "DeltaTable") -> dict[str, LaneRow]:
     return {
         row["archive_id"]: LaneRow(
             Lane(

@@ -13,6 +13,7 @@ from gaussdb_tasks.errors import ConfigurationError
 from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.tables import TASKS
 from gaussdb_tasks.publication.buckets import BucketAccess, bucket_access, check_bucket_packages
+from gaussdb_tasks.publication.engine_errors import REMEDY_OF_FILES
 from gaussdb_tasks.publication.lane import (
     MAX_CAUSE_LENGTH,
     PublicationError,
@@ -69,7 +70,7 @@ class DeltaTables:
         from deltalake import DeltaTable  # noqa: PLC0415 - optional, and slow to import
         from deltalake.exceptions import TableNotFoundError  # noqa: PLC0415 - likewise
 
-        with self._one_error(table):
+        with self.one_error(table):
             try:
                 return DeltaTable(self._uri(table), version, self._options)
             except TableNotFoundError:
@@ -95,7 +96,7 @@ class DeltaTables:
         if opened is not None:
             return opened
         kept = [name for name in _COLUMNS_WITH_STATISTICS if name in table.column_names]
-        with self._one_error(table.name):
+        with self.one_error(table.name):
             return DeltaTable.create(
                 self._uri(table.name),
                 _schema(table, has_lanes=has_lanes),
@@ -134,7 +135,7 @@ class DeltaTables:
         )
 
         name = table.table_uri.rstrip("/").rpartition("/")[2]
-        with self._one_error(name):
+        with self.one_error(name):
             write_deltalake(  # type: ignore[call-overload]  # a predicate needs a literal mode
                 table,
                 rows,
@@ -165,8 +166,8 @@ class DeltaTables:
         return f"{self.name}/{table}"
 
     @contextmanager
-    def _one_error(self, table: str) -> Iterator[None]:
-        """Turn any exception of deltalake into one error."""
+    def one_error(self, table: str) -> Iterator[None]:
+        """Turn any exception of deltalake, or of its files, into one error."""
         from deltalake.exceptions import (  # noqa: PLC0415 - optional, and slow to import
             CommitFailedError,
             DeltaError,
@@ -175,13 +176,13 @@ class DeltaTables:
         where = f"{self.name}/{table}"
         try:
             yield
-        except (DeltaError, OSError) as error:
+        except (DeltaError, OSError, ValueError) as error:
             cause = in_one_line(str(error), MAX_CAUSE_LENGTH)  # the reason is on a later line
             # Two writers that create a table get no error of their own.
             if isinstance(error, CommitFailedError) or "already exists" in cause:
                 message = f"{where} was changed by another writer at the same time: {cause}"
                 raise TransientPublicationError(message) from error
-            message = f"{where} cannot be reached, read or written: {cause}"
+            message = f"{where} cannot be reached, read or written: {cause}; {REMEDY_OF_FILES}"
             raise PublicationError(message) from error
 
 

@@ -43,6 +43,7 @@ from gaussdb_tasks.publication.lane import Lane, TransientPublicationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from deltalake import DeltaTable
 
 _BATCH_ROWS: Final = 10_000
 
@@ -125,7 +126,7 @@ class LaneWriter:
     def _claim(self) -> LaneRow:
         """Record the projects, and that files must be cleaned, before any row is written."""
         table = self._target.open_or_create(stored(LANES_OF_DELTA), has_lanes=False)
-        rows = rows_in(table)
+        rows = rows_in(self._target, table)
         before = rows.get(self._lane.archive_id)
         lane = replace(self._lane, sequence=0) if before is None else before.lane
         due = self._lane.is_cleanup_due
@@ -245,15 +246,22 @@ class LaneWriter:
     def _replace_shared(self, connection: duckdb.DuckDBPyConnection, table: ArchiveTable) -> None:
         """Write a table that all lanes share, unless its rows are there."""
         opened = self._target.open_or_create(table, has_lanes=False)
-        columns = ", ".join(name for name in table.column_names if name != LOAD_ID.name)
-        with registered(connection, "found", rows_of(opened)):
-            found, wanted = (
-                connection.execute(f"select {columns} from {each} order by all").fetchall()
-                for each in ("found", table_sql(table))
-            )
-        if found != wanted:
+        if self._lane.is_cleanup_due or not _has_rows(connection, table, opened):
             with _read(connection, table, table_sql(table)) as rows:
                 self._target.write(opened, rows, {table.name: opened.version()}, "true")
+
+
+def _has_rows(
+    connection: duckdb.DuckDBPyConnection, table: ArchiveTable, opened: "DeltaTable"
+) -> bool:
+    """Check whether a table that lanes share has the rows of the database."""
+    columns = ", ".join(name for name in table.column_names if name != LOAD_ID.name)
+    with registered(connection, "found", rows_of(opened)):
+        found, wanted = (
+            connection.execute(f"select {columns} from {each} order by all").fetchall()
+            for each in ("found", table_sql(table))
+        )
+    return found == wanted
 
 
 def _is_same(table: ArchiveTable) -> str:

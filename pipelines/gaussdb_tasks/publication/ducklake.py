@@ -9,13 +9,15 @@ from typing import Final
 import duckdb
 
 from gaussdb_tasks.archive.archive_tables import quoted_text
+from gaussdb_tasks.archive.store import ChainEntry
 from gaussdb_tasks.database.dialects import DUCKLAKE
 from gaussdb_tasks.database.files import publish
 from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.model.tables import SCHEMA_NAME
 from gaussdb_tasks.publication.buckets import check_bucket_packages, use_buckets
-from gaussdb_tasks.publication.catalogue import CATALOGUE, VIEW_NAMES, Catalogue, one_error
+from gaussdb_tasks.publication.catalogue import CATALOGUE, VIEW_NAMES, Catalogue
+from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.lane import Publication
 from gaussdb_tasks.publication.postgres import (
@@ -75,6 +77,16 @@ class LakeCatalogue(Catalogue):
 
     def _run(self, script: str) -> None:
         self._connection.execute(script)
+
+    def _remove_rows(self, archive_id: str, chain: Sequence[ChainEntry]) -> None:
+        """Remove an archive's rows; alone there, with the tables, so that no file is read."""
+        archives = {*self.owners().values(), *(lane.archive_id for lane in self.lanes())}
+        if archives - {archive_id}:
+            super()._remove_rows(archive_id, chain)
+            return
+        for name in self._names_in(SCHEMA_NAME):
+            self._connection.execute(f"drop table {SCHEMA_NAME}.{name}")
+        self._create_tables()
 
     def _kept_views(self) -> Sequence[str]:
         sql = """

@@ -23,8 +23,8 @@ from gaussdb_tasks.publication.catalogue import (
     LANES_SQL,
     VIEW_NAMES,
     Catalogue,
-    one_error,
 )
+from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
 from gaussdb_tasks.publication.lane import Lane, Publication, TransientPublicationError
 from gaussdb_tasks.publication.target import PASSWORD, PostgresServer, PostgresTarget
