@@ -178,6 +178,12 @@ def test_the_list_names_views_and_saved_questions(command: Command, loaded: Path
             run_query(connection, name).fetchall()
 
 
+def test_the_list_takes_no_question(command: Command, loaded: Path) -> None:
+    run = command("query", "--list", "tasks", "--data-dir", loaded)
+    assert run.exit_code == 2
+    assert "--list" in run.stderr
+
+
 def test_the_list_has_a_heading_for_each_theme(command: Command, loaded: Path) -> None:
     """Each view and question stands once, below the theme of its file; views come first."""
     run = command("query", "--list", "--data-dir", loaded, env={"COLUMNS": "1000"})

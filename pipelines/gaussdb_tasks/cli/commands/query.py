@@ -115,6 +115,9 @@ def command(  # noqa: PLR0913 - one parameter per option or group of options
     \b
     Exit codes: 0 done; 1 the database or stdout failed; 2 the query or an option is wrong.
     """
+    if is_list and question is not None:
+        message = "--list lists all views and saved questions; give it without one, or leave it out"
+        raise click.UsageError(message)
     with open_together([each.database for each in data_dirs], now) as connection:
         if is_list and target.output_format == "table":
             output.show_lines(list(_by_theme(named_queries(connection), target)), target)
