@@ -9,6 +9,7 @@ import pickle
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -80,7 +81,8 @@ class Cluster:
             cwd=self.folder,
             env=_variables(self.environment, self.folder),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=sys.__stderr__,
+            stderr=subprocess.PIPE,
             text=True,
             check=False,
         )

@@ -39,7 +39,9 @@ def read(session: Any, view: str, repeats: int) -> Any:
     """Return the rows of a view and the comments of its columns, or the seconds that it took."""
     table = session.table(f"main.{view}")
     if repeats:
-        return [computed(table) for _ in range(repeats)]
+        seconds = [computed(table) for _ in range(repeats)]
+        print(f"{view} in {seconds[-1]:.1f} s", flush=True)  # noqa: T201 - a view takes minutes
+        return seconds
     comments = [field.metadata["comment"] for field in table.schema]
     return [tuple(row) for row in table.collect()], comments
 
