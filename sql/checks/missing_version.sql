@@ -14,9 +14,9 @@ last_load as (
 several_versions as (
     select job_id
     from task_center.task_versions
-    where created_at >= (select last_load.created_from from last_load)
-    group by job_id
-    having max(version) > 1
+    where
+        created_at >= (select last_load.created_from from last_load)
+        and version > 1
 )
 
 select

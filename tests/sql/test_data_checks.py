@@ -314,7 +314,11 @@ def test_checks_look_at_the_last_load_only() -> None:
     seen["first_seen_at"] = PREVIOUS_LOAD
     rows["tasks"] += [task(**state, **seen, version_count=9) for state in old_states]
     rows["task_versions"] += [version(**state, observed_at=PREVIOUS_LOAD) for state in old_states]
-    rows["task_versions"] += [version(version=2, created_at=OLD, observed_at=PREVIOUS_LOAD)]
+    second = {"version": 2, "created_at": OLD, "observed_at": PREVIOUS_LOAD}
+    rows["task_versions"] += [
+        version(**second),
+        version(job_id="endless", version_hash="hash-1", **second),
+    ]
     rows["coverage"][0]["total_count"] = 9
     assert found(rows) == {}
     as_of_previous_load = rows | {"load_runs": rows["load_runs"][:1]}

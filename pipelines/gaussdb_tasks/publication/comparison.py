@@ -18,7 +18,6 @@ from gaussdb_tasks.archive.verification.findings import Fault, Verification
 from gaussdb_tasks.archive.verification.row_comparison import compare_rows
 from gaussdb_tasks.archive.verification.verify_derived import stored
 from gaussdb_tasks.database import connect
-from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.model.tables import (
     AMENDMENTS,
     LOAD_ID,
@@ -28,13 +27,13 @@ from gaussdb_tasks.model.tables import (
     TASK_TYPES,
 )
 from gaussdb_tasks.os_errors import explain_memory
-from gaussdb_tasks.publication.engine_errors import error_kind
-from gaussdb_tasks.publication.lane import MAX_CAUSE_LENGTH, PublicationError
+from gaussdb_tasks.publication.engine_errors import explain_engine
+from gaussdb_tasks.publication.lane import DamagedTargetError, PublicationError
 
 _EXPECTED: Final = "expected"
 _UNREAD: Final = "it cannot be read"
 _MISSING: Final = re.compile(
-    "Catalog Error|Binder Error|No such file|404|NoSuchKey|NoSuchBucket", re.IGNORECASE
+    r"Catalog Error|Binder Error|No such file|\b404\b|NoSuchKey|NoSuchBucket", re.IGNORECASE
 )
 
 
@@ -84,13 +83,13 @@ def unread_as_finding(found: Verification, table: ArchiveTable) -> Iterator[None
     try:
         yield
     except duckdb.Error as error:
-        text, where = str(error), table_sql(table)
-        if explain_memory(error) is not None or error_kind(text) is not PublicationError:
+        where = table_sql(table)
+        kind, cause = explain_engine(error)
+        if explain_memory(error) is not None or kind not in {PublicationError, DamagedTargetError}:
             raise
         if any(each.where == where and _UNREAD in each.detail for each in found.findings):
             return
-        fault = Fault.INVALID if _MISSING.search(text) is None else Fault.MISSING
-        cause = in_one_line(text.partition("\n")[0], MAX_CAUSE_LENGTH)
+        fault = Fault.INVALID if _MISSING.search(str(error)) is None else Fault.MISSING
         found.add(fault, where, f"{_UNREAD}: {cause}")
 
 

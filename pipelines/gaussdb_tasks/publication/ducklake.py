@@ -14,12 +14,12 @@ from gaussdb_tasks.database.dialects import DUCKLAKE
 from gaussdb_tasks.database.files import publish
 from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import ConfigurationError, LockedError
-from gaussdb_tasks.model.tables import SCHEMA_NAME
+from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.buckets import check_bucket_packages, use_buckets
 from gaussdb_tasks.publication.catalogue import CATALOGUE, VIEW_NAMES, Catalogue
 from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
-from gaussdb_tasks.publication.lane import Publication
+from gaussdb_tasks.publication.lane import DamagedTargetError, Lane, Publication
 from gaussdb_tasks.publication.postgres import (
     MAX_LOCK_SECONDS,
     SECRET,
@@ -74,18 +74,31 @@ class LakeCatalogue(Catalogue):
     ) -> None:
         super().__init__(connection, target.name, DUCKLAKE, scratch)
         self._target = target
+        self._is_damaged = False
 
     def _run(self, script: str) -> None:
         self._connection.execute(script)
 
+    def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
+        """Bring entries and the lane there.
+
+        If all rows are replaced and files of them are damaged, the tables are made again.
+        """
+        try:
+            super().publish(chain, first, lane)
+        except DamagedTargetError:
+            archives = {*self.owners().values(), *(each.archive_id for each in self.lanes())}
+            if first or archives - {lane.archive_id}:
+                raise
+            self._is_damaged = True
+            super().publish(chain, first, lane)
+
     def _remove_rows(self, archive_id: str, chain: Sequence[ChainEntry]) -> None:
-        """Remove an archive's rows; alone there, with the tables, so that no file is read."""
-        archives = {*self.owners().values(), *(lane.archive_id for lane in self.lanes())}
-        if archives - {archive_id}:
+        if not self._is_damaged:
             super()._remove_rows(archive_id, chain)
             return
-        for name in self._names_in(SCHEMA_NAME):
-            self._connection.execute(f"drop table {SCHEMA_NAME}.{name}")
+        for table in (*LOADED_TABLES, AMENDMENTS):
+            self._connection.execute(f"drop table if exists {SCHEMA_NAME}.{table.name}")
         self._create_tables()
 
     def _kept_views(self) -> Sequence[str]:

@@ -12,6 +12,7 @@ from gaussdb_tasks.known_secrets import in_one_line
 from gaussdb_tasks.os_errors import explain_memory
 from gaussdb_tasks.publication.lane import (
     MAX_CAUSE_LENGTH,
+    DamagedTargetError,
     PublicationError,
     TransientPublicationError,
 )
@@ -22,7 +23,8 @@ REMEDY_OF_FILES: Final = (
     "to another --to"
 )
 _OF_A_FILE: Final = re.compile(
-    r"\.parquet|No such file|Invalid Input Error|TProtocolException|know what type", re.IGNORECASE
+    r"\.parquet|No such file|Invalid Input Error|TProtocol|know what type|Out of buffer|decompress",
+    re.IGNORECASE,
 )
 _STATEMENT: Final = re.compile(r'Failed to \w+ (?:query|COPY) ".*"\s*: ', re.DOTALL)
 _CONNECTION: Final = re.compile(
@@ -33,6 +35,7 @@ _WRONG_SETTINGS: Final = re.compile(
     "|database .* does not exist|data_path|could not translate host name",
     re.IGNORECASE,
 )
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 _TRANSIENT: Final = re.compile(
     "conflict|could not serialize|deadlock|connection|could not set lock|terminat|starting up"
     "|shutting down|duplicate key",
@@ -49,20 +52,25 @@ def one_error(name: str) -> Iterator[None]:
         of_memory = explain_memory(error)
         if of_memory is not None:
             raise of_memory from error
-        # Statements hold values, and words that a cause has; settings are longer than the cause.
-        text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
-        cause = in_one_line(text, MAX_CAUSE_LENGTH)
-        kind = error_kind(text)
-        if kind is ConfigurationError:
-            cause += f"; check the target, its user and its password ({PASSWORD})"
-        elif _OF_A_FILE.search(text) is not None:
-            cause += f"; {REMEDY_OF_FILES}"
+        kind, cause = explain_engine(error)
         message = f"{name} cannot be read or written: {cause}"
+        if kind is ConfigurationError:
+            message += f"; check the target, its user and its password ({PASSWORD})"
+        elif kind is DamagedTargetError:
+            message += f"; {REMEDY_OF_FILES}"
         raise kind(message) from None
 
 
-def error_kind(text: str) -> type[GaussdbTasksError]:
-    """Return which error the message of an engine is."""
+def explain_engine(error: duckdb.Error) -> tuple[type[GaussdbTasksError], str]:
+    """Return the kind of an error, and its cause in one line."""
+    # Statements hold values, and words that a cause has; settings are longer than the cause.
+    text = _CONNECTION.sub("", _STATEMENT.sub("", str(error)).partition("\n")[0])
+    words = _QUOTED.sub("", text)
+    kind: type[GaussdbTasksError] = PublicationError
     if _WRONG_SETTINGS.search(text):
-        return ConfigurationError
-    return TransientPublicationError if _TRANSIENT.search(text) else PublicationError
+        kind = ConfigurationError
+    elif _TRANSIENT.search(words):
+        kind = TransientPublicationError
+    elif _OF_A_FILE.search(text):
+        kind = DamagedTargetError
+    return kind, in_one_line(text, MAX_CAUSE_LENGTH)

@@ -19,6 +19,10 @@ class PublicationError(GaussdbTasksError):
     """A target cannot be reached, read or written; a retry may help."""
 
 
+class DamagedTargetError(PublicationError):
+    """Files of a target are missing or damaged."""
+
+
 class TransientPublicationError(PublicationError):
     """Another publication came first, or the connection was lost: the next attempt may succeed."""
 
