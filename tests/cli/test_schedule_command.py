@@ -57,3 +57,12 @@ def test_an_option_of_zero_is_kept(command: Command) -> None:
     run = command("schedule", "cron", "--overlap-minutes", "0")
     assert run.exit_code == 0
     assert "--overlap-minutes 0" in run.stdout
+
+
+def test_a_metrics_file_in_the_archive_is_refused(command: Command) -> None:
+    """Each scheduled load would refuse it."""
+    Path("data/archive").mkdir(parents=True)
+    Path("data/gaussdb_tasks.duckdb").touch()
+    run = command("schedule", "cron", "--metrics-file", "data/archive/load.prom")
+    assert run.exit_code == 2
+    assert "--metrics-file" in run.stderr

@@ -139,7 +139,10 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) -> None:
-    """Refuse options of access that each scheduled load would refuse."""
+    """Refuse options that each scheduled load would refuse."""
+    metrics_file: Path | None = load.params["metrics_file"]
+    if metrics_file is not None:
+        refuse_own_path(metrics_file, "--metrics-file")
     shard: Shard | None = load.params["shard"]
     if shards is not None:
         if kind != "kubernetes":
