@@ -40,8 +40,6 @@ from gaussdb_tasks.publication.lane import (
 CATALOGUE: Final = "published"
 """The name of the attached catalogue."""
 
-VIEW_NAMES: Final = frozenset(file.name for file in view_files())
-
 LANES_SQL: Final = f"{SCHEMA_NAME}.{LANES.name}"
 _LANE_COLUMNS: Final = ", ".join(column.name for column in LANES.columns)
 _OF_PROJECTS: Final = tuple(
@@ -75,7 +73,7 @@ class Catalogue(ABC):
 
     @abstractmethod
     def _kept_views(self) -> Sequence[str]:
-        """Return the name and the definition of each view of ours, as the engine keeps it."""
+        """Return the name, a space and the definition of each view, as the engine keeps it."""
 
     @abstractmethod
     def _clean(self) -> None:
@@ -112,8 +110,7 @@ class Catalogue(ABC):
     def are_views_current(self) -> bool:
         """Whether the views are as this version made them."""
         with one_error(self._name):
-            sql = f"select distinct views_digest from {LANES_SQL}"
-            return self._connection.execute(sql).fetchall() == [(self._views_digest(),)]
+            return self._is_recorded(self._views_digest())
 
     def publish(self, chain: Sequence[ChainEntry], first: int, lane: Lane) -> None:
         """Bring entries and the lane there, in one transaction."""
@@ -143,7 +140,7 @@ class Catalogue(ABC):
         """Compare the rows of a lane with a database that is made from its entries."""
         archives = {each.archive_id for each in self.lanes()}
         with one_error(self._name):
-            missing = sorted(VIEW_NAMES - self._names_in(VIEW_SCHEMA))
+            missing = sorted(view_names() - self._names_in(VIEW_SCHEMA))
             for view in missing:
                 found.add(Fault.MISSING, f"{VIEW_SCHEMA}.{view}", "the view is missing")
             if not missing and not self.are_views_current():
@@ -208,15 +205,23 @@ class Catalogue(ABC):
 
     def _apply_views(self) -> str:
         """Create the views again unless they are current; return their digest."""
-        if not self.are_views_current():
+        digest = self._views_digest()
+        if not self._is_recorded(digest):
             self._run(self._view_script())
             digest = self._views_digest()
             self._connection.execute(f"update {LANES_SQL} set views_digest = ?", [digest])
-        return self._views_digest()
+        return digest
+
+    def _is_recorded(self, digest: str) -> bool:
+        """Check whether the digest of the views is that of all lanes."""
+        sql = f"select distinct views_digest from {LANES_SQL}"
+        return self._connection.execute(sql).fetchall() == [(digest,)]
 
     def _views_digest(self) -> str:
         """Return the digest of the views' statements, and of what the engine made of them."""
-        parts = [self._view_script(), *sorted(self._kept_views())]
+        names = view_names()
+        kept = [each for each in self._kept_views() if each.partition(" ")[0] in names]
+        parts = [self._view_script(), *sorted(kept)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _view_script(self) -> str:
@@ -250,3 +255,8 @@ class Catalogue(ABC):
                 *(lane.tool_version, views_digest, lane.is_cleanup_due),
             ],
         )
+
+
+def view_names() -> frozenset[str]:
+    """Return the names of the views."""
+    return frozenset(file.name for file in view_files())

@@ -1,7 +1,7 @@
 """The lanes of a folder of Delta tables: a row for each archive, and marks in each table's log."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -51,25 +51,23 @@ def read_lane_rows(target: DeltaTables) -> dict[str, LaneRow]:
 def rows_in(target: DeltaTables, table: "DeltaTable") -> dict[str, LaneRow]:
     """Return the lanes that a table has, by archive."""
     with target.one_error(LANES.name):
-        return _lane_rows(table)
+        found = rows_of(table).to_table().to_pylist()
+        return {row["archive_id"]: _lane_row(row) for row in found}
 
 
-def _lane_rows(table: "DeltaTable") -> dict[str, LaneRow]:
-    return {
-        row["archive_id"]: LaneRow(
-            Lane(
-                row["archive_id"],
-                row["archive_sequence"],
-                row["head_digest"],
-                iso(from_datetime(row["published_at"])),
-                row["tool_version"],
-                is_cleanup_due=row["is_cleanup_due"],
-            ),
-            msgspec.json.decode(row["projects"], type=tuple[ProjectKey, ...]),
-            msgspec.json.decode(row["versions"], type=dict[str, int]),
-        )
-        for row in rows_of(table).to_table().to_pylist()
-    }
+def _lane_row(row: Mapping[str, Any]) -> LaneRow:
+    return LaneRow(
+        Lane(
+            row["archive_id"],
+            row["archive_sequence"],
+            row["head_digest"],
+            iso(from_datetime(row["published_at"])),
+            row["tool_version"],
+            is_cleanup_due=row["is_cleanup_due"],
+        ),
+        msgspec.json.decode(row["projects"], type=tuple[ProjectKey, ...]),
+        msgspec.json.decode(row["versions"], type=dict[str, int]),
+    )
 
 
 def store_lane(target: DeltaTables, row: LaneRow, table: "DeltaTable | None" = None) -> None:

@@ -16,7 +16,7 @@ from gaussdb_tasks.database.views import VIEW_SCHEMA
 from gaussdb_tasks.errors import ConfigurationError, LockedError
 from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.buckets import check_bucket_packages, use_buckets
-from gaussdb_tasks.publication.catalogue import CATALOGUE, VIEW_NAMES, Catalogue
+from gaussdb_tasks.publication.catalogue import CATALOGUE, Catalogue
 from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files
 from gaussdb_tasks.publication.lane import DamagedTargetError, Lane, Publication
@@ -107,7 +107,7 @@ class LakeCatalogue(Catalogue):
             where database_name = ? and schema_name = ?
         """
         rows = self._connection.execute(sql, [CATALOGUE, VIEW_SCHEMA]).fetchall()
-        return [text for (text,) in rows if text.partition(" ")[0] in VIEW_NAMES]
+        return [text for (text,) in rows]
 
     def _clean(self) -> None:
         """Leave only the files of the newest snapshot, without deleted rows in them."""

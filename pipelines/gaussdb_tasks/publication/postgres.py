@@ -21,8 +21,8 @@ from gaussdb_tasks.model.tables import AMENDMENTS, LOADED_TABLES, SCHEMA_NAME
 from gaussdb_tasks.publication.catalogue import (
     CATALOGUE,
     LANES_SQL,
-    VIEW_NAMES,
     Catalogue,
+    view_names,
 )
 from gaussdb_tasks.publication.engine_errors import one_error
 from gaussdb_tasks.publication.extensions import connected_with, extension_files, roll_back
@@ -36,16 +36,14 @@ _LOCK: Final = "lock_of_catalogue"
 _LOCK_KEY: Final = 0x6761757373
 _BACKEND: Final = "select pg_backend_pid()"
 _OTHER_COLUMNS: Final = re.compile("of view column|columns from view")
-_VIEW_NAMES: Final = ", ".join(map(quoted_text, sorted(VIEW_NAMES)))
 _DEFINITIONS: Final = f"""
-    select viewname || ' ' || definition from pg_views
-    where schemaname = '{VIEW_SCHEMA}' and viewname in ({_VIEW_NAMES})
+    select viewname || ' ' || definition from pg_views where schemaname = '{VIEW_SCHEMA}'
 """
 _OUR_VIEWS: Final = f"""
     with ours as (
         select oid, relname from pg_class
         where relnamespace = to_regnamespace('{VIEW_SCHEMA}') and relkind = 'v'
-            and relname in ({_VIEW_NAMES})
+            and relname in ({{names}})
             and relowner = current_user::regrole
     )
 """
@@ -73,8 +71,9 @@ class PostgresCatalogue(Catalogue):
         Raises:
             ConfigurationError: a view that must be replaced so is read.
         """
-        (reader,) = ask_server(self._connection, _OUR_VIEWS + _FOREIGN_VIEW)
-        (views,) = ask_server(self._connection, _OUR_VIEWS + _LISTED)
+        ours = _OUR_VIEWS.format(names=", ".join(map(quoted_text, view_names())))
+        (reader,) = ask_server(self._connection, ours + _FOREIGN_VIEW)
+        (views,) = ask_server(self._connection, ours + _LISTED)
         if reader is None and views is not None:
             run_on_server(self._connection, f"drop view {views}")
         try:

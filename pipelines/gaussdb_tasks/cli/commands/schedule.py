@@ -115,7 +115,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     is_elsewhere = kind in _IN_CONTAINERS
     given = with_settings_file(ctx, load_options)
     with load_command.make_context("load", given, parent=ctx.parent) as load:
-        _refuse_contradiction(load, kind, shards)
+        _refuse_unusable(load, kind, shards)
         data_dir = _data_dir(load, is_elsewhere=is_elsewhere)
         if shards is not None:
             _refuse_target_of_each_shard(load, data_dir)
@@ -138,7 +138,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     _write(SCHEDULERS[kind](schedule), folder)
 
 
-def _refuse_contradiction(load: click.Context, kind: str, shards: int | None) -> None:
+def _refuse_unusable(load: click.Context, kind: str, shards: int | None) -> None:
     """Refuse options that each scheduled load would refuse."""
     metrics_file: Path | None = load.params["metrics_file"]
     if metrics_file is not None:
