@@ -4,6 +4,7 @@ import os
 import shutil
 from typing import Any
 
+import duckdb
 import pytest
 
 from gaussdb_tasks import load as load_module
@@ -53,6 +54,27 @@ def test_a_deleted_database_is_rebuilt(data_dir: DataDir, command: Command) -> N
     assert " 5 entries, 8 task versions in " in run.last_line
     assert everything(data_dir.database) == before
     assert is_intact(data_dir)
+
+
+def test_records_are_stored_as_zstd_by_a_load_and_by_a_rebuild(data_dir: DataDir) -> None:
+    """DuckDB would choose another compression, which takes three times as many bytes."""
+    loaded = compressions_of_raw(data_dir)
+    rebuild(data_dir, is_replacing=True)
+    assert loaded == compressions_of_raw(data_dir)
+    assert loaded == {"task_versions": {"ZSTD"}, "rejected_records": {"ZSTD"}}
+
+
+def compressions_of_raw(data_dir: DataDir) -> dict[str, set[str]]:
+    """Return how the database stores the records, by table."""
+    with duckdb.connect(data_dir.database, read_only=True) as connection:
+        segments = {
+            name: connection.execute(
+                f"select compression from pragma_storage_info('task_center.{name}') "
+                "where column_name = 'raw' and segment_type = 'VARCHAR'"
+            ).fetchall()
+            for name in ("task_versions", "rejected_records")
+        }
+    return {name: {each for (each,) in found} for name, found in segments.items()}
 
 
 def test_columns_and_comments_are_those_of_a_load(data_dir: DataDir) -> None:

@@ -154,7 +154,7 @@ def _bounded(connection: type[Any]) -> type[Any]:
 class _BoundedResponse(HTTPResponse):
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(BoundedReader(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(BoundedReader(self.fp.detach(), sock), 64 * 1024)
 
 
 class BoundedReader(io.RawIOBase):

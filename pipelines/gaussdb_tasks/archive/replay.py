@@ -56,13 +56,19 @@ _TASKS_FROM_OBSERVATIONS: Final = f"""
 _TASK_ORDER: Final = "order by first_seen_at, created_at, job_id, region, project_id"
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables that a load fills, as dlt creates them, where they are missing."""
+def create_tables(connection: duckdb.DuckDBPyConnection, *, is_shared: bool = False) -> None:
+    """Create the tables that a load fills, as dlt creates them, where they are missing.
+
+    Args:
+        connection: its current database gets the tables.
+        is_shared: whether that is not a file of DuckDB.
+    """
     create_amendments_table(connection)
     upgrade(connection)
     for table in LOADED_TABLES:
-        columns = ", ".join(column.ddl for column in (*table.columns, LOAD_ID))
-        connection.execute(f"create table if not exists {SCHEMA_NAME}.{table.name} ({columns})")
+        columns = (*table.columns, LOAD_ID)
+        ddl = ", ".join(each.ddl if is_shared else each.ddl_of_file for each in columns)
+        connection.execute(f"create table if not exists {SCHEMA_NAME}.{table.name} ({ddl})")
 
 
 def apply_entries(

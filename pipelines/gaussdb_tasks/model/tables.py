@@ -42,12 +42,17 @@ _SQL_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name, dlt data type, description, and whether it may be null."""
+    """A column: its name, dlt data type, description, and whether it may be null.
+
+    Attributes:
+        compression: of its values in a database file; None for DuckDB's choice.
+    """
 
     name: str
     data_type: str
     description: str
     nullable: bool = True
+    compression: str | None = None
 
     @property
     def arrow_type(self) -> "pa.DataType":
@@ -79,7 +84,17 @@ class Column:
     @property
     def ddl(self) -> str:
         """The column's definition for ``create table``."""
-        return f"{self.name} {self.sql_type}{'' if self.nullable else ' not null'}"
+        return f"{self.name} {self.sql_type}{self._constraint}"
+
+    @property
+    def ddl_of_file(self) -> str:
+        """The same for a database file, in which DuckDB stores the values itself."""
+        compression = f" using compression {self.compression}" if self.compression else ""
+        return f"{self.name} {self.sql_type}{compression}{self._constraint}"
+
+    @property
+    def _constraint(self) -> str:
+        return "" if self.nullable else " not null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +181,10 @@ _VERSION_HASH: Final = Column(
     "SHA-256 of the record as JSON with sorted keys and no white space.",
     nullable=False,
 )
+# DuckDB by itself takes three times as many bytes, and more time.
+_RAW: Final = Column(
+    "raw", "text", "The record, exactly as it was received.", nullable=False, compression="zstd"
+)
 _ARCHIVE_ID: Final = Column(
     "archive_id", "text", "The entry's archive: SHA-256 of the digest.json of its first entry."
 )
@@ -182,7 +201,7 @@ TASK_VERSIONS: Final = Table(
             "observed_at", "timestamp", "Clock of the load that observed it, UTC.", nullable=False
         ),
         *_STATE,
-        Column("raw", "text", "The record, exactly as it was received.", nullable=False),
+        _RAW,
         _VERSION_HASH,
     ),
     ("region", "project_id", "job_id", "created_at", "version"),
@@ -313,7 +332,7 @@ REJECTED_RECORDS: Final = Table(
         Column("reason", "text", "Reason why it could not be read as a task.", nullable=False),
         Column("job_id", "text", "Its job_id, if it has one."),
         Column("created_at", "timestamp", "Its created_at in UTC, if it can be read."),
-        Column("raw", "text", "The record, exactly as it was received.", nullable=False),
+        _RAW,
         Column("record_hash", "text", "SHA-256 of its content.", nullable=False),
     ),
     ("region", "project_id", "record_hash"),

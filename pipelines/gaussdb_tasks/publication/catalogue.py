@@ -164,7 +164,7 @@ class Catalogue(ABC):
         self._connection.execute("commit")
 
     def _create_tables(self) -> None:
-        create_tables(self._connection)
+        create_tables(self._connection, is_shared=True)
         columns = ", ".join(column.ddl for column in LANES.columns)
         self._connection.execute(f"create table if not exists {LANES_SQL} ({columns})")
 

@@ -241,7 +241,8 @@ def test_verify_with_a_real_limit_of_memory(audited: AuditedArchive, mebibytes: 
         text=True,
         check=False,
     )
-    assert ended.returncode != 0
+    if ended.returncode == 0:  # the largest may be enough
+        assert (mebibytes, "intact: " in ended.stderr) == (300, True)
     assert ended.stdout == ""  # no finding
     assert "MISMATCH" not in ended.stderr
     assert "Traceback" not in ended.stderr
