@@ -25,6 +25,9 @@ _ATTEMPTS: Final = 4
 PART_BYTES: Final = 256 * 1024
 """The most bytes of an answer that are read at once."""
 
+# A page has some 60 kB. Each read is a wait in which all threads take turns.
+_BUFFER_BYTES: Final = 64 * 1024
+
 
 class Deadline:
     """A time by which something must have ended; without seconds it never passes."""
@@ -154,7 +157,7 @@ def _bounded(connection: type[Any]) -> type[Any]:
 class _BoundedResponse(HTTPResponse):
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(BoundedReader(self.fp.detach(), sock), 64 * 1024)
+        self.fp = io.BufferedReader(BoundedReader(self.fp.detach(), sock), _BUFFER_BYTES)
 
 
 class BoundedReader(io.RawIOBase):

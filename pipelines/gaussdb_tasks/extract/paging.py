@@ -13,10 +13,9 @@ the page begins just before the end of the page before. That costs one call in e
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import FIRST_EXCEPTION, Executor, wait
 from dataclasses import replace
-from functools import partial
-from itertools import chain, count
+from itertools import count
 from typing import Final, Protocol
 
 from gaussdb_tasks.api.client import TaskQuery
@@ -210,12 +209,23 @@ class Pager:
                     break
                 batch.append(upcoming)
                 upcoming = next(requests)
-            pages = [
-                *chain.from_iterable(self._executor.map(partial(self._fetch, query, size), batch))
-            ]
+            pages = self._fetch_all(query, size, batch)
             fetched += pages
             volume.add(pages)
         return joined(fetched, is_cut=volume.is_full, skipped_count=size.skipped_count)
+
+    def _fetch_all(
+        self, query: TaskQuery, size: PageSize, requests: Sequence[PageRequest]
+    ) -> list[FetchedPage]:
+        """Fetch pages at once; return them in their order."""
+        running = [self._executor.submit(self._fetch, query, size, each) for each in requests]
+        try:
+            # Once for all: each time that this thread wakes, it takes turns with the others.
+            wait(running, return_when=FIRST_EXCEPTION)
+            return [page for fetch in running for page in fetch.result()]
+        finally:
+            for fetch in running:
+                fetch.cancel()
 
     def _fetch(self, query: TaskQuery, size: PageSize, request: PageRequest) -> list[FetchedPage]:
         """Fetch a page; in parts if it is too large."""
