@@ -6,7 +6,7 @@ Python. A typical query of some rows or some columns is faster.
 Each view is measured in a separate process, which opens the archive read-only with DuckDB's default
 settings. The file is read once before, so that the disk is not measured. ``first`` is the first
 run, ``seconds`` the median of the next three. A view that needs more than a second per million
-tasks is bold. Ten million tasks take 3 GB in ``TMPDIR``.
+tasks is bold. Ten million tasks take 2.1 GB in ``TMPDIR``.
 """
 
 import resource
